@@ -1,0 +1,1 @@
+"""The shipped graphs: YAML files only."""

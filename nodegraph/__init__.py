@@ -1,0 +1,1 @@
+"""nodegraph: a YAML graph of typed nodes, checked before anything is loaded, run where only what changed runs."""

@@ -1,0 +1,74 @@
+"""Spans, diagnostics and the exceptions of the engine. A diagnostic is structured first and text last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source file; lines and columns count from 1, in code points, the end is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault of a graph: a stable code (`E201`), its name (`unknown-port`), where, what, and how to mend it."""
+
+    code: str
+    name: str
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    severity: Severity = "error"
+    node: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.span}: " if self.span else ""
+        return f"{where}{self.code} {self.name}: {self.message}"
+
+
+class GraphError(Exception):
+    """A graph that cannot run; holds every fault that was found, not only the first."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("\n".join(str(d) for d in diagnostics))
+        self.diagnostics = tuple(diagnostics)
+
+
+class Mismatch(ValueError):
+    """Values that do not belong together (another CLIP, schedule, condition or width), raised by nodes.
+
+    At check time it becomes a `wrong-meaning` diagnostic at the named port, at run time a `NodeFailed`.
+    """
+
+    def __init__(self, message: str, *, port: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.port = port
+        self.hint = hint
+
+
+class NodeFailed(Exception):
+    """A node raised while it ran: names the node, its place, and summarises its inputs; chained to the cause."""
+
+    def __init__(self, node: str, span: Span | None, summaries: dict[str, str], cause: BaseException) -> None:
+        inputs = "".join(f"\n  {port} = {text}" for port, text in summaries.items())
+        where = f"{span}: " if span else ""
+        super().__init__(f"{where}node '{node}' failed: {type(cause).__name__}: {cause}{inputs}")
+        self.node = node
+        self.span = span
+        self.summaries = summaries
+
+
+class Cancelled(Exception):
+    """A run was cancelled; what had finished is in the cache."""

@@ -1,0 +1,99 @@
+"""Port types: what may travel on a wire, without importing what carries it.
+
+A `TypeRef` is the static, comparable form (`Denoiser[Image]`, `list[Condition]`, `float | list[float]`, a variable `T`).
+A `PortType` is the behaviour of one named type: how a literal of a graph file becomes a value, how a value is kept,
+described and shown. Domain types are declared once, as a class with `__port__`, or as `Annotated[Carrier, PortType(...)]`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+Shape = Literal["circle", "square", "diamond", "triangle"]
+LiteralKind = Literal["text", "number", "flag", "path", "name", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRef:
+    """`name[args…]`. `|` is a union, `list` a list, `*` anything; a variable has `variable=True` and binds on first use."""
+
+    name: str
+    args: tuple["TypeRef", ...] = ()
+    variable: bool = False
+
+    def __str__(self) -> str:
+        if self.name == "|":
+            return " | ".join(str(a) for a in self.args)
+        return f"{self.name}[{', '.join(str(a) for a in self.args)}]" if self.args else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Inclusive bounds of a number, with its unit for the form: `Annotated[float, Range(0, 1)]`."""
+
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """One line about a port: `Annotated[int, Doc("Steps of the respaced schedule.")]`."""
+
+    text: str
+
+
+class Context(Protocol):
+    """What a run gives to the literals of its graph: places, a device and the keeper of loaded models."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the file in which the literal stands."""
+        ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def abstract(self) -> bool:
+        """True in a shape check: values carry shapes on the meta device and no weights are read."""
+        ...
+
+    def readable(self, path: str) -> Path:
+        """The path, resolved against `folder`; raises PermissionError outside the folders that the run may read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PortType:
+    """Behaviour of a named port type. Every function is optional; what is missing is an honest default.
+
+    * `parse(literal, context)`: value of a literal. Raises ValueError with a message for the person who wrote it.
+    * `digest(value)`: content digest of a parsed literal (files, weights), for cache keys; text equality otherwise.
+    * `dump(value, folder)` / `load(folder)`: keep a value in a cache entry; without them the type is *live*: it is
+      kept in memory only and rebuilt in a new process.
+    * `write(value, folder, stem, provenance)`: files for a person (PNG, CSV), as paths written.
+    * `describe(value)`: one line (shape, range, device). `preview(value)`: PNG bytes, or None.
+    * `example(context)`: a value for shape checks of a graph whose required input is not given.
+    * `parts(literal)`: names and types of the parts of a bundle (`$models.base`), from an index, without torch.
+    """
+
+    name: str
+    doc: str = ""
+    literal: LiteralKind = "none"
+    colour: str = "#9aa0a6"
+    shape: Shape = "circle"
+    parse: Callable[[Any, Context], Any] | None = None
+    digest: Callable[[Any], str] | None = None
+    dump: Callable[[Any, Path], None] | None = None
+    load: Callable[[Path], Any] | None = None
+    write: Callable[[Any, Path, str, Mapping[str, str]], Sequence[Path]] | None = None
+    describe: Callable[[Any], str] | None = None
+    preview: Callable[[Any], bytes | None] | None = None
+    example: Callable[[Context], Any] | None = None
+    parts: Callable[[Any], Mapping[str, str]] | None = None
+    widens_to: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""The node library. Importing this package imports nothing else."""
