@@ -1,0 +1,1 @@
+"""Checkpoints: the only place that knows file formats, key names and where models lie."""

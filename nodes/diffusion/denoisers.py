@@ -1,0 +1,159 @@
+"""The denoiser algebra: one contract, (x_t, t) → Prediction, and one small wrapper for each technique.
+
+A denoiser names the network calls it needs (`leaves`) and says how their predictions combine (`combine`). `evaluate`
+makes the calls of many denoisers at once: each distinct leaf once, and leaves of one network in one batch. So guidance
+costs one network call a step, however deep the wrappers nest, and no wrapper or sampler knows about another.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.process import FixedVariance, Parametrisation, predicted_x0
+from nodes.diffusion.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is known about x_0 at (x_t, t), all float32 [B, …].
+
+    `x0`: predicted x_0; `variance`: raw learned fraction in about [−1, 1], or None where the variance is fixed;
+    `score`: ∇ log p(y | x_t) of the guides, or None.
+    """
+
+    x0: Tensor
+    variance: Tensor | None = None
+    score: Tensor | None = None
+
+
+Predictions = Mapping["Leaf", Prediction]
+
+
+class Denoiser(ABC):
+    """(x_t [B, …], t [B]) → Prediction, t being timesteps of the chain the network was trained on (int64 or float)."""
+
+    @property
+    @abstractmethod
+    def leaves(self) -> tuple["Leaf", ...]:
+        """The network calls that `combine` needs, at the same (x_t, t)."""
+
+    @abstractmethod
+    def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
+        """The prediction, from those of the leaves."""
+
+    @property
+    def root(self) -> "Leaf":
+        """The leaf that says what is sampled: the first."""
+        return self.leaves[0]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, without the batch."""
+        return self.root.network.sample_shape
+
+    @property
+    def trained(self) -> Schedule:
+        """The chain the network was trained on."""
+        return self.root.network.trained
+
+    @property
+    def fixed_variance(self) -> FixedVariance:
+        """Variance of the reverse steps where none is learned."""
+        return self.root.network.fixed_variance
+
+    @property
+    def device(self) -> torch.device:
+        return self.root.network.device
+
+    @property
+    def rows(self) -> int:
+        """Rows of conditions: each gives `count` samples."""
+        return max(leaf.rows for leaf in self.leaves)
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
+        return evaluate([self], x_t, t)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class DiffusionNetwork:
+    """A network with what its outputs mean.
+
+    `call(x_t, t, **conditions)` → [B, C or 2C, …]; `learned_variance`: the second half of the channels is the raw
+    variance fraction. Denoisers of one `DiffusionNetwork` object share its calls.
+    """
+
+    call: Callable[..., Tensor]
+    trained: Schedule
+    sample_shape: tuple[int, ...]
+    parametrisation: Parametrisation = "eps"
+    learned_variance: bool = False
+    fixed_variance: FixedVariance = "fixed_small"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf(Denoiser):
+    """One network under one set of conditions: tensors [R, …] by name, R rows or one row for all."""
+
+    network: DiffusionNetwork
+    conditions: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    @property
+    def leaves(self) -> tuple["Leaf", ...]:
+        return (self,)
+
+    @property
+    def rows(self) -> int:
+        return max((len(value) for value in self.conditions.values()), default=1)
+
+    def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
+        return known[self]
+
+    def expanded(self, batch: int) -> dict[str, Tensor]:
+        """The conditions with one row for each sample: `count` samples a row, row-major."""
+        return {name: _expand(value, batch, name) for name, value in self.conditions.items()}
+
+
+def _expand(value: Tensor, batch: int, name: str) -> Tensor:
+    if batch % len(value):
+        raise ValueError(f"{batch} samples cannot be shared out over {len(value)} rows of '{name}'")
+    return value.repeat_interleave(batch // len(value), 0)
+
+
+def evaluate(denoisers: Sequence[Denoiser], x_t: Tensor, t: Tensor) -> list[Prediction]:
+    """Predictions of several denoisers at the same (x_t, t): distinct leaves once, leaves of one network in one call."""
+    known: dict[Leaf, Prediction] = {}
+    for group in _groups(dict.fromkeys(leaf for d in denoisers for leaf in d.leaves)):
+        known.update(zip(group, _call(group, x_t, t), strict=True))
+    return [denoiser.combine(x_t, t, known) for denoiser in denoisers]
+
+
+def _groups(leaves: Mapping[Leaf, None]) -> list[list[Leaf]]:
+    """Leaves that fit into one call: the same network, and conditions of the same names and row shapes."""
+    groups: dict[object, list[Leaf]] = {}
+    for leaf in leaves:
+        shapes = tuple(sorted((name, tuple(v.shape[1:])) for name, v in leaf.conditions.items()))
+        groups.setdefault((id(leaf.network), shapes), []).append(leaf)
+    return list(groups.values())
+
+
+def _call(group: list[Leaf], x_t: Tensor, t: Tensor) -> list[Prediction]:
+    network = group[0].network
+    rows = [leaf.expanded(len(x_t)) for leaf in group]
+    conditions = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    times = len(group)
+    output = network.call(x_t.repeat(times, *[1] * (x_t.ndim - 1)), t.repeat(times), **conditions)
+    return [_prediction(network, x_t, t, part) for part in output.chunk(times)]
+
+
+def _prediction(network: DiffusionNetwork, x_t: Tensor, t: Tensor, output: Tensor) -> Prediction:
+    variance: Tensor | None = None
+    if network.learned_variance:
+        output, variance = output.float().chunk(2, 1)
+    if output.shape != x_t.shape:
+        raise ValueError(f"the network gives {list(output.shape)} for x_t {list(x_t.shape)}")
+    x0 = predicted_x0(network.trained, network.parametrisation, x_t, t, output)
+    return Prediction(x0, variance)

@@ -1,0 +1,197 @@
+"""Samplers: generators over the steps of a schedule, the noisiest first. None knows about any technique."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.denoisers import Denoiser, Prediction
+from nodes.diffusion.noise import INITIAL, NoiseSource
+from nodes.diffusion.process import (
+    fixed_log_variance,
+    learned_log_variance,
+    posterior,
+    predicted_x0,
+)
+from nodes.diffusion.schedule import Schedule, at
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A step of a sampler that was just made: `done` of `total`, the new x_{t−1} and the prediction of x_0 [B, …]."""
+
+    done: int
+    total: int
+    x_t: Tensor
+    x0: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where sampling starts. `count` samples for each row of conditions; x_T is `temperature` · noise.
+
+    With `x_t` [B, …] given it starts there, before step `step` of the schedule (the last one by default).
+    """
+
+    noise: NoiseSource
+    count: int = 1
+    temperature: float = 1.0
+    x_t: Tensor | None = None
+    step: int | None = None
+
+    def first(self, denoiser: Denoiser) -> Tensor:
+        """x at the start, float32 [B, …] on the denoiser's device."""
+        if self.x_t is not None:
+            return self.x_t.float().to(denoiser.device)
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1, not {self.count}")
+        samples = range(denoiser.rows * self.count)
+        noise = self.noise.draw(samples, INITIAL, denoiser.sample_shape)
+        return (noise * self.temperature).to(denoiser.device)
+
+
+Sampling = Generator[Now, None, Tensor]
+Move = Callable[[Tensor, int, Prediction, Tensor], Tensor]
+"""(x_t, step, prediction, steps [B]) → x_{t−1}."""
+
+
+def _walk(denoiser: Denoiser, schedule: Schedule, start: Start, move: Move) -> Sampling:
+    _same_chain(denoiser, schedule)
+    x_t = start.first(denoiser)
+    last = len(schedule) - 1 if start.step is None else start.step
+    for done, step in enumerate(range(last, -1, -1), 1):
+        # A generator must not leave the caller's gradient mode changed while it waits.
+        with torch.no_grad():
+            x_t, x0 = _one(denoiser, schedule, x_t, step, move)
+        yield Now(done, last + 1, x_t, x0)
+    return x_t
+
+
+def _one(denoiser: Denoiser, schedule: Schedule, x_t: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
+    steps = torch.full((len(x_t),), step, device=x_t.device)
+    prediction = denoiser(x_t, schedule.timesteps.to(x_t.device)[steps])
+    return move(x_t, step, prediction, steps), prediction.x0
+
+
+def _same_chain(denoiser: Denoiser, schedule: Schedule) -> None:
+    trained = denoiser.trained
+    if schedule.train_steps != trained.train_steps or schedule.kind != trained.kind:
+        raise ValueError(
+            f"the schedule is cut from a {schedule.kind} chain of {schedule.train_steps} steps, but the network was "
+            f"trained on a {trained.kind} chain of {trained.train_steps}"
+        )
+
+
+def ancestral(denoiser: Denoiser, schedule: Schedule, start: Start) -> Sampling:
+    """Ancestral sampling; a score shifts the mean by Σ·score. Ref: Ho et al. 2020, Alg. 2; Dhariwal & Nichol 2021, Alg. 1."""
+
+    def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
+        mean, log_variance = reverse_step(denoiser, schedule, x_t, steps, prediction)
+        if step == 0:
+            return mean
+        noise = _step_noise(start, x_t, _last(schedule, start) - step)
+        return mean + (0.5 * log_variance).exp() * noise
+
+    return _walk(denoiser, schedule, start, move)
+
+
+def reverse_step(
+    denoiser: Denoiser, schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction
+) -> tuple[Tensor, Tensor]:
+    """Mean and log-variance of p(x_{t−1} | x_t), guided by the score. Ref: Dhariwal & Nichol 2021, Alg. 1."""
+    mean, _, _ = posterior(schedule, prediction.x0, x_t, steps)
+    if prediction.variance is None:
+        log_variance = fixed_log_variance(schedule, denoiser.fixed_variance, steps, x_t)
+    else:
+        log_variance = learned_log_variance(schedule, prediction.variance, steps)
+    if prediction.score is not None:
+        mean = mean + log_variance.exp() * prediction.score
+    return mean, log_variance
+
+
+def ddim(denoiser: Denoiser, schedule: Schedule, start: Start, eta: float = 0.0) -> Sampling:
+    """DDIM; η = 0 is deterministic, η = 1 as noisy as DDPM. Ref: Song et al. 2021, eq. 12; Dhariwal & Nichol 2021, Alg. 2."""
+
+    def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
+        x0, eps = guided_x0_eps(schedule, x_t, steps, prediction)
+        before = at(schedule.alphas_cumprod_prev, steps, x_t)
+        sigma = eta * at(schedule.posterior_variance, steps, x_t).sqrt()
+        mean = before.sqrt() * x0 + (1 - before - sigma**2).sqrt() * eps
+        if step == 0 or eta == 0:
+            return mean
+        return mean + sigma * _step_noise(start, x_t, _last(schedule, start) - step)
+
+    return _walk(denoiser, schedule, start, move)
+
+
+def guided_x0_eps(
+    schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction
+) -> tuple[Tensor, Tensor]:
+    """x_0 and ε with the score folded in: ε − √(1 − ᾱ_t)·score. Ref: Dhariwal & Nichol 2021, Alg. 2."""
+    scaled = at(schedule.sqrt_recip_alphas_cumprod, steps, x_t) * x_t
+    deviation = at(schedule.sqrt_recipm1_alphas_cumprod, steps, x_t)
+    eps = (scaled - prediction.x0) / deviation
+    if prediction.score is None:
+        return prediction.x0, eps
+    eps = eps - at(schedule.sqrt_one_minus_alphas_cumprod, steps, x_t) * prediction.score
+    return predicted_x0(schedule, "eps", x_t, steps, eps), eps
+
+
+def dpm_solver(denoiser: Denoiser, schedule: Schedule, start: Start, order: int = 2) -> Sampling:
+    """DPM-Solver++(2M), a multistep solver of the probability-flow ODE in x_0. Ref: Lu et al. 2022b, Alg. 2.
+
+    The first and the last step are of first order. Raises ValueError unless `order` is 1 or 2.
+    """
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, not {order}")
+    log_snr = schedule.alphas_cumprod.sqrt().log() - schedule.sqrt_one_minus_alphas_cumprod.log()
+    history: list[Tensor] = []
+
+    def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
+        x0, _ = guided_x0_eps(schedule, x_t, steps, prediction)
+        history.append(x0)
+        if step == 0:
+            return x0
+        now, then = log_snr[step], log_snr[step - 1]
+        guess = x0
+        if order == 2 and len(history) > 1:
+            ratio = float((now - log_snr[step + 1]) / (then - now))
+            guess = x0 + (x0 - history[-2]) / (2 * ratio)
+        del history[:-1]
+        signal = float(schedule.sqrt_alphas_cumprod[step - 1])
+        spread = schedule.sqrt_one_minus_alphas_cumprod
+        shrink = float(spread[step - 1] / spread[step])
+        return shrink * x_t - signal * float(torch.expm1(now - then)) * guess
+
+    return _walk(denoiser, schedule, start, move)
+
+
+def ddim_inversion(denoiser: Denoiser, schedule: Schedule, x0: Tensor) -> Sampling:
+    """x_T from which DDIM with η = 0 returns about x_0 [B, …]. Ref: Song et al. 2021, §4.3; Dhariwal & Nichol 2021, App. F."""
+    _same_chain(denoiser, schedule)
+    x_t = x0.float().to(denoiser.device)
+    total = len(schedule)
+    for step in range(total):
+        with torch.no_grad():
+            steps = torch.full((len(x_t),), step, device=x_t.device)
+            prediction = denoiser(x_t, schedule.timesteps.to(x_t.device)[steps])
+            x_t = invert_step(schedule, x_t, steps, prediction)
+        yield Now(step + 1, total, x_t, prediction.x0)
+    return x_t
+
+
+def invert_step(schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction) -> Tensor:
+    """x_{t+1} by DDIM run backwards."""
+    predicted, eps = guided_x0_eps(schedule, x_t, steps, prediction)
+    after = at(schedule.alphas_cumprod_next, steps, x_t)
+    return after.sqrt() * predicted + (1 - after).sqrt() * eps
+
+
+def _last(schedule: Schedule, start: Start) -> int:
+    return len(schedule) - 1 if start.step is None else start.step
+
+
+def _step_noise(start: Start, x_t: Tensor, visited: int) -> Tensor:
+    noise = start.noise.draw(range(len(x_t)), INITIAL + 1 + visited, tuple(x_t.shape[1:]))
+    return noise.to(x_t.device)

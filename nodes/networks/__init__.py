@@ -1,0 +1,1 @@
+"""Networks: one UNet family for guided diffusion, GLIDE and unCLIP, text transformers and tokenizers. Pure torch."""

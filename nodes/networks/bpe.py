@@ -1,0 +1,128 @@
+"""Byte-pair encodings: GLIDE's, from its vocabulary files, and CLIP's, from the file that open_clip ships."""
+
+import gzip
+import html
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import ftfy
+import regex
+
+VOCABULARY = Path(__file__).with_name("vocabulary")
+GPT2_PIECES = regex.compile(
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
+CLIP_PIECES = regex.compile(
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    regex.IGNORECASE,
+)
+CLIP_MERGES = 49_152 - 256 - 2
+CLIP_SPECIALS = ("<|startoftext|>", "<|endoftext|>")
+
+
+@cache
+def byte_alphabet() -> dict[int, str]:
+    """A printable character for each byte: itself where it prints, one beyond 255 where it does not."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = (b for b in range(256) if b not in printable)
+    return {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
+
+
+class BytePairEncoding:
+    """Merges adjacent symbols by rank until none is left to merge. Ref: Sennrich et al. 2016; Radford et al. 2019.
+
+    `ids`: number of each symbol; `merges`: pairs, the most frequent first; `end`: mark on the last symbol of a piece;
+    `specials`: pieces that are symbols as they stand.
+    """
+
+    def __init__(
+        self,
+        ids: Mapping[str, int],
+        merges: Sequence[tuple[str, str]],
+        pieces: "regex.Pattern[str]",
+        end: str = "",
+        specials: Sequence[str] = (),
+    ) -> None:
+        self.ids = dict(ids)
+        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
+        self._pieces = pieces
+        self._end = end
+        self._specials = frozenset(specials)
+        self._symbols = {number: symbol for symbol, number in self.ids.items()}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        pieces = self._pieces.findall(text)
+        return [self.ids[symbol] for piece in pieces for symbol in self._symbols_of(piece)]
+
+    def _symbols_of(self, piece: str) -> list[str]:
+        if piece in self._specials:
+            return [piece]
+        alphabet = byte_alphabet()
+        return self.merged("".join(alphabet[b] for b in piece.encode()))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of token ids; bytes that are no UTF-8 become the replacement character."""
+        bytes_of = {character: byte for byte, character in byte_alphabet().items()}
+        symbols = "".join(self._symbols[token] for token in tokens)
+        return bytes(bytes_of[c] for c in symbols).decode("utf-8", errors="replace")
+
+    def merged(self, word: str) -> list[str]:
+        """The symbols of one piece."""
+        symbols = [*word[:-1], word[-1] + self._end]
+        while len(symbols) > 1:
+            ranked = [(self._ranks.get(pair, None), i) for i, pair in enumerate(zip(symbols, symbols[1:]))]  # noqa: B905
+            found = [(rank, i) for rank, i in ranked if rank is not None]
+            if not found:
+                break
+            best = min(found)[1]
+            symbols = _merge(symbols, (symbols[best], symbols[best + 1]))
+        return symbols
+
+
+def _merge(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    joined: list[str] = []
+    for symbol in symbols:
+        if joined and (joined[-1], symbol) == pair:
+            joined[-1] += symbol + "\0"
+        else:
+            joined.append(symbol)
+    # The mark keeps a pair that was just merged from merging with the next symbol in the same pass.
+    return [symbol.rstrip("\0") for symbol in joined]
+
+
+def _merge_lines(path: Path) -> list[tuple[str, str]]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")[1:]
+    return [(a, b) for a, _, b in (line.partition(" ") for line in lines) if b]
+
+
+@cache
+def glide_encoding() -> BytePairEncoding:
+    """GLIDE's encoding: 50,257 tokens; texts are lower-cased before it."""
+    with gzip.open(VOCABULARY / "encoder.json.gz", "rt", encoding="utf-8") as file:
+        ids = json.load(file)
+    return BytePairEncoding(ids, _merge_lines(VOCABULARY / "vocab.bpe.gz"), GPT2_PIECES)
+
+
+@cache
+def clip_encoding() -> BytePairEncoding:
+    """CLIP's encoding: 49,408 tokens, the last two start and end of text. Reads open_clip's file without importing it."""
+    package = importlib.util.find_spec("open_clip")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("CLIP's vocabulary comes with open_clip_torch, which is not installed")
+    merges = _merge_lines(Path(package.origin).with_name("bpe_simple_vocab_16e6.txt.gz"))[:CLIP_MERGES]
+    bytes_in_order = list(byte_alphabet().values())
+    symbols = [*bytes_in_order, *(s + "</w>" for s in bytes_in_order), *(a + b for a, b in merges)]
+    symbols += CLIP_SPECIALS
+    ids = {symbol: number for number, symbol in enumerate(symbols)}
+    return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
+
+
+def clip_clean(text: str) -> str:
+    """A text as CLIP's tokenizer reads it: mended, unescaped, blanks collapsed, lower-cased."""
+    mended = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+    return regex.sub(r"\s+", " ", mended).strip().lower()

@@ -1,0 +1,50 @@
+"""Texts as padded token tensors, by the tokenizer that a network's configuration names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nodes.networks.bpe import glide_encoding
+from nodes.networks.config import TextConfig
+
+GLIDE_PADDING = 50_256
+WORD_PADDING, WORD_UNKNOWN = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`ids` int64 [B, L] and `mask` bool [B, L]; True = a token, False = padding."""
+
+    ids: Tensor
+    mask: Tensor
+
+
+def tokenize(config: TextConfig, texts: Sequence[str]) -> Tokens:
+    """Texts padded to the network's context; what does not fit is cut off at the end."""
+    glide = config.tokenizer.kind == "glide_bpe"
+    rows = [_glide(t) if glide else words_to_ids(t, config.tokenizer.words) for t in texts]
+    return _padded(rows, config.context, GLIDE_PADDING if glide else WORD_PADDING)
+
+
+def _glide(text: str) -> list[int]:
+    return glide_encoding().encode(text.lower())
+
+
+def words_to_ids(text: str, words: Sequence[str]) -> list[int]:
+    """Numbers of the words of a text in `words`, counted from 2; 1 is an unknown word. Case and final stops don't matter."""
+    numbers = {word: i for i, word in enumerate(words, 2)}
+    found = re.findall(r"[^\W_]+|,", text.lower())
+    return [numbers.get(word, WORD_UNKNOWN) for word in found]
+
+
+def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> Tokens:
+    ids = torch.full((len(rows), length), padding)
+    mask = torch.zeros(len(rows), length, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        kept = list(row[:length])
+        ids[number, : len(kept)] = torch.tensor(kept, dtype=torch.int64)
+        mask[number, : len(kept)] = True
+    return Tokens(ids, mask)

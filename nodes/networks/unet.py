@@ -1,0 +1,165 @@
+"""The UNet of guided diffusion, GLIDE and unCLIP. Conditions arrive as three plain tensors, whatever made them."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nodes.networks.blocks import (
+    Attention,
+    Downsample,
+    GroupNorm,
+    ResBlock,
+    Upsample,
+    timestep_embedding,
+    zeroed,
+)
+from nodes.networks.config import UNetConfig
+from nodes.networks.text import TextTransformer
+
+
+class Stage(nn.ModuleList):
+    """Layers that run one after the other, each given what it takes."""
+
+    def forward(self, h: Tensor, embedding: Tensor, context: Tensor | None) -> Tensor:
+        for layer in self:
+            if isinstance(layer, ResBlock):
+                h = layer(h, embedding)
+            elif isinstance(layer, Attention):
+                h = layer(h, context)
+            else:
+                h = layer(h)
+        return h
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Walks the levels of a UNet and remembers where it is: channels, downsampling, widths of the skips."""
+
+    config: UNetConfig
+    channels: int
+    downsampling: int = 1
+
+    def block(self, incoming: int, outgoing: int, resample: float = 1.0) -> ResBlock:
+        c = self.config
+        self.channels = outgoing
+        return ResBlock(incoming, outgoing, c.embedding_width, c.scale_shift_norm, c.dropout, resample)
+
+    def attention(self, heads: int) -> Attention:
+        c = self.config
+        heads = self.channels // c.head_channels if c.head_channels else heads
+        width = c.text.width if c.text else None
+        return Attention(self.channels, heads, width, c.qkv_order == "head_major")
+
+    def level(self, incoming: int, outgoing: int, heads: int) -> list[nn.Module]:
+        layers: list[nn.Module] = [self.block(incoming, outgoing)]
+        if self.downsampling in self.config.attention:
+            layers.append(self.attention(heads))
+        return layers
+
+    def down(self) -> nn.Module:
+        self.downsampling *= 2
+        if self.config.resample_in_blocks:
+            return self.block(self.channels, self.channels, 0.5)
+        return Downsample(self.channels)
+
+    def up(self) -> nn.Module:
+        self.downsampling //= 2
+        if self.config.resample_in_blocks:
+            return self.block(self.channels, self.channels, 2.0)
+        return Upsample(self.channels)
+
+
+class UNet(nn.Module):
+    """ε, x_0 or v (and a raw variance) of x_t. Ref: Dhariwal & Nichol 2021, §3; Nichol et al. 2022, §3.
+
+    `forward(x_t [B, C, H, W], t [B], embedding [B, E], tokens [B, L, W], pixels [B, K, H, W])` → [B, C or 2C, H, W].
+    `embedding` joins the time embedding (pooled text, label), `tokens` the attention (text), `pixels` stand beside x_t
+    (known pixels and mask, low-resolution picture). `text` and `label_embedding` make them from a text or a label.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.embedding_width
+        self.time = nn.Sequential(
+            nn.Linear(config.model_channels, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.label_embedding = nn.Embedding(config.classes, width) if config.classes else None
+        self.text = TextTransformer(config.text, width) if config.text else None
+        self._build(config)
+
+    def _build(self, config: UNetConfig) -> None:
+        widths = [int(m * config.model_channels) for m in config.multipliers]
+        folded = config.fold**2
+        incoming = (config.channels + config.condition_channels) * folded
+        builder = _Builder(config, widths[0])
+        skips = [widths[0]]
+        self.inputs = nn.ModuleList([Stage([nn.Conv2d(incoming, widths[0], 3, padding=1)])])
+        for number, width in enumerate(widths):
+            for _ in range(config.blocks):
+                self.inputs.append(Stage(builder.level(builder.channels, width, config.heads)))
+                skips.append(width)
+            if number < len(widths) - 1:
+                self.inputs.append(Stage([builder.down()]))
+                skips.append(width)
+        last = widths[-1]
+        self.middle = Stage(
+            [builder.block(last, last), builder.attention(config.heads), builder.block(last, last)]
+        )
+        self.outputs = nn.ModuleList(self._decoder(config, builder, widths, skips))
+        self.out_norm = GroupNorm(widths[0])
+        self.out_conv = zeroed(nn.Conv2d(widths[0], config.output_channels * folded, 3, padding=1))
+
+    @staticmethod
+    def _decoder(
+        config: UNetConfig, builder: _Builder, widths: list[int], skips: list[int]
+    ) -> list[Stage]:
+        heads = config.heads_upsample or config.heads
+        stages: list[Stage] = []
+        for number, width in reversed(list(enumerate(widths))):
+            for block in range(config.blocks + 1):
+                layers = builder.level(builder.channels + skips.pop(), width, heads)
+                if number and block == config.blocks:
+                    layers.append(builder.up())
+                stages.append(Stage(layers))
+        return stages
+
+    def forward(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        embedding: Tensor | None = None,
+        tokens: Tensor | None = None,
+        pixels: Tensor | None = None,
+    ) -> Tensor:
+        dtype = self.out_conv.weight.dtype
+        x = x_t if pixels is None else torch.cat([x_t, pixels.to(x_t.dtype)], 1)  # [B, C + K, H, W]
+        h = F.pixel_unshuffle(x.to(dtype), self.config.fold)  # [B, (C + K)·k², H/k, W/k]
+        e = self.time(timestep_embedding(t, self.config.model_channels).to(dtype))  # [B, E]
+        e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
+        context = None if tokens is None else tokens.transpose(1, 2)  # [B, W, L]
+        h = self._through(h, e, context)  # [B, D, H/k, W/k]
+        h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
+        return F.pixel_shuffle(h, self.config.fold).to(x_t.dtype)  # [B, C', H, W]
+
+    def _through(self, h: Tensor, e: Tensor, context: Tensor | None) -> Tensor:
+        skips: list[Tensor] = []
+        for stage in self.inputs:
+            h = stage(h, e, context)
+            skips.append(h)
+        h = self.middle(h, e, context)
+        for stage in self.outputs:
+            h = stage(torch.cat([h, skips.pop()], 1), e, context)
+        return h
+
+
+def upsampled(image: Tensor, size: int) -> Tensor:
+    """A low-resolution picture at the network's size, bilinear, [B, C, size, size]. Ref: Nichol et al. 2022, §3."""
+    return F.interpolate(image, (size, size), mode="bilinear", align_corners=False)
+
+
+def masked(image: Tensor, mask: Tensor) -> Tensor:
+    """Known pixels and their mask, [B, C + 1, H, W]. Ref: Nichol et al. 2022, §2.5."""
+    return torch.cat([image * mask, mask], 1)

@@ -1,0 +1,82 @@
+"""Data sets: endless, indexable by (seed, step), so that a resumed training sees the same batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training batch: the signal [B, …] (pictures float32 in [-1, 1]) and what is known about it."""
+
+    signal: Tensor
+    captions: tuple[str, ...] | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+
+class Dataset(Protocol):
+    """A source of batches. `describe()` is its identity: two data sets with equal descriptions give equal batches."""
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch: ...
+
+    def describe(self) -> dict[str, str | int | float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShapesPictures:
+    """Rendered scenes of the shapes world with their captions, at `size` px. Held-out scenes never appear."""
+
+    size: int = 32
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (3, self.size, self.size)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        from nodes.shapes.world import batch
+
+        pictures, captions = batch(rng, size, self.size, "train")
+        return Batch(pictures_to_signal(pictures), tuple(captions))
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {"kind": "shapes", "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Rows of a table as signals [B, D]: draws with replacement."""
+
+    rows: Tensor
+    name: str
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return tuple(self.rows.shape[1:])
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        chosen = torch.from_numpy(rng.integers(len(self.rows), size=size))
+        return Batch(self.rows[chosen])
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {"kind": "points", "name": self.name, "rows": len(self.rows)}
+
+
+def pictures_to_signal(pictures: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1.0).contiguous()
+
+
+def drop_captions(captions: Sequence[str], rng: np.random.Generator, rate: float) -> tuple[str, ...]:
+    """Captions with a share `rate` of them replaced by the empty one, which teaches the unconditional branch."""
+    dropped = rng.random(len(captions)) < rate
+    return tuple("" if drop else caption for caption, drop in zip(captions, dropped, strict=True))

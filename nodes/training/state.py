@@ -1,0 +1,106 @@
+"""The state of a training on disk: one safetensors file, replaced whole, so that a kill leaves the last or the next."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+STATE_FILE = "state.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the loss curve: mean loss of the steps since the row before; `seconds` of training so far."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(slots=True)
+class State:
+    """What a training owns: step done, the averaged weights beside the network and optimiser, and the loss curve."""
+
+    network: nn.Module
+    optimiser: torch.optim.AdamW
+    average: dict[str, Tensor]
+    step: int = 0
+    seconds: float = 0.0
+    history: list[Record] = field(default_factory=list[Record])
+
+    def follow(self, decay: float) -> None:
+        """Move the averaged weights towards the network's: average ← decay·average + (1 − decay)·weights."""
+        weights = [p.detach() for p in self.network.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
+
+
+def fresh(network: nn.Module, optimiser: torch.optim.AdamW) -> State:
+    """A state at step 0 whose average is the network itself."""
+    average = {name: p.detach().clone() for name, p in network.named_parameters()}
+    return State(network, optimiser, average)
+
+
+def save(state: State, run_dir: Path, fingerprint: str) -> None:
+    """Write the state to `run_dir`, whole or not at all."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    header = {
+        "fingerprint": fingerprint,
+        "step": state.step,
+        "seconds": state.seconds,
+        "history": [[r.step, r.loss, r.learning_rate, r.seconds] for r in state.history],
+    }
+    partial = run_dir / (STATE_FILE + ".partial")
+    save_file(_tensors(state), partial, metadata={"state": json.dumps(header)})
+    partial.replace(run_dir / STATE_FILE)
+
+
+def restore(state: State, run_dir: Path, fingerprint: str) -> State:
+    """Fill `state` from `run_dir`, if a training of the same fingerprint was kept there.
+
+    Raises ValueError when another training lies in the folder: its weights are not overwritten.
+    """
+    path = run_dir / STATE_FILE
+    if not path.exists():
+        return state
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["state"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if header["fingerprint"] != fingerprint:
+        raise ValueError(
+            f"{run_dir} holds another training (its network, objective, data set or options differ); "
+            "give another run_dir, or delete that folder"
+        )
+    _fill(state, tensors)
+    state.step, state.seconds = header["step"], header["seconds"]
+    state.history = [Record(*row) for row in header["history"]]
+    return state
+
+
+def _tensors(state: State) -> dict[str, Tensor]:
+    tensors = {f"network.{k}": p.detach() for k, p in state.network.named_parameters()}
+    tensors |= {f"average.{k}": v for k, v in state.average.items()}
+    for name, parameter in state.network.named_parameters():
+        for slot, value in state.optimiser.state.get(parameter, {}).items():
+            tensors[f"optimiser.{slot}.{name}"] = value
+    return {key: value.contiguous() for key, value in tensors.items()}
+
+
+def _fill(state: State, tensors: Mapping[str, Tensor]) -> None:
+    device = next(state.network.parameters()).device
+    with torch.no_grad():
+        for name, parameter in state.network.named_parameters():
+            parameter.copy_(tensors[f"network.{name}"])
+            state.average[name].copy_(tensors[f"average.{name}"])
+            state.optimiser.state[parameter] = _slots(tensors, name, device)
+
+
+def _slots(tensors: Mapping[str, Tensor], name: str, device: torch.device) -> dict[str, Tensor]:
+    slots = ("step", "exp_avg", "exp_avg_sq")
+    found = {slot: tensors[f"optimiser.{slot}.{name}"] for slot in slots if f"optimiser.{slot}.{name}" in tensors}
+    return {slot: value if slot == "step" else value.to(device) for slot, value in found.items()}

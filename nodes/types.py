@@ -1,0 +1,191 @@
+"""The types on the wires: what each means, its shape and range, and how it is read, kept and shown."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nodegraph.types import Context, PortType
+
+TENSOR_FILE = "tensor.safetensors"
+
+
+def to_bytes(image: Tensor) -> np.ndarray:
+    """Pictures [B, 3, H, W] in [-1, 1] → uint8 [B, H, W, 3], rounded to the nearest level."""
+    levels = image.detach().float().add(1).mul(127.5).round().clamp(0, 255)
+    return levels.byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def from_bytes(pictures: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def _dump_tensor(value: Tensor, folder: Path) -> None:
+    save_file({"tensor": value.contiguous().cpu()}, folder / TENSOR_FILE)
+
+
+def _load_tensor(folder: Path) -> Tensor:
+    return load_file(folder / TENSOR_FILE)["tensor"]
+
+
+def _describe_tensor(value: Tensor) -> str:
+    shape = ", ".join(str(n) for n in value.shape)
+    span = "" if value.is_meta or not value.numel() else f" in [{value.min():.3g}, {value.max():.3g}]"
+    return f"{str(value.dtype).removeprefix('torch.')}[{shape}]{span} on {value.device}"
+
+
+def _read_image(literal: Any, context: Context) -> Tensor:
+    """A picture file, or a folder of them, as [B, 3, H, W]; alpha is laid on white."""
+    path = context.readable(str(literal))
+    if context.abstract:
+        with PillowImage.open(path) as picture:
+            return torch.empty(1, 3, picture.height, picture.width, device="meta")
+    with PillowImage.open(path) as picture:
+        flat = PillowImage.new("RGBA", picture.size, "white")
+        flat.alpha_composite(picture.convert("RGBA"))
+        return from_bytes(np.asarray(flat.convert("RGB"))[None])
+
+
+def _read_mask(literal: Any, context: Context) -> Tensor:
+    """A picture file read as a mask: white (1) = known."""
+    path = context.readable(str(literal))
+    with PillowImage.open(path) as picture:
+        if context.abstract:
+            return torch.empty(1, 1, picture.height, picture.width, device="meta")
+        return torch.from_numpy(np.asarray(picture.convert("L")).copy()).float().div(255)[None, None]
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's content."""
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tensor_digest(value: Tensor) -> str:
+    import hashlib
+
+    return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def _write_images(value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+    """One PNG for each picture: `stem.png`, or `stem-0.png`, `stem-1.png`, … with the provenance as text chunks."""
+    pictures = to_bytes(value)
+    names = [stem] if len(pictures) == 1 else [f"{stem}-{i}" for i in range(len(pictures))]
+    return [_write_png(p, folder / f"{n}.png", provenance) for p, n in zip(pictures, names, strict=True)]
+
+
+def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -> Path:
+    chunks = PngInfo()
+    for key, text in provenance.items():
+        chunks.add_itxt(key, text, zip=True)
+    PillowImage.fromarray(picture).save(path, pnginfo=chunks)
+    return path
+
+
+def _write_masks(value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+    return _write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
+
+
+def _preview_image(value: Tensor) -> bytes | None:
+    """The first picture as a PNG, at most 256 px wide."""
+    picture = PillowImage.fromarray(to_bytes(value[:1].clamp(-1, 1))[0])
+    picture.thumbnail((256, 256))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _example_image(context: Context) -> Tensor:
+    return torch.zeros(1, 3, 64, 64, device="meta" if context.abstract else "cpu")
+
+
+def _as_is(literal: Any, context: Context) -> Any:
+    return literal
+
+
+def _whole(literal: Any, context: Context) -> int:
+    if isinstance(literal, bool) or int(literal) != literal:
+        raise ValueError(f"a seed is a whole number, not {literal!r}")
+    return int(literal) % 2**64
+
+
+Text = Annotated[
+    str,
+    PortType("Text", "Words; one prompt, in any case.", literal="text", colour="#f2c14e", parse=_as_is),
+]
+Seed = Annotated[
+    int,
+    PortType("Seed", "A whole number that names all the noise of a run.", literal="number", colour="#8ecae6", parse=_whole),
+]
+Image = Annotated[
+    Tensor,
+    PortType(
+        "Image",
+        "Pictures, float32 [B, 3, H, W] in [-1, 1].",
+        literal="path",
+        colour="#4cc38a",
+        shape="square",
+        parse=_read_image,
+        digest=_tensor_digest,
+        dump=_dump_tensor,
+        load=_load_tensor,
+        write=_write_images,
+        describe=_describe_tensor,
+        preview=_preview_image,
+        example=_example_image,
+    ),
+]
+Mask = Annotated[
+    Tensor,
+    PortType(
+        "Mask",
+        "float32 [B, 1, H, W] in [0, 1]; 1 = known, 0 = to be made.",
+        literal="path",
+        colour="#e5e7eb",
+        shape="square",
+        parse=_read_mask,
+        digest=_tensor_digest,
+        dump=_dump_tensor,
+        load=_load_tensor,
+        write=_write_masks,
+        describe=_describe_tensor,
+    ),
+]
+Signal = Annotated[
+    Tensor,
+    PortType(
+        "Signal",
+        "Any float32 [B, …]: points, features.",
+        colour="#b39ddb",
+        dump=_dump_tensor,
+        load=_load_tensor,
+        describe=_describe_tensor,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of plain values under named columns: curves, scores, counts."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one column. Raises KeyError naming the columns there are."""
+        if name not in self.columns:
+            raise KeyError(f"no column '{name}'; there are {', '.join(self.columns)}")
+        at = self.columns.index(name)
+        return [row[at] for row in self.rows]

@@ -1,0 +1,50 @@
+"""Golden data: numbers of the reference implementations, from the repository's folder or one given by `--golden`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+HERE = Path(__file__).parent / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", default=None, help="Folder of golden data in the same format.")
+
+
+@dataclass(frozen=True)
+class Golden:
+    folder: Path
+    partial: bool
+
+    def meta(self, name: str) -> dict[str, Any]:
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            if self.partial:
+                pytest.skip(f"{path.name} is not in {self.folder}")
+            pytest.fail(f"{path} is missing: the repository's golden data must be whole")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        meta = self.meta(name)
+        return load_file(self.folder / f"{name}.safetensors"), meta
+
+    @staticmethod
+    def close(name: str, actual: Tensor, tensors: dict[str, Tensor], meta: dict[str, Any], factor: float = 1.0) -> None:
+        expected = tensors[name]
+        assert actual.shape == expected.shape, f"{name}: {list(actual.shape)} for {list(expected.shape)}"
+        atol = torch.as_tensor(meta["tolerance"][name]["atol"], dtype=torch.float64) * factor
+        atol = atol.reshape(-1, *[1] * (expected.ndim - 1)) if atol.ndim else atol
+        difference = (actual.double() - expected.double()).abs()
+        assert bool((difference <= atol).all()), f"{name}: off by {difference.max():.3g}, allowed {atol.max():.3g}"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    given = request.config.getoption("--golden")
+    return Golden(Path(given), True) if given else Golden(HERE, False)

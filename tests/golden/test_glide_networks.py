@@ -1,0 +1,123 @@
+"""GLIDE's networks against the reference, on weights that follow the fill rule."""
+
+from typing import Any
+
+import torch
+from fill import filled
+from torch import Tensor
+
+from nodes.checkpoints.openai import adm_config, glide_config, openai_key, to_ours
+from nodes.networks.config import UNetConfig
+from nodes.networks.text import TextEncoding
+from nodes.networks.unet import UNet, masked, upsampled
+
+
+def reference_shapes(unet: UNet) -> dict[str, tuple[int, ...]]:
+    return {openai_key(key): tuple(value.shape) for key, value in unet.state_dict().items()}
+
+
+def golden_unet(config: UNetConfig) -> UNet:
+    with torch.device("meta"):
+        unet = UNet(config)
+    unet.load_state_dict(to_ours(filled(reference_shapes(unet))), assign=True)
+    return unet.eval().requires_grad_(False)
+
+
+def pixels(unet: UNet, given: dict[str, Tensor], like: Tensor) -> Tensor | None:
+    parts = []
+    config = unet.config
+    if config.known_pixels:
+        image = given.get("inpaint_image", torch.zeros_like(like))
+        mask = given.get("inpaint_mask", torch.zeros_like(like[:, :1]))
+        parts.append(masked(image, mask))
+    if config.low_resolution:
+        parts.append(upsampled(given["low_res"], config.image_size))
+    return torch.cat(parts, 1) if parts else None
+
+
+def run(unet: UNet, given: dict[str, Tensor]) -> Tensor:
+    text: TextEncoding | None = unet.text(given["tokens"], given["mask"]) if unet.text and "tokens" in given else None
+    return unet(
+        given["x"],
+        given["t"],
+        embedding=None if text is None else text.pooled,
+        tokens=None if text is None else text.tokens,
+        pixels=pixels(unet, given, given["x"]),
+    )
+
+
+def case_tensors(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def inputs_of(tensors: dict[str, Tensor], case: str, variant: str) -> dict[str, Tensor]:
+    """The inputs of one output: what the variant stores, and else what the case stores."""
+    base = {k: v for k, v in case_tensors(tensors, f"{case}.").items() if "." not in k}
+    given = {**base, **case_tensors(tensors, f"{case}.{variant}.")} if variant else base
+    rows = len(tensors[f"{case}.{variant}.out" if variant else f"{case}.out"])
+    return {name: value[:rows] for name, value in given.items()}
+
+
+def outputs(tensors: dict[str, Tensor], case: str) -> list[str]:
+    names = (k.removeprefix(f"{case}.") for k in tensors if k.startswith(f"{case}."))
+    return [name for name in names if name.rpartition(".")[2].startswith("out")]
+
+
+def assert_weights(unet: UNet, expected: dict[str, Any]) -> None:
+    values = list(unet.state_dict().values())
+    assert len(values) == expected["n_keys"]
+    assert sum(v.numel() for v in values) == expected["n_params"]
+    assert abs(float(sum(v.double().square().sum() for v in values)) - expected["sumsq_f64"]) < 0.01
+
+
+def test_forward_passes(golden) -> None:
+    tensors, meta = golden.load("glide_text2im_tiny")
+    compared = 0
+    for case, fields in meta["cases"].items():
+        unet = golden_unet(glide_config(fields["options"]))
+        assert_weights(unet, fields["weights"])
+        for name in outputs(tensors, case):
+            given = inputs_of(tensors, case, name.rpartition(".")[0])
+            if "no_inpaint" in name:
+                given = {k: v for k, v in given.items() if not k.startswith("inpaint")}
+            golden.close(f"{case}.{name}", run(unet, given), tensors, meta)
+            compared += 1
+    assert compared >= len(meta["cases"])
+
+
+def test_text_features(golden) -> None:
+    tensors, meta = golden.load("glide_text2im_tiny")
+    compared = 0
+    for case, fields in meta["cases"].items():
+        if f"{case}.xf_proj" not in tensors:
+            continue
+        unet = golden_unet(glide_config(fields["options"]))
+        assert unet.text is not None
+        text = unet.text(tensors[f"{case}.tokens"], tensors[f"{case}.mask"])
+        golden.close(f"{case}.xf_proj", text.pooled, tensors, meta)
+        golden.close(f"{case}.xf_out", text.tokens.transpose(1, 2), tensors, meta)
+        compared += 1
+    assert compared or not meta["cases"]
+
+
+def test_every_key_of_the_published_checkpoints(golden) -> None:
+    for name, model in golden.meta("glide_manifest")["models"].items():
+        with torch.device("meta"):
+            unet = UNet(glide_config(model["config"]))
+        expected = {key: tuple(shape) for key, shape in model["state_dict"]}
+        assert reference_shapes(unet) == expected, name
+        unet.load_state_dict(to_ours({k: torch.empty(s, device="meta") for k, s in expected.items()}), assign=True)
+
+
+def test_guided_diffusion_unets(golden) -> None:
+    tensors, meta = golden.load("adm_tiny")
+    for case, fields in meta["cases"].items():
+        if "classifier" in case or not fields["fn"].startswith("script_util"):
+            continue
+        config = adm_config(fields["options"], low_resolution="low_res" in fields["forward_kwargs"])
+        unet = golden_unet(config)
+        for name in outputs(tensors, case):
+            given = inputs_of(tensors, case, name.rpartition(".")[0])
+            label = unet.label_embedding(given["y"]) if unet.label_embedding else None
+            out = unet(given["x"], given["t"], embedding=label, pixels=pixels(unet, given, given["x"]))
+            golden.close(f"{case}.{name}", out, tensors, meta)
