@@ -44,7 +44,7 @@ def normal_kl(mean1: Tensor, log_variance1: Tensor, mean2: Tensor, log_variance2
     """KL(N₁ ‖ N₂) element by element, in nats."""
     ratio = (log_variance1 - log_variance2).exp()
     distance = (mean1 - mean2).square() * (-log_variance2).exp()
-    return 0.5 * (ratio + distance - 1 + log_variance2 - log_variance1)
+    return 0.5 * (-1.0 + log_variance2 - log_variance1 + ratio + distance)
 
 
 def standard_normal_cdf(x: Tensor) -> Tensor:

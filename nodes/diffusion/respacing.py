@@ -1,5 +1,7 @@
 """Respacing: visit fewer steps of a trained chain, with betas that keep the same ᾱ at the steps that remain."""
 
+from collections.abc import Sequence
+
 import torch
 
 from nodes.diffusion.schedule import Schedule
@@ -7,13 +9,15 @@ from nodes.diffusion.schedule import Schedule
 FAST27 = (10, 10, 3, 2, 2)
 
 
-def spaced_timesteps(train_steps: int, spec: str | int) -> list[int]:
+def spaced_timesteps(train_steps: int, spec: str | int | Sequence[int]) -> list[int]:
     """Trained timesteps to visit, rising.
 
-    `27`: 27 even steps; `10,10,3,2,2`: that many in each equal section of the chain; `ddim50`: every k-th step with
+    `27`: 27 even steps; `10,10,3,2,2` (or a list): that many in each equal section of the chain; `ddim50`: every k-th step with
     exactly 50; `fast27`: GLIDE's upsampler, sections 10,10,3,2,2 with 999 replaced by 997; an empty text: all steps.
     Raises ValueError when the chain cannot be cut so. Ref: Nichol & Dhariwal 2021, §4; Song et al. 2021, App. D.3.
     """
+    if not isinstance(spec, str | int):
+        return _sections(train_steps, list(spec))
     text = str(spec).strip()
     if text == "":
         return list(range(train_steps))
@@ -24,7 +28,7 @@ def spaced_timesteps(train_steps: int, spec: str | int) -> list[int]:
     return _sections(train_steps, [_count(part, text) for part in text.split(",")])
 
 
-def respace(trained: Schedule, spec: str | int) -> Schedule:
+def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
     """The trained chain at the steps of `spec`. Raises ValueError when it is respaced already, or cannot be cut so."""
     if len(trained) != trained.train_steps:
         raise ValueError(f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps")
