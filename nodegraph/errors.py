@@ -1,8 +1,11 @@
 """Spans, diagnostics and the exceptions of the engine. A diagnostic is structured first and text last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
+
+from nodegraph.codes import CODES
 
 Severity = Literal["error", "warning"]
 
@@ -36,6 +39,23 @@ class Diagnostic:
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
         return f"{where}{self.code} {self.name}: {self.message}"
+
+
+def diagnostic(
+    code: str, message: str, span: Span | None = None, hint: str | None = None, node: str | None = None
+) -> Diagnostic:
+    """A diagnostic with the name that its code has in the table."""
+    severity: Severity = "warning" if code.startswith("W") else "error"
+    return Diagnostic(code, CODES[code][0], message, span, hint, severity, node)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """A hint with the nearest of the names, or the names themselves if they are few."""
+    known = sorted(set(names))
+    close = get_close_matches(name, known, 1, 0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"there are: {', '.join(known)}" if 0 < len(known) <= 12 else None
 
 
 class GraphError(Exception):

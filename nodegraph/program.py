@@ -10,6 +10,15 @@ from nodegraph.node import NodeSpec
 from nodegraph.types import TypeRef
 
 
+class _Example:
+    def __repr__(self) -> str:
+        return "EXAMPLE"
+
+
+EXAMPLE = _Example()
+"""Stands for a required input that was not given, where a graph is only checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A literal as written (already resolved by the YAML rules) for a port of `type`; `folder` is where its file lies."""

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from nodegraph.residency import Residency
+
 Shape = Literal["circle", "square", "diamond", "triangle"]
 LiteralKind = Literal["text", "number", "flag", "path", "name", "none"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,24 @@ class Context(Protocol):
     def device(self) -> str: ...
 
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> Precision: ...
 
     @property
     def abstract(self) -> bool:
         """True in a shape check: values carry shapes on the meta device and no weights are read."""
         ...
 
+    @property
+    def residency(self) -> Residency:
+        """The keeper of loaded models."""
+        ...
+
     def readable(self, path: str) -> Path:
         """The path, resolved against `folder`; raises PermissionError outside the folders that the run may read."""
+        ...
+
+    def writable(self, path: str) -> Path:
+        """A path below the output folder; raises PermissionError for any other."""
         ...
 
 
@@ -79,6 +91,7 @@ class PortType:
     * `write(value, folder, stem, provenance)`: files for a person (PNG, CSV), as paths written.
     * `describe(value)`: one line (shape, range, device). `preview(value)`: PNG bytes, or None.
     * `example(context)`: a value for shape checks of a graph whose required input is not given.
+    * `probe(value)`: use a lazy value once, on shapes only, so that what is wrong with it shows where it was made.
     * `parts(literal)`: names and types of the parts of a bundle (`$models.base`), from an index, without torch.
     """
 
@@ -96,4 +109,5 @@ class PortType:
     preview: Callable[[Any], bytes | None] | None = None
     example: Callable[[Context], Any] | None = None
     parts: Callable[[Any], Mapping[str, str]] | None = None
+    probe: Callable[[Any], None] | None = None
     widens_to: tuple[str, ...] = field(default=())

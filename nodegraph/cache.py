@@ -1,0 +1,206 @@
+"""Results by key: in memory, and on disk where they outlive the process. Never pickled; whole or not there."""
+
+import json
+import os
+import secrets
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+from nodegraph.keys import Key, Library
+from nodegraph.types import TypeRef
+
+META = "entry.json"
+PLAIN = ("str", "int", "float", "bool", "Text", "Seed")
+Where = Literal["memory", "disk"]
+
+
+@dataclass(slots=True)
+class Memory:
+    """The most recent results, bounded by their number and their bytes."""
+
+    entries: int = 4096
+    bytes: int = 2**30
+    _held: OrderedDict[Key, tuple[tuple[Any, ...], int]] = field(default_factory=OrderedDict[Key, tuple[tuple[Any, ...], int]])
+    _size: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._held
+
+    def get(self, key: Key) -> tuple[Any, ...] | None:
+        """The outputs of a step, or None."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is None:
+                return None
+            self._held.move_to_end(key)
+            return found[0]
+
+    def put(self, key: Key, outputs: tuple[Any, ...]) -> None:
+        """Keep the outputs; the least recently used go when there is no room."""
+        size = sum(_bytes(value) for value in outputs)
+        with self._lock:
+            old = self._held.pop(key, None)
+            self._size += size - (old[1] if old else 0)
+            self._held[key] = (outputs, size)
+            while len(self._held) > self.entries or (self._size > self.bytes and len(self._held) > 1):
+                self._size -= self._held.popitem(last=False)[1][1]
+
+
+def _bytes(value: Any) -> int:
+    return int(getattr(value, "nbytes", 64))
+
+
+@dataclass(slots=True)
+class Disk:
+    """Results in folders named by their keys. An entry is made beside and renamed into place, and verified when read."""
+
+    folder: Path
+    library: Library
+    limit: int = 4 * 2**30
+    _written: int = 0
+
+    def path(self, key: Key) -> Path:
+        """Folder of an entry."""
+        name = key.hex()
+        return self.folder / name[:2] / name
+
+    def __contains__(self, key: Key) -> bool:
+        return (self.path(key) / META).exists()
+
+    def keeps(self, types: Sequence[TypeRef]) -> bool:
+        """Whether values of these types can be kept: live ones cannot."""
+        return all(self._storable(ref) for ref in types)
+
+    def _storable(self, ref: TypeRef) -> bool:
+        if ref.name == "list":
+            return all(self._storable(argument) for argument in ref.args)
+        port = self.library.port_type(ref.name)
+        return ref.name in PLAIN if port is None or port.dump is None else port.load is not None
+
+    def put(self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef]) -> None:
+        """Keep the outputs of a step, if the disk lets us: a cache that cannot be written is no fault of the graph."""
+        target = self.path(key)
+        if target.exists():
+            return
+        partial = self.folder / "partial" / secrets.token_hex(8)
+        try:
+            partial.mkdir(parents=True)
+            for number, (value, ref) in enumerate(zip(outputs, types, strict=True)):
+                self._dump(value, ref, partial / str(number))
+            self._seal(partial)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.rename(target)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            return
+        self._written += sum(f.stat().st_size for f in target.rglob("*") if f.is_file())
+        if self._written > self.limit // 8:
+            self._written = 0
+            self.trim()
+
+    def _dump(self, value: Any, ref: TypeRef, folder: Path) -> None:
+        folder.mkdir()
+        port = self.library.port_type(ref.name)
+        if ref.name == "list":
+            for number, item in enumerate(value):
+                self._dump(item, ref.args[0], folder / str(number))
+        elif port is None or port.dump is None:
+            (folder / "value.json").write_text(json.dumps(value), encoding="utf-8")
+        else:
+            port.dump(value, folder)
+
+    def _seal(self, folder: Path) -> None:
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+        digests = {p.relative_to(folder).as_posix(): _digest(p) for p in files}
+        folders = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_dir()]
+        (folder / META).write_text(json.dumps({"files": digests, "folders": folders}), encoding="utf-8")
+
+    def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Any, ...] | None:
+        """The outputs of a step, or None; an entry that is damaged is removed."""
+        folder = self.path(key)
+        try:
+            meta = json.loads((folder / META).read_text(encoding="utf-8"))
+            if any(_digest(folder / name) != digest for name, digest in meta["files"].items()):
+                raise ValueError("damaged")
+            found = tuple(self._load(ref, folder / str(number)) for number, ref in enumerate(types))
+            os.utime(folder / META)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        return found
+
+    def _load(self, ref: TypeRef, folder: Path) -> Any:
+        port = self.library.port_type(ref.name)
+        if ref.name == "list":
+            items = sorted(folder.iterdir(), key=lambda p: int(p.name))
+            return [self._load(ref.args[0], item) for item in items]
+        if port is None or port.load is None:
+            return json.loads((folder / "value.json").read_text(encoding="utf-8"))
+        return port.load(folder)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+
+    def trim(self) -> None:
+        """Remove the entries that were not used for longest, until what is left fits the limit."""
+        entries = sorted(self.folder.glob("??/*/" + META), key=lambda p: p.stat().st_mtime)
+        total = self.size()
+        for meta in entries:
+            if total <= self.limit:
+                return
+            total -= sum(p.stat().st_size for p in meta.parent.rglob("*") if p.is_file())
+            shutil.rmtree(meta.parent, ignore_errors=True)
+
+    def clear(self) -> int:
+        """Remove everything; returns the bytes that were freed."""
+        freed = self.size()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return freed
+
+
+def _digest(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Memory over disk. Only what took longer than `worth` seconds goes to disk."""
+
+    memory: Memory = field(default_factory=Memory)
+    disk: Disk | None = None
+    worth: float = 0.05
+
+    def where(self, key: Key) -> Where | None:
+        """Where a result lies, without reading it."""
+        if key in self.memory:
+            return "memory"
+        return "disk" if self.disk is not None and key in self.disk else None
+
+    def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[tuple[Any, ...], Where] | None:
+        """The outputs of a step and where they were found."""
+        held = self.memory.get(key)
+        if held is not None:
+            return held, "memory"
+        if self.disk is None or key not in self.disk:
+            return None
+        read = self.disk.get(key, types)
+        if read is None:
+            return None
+        self.memory.put(key, read)
+        return read, "disk"
+
+    def put(self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef], seconds: float) -> None:
+        """Keep what a step gave; it is on disk, if it goes there, when this returns."""
+        self.memory.put(key, outputs)
+        if self.disk is not None and seconds > self.worth and self.disk.keeps(types):
+            self.disk.put(key, outputs, types)

@@ -1,0 +1,33 @@
+"""The context of a run: folders, device, precision, and the keeper of loaded models."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nodegraph.paths import Sandbox
+from nodegraph.residency import Residency
+from nodegraph.types import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a run gives to its literals. `within` moves it to the folder of another graph file."""
+
+    sandbox: Sandbox
+    folder: Path = field(default_factory=Path)
+    device: str = "cpu"
+    precision: Precision = "float32"
+    abstract: bool = False
+    residency: Residency = field(default_factory=Residency)
+
+    def within(self, folder: Path | None) -> "RunContext":
+        """The context for literals of a file in `folder`."""
+        return self if folder is None or folder == self.folder else replace(self, folder=folder)
+
+    def readable(self, path: str) -> Path:
+        """The real path of a literal. Raises Outside, or FileNotFoundError."""
+        given = Path(path).expanduser()
+        return self.sandbox.reading(given if given.is_absolute() else self.folder / given)
+
+    def writable(self, path: str) -> Path:
+        """The real path below the output folder. Raises Outside."""
+        return self.sandbox.writing(path)

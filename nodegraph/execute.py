@@ -1,0 +1,229 @@
+"""Running a program: from the outputs backwards, only what is not in the cache, on the caller's thread.
+
+One lane: the steps of a run follow each other, the events come out of a plain generator, and closing it, or setting the
+token, cancels at the next step of a sampler.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from nodegraph.cache import Cache
+from nodegraph.context import RunContext
+from nodegraph.errors import Cancelled, NodeFailed
+from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
+from nodegraph.keys import Key, Library, Literals, keys_of, wires
+from nodegraph.node import Progress
+from nodegraph.program import Constant, Many, Program, Source, Step, Wire
+
+Outputs = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class CancelToken:
+    """Set from any thread; the run stops at the next step of a sampler, or the next node."""
+
+    _flag: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        self._flag.set()
+
+    def check(self) -> None:
+        """Raises Cancelled if the run is to stop."""
+        if self._flag.is_set():
+            raise Cancelled("the run was cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs programs: a library of nodes, a context and a cache."""
+
+    library: Library
+    context: RunContext
+    cache: Cache = field(default_factory=Cache)
+
+    @property
+    def policy(self) -> str:
+        """What of the run options decides results: the kind of device, and the precision."""
+        return f"{self.context.device.partition(':')[0]}/{self.context.precision}"
+
+    def literals(self) -> Literals:
+        return Literals(self.library, self.context)
+
+    def run(
+        self, program: Program, outputs: Sequence[str] | None = None, token: CancelToken | None = None
+    ) -> Iterator[Event]:
+        """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
+        run = _Run(self, program, self.literals(), token or CancelToken())
+        return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))
+
+
+def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:
+    """Indices of the steps that the outputs need, rising; nothing behind a hit is needed. Sinks are always needed."""
+    roots = [source.step for name in outputs if isinstance(source := program.outputs[name], Wire)]
+    waiting = roots + [i for i, step in enumerate(program.steps) if not step.spec.outputs]
+    seen: set[int] = set()
+    while waiting:
+        index = waiting.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        if not hit(index):
+            waiting.extend(wire.step for wire in wires(program.steps[index].inputs))
+    return sorted(seen)
+
+
+class _Run:
+    def __init__(self, engine: Engine, program: Program, literals: Literals, token: CancelToken) -> None:
+        self.engine = engine
+        self.program = program
+        self.literals = literals
+        self.token = token
+        self.values: dict[int, Outputs] = {}
+        self.readers: dict[int, int] = {}
+
+    def events(self, names: Sequence[str]) -> Iterator[Event]:
+        keys = keys_of(self.program, self.literals, self.engine.policy)
+        cache = self.engine.cache
+        order = needed(self.program, names, lambda i: cache.where(keys[i]) is not None)
+        order, found = self.found(order, names, keys)
+        self.count(order, found, names)
+        for index in order:
+            self.token.check()
+            if index in found:
+                self.values[index] = found[index][0]
+                yield Cached(self.program.steps[index].name, found[index][1])
+            else:
+                yield from self.step(index, keys[index])
+            self.free(index)
+        outputs = {name: self.value(self.program.outputs[name]) for name in names}
+        yield Completed(outputs)
+
+    def found(self, order: list[int], names: Sequence[str], keys: list[Key]) -> tuple[list[int], dict[int, Any]]:
+        """Read the hits; when one turns out to be damaged, what stands behind it is needed after all."""
+        cache, found, broken = self.engine.cache, dict[int, Any](), set[int]()
+        while True:
+            for index in order:
+                if index not in found and index not in broken and cache.where(keys[index]):
+                    hit = cache.get(keys[index], self.program.steps[index].output_types)
+                    if hit is None:
+                        broken.add(index)
+                    else:
+                        found[index] = hit
+            again = needed(self.program, names, lambda i: i in found or (i not in broken and bool(cache.where(keys[i]))))
+            if again == order:
+                return order, found
+            order = again
+
+    def count(self, order: list[int], found: dict[int, Any], names: Sequence[str]) -> None:
+        """How often each value will still be read, so that it is freed after the last time."""
+        for index in order:
+            if index not in found:
+                for wire in wires(self.program.steps[index].inputs):
+                    self.readers[wire.step] = self.readers.get(wire.step, 0) + 1
+        for name in names:
+            source = self.program.outputs[name]
+            if isinstance(source, Wire):
+                self.readers[source.step] = self.readers.get(source.step, 0) + 1
+
+    def free(self, index: int) -> None:
+        for wire in wires(self.program.steps[index].inputs):
+            if wire.step in self.values:
+                self.readers[wire.step] -= 1
+                if not self.readers[wire.step]:
+                    del self.values[wire.step]
+
+    def step(self, index: int, key: Key) -> Iterator[Event]:
+        step = self.program.steps[index]
+        yield Started(step.name)
+        started = time.perf_counter()
+        inputs: dict[str, Any] = {}
+        try:
+            for name, source in step.inputs.items():
+                inputs[name] = self.value(source)
+            result = yield from self.call(step, inputs)
+        except (Cancelled, GeneratorExit):
+            raise
+        except Exception as error:
+            yield Failed(step.name, f"{type(error).__name__}: {error}")
+            raise NodeFailed(step.name, step.span, self.summaries(step, inputs), error) from error
+        seconds = time.perf_counter() - started
+        outputs = _outputs(step, result)
+        self.values[index] = outputs
+        if step.spec.pure:
+            self.engine.cache.put(key, outputs, step.output_types, seconds)
+        yield Finished(step.name, seconds, "ran" if self.kept(step) else "rebuilt")
+
+    def kept(self, step: Step) -> bool:
+        """Whether the results could have come from another process: live values could not."""
+        disk = self.engine.cache.disk
+        return disk is None or not step.output_types or disk.keeps(step.output_types)
+
+    def call(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Any]:
+        function = self.engine.library.function(step.spec)
+        if not step.spec.generator:
+            return _guarded(function, inputs)
+        generator = cast("Generator[Progress, None, Any]", function(**inputs))
+        try:
+            while True:
+                self.token.check()
+                try:
+                    now = _guarded(lambda: next(generator), {})
+                except StopIteration as stop:
+                    return stop.value
+                yield Stepped(step.name, now.done, now.total, now.preview, now.note)
+        finally:
+            generator.close()
+
+    def value(self, source: Source) -> Any:
+        if isinstance(source, Wire):
+            return self.values[source.step][source.output]
+        if isinstance(source, Constant):
+            return self.literals.value(source)
+        return list(_flat(self, source))
+
+    def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
+        types = {port.name: port.type.name for port in step.spec.inputs}
+        return {name: self.describe(types[name], value) for name, value in inputs.items()}
+
+    def describe(self, type_name: str, value: Any) -> str:
+        port = self.engine.library.port_type(type_name)
+        if port is not None and port.describe is not None:
+            return port.describe(value)
+        text = repr(value)
+        return text if len(text) <= 80 else f"{type(value).__name__} {text[:60]}…"
+
+
+def _flat(run: _Run, source: Many) -> Iterator[Any]:
+    """The entries of a fan-in port; a value that is a list gives its items."""
+    for entry in source.entries:
+        value = run.value(entry)
+        if isinstance(value, list):
+            yield from cast("list[Any]", value)
+        else:
+            yield value
+
+
+def _outputs(step: Step, result: Any) -> Outputs:
+    count = len(step.spec.outputs)
+    if count == 0:
+        return ()
+    if count == 1 and not (isinstance(result, tuple) and hasattr(result, "_fields")):  # pyright: ignore[reportUnknownArgumentType]
+        return (result,)
+    if not isinstance(result, tuple) or len(cast(Outputs, result)) != count:
+        raise TypeError(f"{step.spec.name} gave {type(result).__name__}, not its {count} outputs")
+    return tuple(cast(Outputs, result))
+
+
+def _guarded(function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
+    """Call without gradients, whatever the thread had set; torch is not imported for it."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "no_grad"):
+        return function(**inputs)
+    with torch.no_grad():
+        return function(**inputs)
+
+

@@ -1,0 +1,294 @@
+"""A graph as it stands in its file: inputs, presets, nodes, outputs, each value with its place. Nothing is looked up here."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nodegraph.errors import Diagnostic, Span, diagnostic, nearest
+from nodegraph.scalars import Scalar
+from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
+
+FORMAT_VERSION = 1
+TOP_KEYS = ("graph", "title", "description", "inputs", "presets", "nodes", "outputs", "layout")
+INPUT_KEYS = ("type", "default", "min", "max", "menu", "help", "optional")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """`$name` or `$name.port`."""
+
+    name: str
+    port: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A scalar that stands in the file."""
+
+    value: Scalar
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of values."""
+
+    items: tuple["Value", ...]
+    span: Span
+
+
+Value = Ref | Literal | Listing
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """A declared input; `default` is None where none is given."""
+
+    name: str
+    type: str
+    span: Span
+    default: Literal | Listing | None = None
+    low: float | None = None
+    high: float | None = None
+    menu: tuple[Scalar, ...] | None = None
+    help: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """One node: its type, and what stands on its inputs; `keys` are the places of the port names."""
+
+    name: str
+    type: str
+    inputs: Mapping[str, Value]
+    span: Span
+    type_span: Span
+    keys: Mapping[str, Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A graph file."""
+
+    file: str
+    title: str
+    inputs: Mapping[str, GraphInput]
+    presets: Mapping[str, Mapping[str, Value]]
+    nodes: Mapping[str, GraphNode]
+    outputs: Mapping[str, Value]
+    text: str
+    description: str = ""
+    layout: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+
+
+def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
+    """Parse a graph file; everything that is wrong with its structure is reported at once."""
+    parsed = parse(text, file)
+    reader = _GraphReader(file, text, list(parsed.diagnostics))
+    if parsed.tree is None:
+        if not reader.faults:
+            reader.fault("E103", "the file is empty; a graph needs 'nodes' and 'outputs'", Span(file, 1, 1, 1, 2))
+        return None, reader.faults
+    return reader.graph(parsed.tree), reader.faults
+
+
+def value_of(tree: Tree) -> Value | None:
+    """A value that may stand on an input, or None for a mapping."""
+    if isinstance(tree, Leaf):
+        return _scalar(tree)
+    if isinstance(tree, Items):
+        values = [value_of(item) for item in tree.values]
+        return Listing(tuple(v for v in values if v is not None), tree.span)
+    return None
+
+
+def _scalar(leaf: Leaf) -> Value:
+    text = leaf.value
+    if not isinstance(text, str) or not text.startswith("$"):
+        return Literal(text, leaf.span)
+    if text.startswith("$$"):
+        return Literal(text[1:], leaf.span)
+    name, _, port = text[1:].partition(".")
+    return Ref(name, port or None, leaf.span)
+
+
+class _GraphReader:
+    def __init__(self, file: str, text: str, faults: list[Diagnostic]) -> None:
+        self.file = file
+        self.text = text
+        self.faults = faults
+
+    def fault(self, code: str, message: str, span: Span, hint: str | None = None, node: str | None = None) -> None:
+        self.faults.append(diagnostic(code, message, span, hint, node))
+
+    def graph(self, tree: Tree) -> Graph | None:
+        if not isinstance(tree, Table):
+            self.fault("E103", "a graph is a mapping with 'nodes' and 'outputs'", tree.span)
+            return None
+        self.known_keys(tree, TOP_KEYS, "a graph")
+        self.version(tree)
+        inputs = {e.key: self.input(e) for e in self.section(tree, "inputs")}
+        nodes = {e.key: self.node(e) for e in self.section(tree, "nodes")}
+        self.names_once(tree)
+        outputs = {e.key: v for e in self.section(tree, "outputs") if (v := self.output(e)) is not None}
+        if not outputs and tree.get("outputs") is None:
+            self.fault("E111", "the graph has no outputs", tree.span, "add: outputs: {image: $node}")
+        return Graph(
+            self.file,
+            self.text_of(tree, "title"),
+            {name: value for name, value in inputs.items() if value is not None},
+            self.presets(tree),
+            {name: value for name, value in nodes.items() if value is not None},
+            outputs,
+            self.text,
+            self.text_of(tree, "description"),
+            self.layout(tree),
+        )
+
+    def known_keys(self, table: Table, known: Sequence[str], owner: str) -> None:
+        for entry in table.entries:
+            if entry.key not in known:
+                self.fault("E101", f"{owner} has no key '{entry.key}'", entry.span, nearest(entry.key, known))
+
+    def version(self, tree: Table) -> None:
+        found = tree.get("graph")
+        if isinstance(found, Leaf) and found.value == FORMAT_VERSION:
+            return
+        where = found.span if found else tree.span
+        shown = found.value if isinstance(found, Leaf) else "none"
+        self.fault("E102", f"format version {shown}; this program reads {FORMAT_VERSION}", where, "write: graph: 1")
+
+    def section(self, tree: Table, key: str) -> tuple[Entry, ...]:
+        found = tree.get(key)
+        if found is None or (isinstance(found, Leaf) and found.value is None):
+            return ()
+        if isinstance(found, Table):
+            return found.entries
+        self.fault("E103", f"'{key}' must be a mapping", found.span)
+        return ()
+
+    def text_of(self, tree: Table, key: str) -> str:
+        found = tree.get(key)
+        return str(found.value) if isinstance(found, Leaf) and found.value is not None else ""
+
+    def good_name(self, entry: Entry) -> None:
+        if not _NAME.fullmatch(entry.key):
+            hint = "use letters, digits and '_', not starting with a digit"
+            self.fault("E112", f"'{entry.key}' is not a name", entry.span, hint)
+
+    def names_once(self, tree: Table) -> None:
+        inputs = {entry.key for entry in self.section(tree, "inputs")}
+        for entry in self.section(tree, "nodes"):
+            if entry.key in inputs:
+                message = f"'{entry.key}' is an input and a node; they share one namespace"
+                self.fault("E104", message, entry.span, "rename one of them", entry.key)
+
+    def input(self, entry: Entry) -> GraphInput | None:
+        self.good_name(entry)
+        if not isinstance(entry.value, Table):
+            self.fault("E103", f"input '{entry.key}' must be a mapping such as {{type: Text}}", entry.value.span)
+            return None
+        table = entry.value
+        self.known_keys(table, INPUT_KEYS, "an input")
+        kind = table.get("type")
+        if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
+            self.fault("E103", f"input '{entry.key}' needs a type", entry.span, "write: {type: Text}")
+            return None
+        default = table.get("default")
+        return GraphInput(
+            entry.key,
+            kind.value,
+            kind.span,
+            self.constant(default),
+            self.number(table, "min"),
+            self.number(table, "max"),
+            self.menu(table),
+            self.text_of(table, "help"),
+            self.flag(table, "optional"),
+        )
+
+    def constant(self, tree: Tree | None) -> Literal | Listing | None:
+        value = value_of(tree) if tree is not None else None
+        if isinstance(value, Ref):
+            self.fault("E103", "a default cannot refer to something", value.span, "write '$$' for a dollar sign")
+            return None
+        return value
+
+    def number(self, table: Table, key: str) -> float | None:
+        found = table.get(key)
+        if found is None:
+            return None
+        if isinstance(found, Leaf) and isinstance(found.value, int | float):
+            return found.value
+        self.fault("E103", f"'{key}' must be a number", found.span)
+        return None
+
+    def menu(self, table: Table) -> tuple[Scalar, ...] | None:
+        found = table.get("menu")
+        if found is None:
+            return None
+        if isinstance(found, Items):
+            return tuple(item.value for item in found.values if isinstance(item, Leaf))
+        self.fault("E103", "'menu' must be a list", found.span)
+        return None
+
+    def flag(self, table: Table, key: str) -> bool:
+        found = table.get(key)
+        return isinstance(found, Leaf) and found.value is True
+
+    def node(self, entry: Entry) -> GraphNode | None:
+        self.good_name(entry)
+        if not isinstance(entry.value, Table):
+            self.fault("E103", f"node '{entry.key}' must be a mapping with a type", entry.value.span, None, entry.key)
+            return None
+        kind = entry.value.get("type")
+        if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
+            self.fault("E103", f"node '{entry.key}' needs a type", entry.span, None, entry.key)
+            return None
+        inputs: dict[str, Value] = {}
+        keys: dict[str, Span] = {}
+        for port in entry.value.entries:
+            if port.key not in ("type", "note"):
+                self.port(entry.key, port, inputs, keys)
+        return GraphNode(entry.key, kind.value, inputs, entry.span, kind.span, keys)
+
+    def port(self, node: str, port: Entry, inputs: dict[str, Value], keys: dict[str, Span]) -> None:
+        value = value_of(port.value)
+        keys[port.key] = port.span
+        if value is None:
+            hint = "quote the text, if it is one"
+            self.fault("E103", f"a mapping cannot stand on input '{port.key}'", port.value.span, hint, node)
+            return
+        inputs[port.key] = value
+
+    def output(self, entry: Entry) -> Value | None:
+        self.good_name(entry)
+        value = value_of(entry.value)
+        if isinstance(value, Ref):
+            return value
+        self.fault("E103", f"output '{entry.key}' must refer to a node", entry.value.span, "write: $node")
+        return None
+
+    def presets(self, tree: Table) -> dict[str, dict[str, Value]]:
+        found: dict[str, dict[str, Value]] = {}
+        for entry in self.section(tree, "presets"):
+            if isinstance(entry.value, Table):
+                values = ((e.key, self.constant(e.value)) for e in entry.value.entries)
+                found[entry.key] = {key: value for key, value in values if value is not None}
+            else:
+                self.fault("E103", f"preset '{entry.key}' must be a mapping of input values", entry.value.span)
+        return found
+
+    def layout(self, tree: Table) -> dict[str, tuple[float, float]]:
+        places: dict[str, tuple[float, float]] = {}
+        for entry in self.section(tree, "layout"):
+            pair = entry.value.values if isinstance(entry.value, Items) else ()
+            numbers = [v.value for v in pair if isinstance(v, Leaf) and isinstance(v.value, int | float)]
+            if len(numbers) == 2:
+                places[entry.key] = (numbers[0], numbers[1])
+            else:
+                self.fault("E103", f"the place of '{entry.key}' must be [x, y]", entry.value.span)
+        return places

@@ -1,0 +1,127 @@
+"""Literals on ports: what may stand where, in its canonical form, so that 3 and 3.0 on a float port are one value."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nodegraph.registry import PortFacts
+from nodegraph.scalars import plain
+from nodegraph.types import Range, TypeRef
+
+_WANTED = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_KIND = {"text": "str", "path": "str", "name": "str", "number": "float", "flag": "bool"}
+
+
+class BadLiteral(ValueError):
+    """A value that does not fit; carries the code of the diagnostic and a hint."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a literal stands: its type, bounds and menu."""
+
+    type: TypeRef
+    range: Range | None = None
+    menu: tuple[Any, ...] | None = None
+
+
+def coerced(value: Any, slot: Slot, ports: Mapping[str, PortFacts]) -> Any:
+    """The value in canonical form. Raises BadLiteral."""
+    found = _coerced(value, slot.type, ports)
+    for item in found if isinstance(found, list) else [found]:
+        _within(item, slot)
+    return found
+
+
+def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
+    if ref.name == "|":
+        return _first(value, ref, ports)
+    if ref.name == "list":
+        items: list[Any] = value if isinstance(value, list) else [value]
+        return [_coerced(item, ref.args[0], ports) for item in items]
+    if ref.name in ("*", "?"):
+        return value
+    if isinstance(value, list):
+        raise BadLiteral("E208", f"a list stands where {_wanted(ref, ports)} is expected")
+    return _plain(value, ref, ports)
+
+
+def _first(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
+    members = sorted(ref.args, key=lambda m: m.name == "list")
+    for member in members:
+        try:
+            return _coerced(value, member, ports)
+        except BadLiteral:
+            continue
+    wanted = " or ".join(_wanted(m, ports) for m in members)
+    raise BadLiteral("E208", f"{value!r} is not {wanted}")
+
+
+def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
+    facts = ports.get(ref.name)
+    kind = ref.name if facts is None else _KIND.get(facts.literal, "none")
+    if kind == "none":
+        raise BadLiteral("E208", f"{value!r} cannot be read as {ref}; it needs a wire", f"wire an output of type {ref}")
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value, kind, facts is not None)
+    hint = "quote it, to make it a text" if kind == "str" and value is not None else None
+    raise BadLiteral("E208", f"{_shown(value)} is not {_wanted(ref, ports)}", hint)
+
+
+def _number(value: float, kind: str, domain: bool) -> Any:
+    if kind == "int" and isinstance(value, float):
+        raise BadLiteral("E208", f"{value} is not a whole number")
+    return value if kind == "int" or domain else float(value)
+
+
+def _wanted(ref: TypeRef, ports: Mapping[str, PortFacts]) -> str:
+    if ref.name == "list":
+        return f"a list of {ref.args[0]}"
+    facts = ports.get(ref.name)
+    return _WANTED.get(ref.name, f"{ref} ({facts.literal})" if facts else str(ref))
+
+
+def _shown(value: Any) -> str:
+    return "an empty value" if value is None else repr(value)
+
+
+def _within(value: Any, slot: Slot) -> None:
+    if slot.menu is not None and value not in slot.menu:
+        offered = ", ".join(str(m) for m in slot.menu)
+        raise BadLiteral("E207", f"{value!r} is not on offer", f"there are: {offered}")
+    bounds = slot.range
+    if bounds is None or not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    low = -math.inf if bounds.low is None else bounds.low
+    high = math.inf if bounds.high is None else bounds.high
+    if not low <= value <= high:
+        raise BadLiteral("E206", f"{value} is out of range; allowed {_bound(low)} … {_bound(high)}{_unit(bounds)}")
+
+
+def _bound(value: float) -> str:
+    return "any" if math.isinf(value) else f"{value:g}"
+
+
+def _unit(bounds: Range) -> str:
+    return f" {bounds.unit}" if bounds.unit else ""
+
+
+def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
+    """A value given as text (on the command line) for a declared type: a `Text` stays what it is, `$5` too."""
+    facts = ports.get(ref.name)
+    kind = ref.name if facts is None else _KIND.get(facts.literal, "none")
+    if kind == "str":
+        return text
+    if ref.name in ("list", "|") and "," in text:
+        return [plain(part.strip()) for part in text.strip("[] ").split(",")]
+    return plain(text)

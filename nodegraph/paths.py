@@ -1,0 +1,48 @@
+"""Where the program keeps things, and which paths a graph may touch."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+
+class Outside(PermissionError):
+    """A graph asked for a file that it may not touch."""
+
+
+def cache_folder() -> Path:
+    """The folder of caches: `NODEGRAPH_CACHE`, or the user's cache folder."""
+    given = os.environ.get("NODEGRAPH_CACHE")
+    return Path(given).expanduser() if given else user_cache_path("nodegraph")
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """Folders and files that a run may read, and the one folder below which it may write."""
+
+    readable: tuple[Path, ...]
+    writable: Path
+
+    def reading(self, path: Path) -> Path:
+        """The real path. Raises Outside unless it lies in a readable place, FileNotFoundError if it is not there."""
+        real = path.expanduser().resolve()
+        if not _within(real, self.readable):
+            raise Outside(
+                f"a graph reads only below its own folder and what the command line names; '{path}' lies outside"
+            )
+        if not real.exists():
+            raise FileNotFoundError(f"there is no file '{path}'")
+        return real
+
+    def writing(self, relative: str) -> Path:
+        """The real path below the output folder. Raises Outside for any other."""
+        real = (self.writable / relative).resolve()
+        if not _within(real, (self.writable,)):
+            raise Outside(f"a graph writes only below the output folder; '{relative}' lies outside")
+        return real
+
+
+def _within(path: Path, places: Iterable[Path]) -> bool:
+    return any(path == place.resolve() or path.is_relative_to(place.resolve()) for place in places)

@@ -1,0 +1,92 @@
+"""Which types fit on which ports, and type expressions of graph files (`list[Condition]`, `Denoiser[Image]`)."""
+
+import re
+from collections.abc import Collection, Iterator
+
+from nodegraph.types import TypeRef
+
+UNKNOWN = TypeRef("?")
+ANY = TypeRef("*")
+PLAIN = ("str", "int", "float", "bool")
+Widenings = Collection[tuple[str, str]]
+
+
+def fits(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings: Widenings) -> bool:
+    """Whether a value of type `source` may stand on a port of type `target`; binds the variables of `target`.
+
+    A union source must fit whole; a variable takes the first type that it meets, and then only that.
+    """
+    if source.name == "?" or target.name in ("*", "?"):
+        return True
+    if source.name == "|":
+        return all(fits(member, target, bound, widenings) for member in source.args)
+    if target.variable:
+        return fits(source, bound.setdefault(target.name, source), bound, widenings)
+    if target.name == "|":
+        return any(_tried(source, member, bound, widenings) for member in target.args)
+    if source.name != target.name:
+        return (source.name, target.name) in widenings
+    if not source.args or not target.args:
+        return True
+    pairs = zip(source.args, target.args, strict=False)
+    return all(fits(a, b, bound, widenings) for a, b in pairs)
+
+
+def _tried(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings: Widenings) -> bool:
+    attempt = dict(bound)
+    if not fits(source, target, attempt, widenings):
+        return False
+    bound.update(attempt)
+    return True
+
+
+def resolved(ref: TypeRef, bound: dict[str, TypeRef]) -> TypeRef:
+    """The type with its variables replaced by what they were bound to; unbound ones become unknown."""
+    if ref.variable:
+        return bound.get(ref.name, UNKNOWN)
+    if not ref.args:
+        return ref
+    return TypeRef(ref.name, tuple(resolved(a, bound) for a in ref.args))
+
+
+def parse_type(text: str) -> TypeRef:
+    """The type that a graph file names. Raises ValueError where the expression is malformed."""
+    tokens = iter([*re.findall(r"[A-Za-z_*][A-Za-z0-9_]*|\*|[\[\],|]", text), ""])
+    ref, rest = _union(next(tokens), tokens)
+    if rest or re.sub(r"[A-Za-z0-9_*\[\],|\s]", "", text):
+        raise ValueError(f"'{text}' is not a type such as Image, list[Condition] or float | list[float]")
+    return ref
+
+
+def _union(token: str, tokens: Iterator[str]) -> tuple[TypeRef, str]:
+    members: list[TypeRef] = []
+    while True:
+        ref, token = _single(token, tokens)
+        members.append(ref)
+        if token != "|":
+            break
+        token = next(tokens)
+    return (members[0] if len(members) == 1 else TypeRef("|", tuple(members))), token
+
+
+def _single(token: str, tokens: Iterator[str]) -> tuple[TypeRef, str]:
+    if not token or token in "[],|":
+        raise ValueError("a type name is missing")
+    name, token = token, next(tokens, "")
+    if token != "[":
+        return TypeRef(name), token
+    arguments: list[TypeRef] = []
+    while token in ("[", ","):
+        ref, token = _union(next(tokens), tokens)
+        arguments.append(ref)
+    if token != "]":
+        raise ValueError("a ']' is missing in a type")
+    return TypeRef(name, tuple(arguments)), next(tokens, "")
+
+
+def names_in(ref: TypeRef) -> Iterator[str]:
+    """All names that a type mentions."""
+    if not ref.variable and ref.name != "|":
+        yield ref.name
+    for argument in ref.args:
+        yield from names_in(argument)

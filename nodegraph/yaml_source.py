@@ -1,0 +1,186 @@
+"""YAML text → a tree in which every value knows its place. Built from libyaml's events, without recursion."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from nodegraph.errors import Diagnostic, Span, diagnostic
+from nodegraph.scalars import Scalar, plain
+
+MAX_DEPTH = 64
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A scalar: its value, and whether it was quoted."""
+
+    value: Scalar
+    quoted: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list."""
+
+    values: tuple["Tree", ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key of a mapping with its value."""
+
+    key: str
+    value: "Tree"
+    span: Span
+    """Where the key stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping, in the order of the text."""
+
+    entries: tuple[Entry, ...]
+    span: Span
+
+    def get(self, key: str) -> "Tree | None":
+        """The value of a key, or None."""
+        return next((e.value for e in self.entries if e.key == key), None)
+
+
+Tree = Leaf | Items | Table
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not come yet."""
+
+    mapping: bool
+    start: Any
+    values: list[Tree]
+    entries: list[Entry]
+    names: set[str]
+    key: Leaf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The tree (as far as it could be read) and what is wrong with the text."""
+
+    tree: Tree | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class _Reader:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.diagnostics: list[Diagnostic] = []
+        self.open: list[_Open] = []
+        self.root: Tree | None = None
+
+    def span(self, start: Any, end: Any) -> Span:
+        return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def fault(self, code: str, message: str, event: Any, hint: str | None = None) -> None:
+        self.diagnostics.append(diagnostic(code, message, self.span(event.start_mark, event.end_mark), hint))
+
+    def take(self, tree: Tree) -> None:
+        """A finished value goes where the innermost open collection wants it."""
+        if not self.open:
+            self.root = tree
+            return
+        top = self.open[-1]
+        if not top.mapping:
+            top.values.append(tree)
+        elif top.key is None:
+            top.key = self.as_key(tree)
+        else:
+            self.add(top, top.key, tree)
+            top.key = None
+
+    def as_key(self, tree: Tree) -> Leaf:
+        if isinstance(tree, Leaf):
+            if tree.value == "<<" and not tree.quoted:
+                self.diagnostics.append(diagnostic("E003", "merge keys are not part of the format", tree.span))
+            return tree
+        self.diagnostics.append(diagnostic("E103", "a key must be a word", tree.span))
+        return Leaf("", True, tree.span)
+
+    def add(self, top: _Open, key: Leaf, value: Tree) -> None:
+        name = "" if key.value is None else str(key.value)
+        if name in top.names:
+            message = f"the key '{name}' stands twice here"
+            self.diagnostics.append(diagnostic("E002", message, key.span, "remove or rename one of them"))
+            return
+        top.names.add(name)
+        top.entries.append(Entry(name, value, key.span))
+
+    def close(self, end: Any) -> None:
+        top = self.open.pop()
+        span = self.span(top.start, end)
+        self.take(Table(tuple(top.entries), span) if top.mapping else Items(tuple(top.values), span))
+
+
+def parse(text: str, file: str) -> Parsed:
+    """Read a text. After a syntax error the part before it is still returned, so that it can be checked too."""
+    reader = _Reader(file)
+    try:
+        _consume(reader, yaml.parse(text.removeprefix("\ufeff"), Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        mark: Any = error.problem_mark or error.context_mark
+        span = Span(file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
+        problem = error.problem or error.context or "cannot be read"
+        reader.diagnostics.append(diagnostic("E001", str(problem), span, _syntax_hint(str(problem))))
+    except yaml.YAMLError as error:
+        reader.diagnostics.append(diagnostic("E001", str(error).splitlines()[0], Span(file, 1, 1, 1, 2)))
+    while reader.open:
+        reader.close(reader.open[-1].start)
+    return Parsed(reader.root, tuple(reader.diagnostics))
+
+
+def _syntax_hint(problem: str) -> str | None:
+    if "mapping values are not allowed" in problem or "block mapping" in problem:
+        return "a text with ': ' in it must be quoted, and keys of one mapping start in the same column"
+    return "use blanks, not tabs" if "character that cannot start" in problem else None
+
+
+def _consume(reader: _Reader, events: Iterator[Any]) -> None:
+    documents = 0
+    for event in events:
+        name = type(event).__name__
+        if name == "ScalarEvent":
+            reader.take(_leaf(reader, event))
+        elif name in ("MappingStartEvent", "SequenceStartEvent"):
+            if len(reader.open) >= MAX_DEPTH:
+                reader.fault("E004", f"nested more than {MAX_DEPTH} deep", event)
+                return
+            _refuse_marks(reader, event)
+            reader.open.append(_Open(name == "MappingStartEvent", event.start_mark, [], [], set()))
+        elif name in ("MappingEndEvent", "SequenceEndEvent"):
+            reader.close(event.end_mark)
+        elif name == "AliasEvent":
+            reader.fault("E003", f"the alias '*{event.anchor}' is not part of the format", event)
+            reader.take(Leaf(None, False, reader.span(event.start_mark, event.end_mark)))
+        elif name == "DocumentStartEvent":
+            documents += 1
+            if documents > 1:
+                reader.fault("E003", "a graph file holds one document", event, "remove the '---'")
+                return
+
+
+def _leaf(reader: _Reader, event: Any) -> Leaf:
+    _refuse_marks(reader, event)
+    quoted = bool(event.style)
+    value: Scalar = event.value if quoted else plain(event.value)
+    return Leaf(value, quoted, reader.span(event.start_mark, event.end_mark))
+
+
+def _refuse_marks(reader: _Reader, event: Any) -> None:
+    if event.anchor is not None:
+        reader.fault("E003", f"the anchor '&{event.anchor}' is not part of the format", event)
+    if event.tag is not None:
+        reader.fault("E003", f"the tag '{event.tag}' is not part of the format", event)
