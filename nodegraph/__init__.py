@@ -1,1 +1,17 @@
 """nodegraph: a YAML graph of typed nodes, checked before anything is loaded, run where only what changed runs."""
+
+from typing import Any
+
+from nodegraph.errors import GraphError, Mismatch, NodeFailed
+from nodegraph.node import Progress, node
+from nodegraph.types import Doc, PortType, Range
+
+__all__ = ["Doc", "GraphError", "Mismatch", "NodeFailed", "PortType", "Progress", "Range", "load", "node"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        from nodegraph.api import load
+
+        return load
+    raise AttributeError(f"module 'nodegraph' has no attribute '{name}'")

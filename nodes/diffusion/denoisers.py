@@ -8,6 +8,7 @@ costs one network call a step, however deep the wrappers nest, and no wrapper or
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,9 +31,11 @@ class Prediction:
 
 
 Predictions = Mapping["Leaf", Prediction]
+X = TypeVar("X")
+"""What is sampled (a picture, an embedding): a mark for readers and type checkers; nothing depends on it at run time."""
 
 
-class Denoiser(ABC):
+class Denoiser(ABC, Generic[X]):
     """(x_t [B, …], t [B]) → Prediction, t being timesteps of the chain the network was trained on (int64 or float)."""
 
     @property
@@ -95,7 +98,7 @@ class DiffusionNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class Leaf(Denoiser):
+class Leaf(Denoiser[Any]):
     """One network under one set of conditions: tensors [R, …] by name, R rows or one row for all."""
 
     network: DiffusionNetwork
@@ -123,7 +126,7 @@ def _expand(value: Tensor, batch: int, name: str) -> Tensor:
     return value.repeat_interleave(batch // len(value), 0)
 
 
-def evaluate(denoisers: Sequence[Denoiser], x_t: Tensor, t: Tensor) -> list[Prediction]:
+def evaluate(denoisers: Sequence[Denoiser[Any]], x_t: Tensor, t: Tensor) -> list[Prediction]:
     """Predictions of several denoisers at the same (x_t, t): distinct leaves once, leaves of one network in one call."""
     known: dict[Leaf, Prediction] = {}
     for group in _groups(dict.fromkeys(leaf for d in denoisers for leaf in d.leaves)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class Start:
     x_t: Tensor | None = None
     step: int | None = None
 
-    def first(self, denoiser: Denoiser) -> Tensor:
+    def first(self, denoiser: Denoiser[Any]) -> Tensor:
         """x at the start, float32 [B, …] on the denoiser's device."""
         if self.x_t is not None:
             return self.x_t.float().to(denoiser.device)
@@ -56,7 +57,7 @@ Move = Callable[[Tensor, int, Prediction, Tensor], Tensor]
 """(x_t, step, prediction, steps [B]) → x_{t−1}."""
 
 
-def _walk(denoiser: Denoiser, schedule: Schedule, start: Start, move: Move) -> Sampling:
+def _walk(denoiser: Denoiser[Any], schedule: Schedule, start: Start, move: Move) -> Sampling:
     _same_chain(denoiser, schedule)
     x_t = start.first(denoiser)
     last = len(schedule) - 1 if start.step is None else start.step
@@ -68,13 +69,13 @@ def _walk(denoiser: Denoiser, schedule: Schedule, start: Start, move: Move) -> S
     return x_t
 
 
-def _one(denoiser: Denoiser, schedule: Schedule, x_t: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
+def _one(denoiser: Denoiser[Any], schedule: Schedule, x_t: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
     steps = torch.full((len(x_t),), step, device=x_t.device)
     prediction = denoiser(x_t, schedule.timesteps.to(x_t.device)[steps])
     return move(x_t, step, prediction, steps), prediction.x0
 
 
-def _same_chain(denoiser: Denoiser, schedule: Schedule) -> None:
+def _same_chain(denoiser: Denoiser[Any], schedule: Schedule) -> None:
     trained = denoiser.trained
     if schedule.train_steps != trained.train_steps or schedule.kind != trained.kind:
         raise ValueError(
@@ -83,7 +84,7 @@ def _same_chain(denoiser: Denoiser, schedule: Schedule) -> None:
         )
 
 
-def ancestral(denoiser: Denoiser, schedule: Schedule, start: Start) -> Sampling:
+def ancestral(denoiser: Denoiser[Any], schedule: Schedule, start: Start) -> Sampling:
     """Ancestral sampling; a score shifts the mean by Σ·score. Ref: Ho et al. 2020, Alg. 2; Dhariwal & Nichol 2021, Alg. 1."""
 
     def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def ancestral(denoiser: Denoiser, schedule: Schedule, start: Start) -> Sampling:
 
 
 def reverse_step(
-    denoiser: Denoiser, schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction
+    denoiser: Denoiser[Any], schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction
 ) -> tuple[Tensor, Tensor]:
     """Mean and log-variance of p(x_{t−1} | x_t), guided by the score. Ref: Dhariwal & Nichol 2021, Alg. 1."""
     mean, _, _ = posterior(schedule, prediction.x0, x_t, steps)
@@ -110,7 +111,7 @@ def reverse_step(
     return mean, log_variance
 
 
-def ddim(denoiser: Denoiser, schedule: Schedule, start: Start, eta: float = 0.0) -> Sampling:
+def ddim(denoiser: Denoiser[Any], schedule: Schedule, start: Start, eta: float = 0.0) -> Sampling:
     """DDIM; η = 0 is deterministic, η = 1 as noisy as DDPM. Ref: Song et al. 2021, eq. 12; Dhariwal & Nichol 2021, Alg. 2."""
 
     def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
@@ -138,7 +139,7 @@ def guided_x0_eps(
     return predicted_x0(schedule, "eps", x_t, steps, eps), eps
 
 
-def dpm_solver(denoiser: Denoiser, schedule: Schedule, start: Start, order: int = 2) -> Sampling:
+def dpm_solver(denoiser: Denoiser[Any], schedule: Schedule, start: Start, order: int = 2) -> Sampling:
     """DPM-Solver++(2M), a multistep solver of the probability-flow ODE in x_0. Ref: Lu et al. 2022b, Alg. 2.
 
     The first and the last step are of first order. Raises ValueError unless `order` is 1 or 2.
@@ -167,7 +168,7 @@ def dpm_solver(denoiser: Denoiser, schedule: Schedule, start: Start, order: int 
     return _walk(denoiser, schedule, start, move)
 
 
-def ddim_inversion(denoiser: Denoiser, schedule: Schedule, x0: Tensor) -> Sampling:
+def ddim_inversion(denoiser: Denoiser[Any], schedule: Schedule, x0: Tensor) -> Sampling:
     """x_T from which DDIM with η = 0 returns about x_0 [B, …]. Ref: Song et al. 2021, §4.3; Dhariwal & Nichol 2021, App. F."""
     _same_chain(denoiser, schedule)
     x_t = x0.float().to(denoiser.device)

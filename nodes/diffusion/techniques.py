@@ -1,6 +1,7 @@
 """Techniques: each a wrapper of one denoiser, or of two, that is again a denoiser."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,14 +10,14 @@ from nodes.diffusion.denoisers import Denoiser, Leaf, Prediction, Predictions
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifierFreeGuidance(Denoiser):
+class ClassifierFreeGuidance(Denoiser[Any]):
     """x_0 = u + s (c − u), the scores alike; the variance is the conditional branch's. Ref: Ho & Salimans 2022, eq. 6.
 
     With s = 1 the conditional branch is left alone; x_0 stands for ε because the weights sum to one.
     """
 
-    cond: Denoiser
-    uncond: Denoiser
+    cond: Denoiser[Any]
+    uncond: Denoiser[Any]
     scale: float
 
     @property
@@ -41,10 +42,10 @@ def _guided_score(cond: Tensor | None, uncond: Tensor | None, scale: float) -> T
 
 
 @dataclass(frozen=True, eq=False)
-class Wrapper(Denoiser):
+class Wrapper(Denoiser[Any]):
     """What every technique over one denoiser has: the leaves are the inner one's."""
 
-    inner: Denoiser
+    inner: Denoiser[Any]
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -99,11 +100,11 @@ class MaskInpainter(Wrapper):
 
 
 @dataclass(frozen=True, eq=False)
-class GuidanceInterval(Denoiser):
+class GuidanceInterval(Denoiser[Any]):
     """`inside` for timesteps in [start, end] of the trained chain, `outside` elsewhere. Ref: Kynkäänniemi et al. 2024."""
 
-    inside: Denoiser
-    outside: Denoiser
+    inside: Denoiser[Any]
+    outside: Denoiser[Any]
     start: int
     end: int
 

@@ -1,0 +1,181 @@
+"""The shape check: every node runs once on shapes, before a weight is loaded; what does not fit is a fault at its line."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic
+from nodegraph.execute import Engine
+from nodegraph.keys import Literals
+from nodegraph.node import Declaration, Progress
+from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
+from nodegraph.tensors import NeedsData, abstract_run, describe, module_path
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = _Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class StepShapes:
+    """What a step gives, described, and what it would cost. `reason`: why its shapes are unknown."""
+
+    name: str
+    outputs: tuple[str, ...]
+    flops: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeReport:
+    """The faults, and the shapes of every step."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    steps: tuple[StepShapes, ...]
+
+    @property
+    def unknown(self) -> int:
+        """How many steps could not be followed."""
+        return sum(step.reason is not None for step in self.steps)
+
+
+def check_shapes(program: Program, engine: Engine) -> ShapeReport:
+    """Run a program on shapes. No weights are read beyond their headers."""
+    context = replace(engine.context, abstract=True, device="meta")
+    checker = _Checker(replace(engine, context=context), Literals(engine.library, context))
+    return checker.report(program)
+
+
+class _Checker:
+    def __init__(self, engine: Engine, literals: Literals) -> None:
+        self.engine = engine
+        self.literals = literals
+        self.values: list[tuple[Any, ...]] = []
+        self.faults: list[Diagnostic] = []
+
+    def report(self, program: Program) -> ShapeReport:
+        steps = tuple(self.step(step) for step in program.steps)
+        return ShapeReport(tuple(self.faults), steps)
+
+    def step(self, step: Step) -> StepShapes:
+        inputs = self.inputs(step)
+        unknown = tuple(UNKNOWN for _ in step.spec.outputs)
+        if inputs is None or any(_holds_unknown(value) for value in inputs.values()):
+            self.values.append(unknown)
+            return StepShapes(step.name, ("unknown",) * len(unknown), reason="its inputs are unknown")
+        try:
+            outputs, flops = self.call(step, inputs)
+        except NeedsData as error:
+            self.values.append(unknown)
+            return StepShapes(step.name, ("unknown",) * len(unknown), reason=str(error))
+        except Exception as error:
+            self.values.append(unknown)
+            self.fault(step, error)
+            return StepShapes(step.name, ("unknown",) * len(unknown), reason="it failed")
+        self.values.append(outputs)
+        return StepShapes(step.name, tuple(self.describe(step, i, v) for i, v in enumerate(outputs)), flops)
+
+    def inputs(self, step: Step) -> dict[str, Any] | None:
+        """The values on the ports; None where a literal could not be read, which is reported."""
+        values: dict[str, Any] = {}
+        for name, source in step.inputs.items():
+            try:
+                values[name] = self.value(source)
+            except Mismatch as error:
+                self.literal_fault("E402", step, name, source, error)
+                return None
+            except (ValueError, OSError, KeyError) as error:
+                self.literal_fault("E403", step, name, source, error)
+                return None
+        return values
+
+    def literal_fault(self, code: str, step: Step, port: str, source: Source, error: Exception) -> None:
+        self.faults.append(diagnostic(code, f"{step.name}.{port}: {error}", _span(source) or step.span, None, step.name))
+
+    def value(self, source: Source) -> Any:
+        if isinstance(source, Wire):
+            return self.values[source.step][source.output]
+        if isinstance(source, Many):
+            return [item for entry in source.entries for item in _listed(self.value(entry))]
+        return self.example(source) if source.value is EXAMPLE else self.literals.value(source)
+
+    def example(self, constant: Constant) -> Any:
+        port = self.engine.library.port_type(constant.type.name)
+        plain = {"str": "text", "int": 1, "float": 1.0, "bool": False}
+        if constant.type.name in plain:
+            return plain[constant.type.name]
+        if port is None or port.example is None:
+            return UNKNOWN
+        return port.example(self.literals.context)
+
+    def call(self, step: Step, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], int]:
+        function = self.engine.library.function(step.spec)
+        declaration: Declaration | None = getattr(function, "__node__", None)
+        chosen = (declaration.abstract if declaration else None) or function
+        with abstract_run() as cost:
+            result, share = _driven(chosen(**inputs))
+            outputs = result if len(step.spec.outputs) != 1 else (result,)
+            for index, value in enumerate(outputs or ()):
+                self.probe(step, index, value)
+        return tuple(outputs or ()), int(cost().flops * share)
+
+    def probe(self, step: Step, index: int, value: Any) -> None:
+        port = self.engine.library.port_type(step.output_types[index].name)
+        if port is not None and port.probe is not None:
+            port.probe(value)
+
+    def describe(self, step: Step, index: int, value: Any) -> str:
+        port = self.engine.library.port_type(step.output_types[index].name)
+        return port.describe(value) if port is not None and port.describe is not None else describe(value)
+
+    def fault(self, step: Step, error: Exception) -> None:
+        if isinstance(error, Mismatch):
+            span = _span(step.inputs[error.port]) if error.port in step.inputs else None
+            self.faults.append(diagnostic("E402", f"{step.name}: {error}", span or step.span, error.hint, step.name))
+            return
+        path = module_path(error.__traceback__)
+        where = f" in {path}" if path else ""
+        shape = isinstance(error, RuntimeError | IndexError | TypeError)
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        meeting = ", ".join(f"{name}: {self.port_text(step, name)}" for name in step.inputs)
+        hint = f"its inputs are {meeting}" if shape and meeting else None
+        code = "E401" if shape else "E403"
+        self.faults.append(diagnostic(code, f"{step.name} ({step.spec.name}){where}: {text}", step.span, hint, step.name))
+
+    def port_text(self, step: Step, name: str) -> str:
+        kind = next(port.type.name for port in step.spec.inputs if port.name == name)
+        port = self.engine.library.port_type(kind)
+        value = self.value(step.inputs[name])
+        return port.describe(value) if port is not None and port.describe is not None else describe(value)
+
+
+def _driven(result: Any) -> tuple[Any, float]:
+    """A generator is driven to its end; its `total` over the steps it made is how much longer the real one is."""
+    if not isinstance(result, Generator):
+        return result, 1.0
+    made, total = 0, 1
+    generator = cast("Generator[Progress, None, Any]", result)
+    while True:
+        try:
+            now = next(generator)
+        except StopIteration as stop:
+            return stop.value, total / max(1, made)
+        made, total = made + 1, now.total
+
+
+def _listed(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
+
+
+def _holds_unknown(value: Any) -> bool:
+    return value is UNKNOWN or (isinstance(value, list) and UNKNOWN in cast("list[Any]", value))
+
+
+def _span(source: Source) -> Span | None:
+    if isinstance(source, Many):
+        return source.entries[0].span if source.entries else None
+    return source.span

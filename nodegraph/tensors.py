@@ -1,0 +1,103 @@
+"""The engine's only meeting with torch: abstract runs on the meta device, their costs, and what went wrong in them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class NeedsData(Exception):
+    """An abstract run met an operation whose result depends on values, not on shapes."""
+
+
+_READS_VALUES = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::unique")
+_SAME_DTYPE = ("aten::mm", "aten::bmm", "aten::addmm", "aten::convolution", "aten::linear")
+
+
+class ShapesOnly(TorchDispatchMode):
+    """Runs tensor code on shapes: copies stay on meta, reading a value raises NeedsData, mixed dtypes raise TypeError."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        if any(t.is_meta for t in tensors):
+            if name.startswith(_READS_VALUES) or (name == "aten::index" and _boolean_index(args)):
+                raise NeedsData(f"{name} reads the values of a tensor")
+            if name == "aten::_to_copy":
+                kwargs = {**(kwargs or {}), "device": torch.device("meta")}
+            if name in _SAME_DTYPE and len({t.dtype for t in tensors}) > 1:
+                raise TypeError(f"{name} {' × '.join(shown(t) for t in tensors)}: the dtypes differ")
+        return func(*args, **(kwargs or {}))
+
+
+def _boolean_index(args: Any) -> bool:
+    return any(isinstance(i, Tensor) and i.dtype is torch.bool for i in args[1] if i is not None)
+
+
+def shown(tensor: Tensor) -> str:
+    """`float32[2, 3, 64, 64]`."""
+    return f"{str(tensor.dtype).removeprefix('torch.')}[{', '.join(map(str, tensor.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an abstract call would cost: floating-point operations."""
+
+    flops: int
+
+
+@contextmanager
+def abstract_run() -> Iterator[Callable[[], Cost]]:
+    """Run what is inside on shapes, without gradients; the function that it gives tells the cost afterwards."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), ShapesOnly(), counter:
+        yield lambda: Cost(counter.get_total_flops())
+
+
+def module_path(trace: TracebackType | None) -> str:
+    """The path of the innermost module whose `forward` was running: `inputs.3.1.qkv`."""
+    path: list[str] = []
+    outer: nn.Module | None = None
+    while trace is not None:
+        frame = trace.tb_frame
+        module = frame.f_locals.get("self") if frame.f_code.co_name == "forward" else None
+        if isinstance(module, nn.Module):
+            path.append(_name_in(outer, module))
+            outer = module
+        trace = trace.tb_next
+    return ".".join(part for part in path if part)
+
+
+def _name_in(outer: nn.Module | None, inner: nn.Module) -> str:
+    if outer is None:
+        return ""
+    return next((name for name, module in outer.named_modules() if module is inner), type(inner).__name__)
+
+
+def describe(value: Any) -> str:
+    """One line about any value: tensors by shape, containers by their contents."""
+    if isinstance(value, Tensor):
+        return f"{shown(value)} on {value.device}"
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", list(cast("tuple[Any, ...]", value)))
+        return "[" + ", ".join(describe(item) for item in items[:4]) + (", …]" if len(items) > 4 else "]")
+    text = repr(value)
+    return text if len(text) <= 80 else type(value).__name__
+
+
+def choose_device(wanted: str) -> str:
+    """The device of a run: `auto` is cuda, mps or cpu, the first that there is. Raises ValueError for one that is not."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = wanted.partition(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind):
+        names = ", ".join(name for name, found in there.items() if found)
+        raise ValueError(f"there is no device '{wanted}' here; there are: {names}")
+    return wanted
