@@ -1,20 +1,27 @@
 """The types on the wires: what each means, its shape and range, and how it is read, kept and shown."""
 
+import csv
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nodegraph.types import Context, PortType
+from nodes.diffusion.denoisers import Denoiser
+from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.schedule import Schedule
+from nodes.models import BUNDLE, UNET, Bundle, UNet
 
 TENSOR_FILE = "tensor.safetensors"
 
@@ -65,17 +72,7 @@ def _read_mask(literal: Any, context: Context) -> Tensor:
         return torch.from_numpy(np.asarray(picture.convert("L")).copy()).float().div(255)[None, None]
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file's content."""
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _tensor_digest(value: Tensor) -> str:
-    import hashlib
-
     return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
@@ -189,3 +186,142 @@ class Table:
             raise KeyError(f"no column '{name}'; there are {', '.join(self.columns)}")
         at = self.columns.index(name)
         return [row[at] for row in self.rows]
+
+
+def _dump_table(value: Table, folder: Path) -> None:
+    record = {"columns": value.columns, "rows": value.rows}
+    (folder / "table.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def _load_table(folder: Path) -> Table:
+    record = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    return Table(tuple(record["columns"]), tuple(tuple(row) for row in record["rows"]))
+
+
+def _write_table(value: Table, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+    path = folder / f"{stem}.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(value.columns)
+        writer.writerows(value.rows)
+    return [path]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing, as PNG bytes."""
+
+    png: bytes
+
+
+def _dump_figure(value: Figure, folder: Path) -> None:
+    (folder / "figure.png").write_bytes(value.png)
+
+
+def _load_figure(folder: Path) -> Figure:
+    return Figure((folder / "figure.png").read_bytes())
+
+
+def _write_figure(value: Figure, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+    path = folder / f"{stem}.png"
+    path.write_bytes(value.png)
+    return [path]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a network is told beside x_t: `embedding` [R, E], `tokens` [R, L, W], or a picture in `pixels` [R, C, H, W].
+
+    `made_by` is the digest of the network whose transformer encoded a text: its encodings mean nothing to another.
+    """
+
+    kind: Literal["text", "low_resolution"]
+    embedding: Tensor | None = None
+    tokens: Tensor | None = None
+    pixels: Tensor | None = None
+    made_by: str = ""
+
+
+_TENSORS = ("embedding", "tokens", "pixels")
+
+
+def _dump_condition(value: Condition, folder: Path) -> None:
+    found = {n: t.contiguous().cpu() for n in _TENSORS if (t := getattr(value, n)) is not None}
+    save_file(found, folder / TENSOR_FILE, metadata={"kind": value.kind, "made_by": value.made_by})
+
+
+def _load_condition(folder: Path) -> Condition:
+    with safe_open(folder / TENSOR_FILE, "pt") as file:
+        meta = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return Condition(meta["kind"], made_by=meta["made_by"], **tensors)
+
+
+def _describe_condition(value: Condition) -> str:
+    found = (f"{n} {list(t.shape)}" for n in _TENSORS if (t := getattr(value, n)) is not None)
+    return f"{value.kind}: {', '.join(found)}"
+
+
+def _describe_schedule(value: Schedule) -> str:
+    return f"{value.kind}, {len(value)} of {value.train_steps} steps"
+
+
+def _describe_denoiser(value: Denoiser[Any]) -> str:
+    return f"{type(value).__name__} of {list(value.sample_shape)}, {len(value.leaves)} network calls"
+
+
+def _probe_denoiser(value: Denoiser[Any]) -> None:
+    """Call the denoiser once on shapes, so that a wrong condition shows where the denoiser is made."""
+    rows = value.rows
+    value(torch.empty(rows, *value.sample_shape, device="meta"), torch.zeros(rows, dtype=torch.int64, device="meta"))
+
+
+X = TypeVar("X")
+"""What is sampled, or passed through: the output has the type of the input."""
+
+PORT_TYPES: dict[type, PortType] = {
+    Denoiser: PortType(
+        "Denoiser",
+        "(x_t, t) → what is known about x_0: a network under its conditions, and every technique around it.",
+        colour="#ef4444",
+        shape="diamond",
+        describe=_describe_denoiser,
+        probe=_probe_denoiser,
+    ),
+    Schedule: PortType(
+        "Schedule",
+        "The steps that a sampler visits, with their noise levels.",
+        colour="#f59e0b",
+        describe=_describe_schedule,
+    ),
+    NoiseSource: PortType("NoiseSource", "Where noise comes from.", colour="#94a3b8"),
+    Condition: PortType(
+        "Condition",
+        "What a network is told beside x_t: a text, a low-resolution picture.",
+        colour="#fb923c",
+        dump=_dump_condition,
+        load=_load_condition,
+        describe=_describe_condition,
+    ),
+    Table: PortType(
+        "Table",
+        "Rows of plain values under named columns.",
+        colour="#64748b",
+        shape="square",
+        dump=_dump_table,
+        load=_load_table,
+        write=_write_table,
+    ),
+    Figure: PortType(
+        "Figure",
+        "A drawing.",
+        colour="#0ea5e9",
+        shape="square",
+        dump=_dump_figure,
+        load=_load_figure,
+        write=_write_figure,
+        preview=lambda value: value.png,
+    ),
+    UNet: UNET,
+    Bundle: BUNDLE,
+}

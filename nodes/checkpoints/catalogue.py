@@ -71,3 +71,27 @@ def shipped_folder(name: str) -> Path | None:
     family, _, rest = name.partition("/")
     folder = SHIPPED / rest
     return folder if family == "shapes" and (folder / CONFIG_FILE).exists() else None
+
+
+def listing() -> list[dict[str, Any]]:
+    """The catalogue as plain rows, with the parts whose weights are here."""
+    return [_row(entry) for entry in entries().values()]
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    here = [part for part in entry.parts if shipped_folder(f"{entry.name}/{part}")]
+    return {
+        "name": entry.name,
+        "parts": list(entry.parts),
+        "licence": entry.licence,
+        "size": entry.size or sum(_weights_size(f"{entry.name}/{part}") for part in here),
+        "here": here,
+        "source": entry.source,
+        "card": entry.card,
+    }
+
+
+def _weights_size(name: str) -> int:
+    folder = shipped_folder(name)
+    path = None if folder is None else folder / WEIGHTS_FILE
+    return path.stat().st_size if path and path.exists() else 0

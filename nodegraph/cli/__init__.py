@@ -1,0 +1,27 @@
+"""The command line: `nodegraph run | check | plan | nodes | models | schema | fmt | cache`."""
+
+import typer
+
+from nodegraph.cli import browse, checking, files, running
+
+app = typer.Typer(
+    name="nodegraph",
+    help="Compose and run diffusion pipelines as graphs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+OPEN = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+app.command("run", context_settings=OPEN)(running.run)
+app.command("check")(checking.check)
+app.command("plan", context_settings=OPEN)(checking.plan)
+app.command("nodes")(browse.nodes)
+app.command("models")(browse.models)
+app.command("schema")(files.schema)
+app.command("fmt")(files.fmt)
+app.command("cache")(files.cache)
+
+
+def main() -> None:
+    """The `nodegraph` command."""
+    app()

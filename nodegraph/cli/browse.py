@@ -1,0 +1,96 @@
+"""`nodegraph nodes` and `nodegraph models`."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from nodegraph.api import registry
+from nodegraph.cli.console import USAGE, fail, print_json, results
+from nodegraph.errors import nearest
+from nodegraph.node import NodeSpec, Port
+from nodegraph.unify import fits, parse_type
+
+MODEL_GROUP = "nodegraph.models"
+
+
+def nodes(
+    name: Annotated[str | None, typer.Argument(help="A node type, or words to search for.")] = None,
+    into: Annotated[str | None, typer.Option(help="Only nodes that can feed a port of this type.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The specs on standard output.")] = False,
+) -> None:
+    """The catalogue of node types: ports, ranges, docs."""
+    known = registry().nodes
+    if name in known:
+        _one(known[name], as_json)
+        return
+    found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, into)]
+    if not found:
+        hint = nearest(name or into or "", [*known, *registry().ports])
+        fail(f"no node type fits '{name or into}'" + (f"; {hint}" if hint else ""), USAGE)
+    if as_json:
+        print_json([asdict(spec) for spec in found])
+        return
+    table = Table("category", "node", "gives", "", box=None, pad_edge=False)
+    for spec in sorted(found, key=lambda s: (s.category, s.name)):
+        gives = ", ".join(str(port.type) for port in spec.outputs).replace("[", r"\[")
+        table.add_row(spec.category, spec.name, gives, spec.doc.partition("\n")[0].replace("[", r"\["))
+    results.print(table)
+
+
+def _matches(spec: NodeSpec, words: str | None) -> bool:
+    text = f"{spec.name} {spec.category} {' '.join(spec.words)} {spec.doc}".lower().replace("_", " ")
+    return words is None or all(word in text for word in words.lower().replace("_", " ").split())
+
+
+def _feeds(spec: NodeSpec, into: str | None) -> bool:
+    if into is None:
+        return True
+    try:
+        target = parse_type(into)
+    except ValueError as error:
+        fail(str(error), USAGE)
+    return any(fits(port.type, target, {}, registry().widenings) for port in spec.outputs)
+
+
+def _one(spec: NodeSpec, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(spec))
+        return
+    results.print(f"{spec.name}  ({spec.category})\n\n{spec.doc}\n", markup=False)
+    results.print(_ports("input", spec.inputs))
+    results.print(_ports("output", spec.outputs))
+
+
+def _ports(title: str, ports: Iterable[Port]) -> Table:
+    table = Table(title, "type", "default", "", box=None, pad_edge=False)
+    for port in ports:
+        default = "" if title == "output" else "required" if port.required else repr(port.default)
+        notes = [port.doc]
+        if port.range:
+            notes.append(f"{_bound(port.range.low)} … {_bound(port.range.high)} {port.range.unit}".strip())
+        if port.menu:
+            notes.append(" | ".join(map(str, port.menu)))
+        table.add_row(port.name, str(port.type).replace("[", r"\["), default.replace("[", r"\["), "  ".join(n for n in notes if n))
+    return table
+
+
+def _bound(value: float | None) -> str:
+    return "any" if value is None else f"{value:g}"
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="The catalogue on standard output.")] = False) -> None:
+    """The catalogue of models: parts, licence, size, and whether the weights are here."""
+    listings: list[Callable[[], list[dict[str, Any]]]] = [p.load() for p in entry_points(group=MODEL_GROUP)]
+    rows = [row for listing in listings for row in listing()]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("model", "parts", "licence", "size", "here", "", box=None, pad_edge=False)
+    for row in rows:
+        size = f"{row['size'] / 2**20:,.0f} MiB"
+        table.add_row(row["name"], ", ".join(row["parts"]), row["licence"], size, ", ".join(row["here"]) or "no", row["card"])
+    results.print(table)

@@ -1,0 +1,100 @@
+"""`nodegraph check` and `nodegraph plan`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from nodegraph.api import Options, find_graph, make_engine, registry
+from nodegraph.cli.arguments import input_values, print_help
+from nodegraph.cli.console import FAILED, USAGE, errors, print_faults, print_json, results
+from nodegraph.cli.running import compile_or_fail, engine_for, open_source, read_or_fail
+from nodegraph.compile import Compiled, Request, SourceText, compile_graph
+from nodegraph.errors import Diagnostic, GraphError
+from nodegraph.render import as_json as fault_as_json
+
+
+def check(
+    graphs: Annotated[list[str], typer.Argument(help="Graph files, or names of shipped graphs.")],
+    preset: Annotated[str | None, typer.Option(help="Check with this preset's values.")] = None,
+    types: Annotated[bool, typer.Option("--types", help="Only names and types: torch is not imported.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of faults on standard output.")] = False,
+) -> None:
+    """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
+    found: list[Diagnostic] = []
+    for name in graphs:
+        faults, sources, unknown = check_one(name, preset, types)
+        found.extend(faults)
+        if not as_json:
+            print_faults(faults, sources)
+            _say(name, faults, unknown)
+    if as_json:
+        print_json([fault_as_json(fault) for fault in found])
+    if any(fault.severity == "error" for fault in found):
+        raise typer.Exit(FAILED)
+
+
+def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
+    count = sum(fault.severity == "error" for fault in faults)
+    note = f", {unknown} nodes of unknown shape" if unknown else ""
+    errors.print(f"{name}: {f'{count} errors' if count else 'ok'}{note}", markup=False)
+
+
+def check_one(name: str, preset: str | None, types: bool) -> tuple[list[Diagnostic], dict[str, str], int]:
+    """The faults of one graph, the texts they point into, and how many nodes could not be followed."""
+    try:
+        source = find_graph(name, registry())
+    except GraphError as error:
+        return list(error.diagnostics), {}, 0
+    compiled = compile_graph(source, registry(), Request(preset=preset, whole=False))
+    sources = {source.name: source.text}
+    if types or compiled.program is None:
+        return list(compiled.diagnostics), sources, 0
+    return _shapes(source, compiled, sources)
+
+
+def _shapes(source: SourceText, compiled: Compiled, sources: dict[str, str]) -> tuple[list[Diagnostic], dict[str, str], int]:
+    from nodegraph.shapes import check_shapes
+
+    engine = make_engine(registry(), source, Options(cached=False))
+    report = check_shapes(compiled.checked(), engine)
+    return [*compiled.diagnostics, *report.diagnostics], sources, report.unknown
+
+
+def plan(
+    context: typer.Context,
+    graph: Annotated[str, typer.Argument(help="A graph file, or the name of a shipped graph.")] = "",
+    preset: Annotated[str | None, typer.Option(help="A named set of input values.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    show_help: Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")] = False,
+) -> None:
+    """Say what a run would do and why, without running: order, cache, shapes, operations."""
+    from nodegraph.plan import make_plan
+
+    if not graph:
+        typer.echo(context.get_help())
+        raise typer.Exit(0 if show_help else USAGE)
+    source, recorded = open_source(graph)
+    read = read_or_fail(source)
+    if show_help:
+        print_help(read, f"plan {graph}")
+        return
+    given = input_values(context.args, read)
+    program = compile_or_fail(source, recorded, given, preset).checked()
+    made = make_plan(program, engine_for(source, given, device, precision, Path("out"), True))
+    if as_json:
+        print_json({"steps": [asdict(step) for step in made.steps], "flops": made.flops})
+    else:
+        table = Table("node", "type", "action", "outputs", "GFLOP", "why", box=None, pad_edge=False)
+        for step in made.steps:
+            shapes = "; ".join(step.outputs).replace("[", r"\[")
+            table.add_row(step.node, step.type, step.action, shapes, f"{step.flops / 1e9:.2f}", step.reason)
+        results.print(table)
+        results.print(f"to run: {made.flops / 1e9:.1f} GFLOP", markup=False)
+    print_faults(made.shapes.diagnostics, {source.name: source.text})
+    if made.shapes.diagnostics:
+        raise typer.Exit(FAILED)

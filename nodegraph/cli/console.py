@@ -1,0 +1,37 @@
+"""How the command line speaks: results on standard output, everything else on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from nodegraph.errors import Diagnostic
+from nodegraph.render import as_text
+
+FAILED, USAGE = 1, 2
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+results = Console(highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def print_faults(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
+    """Faults with their lines, errors red, warnings yellow."""
+    for fault in found:
+        style = "red" if fault.severity == "error" else "yellow"
+        head, _, rest = as_text(fault, sources).partition("\n")
+        errors.print(head, style=style, markup=False)
+        if rest:
+            errors.print(rest, markup=False)
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say what is wrong and leave with an exit code."""
+    errors.print(message, style="red", markup=False)
+    raise typer.Exit(code)

@@ -1,0 +1,63 @@
+"""`nodegraph schema`, `nodegraph fmt` and `nodegraph cache`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodegraph.api import registry
+from nodegraph.cache import Disk
+from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, results
+from nodegraph.fmt import Unformattable, formatted
+from nodegraph.paths import cache_folder
+from nodegraph.schema import json_schema
+
+
+def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")] = None) -> None:
+    """The JSON Schema of graph files, from the installed nodes, for editors that speak YAML."""
+    made = json_schema(registry())
+    if out is None:
+        print_json(made)
+        return
+    import json
+
+    out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+
+
+def fmt(
+    graphs: Annotated[list[Path], typer.Argument(help="Graph files.")],
+    check: Annotated[bool, typer.Option("--check", help="Only say which files would change.")] = False,
+) -> None:
+    """Bring graph files into canonical form; comments stay."""
+    changed: list[Path] = []
+    for path in graphs:
+        try:
+            text = path.read_text(encoding="utf-8")
+            made = formatted(text, str(path))
+        except Unformattable as error:
+            print_faults(error.diagnostics, {str(path): ""})
+            raise typer.Exit(FAILED) from None
+        except OSError as error:
+            fail(f"{path} cannot be read: {error.strerror}")
+        if made != text:
+            changed.append(path)
+            if not check:
+                path.write_text(made, encoding="utf-8")
+    for path in changed:
+        errors.print(f"{path}: {'would change' if check else 'formatted'}", markup=False)
+    if check and changed:
+        raise typer.Exit(FAILED)
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove every kept result.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """The cache of results: where it is, how large, and how to empty it."""
+    disk = Disk(cache_folder() / "results", registry())
+    freed = disk.clear() if clear else 0
+    found = {"folder": str(disk.folder), "bytes": disk.size(), "freed": freed}
+    if as_json:
+        print_json(found)
+    else:
+        results.print(f"{found['folder']}: {found['bytes'] / 2**20:.1f} MiB" + (f", {freed / 2**20:.1f} MiB freed" if clear else ""), markup=False)

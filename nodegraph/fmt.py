@@ -1,0 +1,153 @@
+"""Canonical form of graph files: aligned, a node on one line if it fits in 100 columns; comments and order stay."""
+
+from collections.abc import Sequence
+
+from nodegraph.errors import Diagnostic
+from nodegraph.graph import TOP_KEYS
+from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
+
+WIDTH = 100
+
+
+class Unformattable(ValueError):
+    """A text that cannot be read, and so cannot be formatted."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("the file has syntax errors")
+        self.diagnostics = tuple(diagnostics)
+
+
+def formatted(text: str, file: str) -> str:
+    """The canonical text of a graph file. Raises Unformattable; what the values mean never changes."""
+    parsed = parse(text, file)
+    if parsed.diagnostics or not isinstance(parsed.tree, Table):
+        raise Unformattable(parsed.diagnostics)
+    writer = _Writer(text)
+    for entry in parsed.tree.entries:
+        writer.section(entry)
+    writer.comments_before(len(writer.lines) + 1, "")
+    return "\n".join(writer.out).rstrip("\n") + "\n"
+
+
+class _Writer:
+    def __init__(self, text: str) -> None:
+        self.lines = text.removeprefix("\ufeff").splitlines()
+        self.out: list[str] = []
+        self.read = 0
+        """Source lines whose comments were written already."""
+
+    def comments_before(self, line: int, indent: str) -> None:
+        """Comment lines, and single blank lines, that stand before a source line."""
+        for source in self.lines[self.read : line - 1]:
+            stripped = source.strip()
+            if stripped.startswith("#"):
+                self.out.append(indent + stripped)
+            elif not stripped and self.out and self.out[-1]:
+                self.out.append("")
+        self.read = max(self.read, line - 1)
+
+    def trailing(self, tree: Tree | Entry) -> str:
+        """The comment at the end of the line on which a value ends."""
+        span = tree.span if not isinstance(tree, Entry) else tree.value.span
+        line = self.lines[span.end_line - 1] if span.end_line <= len(self.lines) else ""
+        rest = line[span.end_column - 1 :].strip()
+        return f"  {rest}" if rest.startswith("#") else ""
+
+    def done(self, entry: Entry) -> None:
+        end = entry.value.span.end_line
+        block = isinstance(entry.value, Table) and entry.value.span.end_column == 1
+        self.read = max(self.read, end - 1 if block else end)
+
+    def section(self, entry: Entry) -> None:
+        self.comments_before(entry.span.line, "")
+        if entry.key in TOP_KEYS and isinstance(entry.value, Table) and entry.value.entries:
+            self.out.append(f"{entry.key}:")
+            self.read = max(self.read, entry.span.line)
+            width = max(len(child.key) for child in entry.value.entries)
+            for child in entry.value.entries:
+                self.child(child, min(width, 16))
+        else:
+            self.out.append(f"{entry.key}: {flow(entry.value)}{self.trailing(entry)}")
+            self.done(entry)
+
+    def child(self, entry: Entry, width: int) -> None:
+        self.comments_before(entry.span.line, "  ")
+        line = f"  {entry.key + ':':<{width + 1}} {flow(entry.value)}"
+        comment = self.trailing(entry) if entry.value.span.end_column > 1 else ""
+        if len(line) <= WIDTH and not self.inner_comments(entry):
+            self.out.append(line + comment)
+            self.done(entry)
+        elif isinstance(entry.value, Table):
+            self.block(entry, entry.value)
+        else:
+            self.out.append(line + comment)
+            self.done(entry)
+
+    def inner_comments(self, entry: Entry) -> bool:
+        """Whether comments stand between the lines of a value."""
+        span = entry.value.span
+        inside = self.lines[entry.span.line - 1 : span.end_line - (span.end_column == 1)]
+        return isinstance(entry.value, Table) and len(inside) > 1 and any(_comment(line) for line in inside)
+
+    def block(self, entry: Entry, table: Table) -> None:
+        head = self.lines[entry.span.line - 1]
+        opened = _comment(head) if table.span.line > entry.span.line or head.rstrip().endswith(_comment(head) or "\0") else ""
+        same_line = any(child.span.line == entry.span.line for child in table.entries)
+        self.out.append(f"  {entry.key}:" + (f"  {opened}" if opened and not same_line else ""))
+        self.read = max(self.read, entry.span.line)
+        for child in table.entries:
+            self.comments_before(child.span.line, "    ")
+            self.out.append(f"    {child.key}: {flow(child.value)}{self.trailing(child)}")
+            self.done(child)
+
+
+def _comment(line: str) -> str:
+    """The comment of a line, or nothing. A '#' inside quotes does not start one."""
+    quote = ""
+    for at, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character == "#" and (at == 0 or line[at - 1] in " \t"):
+            return line[at:].strip()
+    return ""
+
+
+def flow(tree: Tree) -> str:
+    """A value on one line."""
+    if isinstance(tree, Table):
+        return "{" + ", ".join(f"{e.key}: {flow(e.value)}" for e in tree.entries) + "}"
+    if isinstance(tree, Items):
+        return "[" + ", ".join(flow(item) for item in tree.values) + "]"
+    return scalar(tree)
+
+
+def scalar(leaf: Leaf) -> str:
+    """A scalar so that it reads back as itself: quoted where it was, and where it must be."""
+    value = leaf.value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return _number(value)
+    return _quoted(value) if leaf.quoted or not _bare(value) else value
+
+
+def _number(value: float) -> str:
+    special = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}
+    text = repr(value)
+    return special.get(text, text)
+
+
+def _bare(text: str) -> bool:
+    from nodegraph.scalars import plain
+
+    safe = not any(mark in text for mark in ",[]{}#&*!|>'\"%@`:\n\t")
+    return safe and isinstance(plain(text), str) and text == text.strip() and text[:1] not in "-?="
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'

@@ -1,0 +1,109 @@
+"""Our own layout: a folder with `config.json` and `model.safetensors`; the configuration is read without the weights."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
+from nodes.networks.config import UNetConfig
+
+FORMAT = 1
+
+
+class BadConfig(ValueError):
+    """A configuration file that does not describe a model: names the file and the key."""
+
+
+def read_config(folder: Path) -> UNetConfig:
+    """The configuration of a model folder. Raises BadConfig."""
+    path = folder / CONFIG_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"{path} cannot be read: {error}") from None
+    if record.get("format") != FORMAT:
+        raise BadConfig(f"{path}: format {record.get('format')} is not one that this program reads ({FORMAT})")
+    return config_from(record["config"], str(path))
+
+
+def config_from(record: Mapping[str, Any], owner: str) -> UNetConfig:
+    """A configuration from its JSON. Raises BadConfig on an unknown key or a wrong value."""
+    _known_keys(record, UNetConfig, owner)
+    try:
+        return TypeAdapter(UNetConfig).validate_python(dict(record))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadConfig(f"{owner}: {place}: {first['msg']}") from None
+
+
+def _known_keys(record: Mapping[str, Any], kind: type, owner: str) -> None:
+    known = {f.name: f.type for f in fields(kind)}
+    for key, value in record.items():
+        if key not in known:
+            raise BadConfig(f"{owner}: unknown key '{key}'; there are {', '.join(known)}")
+        inner = next((a for a in _options(known[key]) if is_dataclass(a)), None)
+        if isinstance(value, Mapping) and inner is not None:
+            _known_keys(cast(Mapping[str, Any], value), cast(type, inner), f"{owner}: {key}")
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__args__", (annotation,))
+
+
+def write_model(folder: Path, network: nn.Module, config: UNetConfig, about: Mapping[str, Any]) -> None:
+    """Write a model folder: float16 weights, and a configuration with the digest of the weights and what is known of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: _half(v) for k, v in network.state_dict().items()}
+    partial = folder / (WEIGHTS_FILE + ".partial")
+    save_file(weights, partial)
+    partial.replace(folder / WEIGHTS_FILE)
+    record = {
+        "format": FORMAT,
+        "kind": "UNet",
+        "config": asdict(config),
+        "sha256": _sha256(folder / WEIGHTS_FILE),
+        "parameters": sum(v.numel() for v in weights.values()),
+        "about": dict(about),
+    }
+    (folder / CONFIG_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _half(value: Tensor) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if value.is_floating_point() else value
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file: safetensors, or a torch file, of which only tensors are read."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def weights_digest(folder: Path) -> str:
+    """sha256 of the weights' content: from the configuration of a shipped model, else computed once for each file state."""
+    path = folder / WEIGHTS_FILE
+    if not path.exists():
+        return f"absent:{folder.name}"
+    status = path.stat()
+    return _memoised(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@cache
+def _memoised(path: str, size: int, modified: int, inode: int) -> str:
+    return _sha256(Path(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,173 @@
+"""Models on a wire: handles with a configuration and a digest. Weights are read on first use, by the run's keeper."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodegraph.errors import Mismatch
+from nodegraph.residency import Residency
+from nodegraph.types import Context, PortType
+from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE, entries, part_kinds, shipped_folder
+from nodes.checkpoints.openai import glide_config
+from nodes.checkpoints.weights import read_config, read_weights, weights_digest
+from nodes.diffusion.denoisers import DiffusionNetwork
+from nodes.diffusion.schedule import Schedule, schedule
+from nodes.networks.config import TextConfig, UNetConfig
+from nodes.networks.tokenizer import tokenize
+from nodes.networks.unet import UNet as UNetModule
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class MissingWeights(FileNotFoundError):
+    """A model whose weights are not on this machine."""
+
+
+@dataclass(frozen=True)
+class UNet:
+    """A handle of a UNet: `name`, configuration, digest of its weights, and where it runs."""
+
+    name: str
+    config: UNetConfig
+    digest: str
+    folder: Path | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    residency: Residency = field(default_factory=Residency, compare=False, repr=False)
+
+    @property
+    def abstract(self) -> bool:
+        return self.device == "meta"
+
+    def module(self) -> UNetModule:
+        """The network on its device, its weights loaded on first use. Raises MissingWeights."""
+        if self.abstract:
+            return self._skeleton
+        identity = f"{self.digest}/{self.precision}"
+        return self.residency.get(identity, self.device, self._bytes(), self._load)
+
+    @cached_property
+    def _skeleton(self) -> UNetModule:
+        with torch.device("meta"):
+            return UNetModule(self.config).eval().requires_grad_(False)
+
+    def _bytes(self) -> int:
+        return sum(p.numel() for p in self._skeleton.parameters()) * DTYPES[self.precision].itemsize
+
+    def _load(self) -> UNetModule:
+        path = None if self.folder is None else self.folder / WEIGHTS_FILE
+        if path is None or not path.exists():
+            raise MissingWeights(f"the weights of '{self.name}' are not on this machine; `nodegraph models` says where they are had")
+        with torch.device("meta"):
+            network = UNetModule(self.config)
+        dtype = DTYPES[self.precision]
+        weights = {key: value.to(dtype) for key, value in read_weights(path).items()}
+        network.load_state_dict(weights, assign=True)
+        return network.eval().requires_grad_(False)
+
+    @cached_property
+    def trained(self) -> Schedule:
+        """The chain that the network was trained on."""
+        return schedule(self.config.trained.schedule, self.config.trained.train_steps)  # type: ignore[arg-type]
+
+    @cached_property
+    def diffusion(self) -> DiffusionNetwork:
+        """The network as the denoiser algebra sees it; one object for each handle, so that its calls are shared."""
+        config = self.config
+        return DiffusionNetwork(
+            call=self._call,
+            trained=self.trained,
+            sample_shape=(config.channels, config.image_size, config.image_size),
+            parametrisation=config.trained.parametrisation,
+            learned_variance=config.trained.learned_variance,
+            fixed_variance=config.trained.fixed_variance,
+            device=torch.device(self.device),
+        )
+
+    def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        return self.module()(x_t, t, **conditions)
+
+    def text_config(self) -> TextConfig:
+        """Configuration of the text transformer. Raises Mismatch for a network without one."""
+        if self.config.text is None:
+            raise Mismatch(f"'{self.name}' has no text transformer of its own", port="model")
+        return self.config.text
+
+    def encode(self, text: str) -> tuple[Tensor, Tensor]:
+        """Pooled [1, E] and tokens [1, L, W] of a text."""
+        tokens = tokenize(self.text_config(), [text])
+        module = self.module()
+        assert module.text is not None
+        encoding = module.text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+        return encoding.pooled.float(), encoding.tokens.float()
+
+
+def parse_unet(literal: Any, context: Context) -> UNet:
+    """A catalogue name (`shapes/glide/base`), or a folder with a `config.json`."""
+    name = str(literal)
+    shipped = shipped_folder(name)
+    if shipped is not None:
+        return _handle(name, read_config(shipped), weights_digest(shipped), shipped, context)
+    published = _published(name)
+    if published is not None:
+        return _handle(name, published, f"absent:{name}", None, context)
+    folder = context.readable(name)
+    if not (folder / CONFIG_FILE).exists():
+        raise ValueError(f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}")
+    return _handle(folder.name, read_config(folder), weights_digest(folder), folder, context)
+
+
+def _published(name: str) -> UNetConfig | None:
+    """Configuration of a catalogue model whose weights are not here."""
+    bundle, _, part = name.rpartition("/")
+    entry = entries().get(bundle)
+    if entry is None or part not in entry.parts:
+        return None
+    options = entry.parts[part].options
+    return glide_config(options) if options else None
+
+
+def _handle(name: str, config: UNetConfig, digest: str, folder: Path | None, context: Context) -> UNet:
+    return UNet(name, config, digest, folder, context.device, context.precision, context.residency)
+
+
+def _describe(value: UNet) -> str:
+    config = value.config
+    parts = [f"{config.image_size} px", config.trained.parametrisation, config.trained.schedule]
+    parts += [p for p, there in (("text", config.text), ("low resolution", config.low_resolution)) if there]
+    return f"{value.name}: {', '.join(parts)}"
+
+
+UNET = PortType(
+    "UNet",
+    "A UNet: a catalogue name such as shapes/glide/base, or a folder.",
+    literal="name",
+    colour="#c084fc",
+    shape="diamond",
+    parse=parse_unet,
+    digest=lambda value: value.digest,
+    describe=_describe,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A family of models that belong together: a catalogue name, or a folder with one sub-folder for each part."""
+
+    name: str
+
+
+BUNDLE = PortType(
+    "Bundle",
+    "Models that belong together: a catalogue name such as shapes/glide, or a folder. Its parts are $name.part.",
+    literal="name",
+    colour="#a855f7",
+    shape="diamond",
+    parse=lambda literal, context: Bundle(str(literal)),
+    digest=lambda value: value.name,
+    parts=part_kinds,
+)

@@ -1,0 +1,33 @@
+"""The noise scheduler."""
+
+from typing import Annotated, Literal
+
+from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.respacing import respace
+from nodes.diffusion.schedule import Schedule, schedule
+from nodes.types import PORT_TYPES as PORT_TYPES
+from nodes.types import UNet
+
+Kind = Literal["linear", "cosine", "geometric", "quad", "const", "jsd", "warmup10", "warmup50"]
+
+
+@node(category="denoising", words=("noise scheduler", "timesteps", "respacing"))
+def noise_scheduler(
+    model: UNet | None = None,
+    kind: Annotated[Kind | None, Doc("The trained chain, where no model says it.")] = None,
+    train_steps: Annotated[int, Range(1, 100_000)] = 1000,
+    steps: Annotated[
+        int | str, Doc("Steps to visit: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all.")
+    ] = "",
+) -> Schedule:
+    """The steps that a sampler visits, cut from the chain that the model was trained on.
+
+    Raises ValueError when the chain cannot be cut so, Mismatch when neither a model nor a kind is given, or both differ.
+    Ref: Nichol & Dhariwal 2021, §4.
+    """
+    if model is None and kind is None:
+        raise Mismatch("the trained chain is not known", hint="wire a model, or choose a kind")
+    trained = schedule(kind, train_steps) if model is None else model.trained  # type: ignore[arg-type]
+    if model is not None and kind not in (None, trained.kind):
+        raise Mismatch(f"'{model.name}' was trained on a {trained.kind} chain, not a {kind} one", port="kind")
+    return respace(trained, steps)
