@@ -138,7 +138,8 @@ def _result(node: str, annotation: Any) -> tuple[Any, bool]:
 def _outputs(result: Any, reader: TypeReader) -> tuple[Port, ...]:
     if result is None or result is type(None):
         return ()
-    if isinstance(result, type) and issubclass(result, tuple) and hasattr(result, "_fields"):
-        hints = typing.get_type_hints(result, include_extras=True)
+    several = typing.get_origin(result) or result
+    if isinstance(several, type) and issubclass(several, tuple) and hasattr(several, "_fields"):
+        hints = typing.get_type_hints(several, include_extras=True)
         return tuple(Port(name, reader.ref(kind)) for name, kind in hints.items())
     return (Port("output", reader.ref(result)),)

@@ -1,5 +1,9 @@
 """Nodes that make conditions of pictures."""
 
+from dataclasses import replace
+
+import torch
+
 from nodegraph import node
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Condition, Image
@@ -13,3 +17,14 @@ def low_resolution(image: Image) -> Condition:
     """
     levels = image.clamp(-1, 1).add(1).mul(127.5).round()
     return Condition("low_resolution", pixels=levels.div(127.5).sub(1))
+
+
+def joined(conditions: list[Condition]) -> Condition:
+    """Conditions of one kind and maker as the rows of one."""
+    first = conditions[0]
+    parts = {
+        name: torch.cat([getattr(c, name) for c in conditions])
+        for name in ("embedding", "tokens", "pixels")
+        if getattr(first, name) is not None
+    }
+    return replace(first, **parts)

@@ -22,6 +22,9 @@ from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.schedule import Schedule
 from nodes.models import BUNDLE, UNET, Bundle, UNet
+from nodes.training.dataset import Dataset
+from nodes.training.networks import Network, PointModel, TextReader
+from nodes.training.trainer import Objective
 
 TENSOR_FILE = "tensor.safetensors"
 
@@ -276,6 +279,21 @@ def _probe_denoiser(value: Denoiser[Any]) -> None:
     value(torch.empty(rows, *value.sample_shape, device="meta"), torch.zeros(rows, dtype=torch.int64, device="meta"))
 
 
+def _writable(literal: Any, context: Context) -> Path:
+    return context.writable(str(literal))
+
+
+RunFolder = Annotated[
+    Path,
+    PortType(
+        "RunFolder",
+        "A folder below the output folder, for what a training keeps.",
+        literal="path",
+        parse=_writable,
+        digest=str,
+    ),
+]
+
 X = TypeVar("X")
 """What is sampled, or passed through: the output has the type of the input."""
 
@@ -324,4 +342,9 @@ PORT_TYPES: dict[type, PortType] = {
     ),
     UNet: UNET,
     Bundle: BUNDLE,
+    Dataset: PortType("Dataset", "An endless source of training batches.", colour="#22c55e", shape="triangle"),
+    Network: PortType("Network", "A network to be trained: a configuration.", colour="#a3e635", shape="triangle"),
+    Objective: PortType("Objective", "What a training minimises.", colour="#facc15", shape="triangle"),
+    TextReader: PortType("TextReader", "A text transformer that was taught to read.", colour="#d946ef", shape="diamond"),
+    PointModel: PortType("PointModel", "A trained network for points.", colour="#c084fc", shape="diamond"),
 }

@@ -16,7 +16,7 @@ from nodegraph.errors import GraphError, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
 from nodegraph.execute import Engine
 from nodegraph.graph import Graph, read_graph
-from nodegraph.plan import History
+from nodegraph.history import History
 from nodegraph.program import Constant, Program, Source, Wire
 from nodegraph.provenance import NoProvenance, provenance, read_picture
 from nodegraph.types import Precision

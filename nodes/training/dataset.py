@@ -34,9 +34,13 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShapesPictures:
-    """Rendered scenes of the shapes world with their captions, at `size` px. Held-out scenes never appear."""
+    """Rendered scenes of the shapes world with their captions, at `size` px. Held-out scenes never appear.
+
+    `mixture`: shares of scenes with one, two and three objects.
+    """
 
     size: int = 32
+    mixture: tuple[float, float, float] = (0.45, 0.47, 0.08)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -45,11 +49,11 @@ class ShapesPictures:
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         from nodes.shapes.world import batch
 
-        pictures, captions = batch(rng, size, self.size, "train")
+        pictures, captions = batch(rng, size, self.size, "train", self.mixture)
         return Batch(pictures_to_signal(pictures), tuple(captions))
 
     def describe(self) -> dict[str, str | int | float]:
-        return {"kind": "shapes", "size": self.size}
+        return {"kind": "shapes", "size": self.size, "mixture": "/".join(f"{m:g}" for m in self.mixture)}
 
 
 @dataclass(frozen=True, slots=True)

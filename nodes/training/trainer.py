@@ -55,11 +55,15 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Yielded while training: the step done, and the row of the curve that it closed."""
+    """Yielded while training: the state, the row of the curve that was closed, and whether samples are due."""
 
-    step: int
+    state: State
     record: Record
     sample: bool
+
+    @property
+    def step(self) -> int:
+        return self.record.step
 
 
 def draw_for(seed: int, step: int) -> Draw:
@@ -88,7 +92,7 @@ def train(training: Training, device: str = "cpu") -> Generator[Trained, None, S
             state.history.append(record)
             losses.clear()
             save(state, training.run_dir, print_of)
-            yield Trained(state.step, record, last or state.step % recipe.sample_every == 0)
+            yield Trained(state, record, last or state.step % recipe.sample_every == 0)
     return state
 
 
