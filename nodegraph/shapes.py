@@ -118,10 +118,11 @@ class _Checker:
         chosen = (declaration.abstract if declaration else None) or function
         with abstract_run() as cost:
             result, share = _driven(chosen(**inputs))
+            flops = int(cost().flops * share)
             outputs = result if len(step.spec.outputs) != 1 else (result,)
             for index, value in enumerate(outputs or ()):
                 self.probe(step, index, value)
-        return tuple(outputs or ()), int(cost().flops * share)
+        return tuple(outputs or ()), flops
 
     def probe(self, step: Step, index: int, value: Any) -> None:
         port = self.engine.library.port_type(step.output_types[index].name)

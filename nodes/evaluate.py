@@ -19,7 +19,11 @@ from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Figure, Image, Seed, Signal, Table, Text, UNet, to_bytes
 
 
-@node(category="evaluation", words=("accuracy", "judge"))
+def _abstract_oracle(images: Image, captions: list[str]) -> Table:
+    return Table(("caption", *PARTS), ())
+
+
+@node(category="evaluation", words=("accuracy", "judge"), abstract=_abstract_oracle)
 def shapes_oracle(images: Image, captions: list[Text]) -> Table:
     """What the oracle of the shapes world finds in pictures: one row each, with every part of its caption right or not.
 
@@ -78,7 +82,13 @@ def _drawn(model: UNet, captions: list[str], guidance: float, steps: int, seed: 
     return last.x_t.cpu()
 
 
-@node(category="evaluation", words=("curve", "chart"))
+def _abstract_lines(table: Table, x: str, y: list[str], **_: object) -> Figure:
+    for name in (x, *y):
+        table.column(name)
+    return Figure(b"")
+
+
+@node(category="evaluation", words=("curve", "chart"), abstract=_abstract_lines)
 def plot_lines(
     table: Table,
     x: Annotated[str, Doc("Column on the horizontal axis.")],
@@ -101,7 +111,13 @@ def plot_lines(
     return _figure(FigureCanvasAgg(drawing))
 
 
-@node(category="evaluation", words=("scatter", "point cloud"))
+def _abstract_points(points: Signal, title: str = "") -> Figure:
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise Mismatch(f"points in the plane are [B, 2], not {list(points.shape)}", port="points")
+    return Figure(b"")
+
+
+@node(category="evaluation", words=("scatter", "point cloud"), abstract=_abstract_points)
 def plot_points(points: Signal, title: str = "") -> Figure:
     """Points [B, 2] in the plane."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

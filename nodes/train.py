@@ -144,7 +144,16 @@ class Trained(NamedTuple, Generic[M]):
     samples: Image
 
 
-@node(category="training", words=("train", "optimiser", "AdamW", "EMA"))
+def _abstract_trainer(
+    network: Network[M], objective: Objective, dataset: Dataset, run_dir: Path, prompts: list[str] | None = None, **_: object
+) -> Trained[M]:
+    """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
+    history = Table(("step", "loss", "learning_rate", "seconds"), ())
+    samples = torch.empty(max(1, len(prompts or [])), *dataset.sample_shape, device="meta")
+    return Trained(network.promise(), history, samples)
+
+
+@node(category="training", words=("train", "optimiser", "AdamW", "EMA"), abstract=_abstract_trainer)
 def trainer(
     network: Network[M],
     objective: Objective,
@@ -191,7 +200,11 @@ def trainer(
     return Trained(model, Table(("step", "loss", "learning_rate", "seconds"), rows), samples)
 
 
-@node(category="training", words=("save", "publish", "name"), pure=False)
+def _abstract_package(model: UNet, folder: Path, card: str = "") -> UNet:
+    return model
+
+
+@node(category="training", words=("save", "publish", "name"), pure=False, abstract=_abstract_package)
 def package_model(
     model: UNet,
     folder: Annotated[RunFolder, Doc("Where the model goes, below the output folder.")],

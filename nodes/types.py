@@ -55,7 +55,7 @@ def _describe_tensor(value: Tensor) -> str:
 
 
 def _read_image(literal: Any, context: Context) -> Tensor:
-    """A picture file, or a folder of them, as [B, 3, H, W]; alpha is laid on white."""
+    """A picture file as [1, 3, H, W]; transparency is laid on white."""
     path = context.readable(str(literal))
     if context.abstract:
         with PillowImage.open(path) as picture:

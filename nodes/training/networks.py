@@ -38,6 +38,10 @@ class Network(ABC, Generic[M]):
         """The identity of the network and its first weights."""
 
     @abstractmethod
+    def promise(self) -> M:
+        """The model as it will be, without weights: for checks that read none."""
+
+    @abstractmethod
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> M:
         """Write the trained network to a folder and return it as a model."""
 
@@ -78,6 +82,9 @@ class UNetNetwork(Network[UNet]):
             "reader": self.reader.digest if self.reader else None,
         }
 
+    def promise(self) -> UNet:
+        return UNet("untrained", self.config, "untrained", None, self.device, self.precision, self.residency)
+
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> UNet:
         write_model(folder, module, self.config, about)
         digest = weights_digest(folder)
@@ -106,6 +113,9 @@ class ReaderNetwork(Network[TextReader]):
     def describe(self) -> Mapping[str, Any]:
         return {"text": asdict(self.config), "embedding_width": self.embedding_width}
 
+    def promise(self) -> TextReader:
+        return TextReader(Path("untrained"), "untrained")
+
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> TextReader:
         folder.mkdir(parents=True, exist_ok=True)
         save_file({k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE)
@@ -132,10 +142,19 @@ class PointsNetwork(Network[PointModel]):
 
     def build(self) -> PointNetwork:
         torch.manual_seed(0)
-        return PointNetwork(self.dimensions, self.width, self.layers)
+        return self.build_empty()
 
     def describe(self) -> Mapping[str, Any]:
         return {"dimensions": self.dimensions, "width": self.width, "layers": self.layers}
+
+    def promise(self) -> PointModel:
+        with torch.device("meta"):
+            network = self.build_empty()
+        diffusion = DiffusionNetwork(network, self.schedule, (self.dimensions,), "v", device=torch.device("meta"))
+        return PointModel(diffusion, "untrained")
+
+    def build_empty(self) -> PointNetwork:
+        return PointNetwork(self.dimensions, self.width, self.layers)
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> PointModel:
         folder.mkdir(parents=True, exist_ok=True)
