@@ -6,7 +6,16 @@ from nodegraph.errors import GraphError, Mismatch, NodeFailed
 from nodegraph.node import Progress, node
 from nodegraph.types import Doc, PortType, Range
 
-__all__ = ["Doc", "GraphError", "Mismatch", "NodeFailed", "PortType", "Progress", "Range", "load", "node"]
+__all__ = [
+    "Doc",
+    "GraphError",
+    "Mismatch",
+    "NodeFailed",
+    "PortType",
+    "Progress",
+    "Range",
+    "node",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,9 @@ class Result:
         try:
             return self.outputs[name]
         except KeyError:
-            raise AttributeError(f"no output '{name}'; there are {', '.join(self.outputs)}") from None
+            raise AttributeError(
+                f"no output '{name}'; there are {', '.join(self.outputs)}"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class LoadedGraph:
                 return Result(event.outputs)
         raise RuntimeError("the run ended without completing")
 
-    def events(self, preset: str | None = None, token: CancelToken | None = None, **inputs: Any) -> Iterator[Event]:
+    def events(
+        self, preset: str | None = None, token: CancelToken | None = None, **inputs: Any
+    ) -> Iterator[Event]:
         """Run the graph and watch it."""
         program = self.compiled(Request({**self.defaults, **inputs}, preset)).checked()
         yield from self.engine.run(program, token=token)
@@ -102,7 +106,9 @@ def find_graph(name: str, known: Registry) -> SourceText:
     if name in known.graphs:
         return read_source(known.graphs[name])
     hint = nearest(name, known.graphs)
-    raise GraphError([diagnostic("E005", f"'{name}' is neither a graph file nor a shipped graph", None, hint)])
+    raise GraphError(
+        [diagnostic("E005", f"'{name}' is neither a graph file nor a shipped graph", None, hint)]
+    )
 
 
 def load(graph: str | Path, **options: Any) -> LoadedGraph:

@@ -26,7 +26,9 @@ class Memory:
 
     entries: int = 4096
     bytes: int = 2**30
-    _held: OrderedDict[Key, tuple[tuple[Any, ...], int]] = field(default_factory=OrderedDict[Key, tuple[tuple[Any, ...], int]])
+    _held: OrderedDict[Key, tuple[tuple[Any, ...], int]] = field(
+        default_factory=OrderedDict[Key, tuple[tuple[Any, ...], int]]
+    )
     _size: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -49,7 +51,9 @@ class Memory:
             old = self._held.pop(key, None)
             self._size += size - (old[1] if old else 0)
             self._held[key] = (outputs, size)
-            while len(self._held) > self.entries or (self._size > self.bytes and len(self._held) > 1):
+            while len(self._held) > self.entries or (
+                self._size > self.bytes and len(self._held) > 1
+            ):
                 self._size -= self._held.popitem(last=False)[1][1]
 
 
@@ -119,8 +123,12 @@ class Disk:
     def _seal(self, folder: Path) -> None:
         files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         digests = {p.relative_to(folder).as_posix(): _digest(p) for p in files}
-        folders = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_dir()]
-        (folder / META).write_text(json.dumps({"files": digests, "folders": folders}), encoding="utf-8")
+        folders = [
+            p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_dir()
+        ]
+        (folder / META).write_text(
+            json.dumps({"files": digests, "folders": folders}), encoding="utf-8"
+        )
 
     def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Any, ...] | None:
         """The outputs of a step, or None; an entry that is damaged is removed."""
@@ -199,7 +207,9 @@ class Cache:
         self.memory.put(key, read)
         return read, "disk"
 
-    def put(self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef], seconds: float) -> None:
+    def put(
+        self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef], seconds: float
+    ) -> None:
         """Keep what a step gave; it is on disk, if it goes there, when this returns."""
         self.memory.put(key, outputs)
         if self.disk is not None and seconds > self.worth and self.disk.keeps(types):

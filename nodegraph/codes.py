@@ -3,7 +3,10 @@
 CODES: dict[str, tuple[str, str]] = {
     "E001": ("yaml-syntax", "The text is not YAML."),
     "E002": ("duplicate-key", "A key stands twice in one mapping."),
-    "E003": ("yaml-feature", "Tags, anchors, aliases, merge keys and several documents are not part of the format."),
+    "E003": (
+        "yaml-feature",
+        "Tags, anchors, aliases, merge keys and several documents are not part of the format.",
+    ),
     "E004": ("too-deep", "The nesting is deeper than any graph needs."),
     "E005": ("unreadable-file", "The file is missing, or is not UTF-8 text."),
     "E101": ("unknown-key", "A key that the format does not have."),
@@ -29,7 +32,10 @@ CODES: dict[str, tuple[str, str]] = {
     "E209": ("unknown-part", "The bundle has no part of that name."),
     "E301": ("type-mismatch", "A wire joins types that do not fit."),
     "E401": ("wrong-shape", "Tensors whose shapes do not fit meet in a node."),
-    "E402": ("wrong-meaning", "Values that do not belong together: another CLIP, schedule or set of conditions."),
+    "E402": (
+        "wrong-meaning",
+        "Values that do not belong together: another CLIP, schedule or set of conditions.",
+    ),
     "E403": ("bad-value", "A node refuses a value."),
     "W101": ("unused-node", "Nothing that comes out depends on this node."),
     "W102": ("unused-input", "No node uses this input."),

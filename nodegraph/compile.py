@@ -17,7 +17,19 @@ from nodegraph.types import Range, TypeRef
 from nodegraph.unify import UNKNOWN, fits, names_in, parse_type, resolved
 
 RESERVED = frozenset(
-    ("preset", "out", "device", "precision", "no_cache", "quiet", "json", "help", "workers", "name", "accept_licence")
+    (
+        "preset",
+        "out",
+        "device",
+        "precision",
+        "no_cache",
+        "quiet",
+        "json",
+        "help",
+        "workers",
+        "name",
+        "accept_licence",
+    )
 )
 
 
@@ -105,7 +117,8 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     compiler = _Compiler(registry, list(faults))
     scope = compiler.root(graph, source, request)
     outputs = compiler.unfold(graph, source, scope, "")
-    compiler.unused(graph)
+    if not any(fault.severity == "error" for fault in compiler.faults):
+        compiler.unused(graph)
     diagnostics = tuple(sorted(compiler.faults, key=_place))
     if any(d.severity == "error" for d in diagnostics):
         return Compiled(None, diagnostics, graph)
@@ -143,7 +156,14 @@ class _Compiler:
         self.sources: dict[str, str] = {}
         self.stack: list[str] = []
 
-    def fault(self, code: str, message: str, span: Span | None, hint: str | None = None, node: str | None = None) -> None:
+    def fault(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        hint: str | None = None,
+        node: str | None = None,
+    ) -> None:
         found = diagnostic(code, message, span, hint, node)
         if found not in self.faults[-8:]:
             self.faults.append(found)
@@ -155,22 +175,35 @@ class _Compiler:
         preset = self.preset(graph, request.preset)
         for name in request.inputs:
             if name not in graph.inputs:
-                self.fault("E110", f"the graph has no input '{name}'", None, nearest(name, graph.inputs))
+                self.fault(
+                    "E110", f"the graph has no input '{name}'", None, nearest(name, graph.inputs)
+                )
         return {n: self.root_input(i, source, request, preset) for n, i in graph.inputs.items()}
 
     def preset(self, graph: Graph, name: str | None) -> Mapping[str, Value]:
         for values in graph.presets.values():
             for key, value in values.items():
                 if key not in graph.inputs:
-                    self.fault("E110", f"the graph has no input '{key}'", value.span, nearest(key, graph.inputs))
+                    self.fault(
+                        "E110",
+                        f"the graph has no input '{key}'",
+                        value.span,
+                        nearest(key, graph.inputs),
+                    )
         if name is None:
             return {}
         if name not in graph.presets:
-            self.fault("E109", f"the graph has no preset '{name}'", None, nearest(name, graph.presets))
+            self.fault(
+                "E109", f"the graph has no preset '{name}'", None, nearest(name, graph.presets)
+            )
         return graph.presets.get(name, {})
 
     def root_input(
-        self, declared: GraphInput, source: SourceText, request: Request, preset: Mapping[str, Value]
+        self,
+        declared: GraphInput,
+        source: SourceText,
+        request: Request,
+        preset: Mapping[str, Value],
     ) -> Bound:
         if declared.name in RESERVED:
             message = f"'{declared.name}' is an option of the command line and cannot name an input"
@@ -201,13 +234,22 @@ class _Compiler:
         known = {*self.registry.ports, "str", "int", "float", "bool", "list", "*"}
         for name in names_in(ref):
             if name not in known:
-                self.fault("E202", f"there is no port type '{name}'", declared.span, nearest(name, known))
+                self.fault(
+                    "E202", f"there is no port type '{name}'", declared.span, nearest(name, known)
+                )
                 return None
         return ref
 
     def check_default(self, declared: GraphInput, ref: TypeRef) -> None:
         if declared.default is not None and _plain_value(declared.default) is not None:
-            self.literal(_plain_value(declared.default), _slot(declared, ref), declared.default.span, None)
+            owner = f"input '{declared.name}': "
+            self.literal(
+                _plain_value(declared.default),
+                _slot(declared, ref),
+                declared.default.span,
+                None,
+                owner,
+            )
 
     def given(self, declared: GraphInput, ref: TypeRef, value: Any, text: bool) -> Bound:
         if text:
@@ -241,7 +283,7 @@ class _Compiler:
     def unfold(self, graph: Graph, source: SourceText, scope: Scope, prefix: str) -> Outputs:
         """Append the steps of a graph under a prefix, and return its outputs."""
         self.sources[Path(source.name).name] = source.text
-        self.stack.append(source.name)
+        self.stack.append(_identity(source))
         waits = {n: _references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
         order = in_order(waits)
         if len(order) < len(waits):
@@ -266,7 +308,9 @@ class _Compiler:
         """What `$name.port` stands for; None where it is absent or a fault was reported."""
         bound = scope.get(ref.name)
         if bound is None:
-            self.fault("E204", f"'${ref.name}' refers to nothing", ref.span, nearest(ref.name, scope), node)
+            self.fault(
+                "E204", f"'${ref.name}' refers to nothing", ref.span, nearest(ref.name, scope), node
+            )
             return Constant(None, UNKNOWN, ref.span), UNKNOWN
         if bound.failed:
             return Constant(None, UNKNOWN, ref.span), UNKNOWN
@@ -305,11 +349,19 @@ class _Compiler:
             return self.subgraph(node, self.beside(node, source), scope, path, source)
         if node.type in self.registry.composites:
             file = self.registry.composites[node.type]
-            return self.subgraph(node, SourceText(str(file), file.read_text("utf-8"), file.parent), scope, path, source)
+            return self.subgraph(
+                node,
+                SourceText(str(file), file.read_text("utf-8"), file.parent),
+                scope,
+                path,
+                source,
+            )
         spec = self.registry.nodes.get(node.type)
         if spec is None:
             hint = nearest(node.type, [*self.registry.nodes, *self.registry.composites])
-            self.fault("E202", f"there is no node type '{node.type}'", node.type_span, hint, node.name)
+            self.fault(
+                "E202", f"there is no node type '{node.type}'", node.type_span, hint, node.name
+            )
             return FAILED
         return self.step(node, spec, source, scope, path)
 
@@ -331,7 +383,7 @@ class _Compiler:
     ) -> Bound:
         if inner is None:
             return FAILED
-        if inner.name in self.stack:
+        if _identity(inner) in self.stack:
             chain = " → ".join(Path(n).name for n in [*self.stack, inner.name])
             self.fault("E108", f"a graph contains itself: {chain}", node.type_span, None, node.name)
             return FAILED
@@ -343,7 +395,9 @@ class _Compiler:
         values = self.values(node, ports, outer, scope)
         if values is None:
             return ABSENT
-        inside = {p.name: self.inside(graph.inputs[p.name], p, values.get(p.name), inner) for p in ports}
+        inside = {
+            p.name: self.inside(graph.inputs[p.name], p, values.get(p.name), inner) for p in ports
+        }
         return Bound(self.unfold(graph, inner, inside, path + "/"))
 
     def graph_ports(self, graph: Graph) -> tuple[Port, ...]:
@@ -354,19 +408,38 @@ class _Compiler:
             required = declared.default is None and not declared.optional
             slot = _slot(declared, ref)
             ports.append(
-                Port(declared.name, ref, required, None, slot.range, slot.menu, declared.help, ref.name == "list")
+                Port(
+                    declared.name,
+                    ref,
+                    required,
+                    None,
+                    slot.range,
+                    slot.menu,
+                    declared.help,
+                    ref.name == "list",
+                )
             )
         return tuple(ports)
 
-    def inside(self, declared: GraphInput, port: Port, given: Source | None, inner: SourceText) -> Bound:
+    def inside(
+        self, declared: GraphInput, port: Port, given: Source | None, inner: SourceText
+    ) -> Bound:
         if given is not None:
-            bundle = given if isinstance(given, Constant) and self.registry.parts(port.type.name) else None
+            bundle = (
+                given
+                if isinstance(given, Constant) and self.registry.parts(port.type.name)
+                else None
+            )
             return Bound({"": (given, port.type)}, bundle)
         if declared.default is None:
             return ABSENT
-        return self.constant(declared, port.type, _plain_value(declared.default), declared.default.span, inner.folder)
+        return self.constant(
+            declared, port.type, _plain_value(declared.default), declared.default.span, inner.folder
+        )
 
-    def step(self, node: GraphNode, spec: NodeSpec, source: SourceText, scope: Scope, path: str) -> Bound:
+    def step(
+        self, node: GraphNode, spec: NodeSpec, source: SourceText, scope: Scope, path: str
+    ) -> Bound:
         bound: dict[str, TypeRef] = {}
         values = self.values(node, spec.inputs, source, scope, bound)
         if values is None:
@@ -396,7 +469,9 @@ class _Compiler:
         absent = False
         for port in ports:
             written = node.inputs.get(port.name)
-            found = None if written is None else self.value(written, port, node, source, scope, bound)
+            found = (
+                None if written is None else self.value(written, port, node, source, scope, bound)
+            )
             if found is not None:
                 values[port.name] = found
             elif port.required and written is None:
@@ -407,7 +482,13 @@ class _Compiler:
         return None if absent else values
 
     def value(
-        self, written: Value, port: Port, node: GraphNode, source: SourceText, scope: Scope, bound: dict[str, TypeRef]
+        self,
+        written: Value,
+        port: Port,
+        node: GraphNode,
+        source: SourceText,
+        scope: Scope,
+        bound: dict[str, TypeRef],
     ) -> Source | None:
         if isinstance(written, Literal) and written.value is None and not port.required:
             return None
@@ -415,12 +496,18 @@ class _Compiler:
             return self.wired(written, port, node, scope, bound)
         if isinstance(written, Listing) and _has_reference(written):
             return self.many(written, port, node, source, scope, bound)
-        ref = resolved(port.type, bound) if port.type.variable and port.type.name in bound else port.type
+        ref = (
+            resolved(port.type, bound)
+            if port.type.variable and port.type.name in bound
+            else port.type
+        )
         if ref.variable:
             bound.setdefault(ref.name, UNKNOWN)
             ref = UNKNOWN
         slot = Slot(ref, port.range, port.menu)
-        found = self.literal(_plain_value(written), slot, written.span, node.name, f"{node.name}.{port.name}: ")
+        found = self.literal(
+            _plain_value(written), slot, written.span, node.name, f"{node.name}.{port.name}: "
+        )
         if isinstance(found, BadLiteral):
             return Constant(None, UNKNOWN, written.span)
         return Constant(found, port.type, written.span, source.folder)
@@ -445,16 +532,28 @@ class _Compiler:
 
     def ranged(self, source: Source, port: Port, written: Ref, node: GraphNode) -> Source:
         """A constant that came through an input is checked, and put into the port's own form."""
-        if not isinstance(source, Constant) or source.value is EXAMPLE or source.type.name not in ("int", "float", "str"):
+        if (
+            not isinstance(source, Constant)
+            or source.value is EXAMPLE
+            or source.type.name not in ("int", "float", "str")
+        ):
             return source
         if port.range is None and port.menu is None and port.type == source.type:
             return source
         slot = Slot(port.type if not port.type.variable else source.type, port.range, port.menu)
-        value = self.literal(source.value, slot, source.span or written.span, node.name, f"{node.name}.{port.name}: ")
+        value = self.literal(
+            source.value, slot, source.span or written.span, node.name, f"{node.name}.{port.name}: "
+        )
         return source if isinstance(value, BadLiteral) else replace(source, value=value)
 
     def many(
-        self, written: Listing, port: Port, node: GraphNode, source: SourceText, scope: Scope, bound: dict[str, TypeRef]
+        self,
+        written: Listing,
+        port: Port,
+        node: GraphNode,
+        source: SourceText,
+        scope: Scope,
+        bound: dict[str, TypeRef],
     ) -> Source:
         if not port.fan_in:
             message = f"{node.name}.{port.name} takes one {port.type}, not a list"
@@ -465,7 +564,9 @@ class _Compiler:
         for item in written.items:
             target = port if self.is_list(item, scope) else single
             found = self.value(item, target, node, source, scope, bound)
-            entries.extend(found.entries if isinstance(found, Many) else [] if found is None else [found])
+            entries.extend(
+                found.entries if isinstance(found, Many) else [] if found is None else [found]
+            )
         return Many(tuple(entries))
 
     def is_list(self, item: Value, scope: Scope) -> bool:
@@ -482,7 +583,9 @@ class _Compiler:
         bound.update(attempt)
         return True
 
-    def mismatch(self, written: Ref, ref: TypeRef, port: Port, node: GraphNode, bound: dict[str, TypeRef]) -> None:
+    def mismatch(
+        self, written: Ref, ref: TypeRef, port: Port, node: GraphNode, bound: dict[str, TypeRef]
+    ) -> None:
         wanted = resolved(port.type, bound) if port.type.name in bound else port.type
         shown = f"${written.name}" + (f".{written.port}" if written.port else "")
         message = f"{node.name}.{port.name} wants {wanted}, but {shown} gives {ref}"
@@ -494,19 +597,32 @@ class _Compiler:
         names = [
             spec.name
             for spec in self.registry.nodes.values()
-            if any(fits(out.type, target, {}, wide) and not out.type.variable for out in spec.outputs)
-            and any(fits(source, p.type, {}, wide) and not p.type.variable and p.required for p in spec.inputs)
+            if any(
+                fits(out.type, target, {}, wide) and not out.type.variable for out in spec.outputs
+            )
+            and any(
+                fits(source, p.type, {}, wide) and not p.type.variable and p.required
+                for p in spec.inputs
+            )
         ]
         return f"{' or '.join(sorted(names)[:3])} would convert it" if names else None
 
     def feeders(self, target: TypeRef) -> str | None:
         wide = self.registry.widenings
-        names = sorted(s.name for s in self.registry.nodes.values() if any(fits(o.type, target, {}, wide) for o in s.outputs))
+        names = sorted(
+            s.name
+            for s in self.registry.nodes.values()
+            if any(fits(o.type, target, {}, wide) for o in s.outputs)
+        )
         return f"{', '.join(names[:4])} would give one" if names and not target.variable else None
 
     def unused(self, graph: Graph) -> None:
         """Warn of nodes and inputs that nothing depends on; a node without outputs acts by itself."""
-        sinks = {n for n, node in graph.nodes.items() if (s := self.registry.nodes.get(node.type)) and not s.outputs}
+        sinks = {
+            n
+            for n, node in graph.nodes.items()
+            if (s := self.registry.nodes.get(node.type)) and not s.outputs
+        }
         reached = {v.name for v in graph.outputs.values() if isinstance(v, Ref)} | sinks
         waiting = list(reached)
         while waiting:
@@ -521,6 +637,11 @@ class _Compiler:
         for name, declared in graph.inputs.items():
             if name not in used:
                 self.fault("W102", f"no node uses input '{name}'", declared.span)
+
+
+def _identity(source: SourceText) -> str:
+    """What tells one graph file from another, however it is named."""
+    return str(((source.folder or Path()) / Path(source.name).name).resolve())
 
 
 def _located(bundle: Constant) -> str:
@@ -553,7 +674,9 @@ def _references(node: GraphNode) -> set[str]:
 
 
 def _has_reference(value: Value) -> bool:
-    return isinstance(value, Ref) or (isinstance(value, Listing) and any(map(_has_reference, value.items)))
+    return isinstance(value, Ref) or (
+        isinstance(value, Listing) and any(map(_has_reference, value.items))
+    )
 
 
 def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
@@ -563,7 +686,9 @@ def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
     if graph is None:
         raise GraphError(compiled.diagnostics)
     ports = _Compiler(registry, []).graph_ports(graph)
-    defaults = {n: _plain_value(i.default) for n, i in graph.inputs.items() if i.default is not None}
+    defaults = {
+        n: _plain_value(i.default) for n, i in graph.inputs.items() if i.default is not None
+    }
     inputs = tuple(replace(p, default=defaults.get(p.name)) for p in ports)
     outputs = tuple(Port(n, t) for n, t in program.output_types.items())
     doc = graph.title + (f"\n\n{graph.description}" if graph.description else "")

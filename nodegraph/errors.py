@@ -42,7 +42,11 @@ class Diagnostic:
 
 
 def diagnostic(
-    code: str, message: str, span: Span | None = None, hint: str | None = None, node: str | None = None
+    code: str,
+    message: str,
+    span: Span | None = None,
+    hint: str | None = None,
+    node: str | None = None,
 ) -> Diagnostic:
     """A diagnostic with the name that its code has in the table."""
     severity: Severity = "warning" if code.startswith("W") else "error"
@@ -81,7 +85,9 @@ class Mismatch(ValueError):
 class NodeFailed(Exception):
     """A node raised while it ran: names the node, its place, and summarises its inputs; chained to the cause."""
 
-    def __init__(self, node: str, span: Span | None, summaries: dict[str, str], cause: BaseException) -> None:
+    def __init__(
+        self, node: str, span: Span | None, summaries: dict[str, str], cause: BaseException
+    ) -> None:
         inputs = "".join(f"\n  {port} = {text}" for port, text in summaries.items())
         where = f"{span}: " if span else ""
         super().__init__(f"{where}node '{node}' failed: {type(cause).__name__}: {cause}{inputs}")

@@ -54,7 +54,10 @@ class Engine:
         return Literals(self.library, self.context)
 
     def run(
-        self, program: Program, outputs: Sequence[str] | None = None, token: CancelToken | None = None
+        self,
+        program: Program,
+        outputs: Sequence[str] | None = None,
+        token: CancelToken | None = None,
     ) -> Iterator[Event]:
         """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
         run = _Run(self, program, self.literals(), token or CancelToken())
@@ -77,7 +80,9 @@ def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool])
 
 
 class _Run:
-    def __init__(self, engine: Engine, program: Program, literals: Literals, token: CancelToken) -> None:
+    def __init__(
+        self, engine: Engine, program: Program, literals: Literals, token: CancelToken
+    ) -> None:
         self.engine = engine
         self.program = program
         self.literals = literals
@@ -102,7 +107,9 @@ class _Run:
         outputs = {name: self.value(self.program.outputs[name]) for name in names}
         yield Completed(outputs)
 
-    def found(self, order: list[int], names: Sequence[str], keys: list[Key]) -> tuple[list[int], dict[int, Any]]:
+    def found(
+        self, order: list[int], names: Sequence[str], keys: list[Key]
+    ) -> tuple[list[int], dict[int, Any]]:
         """Read the hits; when one turns out to be damaged, what stands behind it is needed after all."""
         cache, found, broken = self.engine.cache, dict[int, Any](), set[int]()
         while True:
@@ -113,7 +120,11 @@ class _Run:
                         broken.add(index)
                     else:
                         found[index] = hit
-            again = needed(self.program, names, lambda i: i in found or (i not in broken and bool(cache.where(keys[i]))))
+            again = needed(
+                self.program,
+                names,
+                lambda i: i in found or (i not in broken and bool(cache.where(keys[i]))),
+            )
             if again == order:
                 return order, found
             order = again
@@ -211,11 +222,12 @@ def _outputs(step: Step, result: Any) -> Outputs:
     count = len(step.spec.outputs)
     if count == 0:
         return ()
-    if count == 1 and not (isinstance(result, tuple) and hasattr(result, "_fields")):  # pyright: ignore[reportUnknownArgumentType]
+    if count == 1 and not hasattr(result, "_fields"):
         return (result,)
-    if not isinstance(result, tuple) or len(cast(Outputs, result)) != count:
-        raise TypeError(f"{step.spec.name} gave {type(result).__name__}, not its {count} outputs")
-    return tuple(cast(Outputs, result))
+    found = cast(Outputs, result) if isinstance(result, tuple) else ()
+    if len(found) != count:
+        raise TypeError(f"{step.spec.name} did not give its {count} outputs")
+    return tuple(found)
 
 
 def _guarded(function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
@@ -225,5 +237,3 @@ def _guarded(function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
         return function(**inputs)
     with torch.no_grad():
         return function(**inputs)
-
-

@@ -87,11 +87,19 @@ class _Writer:
         """Whether comments stand between the lines of a value."""
         span = entry.value.span
         inside = self.lines[entry.span.line - 1 : span.end_line - (span.end_column == 1)]
-        return isinstance(entry.value, Table) and len(inside) > 1 and any(_comment(line) for line in inside)
+        return (
+            isinstance(entry.value, Table)
+            and len(inside) > 1
+            and any(_comment(line) for line in inside)
+        )
 
     def block(self, entry: Entry, table: Table) -> None:
         head = self.lines[entry.span.line - 1]
-        opened = _comment(head) if table.span.line > entry.span.line or head.rstrip().endswith(_comment(head) or "\0") else ""
+        opened = (
+            _comment(head)
+            if table.span.line > entry.span.line or head.rstrip().endswith(_comment(head) or "\0")
+            else ""
+        )
         same_line = any(child.span.line == entry.span.line for child in table.entries)
         self.out.append(f"  {entry.key}:" + (f"  {opened}" if opened and not same_line else ""))
         self.read = max(self.read, entry.span.line)
@@ -145,9 +153,31 @@ def _bare(text: str) -> bool:
     from nodegraph.scalars import plain
 
     safe = not any(mark in text for mark in ",[]{}#&*!|>'\"%@`:\n\t")
-    return safe and isinstance(plain(text), str) and text == text.strip() and text[:1] not in "-?="
+    return (
+        safe
+        and text.isprintable()
+        and isinstance(plain(text), str)
+        and text == text.strip()
+        and text[:1] not in "-?="
+    )
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+    return '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    """A character between double quotes: what does not print is written by its number."""
+    named = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
+    if character in named:
+        return named[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )

@@ -81,7 +81,9 @@ class Graph:
     outputs: Mapping[str, Value]
     text: str
     description: str = ""
-    layout: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    layout: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
 
 
 def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
@@ -90,7 +92,11 @@ def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
     reader = _GraphReader(file, text, list(parsed.diagnostics))
     if parsed.tree is None:
         if not reader.faults:
-            reader.fault("E103", "the file is empty; a graph needs 'nodes' and 'outputs'", Span(file, 1, 1, 1, 2))
+            reader.fault(
+                "E103",
+                "the file is empty; a graph needs 'nodes' and 'outputs'",
+                Span(file, 1, 1, 1, 2),
+            )
         return None, reader.faults
     return reader.graph(parsed.tree), reader.faults
 
@@ -121,7 +127,9 @@ class _GraphReader:
         self.text = text
         self.faults = faults
 
-    def fault(self, code: str, message: str, span: Span, hint: str | None = None, node: str | None = None) -> None:
+    def fault(
+        self, code: str, message: str, span: Span, hint: str | None = None, node: str | None = None
+    ) -> None:
         self.faults.append(diagnostic(code, message, span, hint, node))
 
     def graph(self, tree: Tree) -> Graph | None:
@@ -133,9 +141,14 @@ class _GraphReader:
         inputs = {e.key: self.input(e) for e in self.section(tree, "inputs")}
         nodes = {e.key: self.node(e) for e in self.section(tree, "nodes")}
         self.names_once(tree)
-        outputs = {e.key: v for e in self.section(tree, "outputs") if (v := self.output(e)) is not None}
-        if not outputs and tree.get("outputs") is None:
-            self.fault("E111", "the graph has no outputs", tree.span, "add: outputs: {image: $node}")
+        outputs = {
+            e.key: v for e in self.section(tree, "outputs") if (v := self.output(e)) is not None
+        }
+        broken = any(fault.code in ("E001", "E004") for fault in self.faults)
+        if not broken and tree.get("outputs") is None:
+            self.fault(
+                "E111", "the graph has no outputs", tree.span, "add: outputs: {image: $node}"
+            )
         return Graph(
             self.file,
             self.text_of(tree, "title"),
@@ -151,7 +164,12 @@ class _GraphReader:
     def known_keys(self, table: Table, known: Sequence[str], owner: str) -> None:
         for entry in table.entries:
             if entry.key not in known:
-                self.fault("E101", f"{owner} has no key '{entry.key}'", entry.span, nearest(entry.key, known))
+                self.fault(
+                    "E101",
+                    f"{owner} has no key '{entry.key}'",
+                    entry.span,
+                    nearest(entry.key, known),
+                )
 
     def version(self, tree: Table) -> None:
         found = tree.get("graph")
@@ -159,7 +177,12 @@ class _GraphReader:
             return
         where = found.span if found else tree.span
         shown = found.value if isinstance(found, Leaf) else "none"
-        self.fault("E102", f"format version {shown}; this program reads {FORMAT_VERSION}", where, "write: graph: 1")
+        self.fault(
+            "E102",
+            f"format version {shown}; this program reads {FORMAT_VERSION}",
+            where,
+            "write: graph: 1",
+        )
 
     def section(self, tree: Table, key: str) -> tuple[Entry, ...]:
         found = tree.get(key)
@@ -189,13 +212,19 @@ class _GraphReader:
     def input(self, entry: Entry) -> GraphInput | None:
         self.good_name(entry)
         if not isinstance(entry.value, Table):
-            self.fault("E103", f"input '{entry.key}' must be a mapping such as {{type: Text}}", entry.value.span)
+            self.fault(
+                "E103",
+                f"input '{entry.key}' must be a mapping such as {{type: Text}}",
+                entry.value.span,
+            )
             return None
         table = entry.value
         self.known_keys(table, INPUT_KEYS, "an input")
         kind = table.get("type")
         if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
-            self.fault("E103", f"input '{entry.key}' needs a type", entry.span, "write: {type: Text}")
+            self.fault(
+                "E103", f"input '{entry.key}' needs a type", entry.span, "write: {type: Text}"
+            )
             return None
         default = table.get("default")
         return GraphInput(
@@ -213,7 +242,12 @@ class _GraphReader:
     def constant(self, tree: Tree | None) -> Literal | Listing | None:
         value = value_of(tree) if tree is not None else None
         if isinstance(value, Ref):
-            self.fault("E103", "a default cannot refer to something", value.span, "write '$$' for a dollar sign")
+            self.fault(
+                "E103",
+                "a default cannot refer to something",
+                value.span,
+                "write '$$' for a dollar sign",
+            )
             return None
         return value
 
@@ -242,7 +276,13 @@ class _GraphReader:
     def node(self, entry: Entry) -> GraphNode | None:
         self.good_name(entry)
         if not isinstance(entry.value, Table):
-            self.fault("E103", f"node '{entry.key}' must be a mapping with a type", entry.value.span, None, entry.key)
+            self.fault(
+                "E103",
+                f"node '{entry.key}' must be a mapping with a type",
+                entry.value.span,
+                None,
+                entry.key,
+            )
             return None
         kind = entry.value.get("type")
         if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
@@ -260,7 +300,9 @@ class _GraphReader:
         keys[port.key] = port.span
         if value is None:
             hint = "quote the text, if it is one"
-            self.fault("E103", f"a mapping cannot stand on input '{port.key}'", port.value.span, hint, node)
+            self.fault(
+                "E103", f"a mapping cannot stand on input '{port.key}'", port.value.span, hint, node
+            )
             return
         inputs[port.key] = value
 
@@ -269,7 +311,9 @@ class _GraphReader:
         value = value_of(entry.value)
         if isinstance(value, Ref):
             return value
-        self.fault("E103", f"output '{entry.key}' must refer to a node", entry.value.span, "write: $node")
+        self.fault(
+            "E103", f"output '{entry.key}' must refer to a node", entry.value.span, "write: $node"
+        )
         return None
 
     def presets(self, tree: Table) -> dict[str, dict[str, Value]]:
@@ -279,14 +323,20 @@ class _GraphReader:
                 values = ((e.key, self.constant(e.value)) for e in entry.value.entries)
                 found[entry.key] = {key: value for key, value in values if value is not None}
             else:
-                self.fault("E103", f"preset '{entry.key}' must be a mapping of input values", entry.value.span)
+                self.fault(
+                    "E103",
+                    f"preset '{entry.key}' must be a mapping of input values",
+                    entry.value.span,
+                )
         return found
 
     def layout(self, tree: Table) -> dict[str, tuple[float, float]]:
         places: dict[str, tuple[float, float]] = {}
         for entry in self.section(tree, "layout"):
             pair = entry.value.values if isinstance(entry.value, Items) else ()
-            numbers = [v.value for v in pair if isinstance(v, Leaf) and isinstance(v.value, int | float)]
+            numbers = [
+                v.value for v in pair if isinstance(v, Leaf) and isinstance(v.value, int | float)
+            ]
             if len(numbers) == 2:
                 places[entry.key] = (numbers[0], numbers[1])
             else:

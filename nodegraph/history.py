@@ -10,7 +10,9 @@ from nodegraph.keys import Key, Literals, keys_of, source_identity
 from nodegraph.program import Program, Step
 
 
-def reason_for(step: Step, keys: list[Key], literals: Literals, past: dict[str, dict[str, str]]) -> str:
+def reason_for(
+    step: Step, keys: list[Key], literals: Literals, past: dict[str, dict[str, str]]
+) -> str:
     """Why the result of a step is not there: what changed since it last ran in this graph."""
     before = past.get(step.name)
     if before is None:
@@ -19,7 +21,11 @@ def reason_for(step: Step, keys: list[Key], literals: Literals, past: dict[str, 
     changed = [port for port, text in now.items() if before.get(port) != text and port != "code"]
     if changed:
         return "changed: " + ", ".join(changed)
-    return "its code changed" if before.get("code") != now["code"] else "its result was removed, or was quick to make"
+    return (
+        "its code changed"
+        if before.get("code") != now["code"]
+        else "its result was removed, or was quick to make"
+    )
 
 
 def portraits(step: Step, keys: list[Key], literals: Literals) -> dict[str, str]:

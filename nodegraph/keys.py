@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from nodegraph.node import NodeSpec
 from nodegraph.program import Constant, Many, Program, Source, Wire
@@ -35,12 +35,18 @@ class Literals:
 
     library: Library
     context: PlacedContext
-    _parsed: dict[tuple[str, str, str], Any] = field(default_factory=dict[tuple[str, str, str], Any])
+    _parsed: dict[tuple[str, str, str], Any] = field(
+        default_factory=dict[tuple[str, str, str], Any]
+    )
 
     def value(self, constant: Constant) -> Any:
         """The value of a literal: what its port type makes of it."""
         port = self.library.port_type(constant.type.name)
-        if port is None or port.parse is None or not isinstance(constant.value, str | int | float | bool):
+        if (
+            port is None
+            or port.parse is None
+            or not isinstance(constant.value, str | int | float | bool)
+        ):
             return constant.value
         name = (constant.type.name, repr(constant.value), str(constant.folder))
         if name not in self._parsed:
@@ -54,7 +60,7 @@ class Literals:
         if port is not None and port.digest is not None:
             return port.digest(self.value(constant)).encode()
         if isinstance(value, str | int | float | bool | list | None):
-            return repr(value).encode()
+            return repr(cast(object, value)).encode()
         return secrets.token_bytes(SIZE)
 
 

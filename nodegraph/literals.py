@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.registry import PortFacts
 from nodegraph.scalars import plain
@@ -33,17 +33,17 @@ class Slot:
 
 def coerced(value: Any, slot: Slot, ports: Mapping[str, PortFacts]) -> Any:
     """The value in canonical form. Raises BadLiteral."""
-    found = _coerced(value, slot.type, ports)
-    for item in found if isinstance(found, list) else [found]:
+    found: Any = _coerced(value, slot.type, ports)
+    for item in cast("list[Any]", found) if isinstance(found, list) else [found]:
         _within(item, slot)
-    return found
+    return cast(Any, found)
 
 
 def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     if ref.name == "|":
         return _first(value, ref, ports)
     if ref.name == "list":
-        items: list[Any] = value if isinstance(value, list) else [value]
+        items = cast("list[Any]", value) if isinstance(value, list) else [value]
         return [_coerced(item, ref.args[0], ports) for item in items]
     if ref.name in ("*", "?"):
         return value
@@ -67,7 +67,11 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     facts = ports.get(ref.name)
     kind = ref.name if facts is None else _KIND.get(facts.literal, "none")
     if kind == "none":
-        raise BadLiteral("E208", f"{value!r} cannot be read as {ref}; it needs a wire", f"wire an output of type {ref}")
+        raise BadLiteral(
+            "E208",
+            f"{value!r} cannot be read as {ref}; it needs a wire",
+            f"wire an output of type {ref}",
+        )
     if kind == "str" and isinstance(value, str):
         return value
     if kind == "bool" and isinstance(value, bool):
@@ -105,7 +109,10 @@ def _within(value: Any, slot: Slot) -> None:
     low = -math.inf if bounds.low is None else bounds.low
     high = math.inf if bounds.high is None else bounds.high
     if not low <= value <= high:
-        raise BadLiteral("E206", f"{value} is out of range; allowed {_bound(low)} … {_bound(high)}{_unit(bounds)}")
+        raise BadLiteral(
+            "E206",
+            f"{value} is out of range; allowed {_bound(low)} … {_bound(high)}{_unit(bounds)}",
+        )
 
 
 def _bound(value: float) -> str:

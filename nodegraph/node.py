@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from nodegraph.types import Range, TypeRef
 
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 
 def in_order(waits: Mapping[str, set[str]]) -> list[str]:
@@ -25,7 +26,9 @@ def in_order(waits: Mapping[str, set[str]]) -> list[str]:
 
 def cycle_among(waits: Mapping[str, set[str]]) -> list[str]:
     """A shortest cycle, in the direction of the wires."""
-    import networkx as nx
+    import networkx
+
+    nx: Any = networkx
 
     graph = nx.DiGraph((needed, name) for name, before in waits.items() for needed in before)
     component = max(nx.strongly_connected_components(graph), key=len)

@@ -42,7 +42,9 @@ def make_plan(program: Program, engine: Engine) -> Plan:
     literals = engine.literals()
     keys = keys_of(program, literals, engine.policy)
     report = check_shapes(program, engine)
-    wanted = set(needed(program, tuple(program.outputs), lambda i: engine.cache.where(keys[i]) is not None))
+    wanted = set(
+        needed(program, tuple(program.outputs), lambda i: engine.cache.where(keys[i]) is not None)
+    )
     past = History(engine).read(program)
     steps = tuple(
         _planned(engine, step, i, keys, i in wanted, report, reason_for(step, keys, literals, past))
@@ -52,7 +54,13 @@ def make_plan(program: Program, engine: Engine) -> Plan:
 
 
 def _planned(
-    engine: Engine, step: Step, index: int, keys: list[Key], wanted: bool, report: ShapeReport, reason: str
+    engine: Engine,
+    step: Step,
+    index: int,
+    keys: list[Key],
+    wanted: bool,
+    report: ShapeReport,
+    reason: str,
 ) -> Planned:
     shapes = report.steps[index]
     where = engine.cache.where(keys[index])

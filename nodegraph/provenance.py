@@ -1,4 +1,4 @@
-"""Where a picture comes from: its graph with all subgraphs, the inputs, model digests and versions, as text chunks of the PNG."""
+"""Where a picture comes from: graph, subgraphs, inputs, model digests and versions, as a text chunk of the PNG."""
 
 import json
 import sys

@@ -20,21 +20,21 @@ def node_spec(fields: dict[str, Any]) -> NodeSpec:
     """A spec from its JSON."""
     ports = {key: tuple(port(p) for p in fields[key]) for key in ("inputs", "outputs")}
     renames = {int(version): names for version, names in fields["renames"].items()}
-    return NodeSpec(**{**fields, **ports, "words": tuple(fields["words"]), "renames": renames})
+    made: dict[str, Any] = {**fields, **ports, "words": tuple(fields["words"]), "renames": renames}
+    return NodeSpec(**made)
 
 
 def port(fields: dict[str, Any]) -> Port:
     """A port from its JSON."""
     menu = fields["menu"]
     bounds = fields["range"]
-    return Port(
-        **{
-            **fields,
-            "type": type_ref(fields["type"]),
-            "range": Range(**bounds) if bounds else None,
-            "menu": tuple(menu) if menu is not None else None,
-        }
-    )
+    made: dict[str, Any] = {
+        **fields,
+        "type": type_ref(fields["type"]),
+        "range": Range(**bounds) if bounds else None,
+        "menu": tuple(menu) if menu is not None else None,
+    }
+    return Port(**made)
 
 
 def type_ref(fields: dict[str, Any]) -> TypeRef:

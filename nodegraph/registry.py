@@ -87,17 +87,23 @@ def from_modules(modules: Iterable[ModuleType], code: str = "") -> Registry:
         for function, declaration in node_functions(module):
             spec = spec_of(function, declaration, reader, code)
             if spec.name in nodes:
-                raise ValueError(f"node type '{spec.name}' is defined in {nodes[spec.name].home} and {spec.home}")
+                raise ValueError(
+                    f"node type '{spec.name}' is defined in {nodes[spec.name].home} and {spec.home}"
+                )
             nodes[spec.name] = spec
         met = {**{p.name: p for p in reader.ports.values()}, **reader.met}
-        ports |= {name: _facts(port, module.__name__) for name, port in met.items() if name not in ports}
+        ports |= {
+            name: _facts(port, module.__name__) for name, port in met.items() if name not in ports
+        }
         loaded |= {name: port for name, port in met.items() if name not in loaded}
     return Registry(nodes, ports, loaded=loaded)
 
 
 def node_functions(module: ModuleType) -> list[tuple[Callable[..., Any], Declaration]]:
     """The functions that `@node` declared in a module, in their order."""
-    members = [m for m in vars(module).values() if getattr(m, "__module__", None) == module.__name__]
+    members = [
+        m for m in vars(module).values() if getattr(m, "__module__", None) == module.__name__
+    ]
     declared = [(m, getattr(m, "__node__", None)) for m in members]
     return [(m, d) for m, d in declared if isinstance(d, Declaration)]
 
@@ -105,37 +111,11 @@ def node_functions(module: ModuleType) -> list[tuple[Callable[..., Any], Declara
 def installed() -> Registry:
     """The registry of everything that is installed, from the catalogue; torch is not imported."""
     packages = {point.name: point.value for point in entry_points(group=NODE_GROUP)}
-    graphs = _graph_files(point.value for point in entry_points(group=GRAPH_GROUP))
-    digest = _sources_digest(packages.values(), graphs.values())
+    graphs = graph_files(point.value for point in entry_points(group=GRAPH_GROUP))
+    digest = sources_digest(packages.values(), graphs.values())
     registry = _read_catalogue(digest) or _build_catalogue(digest)
-    shipped, composites = _split(graphs)
+    shipped, composites = split_composites(graphs)
     return replace(registry, graphs=shipped, composites=composites)
-
-
-def build() -> Registry:
-    """Import every node file and read its signatures."""
-    graphs = _graph_files(point.value for point in entry_points(group=GRAPH_GROUP))
-    registry = Registry({}, {})
-    for point in entry_points(group=NODE_GROUP):
-        modules = [importlib.import_module(name) for name in _module_names(point.value)]
-        found = from_modules(modules, code=_sources_digest([point.value], ()))
-        registry = Registry({**registry.nodes, **found.nodes}, {**registry.ports, **found.ports})
-    shipped, composites = _split(graphs)
-    registry = replace(registry, graphs=shipped, composites=composites)
-    return replace(registry, nodes={**registry.nodes, **_composite_specs(registry)})
-
-
-def _composite_specs(registry: Registry) -> dict[str, NodeSpec]:
-    from nodegraph.compile import composite_spec
-
-    return {name: composite_spec(name, path, registry) for name, path in registry.composites.items()}
-
-
-def main() -> None:
-    """Print the catalogue as JSON: what a child process does for `installed`."""
-    registry = build()
-    catalogue = {"nodes": list(registry.nodes.values()), "ports": list(registry.ports.values())}
-    sys.stdout.write(json.dumps(catalogue, default=records.to_json))
 
 
 def _read_catalogue(digest: str) -> Registry | None:
@@ -147,7 +127,7 @@ def _read_catalogue(digest: str) -> Registry | None:
 
 
 def _build_catalogue(digest: str) -> Registry:
-    command = [sys.executable, "-P", "-c", "from nodegraph.registry import main; main()"]
+    command = [sys.executable, "-P", "-c", "from nodegraph.build import main; main()"]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
         raise RuntimeError(f"the node libraries cannot be read:\n{child.stderr.strip()}")
@@ -171,11 +151,16 @@ def _keep(path: Path, text: str) -> None:
 def _from_json(text: str) -> Registry:
     catalogue = cast(dict[str, list[dict[str, Any]]], json.loads(text))
     nodes = [records.node_spec(fields) for fields in catalogue["nodes"]]
-    ports = [PortFacts(**{**f, "widens_to": tuple(f["widens_to"])}) for f in catalogue["ports"]]
+    ports = [_port_facts(fields) for fields in catalogue["ports"]]
     return Registry({n.name: n for n in nodes}, {p.name: p for p in ports})
 
 
-def _module_names(package: str) -> list[str]:
+def _port_facts(fields: dict[str, Any]) -> PortFacts:
+    made: dict[str, Any] = {**fields, "widens_to": tuple(fields["widens_to"])}
+    return PortFacts(**made)
+
+
+def module_names(package: str) -> list[str]:
     """The modules directly inside a package (or the module itself), without importing them."""
     places = _places(package)
     if not places:
@@ -190,7 +175,7 @@ def _places(package: str) -> list[str]:
     return list(spec.submodule_search_locations or ())
 
 
-def _sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
+def sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
     """Digest of the content of every source file, so that any edit makes a new catalogue."""
     digest = hashlib.blake2b(sys.version.encode(), digest_size=12)
     folders = [Path(place) for package in packages for place in _places(package)]
@@ -200,7 +185,8 @@ def _sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _graph_files(packages: Iterable[str]) -> dict[str, Path]:
+def graph_files(packages: Iterable[str]) -> dict[str, Path]:
+    """The YAML files of some packages by their path without suffix: `glide/text_to_image`."""
     roots = [Path(place) for package in packages for place in _places(package)]
     return {
         path.relative_to(root).with_suffix("").as_posix(): path
@@ -209,7 +195,7 @@ def _graph_files(packages: Iterable[str]) -> dict[str, Path]:
     }
 
 
-def _split(graphs: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+def split_composites(graphs: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
     """Shipped graphs by name, and those of `composites/` by the name of the node type."""
     inner = f"{COMPOSITES}/"
     composites = {n.removeprefix(inner): p for n, p in graphs.items() if n.startswith(inner)}
@@ -232,7 +218,15 @@ def _facts(port: PortType, home: str) -> PortFacts:
     live = port.dump is None
     parts = f"{port.parts.__module__}:{port.parts.__qualname__}" if port.parts else None
     return PortFacts(
-        port.name, port.doc, port.literal, port.colour, port.shape, live, home, parts, port.widens_to
+        port.name,
+        port.doc,
+        port.literal,
+        port.colour,
+        port.shape,
+        live,
+        home,
+        parts,
+        port.widens_to,
     )
 
 

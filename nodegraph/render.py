@@ -13,9 +13,16 @@ def as_text(found: Diagnostic, sources: Mapping[str, str]) -> str:
     if found.span is not None:
         line = _line(found.span.file, found.span.line, sources)
         if line is not None:
-            width = found.span.end_column - found.span.column if found.span.end_line == found.span.line else 1
+            width = (
+                found.span.end_column - found.span.column
+                if found.span.end_line == found.span.line
+                else 1
+            )
             margin = f"{found.span.line:>5} | "
-            lines += [f"{margin}{line}", " " * (len(margin) + found.span.column - 1) + "^" * max(1, width)]
+            lines += [
+                f"{margin}{line}",
+                " " * (len(margin) + found.span.column - 1) + "^" * max(1, width),
+            ]
     if found.hint:
         lines.append(f"      = hint: {found.hint}")
     return "\n".join(lines)

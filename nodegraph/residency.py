@@ -33,7 +33,9 @@ class Residency:
         with self._lock:
             budget = self.budgets.get(_kind(device))
             if budget is not None and size > budget:
-                raise MemoryError(f"'{name}' needs {size:,} bytes; the budget of {device} is {budget:,}")
+                raise MemoryError(
+                    f"'{name}' needs {size:,} bytes; the budget of {device} is {budget:,}"
+                )
             held = self._held.pop(name, None)
             self._room(device, size if held is None or held.device != device else 0)
             if held is None:

@@ -10,7 +10,13 @@ from nodegraph.types import TypeRef
 
 _REFERENCE = {"type": "string", "pattern": r"^\$[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"}
 _PLAIN = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_LITERAL = {"text": "string", "path": "string", "name": "string", "number": "number", "flag": "boolean"}
+_LITERAL = {
+    "text": "string",
+    "path": "string",
+    "name": "string",
+    "number": "number",
+    "flag": "boolean",
+}
 
 
 def json_schema(registry: Registry) -> dict[str, Any]:
@@ -29,13 +35,19 @@ def json_schema(registry: Registry) -> dict[str, Any]:
             "description": {"type": "string"},
             "inputs": {
                 "type": "object",
-                "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": sorted(RESERVED)}},
+                "propertyNames": {
+                    "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+                    "not": {"enum": sorted(RESERVED)},
+                },
                 "additionalProperties": _input(types),
             },
             "presets": {"type": "object", "additionalProperties": {"type": "object"}},
             "nodes": {"type": "object", "additionalProperties": _any_node(specs)},
             "outputs": {"type": "object", "additionalProperties": _REFERENCE},
-            "layout": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "number"}}},
+            "layout": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": {"type": "number"}},
+            },
         },
     }
 
@@ -76,7 +88,11 @@ def _node(spec: NodeSpec) -> dict[str, Any]:
         "if": {"properties": {"type": {"const": spec.name}}, "required": ["type"]},
         "then": {
             "description": spec.doc,
-            "properties": {"type": {"const": spec.name, "description": spec.doc}, "note": {"type": "string"}, **ports},
+            "properties": {
+                "type": {"const": spec.name, "description": spec.doc},
+                "note": {"type": "string"},
+                **ports,
+            },
             "required": [port.name for port in spec.inputs if port.required],
             "additionalProperties": False,
         },
@@ -92,7 +108,11 @@ def _port(port: Port) -> dict[str, Any]:
     options = [_REFERENCE, *([literal] if literal else [])]
     if not port.required:
         options.append({"type": "null"})
-    return {"description": described, "anyOf": options, **({} if port.default is None else {"default": port.default})}
+    return {
+        "description": described,
+        "anyOf": options,
+        **({} if port.default is None else {"default": port.default}),
+    }
 
 
 def _type(ref: TypeRef) -> dict[str, Any]:

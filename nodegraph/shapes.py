@@ -66,7 +66,9 @@ class _Checker:
         unknown = tuple(UNKNOWN for _ in step.spec.outputs)
         if inputs is None or any(_holds_unknown(value) for value in inputs.values()):
             self.values.append(unknown)
-            return StepShapes(step.name, ("unknown",) * len(unknown), reason="its inputs are unknown")
+            return StepShapes(
+                step.name, ("unknown",) * len(unknown), reason="its inputs are unknown"
+            )
         try:
             outputs, flops = self.call(step, inputs)
         except NeedsData as error:
@@ -77,7 +79,9 @@ class _Checker:
             self.fault(step, error)
             return StepShapes(step.name, ("unknown",) * len(unknown), reason="it failed")
         self.values.append(outputs)
-        return StepShapes(step.name, tuple(self.describe(step, i, v) for i, v in enumerate(outputs)), flops)
+        return StepShapes(
+            step.name, tuple(self.describe(step, i, v) for i, v in enumerate(outputs)), flops
+        )
 
     def inputs(self, step: Step) -> dict[str, Any] | None:
         """The values on the ports; None where a literal could not be read, which is reported."""
@@ -93,8 +97,14 @@ class _Checker:
                 return None
         return values
 
-    def literal_fault(self, code: str, step: Step, port: str, source: Source, error: Exception) -> None:
-        self.faults.append(diagnostic(code, f"{step.name}.{port}: {error}", _span(source) or step.span, None, step.name))
+    def literal_fault(
+        self, code: str, step: Step, port: str, source: Source, error: Exception
+    ) -> None:
+        self.faults.append(
+            diagnostic(
+                code, f"{step.name}.{port}: {error}", _span(source) or step.span, None, step.name
+            )
+        )
 
     def value(self, source: Source) -> Any:
         if isinstance(source, Wire):
@@ -131,12 +141,21 @@ class _Checker:
 
     def describe(self, step: Step, index: int, value: Any) -> str:
         port = self.engine.library.port_type(step.output_types[index].name)
-        return port.describe(value) if port is not None and port.describe is not None else describe(value)
+        return (
+            port.describe(value)
+            if port is not None and port.describe is not None
+            else describe(value)
+        )
 
     def fault(self, step: Step, error: Exception) -> None:
         if isinstance(error, Mismatch):
-            span = _span(step.inputs[error.port]) if error.port in step.inputs else None
-            self.faults.append(diagnostic("E402", f"{step.name}: {error}", span or step.span, error.hint, step.name))
+            source = step.inputs.get(error.port or "")
+            span = _span(source) if source is not None else None
+            self.faults.append(
+                diagnostic(
+                    "E402", f"{step.name}: {error}", span or step.span, error.hint, step.name
+                )
+            )
             return
         path = module_path(error.__traceback__)
         where = f" in {path}" if path else ""
@@ -145,13 +164,21 @@ class _Checker:
         meeting = ", ".join(f"{name}: {self.port_text(step, name)}" for name in step.inputs)
         hint = f"its inputs are {meeting}" if shape and meeting else None
         code = "E401" if shape else "E403"
-        self.faults.append(diagnostic(code, f"{step.name} ({step.spec.name}){where}: {text}", step.span, hint, step.name))
+        self.faults.append(
+            diagnostic(
+                code, f"{step.name} ({step.spec.name}){where}: {text}", step.span, hint, step.name
+            )
+        )
 
     def port_text(self, step: Step, name: str) -> str:
         kind = next(port.type.name for port in step.spec.inputs if port.name == name)
         port = self.engine.library.port_type(kind)
         value = self.value(step.inputs[name])
-        return port.describe(value) if port is not None and port.describe is not None else describe(value)
+        return (
+            port.describe(value)
+            if port is not None and port.describe is not None
+            else describe(value)
+        )
 
 
 def _driven(result: Any) -> tuple[Any, float]:

@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from nodegraph.node import Declaration, NodeSpec, Port
 from nodegraph.types import Doc, PortType, Range, TypeRef
@@ -55,7 +55,9 @@ class TypeReader:
     def domain(self, kind: Any, arguments: tuple[Any, ...]) -> TypeRef:
         port = self.ports.get(kind) or getattr(kind, "__port__", None)
         if not isinstance(port, PortType):
-            raise SignatureError(f"{kind!r} is no port type; give it a PortType, or annotate it with one")
+            raise SignatureError(
+                f"{kind!r} is no port type; give it a PortType, or annotate it with one"
+            )
         self.meet(port)
         return TypeRef(port.name, tuple(self.ref(a) for a in arguments))
 
@@ -64,12 +66,16 @@ class TypeReader:
         return TypeRef(port.name)
 
 
-def spec_of(function: Callable[..., Any], declaration: Declaration, reader: TypeReader, code: str) -> NodeSpec:
+def spec_of(
+    function: Callable[..., Any], declaration: Declaration, reader: TypeReader, code: str
+) -> NodeSpec:
     """The spec of a node function. Raises SignatureError where an annotation is missing or has no port type."""
     name = function.__name__
     signature = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
-    inputs = tuple(_port(name, p, hints.get(p.name, EMPTY), reader) for p in signature.parameters.values())
+    inputs = tuple(
+        _port(name, p, hints.get(p.name, EMPTY), reader) for p in signature.parameters.values()
+    )
     result, generator = _result(name, hints.get("return", EMPTY))
     return NodeSpec(
         name=name,
@@ -138,8 +144,8 @@ def _result(node: str, annotation: Any) -> tuple[Any, bool]:
 def _outputs(result: Any, reader: TypeReader) -> tuple[Port, ...]:
     if result is None or result is type(None):
         return ()
-    several = typing.get_origin(result) or result
-    if isinstance(several, type) and issubclass(several, tuple) and hasattr(several, "_fields"):
-        hints = typing.get_type_hints(several, include_extras=True)
+    several: Any = typing.get_origin(result) or result
+    if inspect.isclass(several) and hasattr(cast(Any, several), "_fields"):
+        hints = typing.get_type_hints(cast(Any, several), include_extras=True)
         return tuple(Port(name, reader.ref(kind)) for name, kind in hints.items())
     return (Port("output", reader.ref(result)),)

@@ -1,6 +1,6 @@
 """The engine's only meeting with torch: abstract runs on the meta device, their costs, and what went wrong in them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +16,13 @@ class NeedsData(Exception):
     """An abstract run met an operation whose result depends on values, not on shapes."""
 
 
-_READS_VALUES = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::unique")
+_READS_VALUES = (
+    "aten::_local_scalar_dense",
+    "aten::nonzero",
+    "aten::equal",
+    "aten::is_nonzero",
+    "aten::unique",
+)
 _SAME_DTYPE = ("aten::mm", "aten::bmm", "aten::addmm", "aten::convolution", "aten::linear")
 
 
@@ -30,9 +36,11 @@ class ShapesOnly(TorchDispatchMode):
             if name.startswith(_READS_VALUES) or (name == "aten::index" and _boolean_index(args)):
                 raise NeedsData(f"{name} reads the values of a tensor")
             if name == "aten::_to_copy":
-                kwargs = {**(kwargs or {}), "device": torch.device("meta")}
+                kwargs = dict(kwargs or {}, device=torch.device("meta"))
             if name in _SAME_DTYPE and len({t.dtype for t in tensors}) > 1:
-                raise TypeError(f"{name} {' × '.join(shown(t) for t in tensors)}: the dtypes differ")
+                raise TypeError(
+                    f"{name} {' × '.join(shown(t) for t in tensors)}: the dtypes differ"
+                )
         return func(*args, **(kwargs or {}))
 
 
@@ -53,7 +61,7 @@ class Cost:
 
 
 @contextmanager
-def abstract_run() -> Iterator[Callable[[], Cost]]:
+def abstract_run() -> Generator[Callable[[], Cost]]:
     """Run what is inside on shapes, without gradients; the function that it gives tells the cost afterwards."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), ShapesOnly(), counter:
@@ -77,7 +85,9 @@ def module_path(trace: TracebackType | None) -> str:
 def _name_in(outer: nn.Module | None, inner: nn.Module) -> str:
     if outer is None:
         return ""
-    return next((name for name, module in outer.named_modules() if module is inner), type(inner).__name__)
+    modules: Any = outer.named_modules()
+    names: list[str] = [name for name, module in modules if module is inner]
+    return names[0] if names else type(inner).__name__
 
 
 def describe(value: Any) -> str:
@@ -85,8 +95,12 @@ def describe(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"{shown(value)} on {value.device}"
     if isinstance(value, list | tuple):
-        items = cast("list[Any]", list(cast("tuple[Any, ...]", value)))
-        return "[" + ", ".join(describe(item) for item in items[:4]) + (", …]" if len(items) > 4 else "]")
+        items = list(cast("tuple[Any, ...]", value))
+        return (
+            "["
+            + ", ".join(describe(item) for item in items[:4])
+            + (", …]" if len(items) > 4 else "]")
+        )
     text = repr(value)
     return text if len(text) <= 80 else type(value).__name__
 
@@ -94,9 +108,19 @@ def describe(value: Any) -> str:
 def choose_device(wanted: str) -> str:
     """The device of a run: `auto` is cuda, mps or cpu, the first that there is. Raises ValueError for one that is not."""
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps"
+            if torch.backends.mps.is_available()
+            else "cpu"
+        )
     kind = wanted.partition(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if not there.get(kind):
         names = ", ".join(name for name, found in there.items() if found)
         raise ValueError(f"there is no device '{wanted}' here; there are: {names}")

@@ -16,7 +16,7 @@ def fits(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings:
 
     A union source must fit whole; a variable takes the first type that it meets, and then only that.
     """
-    if source.name == "?" or target.name in ("*", "?"):
+    if source.name == "?" or source.variable or target.name in ("*", "?"):
         return True
     if source.name == "|":
         return all(fits(member, target, bound, widenings) for member in source.args)
@@ -32,7 +32,9 @@ def fits(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings:
     return all(fits(a, b, bound, widenings) for a, b in pairs)
 
 
-def _tried(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings: Widenings) -> bool:
+def _tried(
+    source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings: Widenings
+) -> bool:
     attempt = dict(bound)
     if not fits(source, target, attempt, widenings):
         return False
@@ -54,7 +56,9 @@ def parse_type(text: str) -> TypeRef:
     tokens = iter([*re.findall(r"[A-Za-z_*][A-Za-z0-9_]*|\*|[\[\],|]", text), ""])
     ref, rest = _union(next(tokens), tokens)
     if rest or re.sub(r"[A-Za-z0-9_*\[\],|\s]", "", text):
-        raise ValueError(f"'{text}' is not a type such as Image, list[Condition] or float | list[float]")
+        raise ValueError(
+            f"'{text}' is not a type such as Image, list[Condition] or float | list[float]"
+        )
     return ref
 
 

@@ -86,7 +86,9 @@ class _Reader:
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def fault(self, code: str, message: str, event: Any, hint: str | None = None) -> None:
-        self.diagnostics.append(diagnostic(code, message, self.span(event.start_mark, event.end_mark), hint))
+        self.diagnostics.append(
+            diagnostic(code, message, self.span(event.start_mark, event.end_mark), hint)
+        )
 
     def take(self, tree: Tree) -> None:
         """A finished value goes where the innermost open collection wants it."""
@@ -105,7 +107,9 @@ class _Reader:
     def as_key(self, tree: Tree) -> Leaf:
         if isinstance(tree, Leaf):
             if tree.value == "<<" and not tree.quoted:
-                self.diagnostics.append(diagnostic("E003", "merge keys are not part of the format", tree.span))
+                self.diagnostics.append(
+                    diagnostic("E003", "merge keys are not part of the format", tree.span)
+                )
             return tree
         self.diagnostics.append(diagnostic("E103", "a key must be a word", tree.span))
         return Leaf("", True, tree.span)
@@ -114,7 +118,9 @@ class _Reader:
         name = "" if key.value is None else str(key.value)
         if name in top.names:
             message = f"the key '{name}' stands twice here"
-            self.diagnostics.append(diagnostic("E002", message, key.span, "remove or rename one of them"))
+            self.diagnostics.append(
+                diagnostic("E002", message, key.span, "remove or rename one of them")
+            )
             return
         top.names.add(name)
         top.entries.append(Entry(name, value, key.span))
@@ -122,7 +128,9 @@ class _Reader:
     def close(self, end: Any) -> None:
         top = self.open.pop()
         span = self.span(top.start, end)
-        self.take(Table(tuple(top.entries), span) if top.mapping else Items(tuple(top.values), span))
+        self.take(
+            Table(tuple(top.entries), span) if top.mapping else Items(tuple(top.values), span)
+        )
 
 
 def parse(text: str, file: str) -> Parsed:
@@ -132,11 +140,19 @@ def parse(text: str, file: str) -> Parsed:
         _consume(reader, yaml.parse(text.removeprefix("\ufeff"), Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
-        span = Span(file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
+        span = (
+            Span(file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+            if mark
+            else None
+        )
         problem = error.problem or error.context or "cannot be read"
-        reader.diagnostics.append(diagnostic("E001", str(problem), span, _syntax_hint(str(problem))))
+        reader.diagnostics.append(
+            diagnostic("E001", str(problem), span, _syntax_hint(str(problem)))
+        )
     except yaml.YAMLError as error:
-        reader.diagnostics.append(diagnostic("E001", str(error).splitlines()[0], Span(file, 1, 1, 1, 2)))
+        reader.diagnostics.append(
+            diagnostic("E001", str(error).splitlines()[0], Span(file, 1, 1, 1, 2))
+        )
     while reader.open:
         reader.close(reader.open[-1].start)
     return Parsed(reader.root, tuple(reader.diagnostics))

@@ -21,7 +21,9 @@ def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Ima
     """
     by_kind = {c.kind: c for c in conditions}
     if len(by_kind) < len(conditions):
-        raise Mismatch("two conditions of one kind", port="conditions", hint="wire one of each kind")
+        raise Mismatch(
+            "two conditions of one kind", port="conditions", hint="wire one of each kind"
+        )
     _check_kinds(model, by_kind)
     tensors: dict[str, Tensor] = {}
     if text := by_kind.get("text"):
@@ -37,7 +39,11 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
     for kind, wanted in wants.items():
         if wanted and kind not in given:
             maker = {"text": "text_encoder", "low_resolution": "low_resolution"}[kind]
-            raise Mismatch(f"'{model.name}' wants a {kind} condition", port="conditions", hint=f"wire a {maker}")
+            raise Mismatch(
+                f"'{model.name}' wants a {kind} condition",
+                port="conditions",
+                hint=f"wire a {maker}",
+            )
         if kind in given and not wanted:
             raise Mismatch(f"'{model.name}' takes no {kind} condition", port="conditions")
     text = given.get("text")
@@ -52,10 +58,15 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
 @node(category="guidance", words=("guidance combiner", "cfg", "negative prompt"))
 def classifier_free_guidance(
     cond: Denoiser[X],
-    uncond: Annotated[Denoiser[X], Doc("The same network under an empty text, or under what is not wanted.")],
+    uncond: Annotated[
+        Denoiser[X], Doc("The same network under an empty text, or under what is not wanted.")
+    ],
     scale: Annotated[float, Range(-20, 100), Doc("s = 1 + w of the paper; 1 = no guidance.")] = 3.0,
 ) -> Denoiser[X]:
-    """x_0 = u + s (c − u): further along what the condition changes. One network call a step. Ref: Ho & Salimans 2022, eq. 6."""
+    """x_0 = u + s (c − u): further along what the condition changes. One network call a step.
+
+    Ref: Ho & Salimans 2022, eq. 6.
+    """
     return techniques.ClassifierFreeGuidance(_same_samples(cond, uncond), uncond, scale)
 
 
@@ -63,7 +74,9 @@ def classifier_free_guidance(
 def guidance_interval(
     inside: Denoiser[X],
     outside: Denoiser[X],
-    start: Annotated[int, Range(0), Doc("First trained timestep of the interval, the less noisy end.")] = 0,
+    start: Annotated[
+        int, Range(0), Doc("First trained timestep of the interval, the less noisy end.")
+    ] = 0,
     end: Annotated[int, Range(0), Doc("Last trained timestep of the interval.")] = 999,
 ) -> Denoiser[X]:
     """`inside` for timesteps in [start, end], `outside` elsewhere. Ref: Kynkäänniemi et al. 2024."""
@@ -72,9 +85,14 @@ def guidance_interval(
 
 def _same_samples(first: Denoiser[X], second: Denoiser[X]) -> Denoiser[X]:
     if first.sample_shape != second.sample_shape:
-        raise Mismatch(f"one denoiser makes {list(first.sample_shape)}, the other {list(second.sample_shape)}")
+        raise Mismatch(
+            f"one denoiser makes {list(first.sample_shape)}, the other {list(second.sample_shape)}"
+        )
     if (first.trained.kind, len(first.trained)) != (second.trained.kind, len(second.trained)):
-        raise Mismatch(f"one network was trained on a {first.trained.kind} chain, the other on a {second.trained.kind} one")
+        raise Mismatch(
+            f"one network was trained on a {first.trained.kind} chain, "
+            f"the other on a {second.trained.kind} one"
+        )
     return first
 
 
@@ -87,7 +105,9 @@ def clip_x0(denoiser: Denoiser[X], low: float = -1.0, high: float = 1.0) -> Deno
 
 
 @node(category="denoising", words=("threshold", "imagen"))
-def dynamic_threshold(denoiser: Denoiser[X], percentile: Annotated[float, Range(0, 1)] = 0.995) -> Denoiser[X]:
+def dynamic_threshold(
+    denoiser: Denoiser[X], percentile: Annotated[float, Range(0, 1)] = 0.995
+) -> Denoiser[X]:
     """x_0 divided by the percentile of |x_0|, where that exceeds 1. Ref: Saharia et al. 2022 (Imagen), §2.3."""
     return techniques.DynamicThreshold(denoiser, percentile)
 

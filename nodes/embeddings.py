@@ -9,7 +9,11 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import X
 
-Share = Annotated[float | list[float], Range(0, 1), Doc("0 = a, 1 = b; a list gives that many results for each row.")]
+Share = Annotated[
+    float | list[float],
+    Range(0, 1),
+    Doc("0 = a, 1 = b; a list gives that many results for each row."),
+]
 
 
 @node(category="embeddings", words=("spherical interpolation",))
@@ -21,7 +25,9 @@ def slerp(a: X, b: X, t: Share = 0.5) -> X:
     """
     first, second, shares = _rows(a, b, t)  # type: ignore[arg-type]
     length_a, length_b = (v.flatten(1).norm(dim=1).reshape(shares.shape) for v in (first, second))
-    cosine = (first * second).flatten(1).sum(1).reshape(shares.shape) / (length_a * length_b).clamp(min=1e-12)
+    cosine = (first * second).flatten(1).sum(1).reshape(shares.shape) / (length_a * length_b).clamp(
+        min=1e-12
+    )
     angle = cosine.clamp(-1, 1).acos()
     sine = angle.sin()
     parallel = sine < 1e-6

@@ -34,7 +34,9 @@ def shapes_oracle(images: Image, captions: list[Text]) -> Table:
     if len(wanted) != len(pictures):
         raise Mismatch(f"{len(wanted)} captions for {len(pictures)} pictures", port="captions")
     verdicts = [judge(caption, picture) for caption, picture in zip(wanted, pictures, strict=True)]
-    rows = tuple((w, *(int(getattr(v, p)) for p in PARTS)) for w, v in zip(wanted, verdicts, strict=True))
+    rows = tuple(
+        (w, *(int(getattr(v, p)) for p in PARTS)) for w, v in zip(wanted, verdicts, strict=True)
+    )
     return Table(("caption", *PARTS), rows)
 
 
@@ -50,7 +52,9 @@ def prompt_accuracy(
     guidance: Annotated[float, Range(0, 20)] = 3.0,
     steps: Annotated[int, Range(1, 1000)] = 50,
     seed: Seed = 0,
-    chunk: Annotated[int, Range(1, 1024), Doc("Pictures at once; the result does not depend on it.")] = 25,
+    chunk: Annotated[
+        int, Range(1, 1024), Doc("Pictures at once; the result does not depend on it.")
+    ] = 25,
 ) -> Generator[Progress, None, Table]:
     """Share of held-out captions that a text-to-image network of the shapes world obeys, by the oracle, part by part.
 
@@ -64,11 +68,21 @@ def prompt_accuracy(
         for first in range(0, count, chunk):
             some = captions[first : first + chunk]
             pictures = _drawn(model, some, guidance, steps, seed + first + 10_000 * objects)
-            found += [[float(getattr(judge(c, p), part)) for part in PARTS] for c, p in zip(some, to_bytes(pictures), strict=True)]
+            found += [
+                [float(getattr(judge(c, p), part)) for part in PARTS]
+                for c, p in zip(some, to_bytes(pictures), strict=True)
+            ]
             yield Progress((objects - 1) * count + len(found), total, None)
         shares = np.asarray(found).mean(0)
         errors = np.sqrt(shares * (1 - shares) / len(found))
-        rows.append((objects, len(found), *(round(float(v), 4) for v in shares), *(round(float(e), 4) for e in errors)))
+        rows.append(
+            (
+                objects,
+                len(found),
+                *(round(float(v), 4) for v in shares),
+                *(round(float(e), 4) for e in errors),
+            )
+        )
     return Table(("objects", "captions", *PARTS, *(f"{p}_se" for p in PARTS)), tuple(rows))
 
 
@@ -104,7 +118,9 @@ def plot_lines(
     axes = drawing.add_subplot()
     for name in y:
         errors = table.column(f"{name}_se") if f"{name}_se" in table.columns else None
-        axes.errorbar(table.column(x), table.column(name), yerr=errors, marker="o", markersize=3, label=name)
+        axes.errorbar(
+            table.column(x), table.column(name), yerr=errors, marker="o", markersize=3, label=name
+        )
     axes.set(xlabel=x, title=title, yscale="log" if log_y else "linear")
     axes.legend()
     axes.grid(alpha=0.3)
@@ -142,5 +158,7 @@ def merge_tables(tables: list[Table]) -> Table:
     columns = tables[0].columns if tables else ()
     for table in tables:
         if table.columns != columns:
-            raise Mismatch(f"the tables have other columns: {columns} and {table.columns}", port="tables")
+            raise Mismatch(
+                f"the tables have other columns: {columns} and {table.columns}", port="tables"
+            )
     return Table(columns, tuple(row for table in tables for row in table.rows))

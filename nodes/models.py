@@ -11,7 +11,13 @@ from torch import Tensor
 from nodegraph.errors import Mismatch
 from nodegraph.residency import Residency
 from nodegraph.types import Context, PortType
-from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE, entries, part_kinds, shipped_folder
+from nodes.checkpoints.catalogue import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    entries,
+    part_kinds,
+    shipped_folder,
+)
 from nodes.checkpoints.openai import glide_config
 from nodes.checkpoints.weights import read_config, read_weights, weights_digest
 from nodes.diffusion.denoisers import DiffusionNetwork
@@ -61,7 +67,9 @@ class UNet:
     def _load(self) -> UNetModule:
         path = None if self.folder is None else self.folder / WEIGHTS_FILE
         if path is None or not path.exists():
-            raise MissingWeights(f"the weights of '{self.name}' are not on this machine; `nodegraph models` says where they are had")
+            raise MissingWeights(
+                f"the weights of '{self.name}' are not on this machine; `nodegraph models` says where they are had"
+            )
         with torch.device("meta"):
             network = UNetModule(self.config)
         dtype = DTYPES[self.precision]
@@ -117,7 +125,9 @@ def parse_unet(literal: Any, context: Context) -> UNet:
         return _handle(name, published, f"absent:{name}", None, context)
     folder = context.readable(name)
     if not (folder / CONFIG_FILE).exists():
-        raise ValueError(f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}")
+        raise ValueError(
+            f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}"
+        )
     return _handle(folder.name, read_config(folder), weights_digest(folder), folder, context)
 
 
@@ -131,14 +141,20 @@ def _published(name: str) -> UNetConfig | None:
     return glide_config(options) if options else None
 
 
-def _handle(name: str, config: UNetConfig, digest: str, folder: Path | None, context: Context) -> UNet:
+def _handle(
+    name: str, config: UNetConfig, digest: str, folder: Path | None, context: Context
+) -> UNet:
     return UNet(name, config, digest, folder, context.device, context.precision, context.residency)
 
 
 def _describe(value: UNet) -> str:
     config = value.config
     parts = [f"{config.image_size} px", config.trained.parametrisation, config.trained.schedule]
-    parts += [p for p, there in (("text", config.text), ("low resolution", config.low_resolution)) if there]
+    parts += [
+        p
+        for p, there in (("text", config.text), ("low resolution", config.low_resolution))
+        if there
+    ]
     return f"{value.name}: {', '.join(parts)}"
 
 

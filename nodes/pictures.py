@@ -17,7 +17,9 @@ def load_image(file: Image) -> Image:
 
 
 @node(category="pictures", words=("scale", "size"))
-def resize(image: Image, size: Annotated[int, Range(1, 8192), Doc("Height and width in pixels.")]) -> Image:
+def resize(
+    image: Image, size: Annotated[int, Range(1, 8192), Doc("Height and width in pixels.")]
+) -> Image:
     """Pictures at another size, bilinear with antialiasing, [B, 3, size, size]."""
     return F.interpolate(image, (size, size), mode="bilinear", antialias=True, align_corners=False)
 

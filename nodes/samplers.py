@@ -22,7 +22,9 @@ Temperature = Annotated[float, Range(0, 2), Doc("Scale of the first noise x_T.")
 Stream = Annotated[str, Doc("Keeps the noise of stages that share a seed apart.")]
 
 
-def _start(seed: int, count: int, temperature: float, stream: str, noise: NoiseSource | None) -> Start:
+def _start(
+    seed: int, count: int, temperature: float, stream: str, noise: NoiseSource | None
+) -> Start:
     return Start(noise or SeededNoise(seed, stream), count, temperature)
 
 
@@ -50,10 +52,14 @@ def _check(denoiser: Denoiser[Any], schedule: Schedule) -> None:
 def _two_steps(schedule: Schedule) -> Schedule:
     """The first and last step of a schedule: enough for the shapes that a sampler passes on."""
     ends = torch.tensor(sorted({0, len(schedule) - 1}))
-    return replace(schedule, betas=schedule.betas[ends].clamp(max=0.5), timesteps=schedule.timesteps[ends])
+    return replace(
+        schedule, betas=schedule.betas[ends].clamp(max=0.5), timesteps=schedule.timesteps[ends]
+    )
 
 
-def _abstractly(denoiser: Denoiser[Any], schedule: Schedule, count: int) -> Generator[Progress, None, Any]:
+def _abstractly(
+    denoiser: Denoiser[Any], schedule: Schedule, count: int
+) -> Generator[Progress, None, Any]:
     """What every sampler does to shapes: two steps, told as two of all."""
     _check(denoiser, schedule)
     start = Start(SeededNoise(0), count)
@@ -117,13 +123,18 @@ def dpm_solver_sampler(
     stream: Stream = "sampler",
     noise: NoiseSource | None = None,
 ) -> Generator[Progress, None, X]:
-    """Samples by DPM-Solver++(2M), good in 10 to 25 steps. Ref: Lu et al. 2022b, Alg. 2. Raises Mismatch as `ancestral_sampler`."""
+    """Samples by DPM-Solver++(2M), good in 10 to 25 steps. Raises Mismatch as `ancestral_sampler`.
+
+    Ref: Lu et al. 2022b, Alg. 2.
+    """
     _check(denoiser, schedule)
     start = _start(seed, count, temperature, stream, noise)
     return (yield from _shown(samplers.dpm_solver(denoiser, schedule, start, order)))
 
 
-def _abstract_inversion(denoiser: Denoiser[Any], schedule: Schedule, image: Any) -> Generator[Progress, None, Any]:
+def _abstract_inversion(
+    denoiser: Denoiser[Any], schedule: Schedule, image: Any
+) -> Generator[Progress, None, Any]:
     _check(denoiser, schedule)
     sampling = samplers.ddim_inversion(denoiser, _two_steps(schedule), image)
     total = len(schedule)
@@ -136,7 +147,9 @@ def _abstract_inversion(denoiser: Denoiser[Any], schedule: Schedule, image: Any)
 
 
 @node(category="sampling", words=("encode", "x_T"), abstract=_abstract_inversion)
-def ddim_inversion(denoiser: Denoiser[X], schedule: Schedule, image: X) -> Generator[Progress, None, X]:
+def ddim_inversion(
+    denoiser: Denoiser[X], schedule: Schedule, image: X
+) -> Generator[Progress, None, X]:
     """The noise x_T from which DDIM with η = 0 returns about the picture. Ref: Dhariwal & Nichol 2021, App. F."""
     _check(denoiser, schedule)
     return (yield from _shown(samplers.ddim_inversion(denoiser, schedule, image)))  # type: ignore[arg-type]
@@ -146,7 +159,9 @@ def _read_noise(literal: Any, context: Context) -> RecordedNoise:
     path = context.readable(str(literal))
     tensors = load_file(path)
     if "initial" not in tensors:
-        raise ValueError(f"{path.name} holds no tensor 'initial'; it has {', '.join(sorted(tensors))}")
+        raise ValueError(
+            f"{path.name} holds no tensor 'initial'; it has {', '.join(sorted(tensors))}"
+        )
     return RecordedNoise(tensors["initial"], tensors.get("steps"))
 
 

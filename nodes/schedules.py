@@ -17,7 +17,8 @@ def noise_scheduler(
     kind: Annotated[Kind | None, Doc("The trained chain, where no model says it.")] = None,
     train_steps: Annotated[int, Range(1, 100_000)] = 1000,
     steps: Annotated[
-        int | str, Doc("Steps to visit: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all.")
+        int | str,
+        Doc("Steps to visit: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all."),
     ] = "",
 ) -> Schedule:
     """The steps that a sampler visits, cut from the chain that the model was trained on.
@@ -29,5 +30,7 @@ def noise_scheduler(
         raise Mismatch("the trained chain is not known", hint="wire a model, or choose a kind")
     trained = schedule(kind, train_steps) if model is None else model.trained  # type: ignore[arg-type]
     if model is not None and kind not in (None, trained.kind):
-        raise Mismatch(f"'{model.name}' was trained on a {trained.kind} chain, not a {kind} one", port="kind")
+        raise Mismatch(
+            f"'{model.name}' was trained on a {trained.kind} chain, not a {kind} one", port="kind"
+        )
     return respace(trained, steps)

@@ -8,7 +8,9 @@ from nodes.types import Condition, Text, UNet
 
 
 @node(category="text", words=("prompt", "caption", "text encoder"))
-def text_encoder(model: UNet, text: Annotated[Text, Doc("What to draw; empty for the unconditional branch.")]) -> Condition:
+def text_encoder(
+    model: UNet, text: Annotated[Text, Doc("What to draw; empty for the unconditional branch.")]
+) -> Condition:
     """The text as the network's own transformer reads it: pooled [1, E] and tokens [1, L, W].
 
     Raises Mismatch for a network without a text transformer. Ref: Nichol et al. 2022 (GLIDE), §3.

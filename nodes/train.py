@@ -99,11 +99,15 @@ def point_network(
 
 @node(category="training", words=("v-prediction",))
 def v_objective(
-    kind: Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")] = "cosine",
+    kind: Annotated[
+        Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")
+    ] = "cosine",
     train_steps: Annotated[int, Range(2, 10_000)] = 1000,
     gamma: Gamma = 5.0,
     caption_dropout: Dropout = 0.12,
-    blur_noise: Annotated[float, Range(0, 2), Doc("Largest noise on a low-resolution condition.")] = 0.0,
+    blur_noise: Annotated[
+        float, Range(0, 2), Doc("Largest noise on a low-resolution condition.")
+    ] = 0.0,
 ) -> Objective:
     """Predict v = √ᾱ ε − √(1 − ᾱ) x_0. Ref: Salimans & Ho 2022, App. D; Hang et al. 2023."""
     chain = schedule(kind, train_steps)
@@ -112,7 +116,9 @@ def v_objective(
 
 @node(category="training", words=("simple loss", "noise prediction"))
 def epsilon_objective(
-    kind: Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")] = "cosine",
+    kind: Annotated[
+        Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")
+    ] = "cosine",
     train_steps: Annotated[int, Range(2, 10_000)] = 1000,
     caption_dropout: Dropout = 0.1,
 ) -> Objective:
@@ -122,7 +128,9 @@ def epsilon_objective(
 
 @node(category="training", words=("learned variance", "VLB"))
 def hybrid_objective(
-    kind: Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")] = "cosine",
+    kind: Annotated[
+        Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")
+    ] = "cosine",
     train_steps: Annotated[int, Range(2, 10_000)] = 1000,
     caption_dropout: Dropout = 0.1,
 ) -> Objective:
@@ -145,7 +153,12 @@ class Trained(NamedTuple, Generic[M]):
 
 
 def _abstract_trainer(
-    network: Network[M], objective: Objective, dataset: Dataset, run_dir: Path, prompts: list[str] | None = None, **_: object
+    network: Network[M],
+    objective: Objective,
+    dataset: Dataset,
+    run_dir: Path,
+    prompts: list[str] | None = None,
+    **_: object,
 ) -> Trained[M]:
     """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
     history = Table(("step", "loss", "learning_rate", "seconds"), ())
@@ -167,7 +180,9 @@ def trainer(
     ema_decay: Annotated[float, Range(0, 1)] = 0.999,
     seed: Seed = 0,
     precision: Literal["float32", "bfloat16"] = "bfloat16",
-    interval: Annotated[int, Range(1), Doc("Steps between savings, points of the curve and samples.")] = 500,
+    interval: Annotated[
+        int, Range(1), Doc("Steps between savings, points of the curve and samples.")
+    ] = 500,
     prompts: Annotated[list[Text], Doc("Captions of the samples.")] = [],  # noqa: B006
 ) -> Generator[Progress, None, Trained[M]]:
     """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
@@ -178,7 +193,9 @@ def trainer(
         steps, batch_size, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
         save_every=interval, sample_every=interval,
     )  # fmt: skip
-    training = loop.Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
+    training = loop.Training(
+        network.build(), objective, dataset, recipe, run_dir, network.describe()
+    )
     running = loop.train(training, network.device)
     samples = torch.ones(1, 3, 32, 32)
     while True:
@@ -192,7 +209,12 @@ def trainer(
             samples = sample_pictures(module, objective, prompts, dataset)
         yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
     module = loop.averaged(state, network.build)
-    about = {"steps": state.step, "seconds": round(state.seconds), "batch_size": batch_size, "trained_on": dataset.describe()}
+    about = {
+        "steps": state.step,
+        "seconds": round(state.seconds),
+        "batch_size": batch_size,
+        "trained_on": dataset.describe(),
+    }
     model = network.hand_over(module, run_dir / "model", about)
     if prompts:
         samples = sample_pictures(module, objective, prompts, dataset)
@@ -204,7 +226,9 @@ def _abstract_package(model: UNet, folder: Path, card: str = "") -> UNet:
     return model
 
 
-@node(category="training", words=("save", "publish", "name"), pure=False, abstract=_abstract_package)
+@node(
+    category="training", words=("save", "publish", "name"), pure=False, abstract=_abstract_package
+)
 def package_model(
     model: UNet,
     folder: Annotated[RunFolder, Doc("Where the model goes, below the output folder.")],

@@ -37,7 +37,13 @@ def to_bytes(image: Tensor) -> np.ndarray:
 
 def from_bytes(pictures: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return (
+        torch.from_numpy(np.ascontiguousarray(pictures))
+        .permute(0, 3, 1, 2)
+        .float()
+        .div(127.5)
+        .sub(1)
+    )
 
 
 def _dump_tensor(value: Tensor, folder: Path) -> None:
@@ -50,7 +56,9 @@ def _load_tensor(folder: Path) -> Tensor:
 
 def _describe_tensor(value: Tensor) -> str:
     shape = ", ".join(str(n) for n in value.shape)
-    span = "" if value.is_meta or not value.numel() else f" in [{value.min():.3g}, {value.max():.3g}]"
+    span = (
+        "" if value.is_meta or not value.numel() else f" in [{value.min():.3g}, {value.max():.3g}]"
+    )
     return f"{str(value.dtype).removeprefix('torch.')}[{shape}]{span} on {value.device}"
 
 
@@ -72,18 +80,24 @@ def _read_mask(literal: Any, context: Context) -> Tensor:
     with PillowImage.open(path) as picture:
         if context.abstract:
             return torch.empty(1, 1, picture.height, picture.width, device="meta")
-        return torch.from_numpy(np.asarray(picture.convert("L")).copy()).float().div(255)[None, None]
+        return (
+            torch.from_numpy(np.asarray(picture.convert("L")).copy()).float().div(255)[None, None]
+        )
 
 
 def _tensor_digest(value: Tensor) -> str:
     return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
-def _write_images(value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+def _write_images(
+    value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
     """One PNG for each picture: `stem.png`, or `stem-0.png`, `stem-1.png`, … with the provenance as text chunks."""
     pictures = to_bytes(value)
     names = [stem] if len(pictures) == 1 else [f"{stem}-{i}" for i in range(len(pictures))]
-    return [_write_png(p, folder / f"{n}.png", provenance) for p, n in zip(pictures, names, strict=True)]
+    return [
+        _write_png(p, folder / f"{n}.png", provenance) for p, n in zip(pictures, names, strict=True)
+    ]
 
 
 def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -> Path:
@@ -94,7 +108,9 @@ def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -
     return path
 
 
-def _write_masks(value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+def _write_masks(
+    value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
     return _write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
 
 
@@ -123,11 +139,19 @@ def _whole(literal: Any, context: Context) -> int:
 
 Text = Annotated[
     str,
-    PortType("Text", "Words; one prompt, in any case.", literal="text", colour="#f2c14e", parse=_as_is),
+    PortType(
+        "Text", "Words; one prompt, in any case.", literal="text", colour="#f2c14e", parse=_as_is
+    ),
 ]
 Seed = Annotated[
     int,
-    PortType("Seed", "A whole number that names all the noise of a run.", literal="number", colour="#8ecae6", parse=_whole),
+    PortType(
+        "Seed",
+        "A whole number that names all the noise of a run.",
+        literal="number",
+        colour="#8ecae6",
+        parse=_whole,
+    ),
 ]
 Image = Annotated[
     Tensor,
@@ -201,7 +225,9 @@ def _load_table(folder: Path) -> Table:
     return Table(tuple(record["columns"]), tuple(tuple(row) for row in record["rows"]))
 
 
-def _write_table(value: Table, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+def _write_table(
+    value: Table, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
     path = folder / f"{stem}.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -225,7 +251,9 @@ def _load_figure(folder: Path) -> Figure:
     return Figure((folder / "figure.png").read_bytes())
 
 
-def _write_figure(value: Figure, folder: Path, stem: str, provenance: Mapping[str, str]) -> Sequence[Path]:
+def _write_figure(
+    value: Figure, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
     path = folder / f"{stem}.png"
     path.write_bytes(value.png)
     return [path]
@@ -270,13 +298,18 @@ def _describe_schedule(value: Schedule) -> str:
 
 
 def _describe_denoiser(value: Denoiser[Any]) -> str:
-    return f"{type(value).__name__} of {list(value.sample_shape)}, {len(value.leaves)} network calls"
+    return (
+        f"{type(value).__name__} of {list(value.sample_shape)}, {len(value.leaves)} network calls"
+    )
 
 
 def _probe_denoiser(value: Denoiser[Any]) -> None:
     """Call the denoiser once on shapes, so that a wrong condition shows where the denoiser is made."""
     rows = value.rows
-    value(torch.empty(rows, *value.sample_shape, device="meta"), torch.zeros(rows, dtype=torch.int64, device="meta"))
+    value(
+        torch.empty(rows, *value.sample_shape, device="meta"),
+        torch.zeros(rows, dtype=torch.int64, device="meta"),
+    )
 
 
 def _writable(literal: Any, context: Context) -> Path:
@@ -342,9 +375,22 @@ PORT_TYPES: dict[type, PortType] = {
     ),
     UNet: UNET,
     Bundle: BUNDLE,
-    Dataset: PortType("Dataset", "An endless source of training batches.", colour="#22c55e", shape="triangle"),
-    Network: PortType("Network", "A network to be trained: a configuration.", colour="#a3e635", shape="triangle"),
-    Objective: PortType("Objective", "What a training minimises.", colour="#facc15", shape="triangle"),
-    TextReader: PortType("TextReader", "A text transformer that was taught to read.", colour="#d946ef", shape="diamond"),
-    PointModel: PortType("PointModel", "A trained network for points.", colour="#c084fc", shape="diamond"),
+    Dataset: PortType(
+        "Dataset", "An endless source of training batches.", colour="#22c55e", shape="triangle"
+    ),
+    Network: PortType(
+        "Network", "A network to be trained: a configuration.", colour="#a3e635", shape="triangle"
+    ),
+    Objective: PortType(
+        "Objective", "What a training minimises.", colour="#facc15", shape="triangle"
+    ),
+    TextReader: PortType(
+        "TextReader",
+        "A text transformer that was taught to read.",
+        colour="#d946ef",
+        shape="diamond",
+    ),
+    PointModel: PortType(
+        "PointModel", "A trained network for points.", colour="#c084fc", shape="diamond"
+    ),
 }

@@ -1,5 +1,7 @@
 """The command line: `nodegraph run | check | plan | nodes | models | schema | fmt | cache`."""
 
+from typing import Any
+
 import typer
 
 from nodegraph.cli import browse, checking, files, running
@@ -11,7 +13,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-OPEN = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+OPEN: dict[str, Any] = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
 app.command("run", context_settings=OPEN)(running.run)
 app.command("check")(checking.check)
 app.command("plan", context_settings=OPEN)(checking.plan)

@@ -21,7 +21,11 @@ def input_values(arguments: Sequence[str], graph: Graph) -> dict[str, str]:
         name = name.replace("-", "_")
         if name not in graph.inputs:
             hint = nearest(name, [*graph.inputs, "preset", "out", "device", "precision"])
-            fail(f"the graph has no input '--{name.replace('_', '-')}'" + (f"; {hint}" if hint else ""), USAGE)
+            fail(
+                f"the graph has no input '--{name.replace('_', '-')}'"
+                + (f"; {hint}" if hint else ""),
+                USAGE,
+            )
         if not given:
             if not rest:
                 fail(f"--{name} needs a value", USAGE)
@@ -32,16 +36,22 @@ def input_values(arguments: Sequence[str], graph: Graph) -> dict[str, str]:
 
 def print_help(graph: Graph, command: str) -> None:
     """The inputs of a graph as options, with their types, defaults and help."""
-    results.print(f"Usage: nodegraph {command} [--INPUT VALUE …] [--preset P] [OPTIONS]", markup=False)
+    results.print(
+        f"Usage: nodegraph {command} [--INPUT VALUE …] [--preset P] [OPTIONS]", markup=False
+    )
     results.print(f"\n{graph.title}\n", markup=False)
     table = Table("option", "type", "default", "", box=None, pad_edge=False)
     for declared in graph.inputs.values():
         option = f"--{declared.name.replace('_', '-')}"
-        table.add_row(option, declared.type.replace("[", r"\["), _default(declared), _help(declared))
+        table.add_row(
+            option, declared.type.replace("[", r"\["), _default(declared), _help(declared)
+        )
     results.print(table)
     if graph.presets:
         results.print(f"\npresets: {', '.join(graph.presets)}", markup=False)
-    results.print("\noptions: --preset --out --device --precision --no-cache --quiet --json", markup=False)
+    results.print(
+        "\noptions: --preset --out --device --precision --no-cache --quiet --json", markup=False
+    )
 
 
 def _default(declared: GraphInput) -> str:

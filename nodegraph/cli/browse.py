@@ -19,12 +19,14 @@ MODEL_GROUP = "nodegraph.models"
 
 def nodes(
     name: Annotated[str | None, typer.Argument(help="A node type, or words to search for.")] = None,
-    into: Annotated[str | None, typer.Option(help="Only nodes that can feed a port of this type.")] = None,
+    into: Annotated[
+        str | None, typer.Option(help="Only nodes that can feed a port of this type.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The specs on standard output.")] = False,
 ) -> None:
     """The catalogue of node types: ports, ranges, docs."""
     known = registry().nodes
-    if name in known:
+    if name is not None and name in known:
         _one(known[name], as_json)
         return
     found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, into)]
@@ -37,12 +39,16 @@ def nodes(
     table = Table("category", "node", "gives", "", box=None, pad_edge=False)
     for spec in sorted(found, key=lambda s: (s.category, s.name)):
         gives = ", ".join(str(port.type) for port in spec.outputs).replace("[", r"\[")
-        table.add_row(spec.category, spec.name, gives, spec.doc.partition("\n")[0].replace("[", r"\["))
+        table.add_row(
+            spec.category, spec.name, gives, spec.doc.partition("\n")[0].replace("[", r"\[")
+        )
     results.print(table)
 
 
 def _matches(spec: NodeSpec, words: str | None) -> bool:
-    text = f"{spec.name} {spec.category} {' '.join(spec.words)} {spec.doc}".lower().replace("_", " ")
+    text = f"{spec.name} {spec.category} {' '.join(spec.words)} {spec.doc}".lower().replace(
+        "_", " "
+    )
     return words is None or all(word in text for word in words.lower().replace("_", " ").split())
 
 
@@ -71,10 +77,17 @@ def _ports(title: str, ports: Iterable[Port]) -> Table:
         default = "" if title == "output" else "required" if port.required else repr(port.default)
         notes = [port.doc]
         if port.range:
-            notes.append(f"{_bound(port.range.low)} … {_bound(port.range.high)} {port.range.unit}".strip())
+            notes.append(
+                f"{_bound(port.range.low)} … {_bound(port.range.high)} {port.range.unit}".strip()
+            )
         if port.menu:
             notes.append(" | ".join(map(str, port.menu)))
-        table.add_row(port.name, str(port.type).replace("[", r"\["), default.replace("[", r"\["), "  ".join(n for n in notes if n))
+        table.add_row(
+            port.name,
+            str(port.type).replace("[", r"\["),
+            default.replace("[", r"\["),
+            "  ".join(n for n in notes if n),
+        )
     return table
 
 
@@ -82,9 +95,15 @@ def _bound(value: float | None) -> str:
     return "any" if value is None else f"{value:g}"
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="The catalogue on standard output.")] = False) -> None:
+def models(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The catalogue on standard output.")
+    ] = False,
+) -> None:
     """The catalogue of models: parts, licence, size, and whether the weights are here."""
-    listings: list[Callable[[], list[dict[str, Any]]]] = [p.load() for p in entry_points(group=MODEL_GROUP)]
+    listings: list[Callable[[], list[dict[str, Any]]]] = [
+        p.load() for p in entry_points(group=MODEL_GROUP)
+    ]
     rows = [row for listing in listings for row in listing()]
     if as_json:
         print_json(rows)
@@ -92,5 +111,12 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="The catalogue o
     table = Table("model", "parts", "licence", "size", "here", "", box=None, pad_edge=False)
     for row in rows:
         size = f"{row['size'] / 2**20:,.0f} MiB"
-        table.add_row(row["name"], ", ".join(row["parts"]), row["licence"], size, ", ".join(row["here"]) or "no", row["card"])
+        table.add_row(
+            row["name"],
+            ", ".join(row["parts"]),
+            row["licence"],
+            size,
+            ", ".join(row["here"]) or "no",
+            row["card"],
+        )
     results.print(table)

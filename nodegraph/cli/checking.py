@@ -19,8 +19,12 @@ from nodegraph.render import as_json as fault_as_json
 def check(
     graphs: Annotated[list[str], typer.Argument(help="Graph files, or names of shipped graphs.")],
     preset: Annotated[str | None, typer.Option(help="Check with this preset's values.")] = None,
-    types: Annotated[bool, typer.Option("--types", help="Only names and types: torch is not imported.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of faults on standard output.")] = False,
+    types: Annotated[
+        bool, typer.Option("--types", help="Only names and types: torch is not imported.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A list of faults on standard output.")
+    ] = False,
 ) -> None:
     """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
     found: list[Diagnostic] = []
@@ -42,7 +46,9 @@ def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
     errors.print(f"{name}: {f'{count} errors' if count else 'ok'}{note}", markup=False)
 
 
-def check_one(name: str, preset: str | None, types: bool) -> tuple[list[Diagnostic], dict[str, str], int]:
+def check_one(
+    name: str, preset: str | None, types: bool
+) -> tuple[list[Diagnostic], dict[str, str], int]:
     """The faults of one graph, the texts they point into, and how many nodes could not be followed."""
     try:
         source = find_graph(name, registry())
@@ -55,7 +61,9 @@ def check_one(name: str, preset: str | None, types: bool) -> tuple[list[Diagnost
     return _shapes(source, compiled, sources)
 
 
-def _shapes(source: SourceText, compiled: Compiled, sources: dict[str, str]) -> tuple[list[Diagnostic], dict[str, str], int]:
+def _shapes(
+    source: SourceText, compiled: Compiled, sources: dict[str, str]
+) -> tuple[list[Diagnostic], dict[str, str], int]:
     from nodegraph.shapes import check_shapes
 
     engine = make_engine(registry(), source, Options(cached=False))
@@ -65,12 +73,18 @@ def _shapes(source: SourceText, compiled: Compiled, sources: dict[str, str]) -> 
 
 def plan(
     context: typer.Context,
-    graph: Annotated[str, typer.Argument(help="A graph file, or the name of a shipped graph.")] = "",
+    graph: Annotated[
+        str, typer.Argument(help="A graph file, or the name of a shipped graph.")
+    ] = "",
     preset: Annotated[str | None, typer.Option(help="A named set of input values.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    show_help: Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output.")
+    ] = False,
+    show_help: Annotated[
+        bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
+    ] = False,
 ) -> None:
     """Say what a run would do and why, without running: order, cache, shapes, operations."""
     from nodegraph.plan import make_plan
@@ -92,7 +106,9 @@ def plan(
         table = Table("node", "type", "action", "outputs", "GFLOP", "why", box=None, pad_edge=False)
         for step in made.steps:
             shapes = "; ".join(step.outputs).replace("[", r"\[")
-            table.add_row(step.node, step.type, step.action, shapes, f"{step.flops / 1e9:.2f}", step.reason)
+            table.add_row(
+                step.node, step.type, step.action, shapes, f"{step.flops / 1e9:.2f}", step.reason
+            )
         results.print(table)
         results.print(f"to run: {made.flops / 1e9:.1f} GFLOP", markup=False)
     print_faults(made.shapes.diagnostics, {source.name: source.text})

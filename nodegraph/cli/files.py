@@ -26,7 +26,9 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")]
 
 def fmt(
     graphs: Annotated[list[Path], typer.Argument(help="Graph files.")],
-    check: Annotated[bool, typer.Option("--check", help="Only say which files would change.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say which files would change.")
+    ] = False,
 ) -> None:
     """Bring graph files into canonical form; comments stay."""
     changed: list[Path] = []
@@ -56,8 +58,9 @@ def cache(
     """The cache of results: where it is, how large, and how to empty it."""
     disk = Disk(cache_folder() / "results", registry())
     freed = disk.clear() if clear else 0
-    found = {"folder": str(disk.folder), "bytes": disk.size(), "freed": freed}
+    size = disk.size()
     if as_json:
-        print_json(found)
+        print_json({"folder": str(disk.folder), "bytes": size, "freed": freed})
     else:
-        results.print(f"{found['folder']}: {found['bytes'] / 2**20:.1f} MiB" + (f", {freed / 2**20:.1f} MiB freed" if clear else ""), markup=False)
+        note = f", {freed / 2**20:.1f} MiB freed" if clear else ""
+        results.print(f"{disk.folder}: {size / 2**20:.1f} MiB{note}", markup=False)

@@ -3,10 +3,17 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.cli.arguments import input_values, print_help
@@ -26,15 +33,26 @@ Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures
 
 def run(
     context: typer.Context,
-    graph: Annotated[str, typer.Argument(help="A graph file, the name of a shipped graph, or a picture that carries one.")] = "",
+    graph: Annotated[
+        str,
+        typer.Argument(
+            help="A graph file, the name of a shipped graph, or a picture that carries one."
+        ),
+    ] = "",
     preset: Annotated[str | None, typer.Option(help="A named set of input values.")] = None,
     out: Out = Path("out"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep results.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither read nor keep results.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    show_help: Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output.")
+    ] = False,
+    show_help: Annotated[
+        bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
+    ] = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
     if not graph:
@@ -85,13 +103,18 @@ def compile_or_fail(
     source: SourceText, recorded: dict[str, Any], given: dict[str, str], preset: str | None
 ) -> Compiled:
     """The program; faults end the program, warnings are shown."""
-    known = {k: str(v) if not isinstance(v, list) else ",".join(map(str, v)) for k, v in recorded.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    known = {key: _as_text(value) for key, value in recorded.items()}
     request = Request({**known, **given}, preset, whole=True, from_text=True)
     compiled = compile_graph(source, registry(), request)
     print_faults(compiled.diagnostics, {source.name: source.text, **source.siblings})
     if compiled.program is None:
         raise typer.Exit(FAILED)
     return compiled
+
+
+def _as_text(value: Any) -> str:
+    """A recorded value as it would be given on the command line."""
+    return ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
 
 
 def engine_for(
@@ -102,7 +125,11 @@ def engine_for(
 
     if precision not in ("float32", "bfloat16", "float16"):
         fail(f"'{precision}' is not a precision; there are float32, bfloat16 and float16", USAGE)
-    named = tuple(Path(value) for value in given.values() if value and len(value) < 1024 and Path(value).exists())
+    named = tuple(
+        Path(value)
+        for value in given.values()
+        if value and len(value) < 1024 and Path(value).exists()
+    )
     try:
         chosen = choose_device(device)
     except ValueError as error:
@@ -173,7 +200,9 @@ def _skipped(program: Program, report: Report) -> None:
         report.nodes.setdefault(step.name, {"status": "skipped", "seconds": 0.0})
 
 
-def write_outputs(engine: Engine, program: Program, outputs: dict[str, Any], out: Path) -> dict[str, Any]:
+def write_outputs(
+    engine: Engine, program: Program, outputs: dict[str, Any], out: Path
+) -> dict[str, Any]:
     """Write what can be looked at; other outputs are given as they are."""
     chunks = provenance(program, _models(engine, program))
     written: dict[str, Any] = {}
@@ -214,9 +243,11 @@ def _models(engine: Engine, program: Program) -> dict[str, str]:
     for step in program.steps:
         for source in step.inputs.values():
             if isinstance(source, Constant) and _is_model(engine, source):
-                found[Path(str(source.value)).name if Path(str(source.value)).is_absolute() else str(source.value)] = (
-                    literals.identity(source).decode()
-                )
+                found[
+                    Path(str(source.value)).name
+                    if Path(str(source.value)).is_absolute()
+                    else str(source.value)
+                ] = literals.identity(source).decode()
     return found
 
 
@@ -228,7 +259,7 @@ def _is_model(engine: Engine, source: Source) -> bool:
 def show(written: dict[str, Any], report: Report) -> None:
     """What came out, and what was done for it."""
     for name, found in written.items():
-        for item in found if isinstance(found, list) else [found]:  # pyright: ignore[reportUnknownVariableType]
+        for item in cast("list[Any]", found) if isinstance(found, list) else [found]:
             results.print(f"{name}: {item}", markup=False)
     if not report.quiet:
         counts: dict[str, int] = {}

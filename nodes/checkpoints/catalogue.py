@@ -59,7 +59,9 @@ def part_kinds(bundle: str) -> dict[str, str]:
     folder = Path(bundle).expanduser()
     if folder.is_dir():
         return {p.parent.name: _kind(p) for p in sorted(folder.glob(f"*/{CONFIG_FILE}"))}
-    raise UnknownModel(f"'{bundle}' is neither in the catalogue ({', '.join(sorted(entries()))}) nor a folder")
+    raise UnknownModel(
+        f"'{bundle}' is neither in the catalogue ({', '.join(sorted(entries()))}) nor a folder"
+    )
 
 
 def _kind(config: Path) -> str:

@@ -76,7 +76,9 @@ def to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """An OpenAI state dict under our names. Raises ValueError where two keys meet."""
     renamed = {our_key(key): value for key, value in state_dict.items()}
     if len(renamed) != len(state_dict):
-        raise ValueError("two keys of the checkpoint have the same meaning; it is not an OpenAI UNet")
+        raise ValueError(
+            "two keys of the checkpoint have the same meaning; it is not an OpenAI UNet"
+        )
     return renamed
 
 
@@ -153,5 +155,7 @@ def _multipliers(given: Any, size: int) -> tuple[float, ...]:
     if given:
         return tuple(float(m) for m in str(given).split(","))
     if size not in _DEFAULT_MULTIPLIERS:
-        raise ValueError(f"no default channel multipliers for {size} px; there are {sorted(_DEFAULT_MULTIPLIERS)}")
+        raise ValueError(
+            f"no default channel multipliers for {size} px; there are {sorted(_DEFAULT_MULTIPLIERS)}"
+        )
     return _DEFAULT_MULTIPLIERS[size]

@@ -31,7 +31,9 @@ def read_config(folder: Path) -> UNetConfig:
     except (OSError, ValueError) as error:
         raise BadConfig(f"{path} cannot be read: {error}") from None
     if record.get("format") != FORMAT:
-        raise BadConfig(f"{path}: format {record.get('format')} is not one that this program reads ({FORMAT})")
+        raise BadConfig(
+            f"{path}: format {record.get('format')} is not one that this program reads ({FORMAT})"
+        )
     return config_from(record["config"], str(path))
 
 
@@ -60,7 +62,9 @@ def _options(annotation: Any) -> tuple[Any, ...]:
     return getattr(annotation, "__args__", (annotation,))
 
 
-def write_model(folder: Path, network: nn.Module, config: UNetConfig, about: Mapping[str, Any]) -> None:
+def write_model(
+    folder: Path, network: nn.Module, config: UNetConfig, about: Mapping[str, Any]
+) -> None:
     """Write a model folder: float16 weights, and a configuration with the digest of the weights and what is known of them."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: _half(v) for k, v in network.state_dict().items()}

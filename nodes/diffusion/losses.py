@@ -58,7 +58,9 @@ def discretised_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Te
     upper = standard_normal_cdf(inverse * (x - mean + 1 / 255))
     lower = standard_normal_cdf(inverse * (x - mean - 1 / 255))
     floor = 1e-12
-    inside = torch.where(x > 0.999, (1 - lower).clamp(min=floor).log(), (upper - lower).clamp(min=floor).log())
+    inside = torch.where(
+        x > 0.999, (1 - lower).clamp(min=floor).log(), (upper - lower).clamp(min=floor).log()
+    )
     return torch.where(x < -0.999, upper.clamp(min=floor).log(), inside)
 
 
@@ -79,13 +81,21 @@ def _split(
 ) -> tuple[Tensor, Tensor]:
     if kind.variance in ("learned_range", "learned"):
         mean_part, raw = output.chunk(2, 1)
-        learned = learned_log_variance(schedule, raw, t) if kind.variance == "learned_range" else raw
+        learned = (
+            learned_log_variance(schedule, raw, t) if kind.variance == "learned_range" else raw
+        )
         return mean_part, learned
     return output, fixed_log_variance(schedule, kind.variance, t, x_t)
 
 
 def vlb_terms(
-    schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Tensor, output: Tensor, clip: bool = True
+    schedule: Schedule,
+    kind: OutputKind,
+    x0: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+    output: Tensor,
+    clip: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """L_{t−1} (KL) for t > 0 and L_0 (likelihood) for t = 0 in bits per dimension, and the predicted x_0.
 
@@ -98,7 +108,9 @@ def vlb_terms(
     return torch.where(t == 0, flat_mean(-likelihood) / math.log(2), kl), predicted
 
 
-def target(schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+def target(
+    schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Tensor, noise: Tensor
+) -> Tensor:
     """What the network's output is compared with."""
     if kind.parametrisation == "v":
         return v_target(schedule, x0, t, noise)
@@ -108,7 +120,13 @@ def target(schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Ten
 
 
 def squared_error(
-    schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Tensor, noise: Tensor, output: Tensor
+    schedule: Schedule,
+    kind: OutputKind,
+    x0: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    output: Tensor,
 ) -> Tensor:
     """The simple loss: mean squared error of the parametrised part [B]. Ref: Ho et al. 2020, eq. 14."""
     mean_part = output.chunk(2, 1)[0] if kind.learned else output
@@ -150,7 +168,9 @@ def training_loss(
     return {"mse": mse, "vb": bound, "loss": mse + bound}
 
 
-def min_snr_weight(schedule: Schedule, parametrisation: Parametrisation, t: Tensor, gamma: float = 5.0) -> Tensor:
+def min_snr_weight(
+    schedule: Schedule, parametrisation: Parametrisation, t: Tensor, gamma: float = 5.0
+) -> Tensor:
     """Weight [B] of a squared error so that x_0's is weighted by min(SNR, γ). Ref: Hang et al. 2023, eq. 9 and App.
 
     For v the smallest SNR + 1 is used, so that the noisiest steps keep a weight: min(SNR + 1, γ) / (SNR + 1).

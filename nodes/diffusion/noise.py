@@ -33,7 +33,7 @@ class SeededNoise:
 
     def draw(self, samples: Sequence[int], number: int, shape: tuple[int, ...]) -> Tensor:
         rows = [self._row(sample, number, shape) for sample in samples]
-        return torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, *shape)
+        return torch.as_tensor(np.stack(rows)) if rows else torch.empty(0, *shape)
 
     def _row(self, sample: int, number: int, shape: tuple[int, ...]) -> np.ndarray:
         name = f"{self.seed}|{self.stream}|{sample}|{number}".encode()
@@ -55,11 +55,15 @@ class RecordedNoise:
         source = self.initial if number == INITIAL else self._step(number - 1)
         rows = source[torch.tensor(list(samples))].float()
         if tuple(rows.shape[1:]) != shape:
-            raise ValueError(f"the recorded noise is {list(rows.shape[1:])}, the sample {list(shape)}")
+            raise ValueError(
+                f"the recorded noise is {list(rows.shape[1:])}, the sample {list(shape)}"
+            )
         return rows
 
     def _step(self, index: int) -> Tensor:
         if self.steps is None or index >= len(self.steps):
             count = 0 if self.steps is None else len(self.steps)
-            raise IndexError(f"noise of visited step {index} was not recorded; there are {count} steps")
+            raise IndexError(
+                f"noise of visited step {index} was not recorded; there are {count} steps"
+            )
         return self.steps[index]

@@ -1,4 +1,4 @@
-"""The forward process, its posterior, and the conversions between x_0, ε, v and x_{t−1}. `t` int64 [B] = steps of the schedule."""
+"""The forward process, its posterior, and conversions between x_0, ε, v and x_{t−1}. `t` int64 [B]: steps."""
 
 from typing import Literal
 
@@ -25,9 +25,14 @@ def q_mean_variance(schedule: Schedule, x0: Tensor, t: Tensor) -> tuple[Tensor, 
     return mean, variance, at(schedule.log_one_minus_alphas_cumprod, t, x0)
 
 
-def posterior(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def posterior(
+    schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, variance and log-variance of q(x_{t−1} | x_t, x_0). Ref: Ho et al. 2020, eq. 6–7."""
-    mean = at(schedule.posterior_mean_coef1, t, x_t) * x0 + at(schedule.posterior_mean_coef2, t, x_t) * x_t
+    mean = (
+        at(schedule.posterior_mean_coef1, t, x_t) * x0
+        + at(schedule.posterior_mean_coef2, t, x_t) * x_t
+    )
     variance = at(schedule.posterior_variance, t, x_t)
     return mean, variance, at(schedule.posterior_log_variance_clipped, t, x_t)
 

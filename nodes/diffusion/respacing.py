@@ -31,7 +31,9 @@ def spaced_timesteps(train_steps: int, spec: str | int | Sequence[int]) -> list[
 def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
     """The trained chain at the steps of `spec`. Raises ValueError when it is respaced already, or cannot be cut so."""
     if len(trained) != trained.train_steps:
-        raise ValueError(f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps")
+        raise ValueError(
+            f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps"
+        )
     kept = torch.tensor(spaced_timesteps(trained.train_steps, spec))
     kept_products = trained.alphas_cumprod[kept]
     before = torch.cat([kept_products.new_ones(1), kept_products[:-1]])
@@ -40,13 +42,17 @@ def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
 
 def _count(part: str, whole: str) -> int:
     if not part.strip().isdecimal() or int(part) < 1:
-        raise ValueError(f"steps '{whole}' are neither a number, nor numbers with commas, nor ddimN, nor fast27")
+        raise ValueError(
+            f"steps '{whole}' are neither a number, nor numbers with commas, nor ddimN, nor fast27"
+        )
     return int(part)
 
 
 def _fast27(train_steps: int) -> list[int]:
     if train_steps != 1000:
-        raise ValueError(f"fast27 is defined for a chain of 1000 steps, not {train_steps}; use '10,10,3,2,2'")
+        raise ValueError(
+            f"fast27 is defined for a chain of 1000 steps, not {train_steps}; use '10,10,3,2,2'"
+        )
     return [997 if t == 999 else t for t in _sections(train_steps, list(FAST27))]
 
 
@@ -54,7 +60,9 @@ def _strided(train_steps: int, wanted: int) -> list[int]:
     for stride in range(1, train_steps):
         if len(range(0, train_steps, stride)) == wanted:
             return list(range(0, train_steps, stride))
-    raise ValueError(f"no whole stride visits exactly {wanted} of {train_steps} steps; use '{wanted}'")
+    raise ValueError(
+        f"no whole stride visits exactly {wanted} of {train_steps} steps; use '{wanted}'"
+    )
 
 
 def _sections(train_steps: int, counts: list[int]) -> list[int]:
@@ -64,7 +72,9 @@ def _sections(train_steps: int, counts: list[int]) -> list[int]:
     for number, count in enumerate(counts):
         length = size + (number < extra)
         if length < count:
-            raise ValueError(f"a section of {length} steps cannot be divided into {count}; ask for fewer steps")
+            raise ValueError(
+                f"a section of {length} steps cannot be divided into {count}; ask for fewer steps"
+            )
         stride = 1.0 if count <= 1 else (length - 1) / (count - 1)
         # Positions are summed up, and rounded half to even, as the published samplers were.
         position = 0.0

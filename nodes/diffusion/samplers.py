@@ -69,7 +69,9 @@ def _walk(denoiser: Denoiser[Any], schedule: Schedule, start: Start, move: Move)
     return x_t
 
 
-def _one(denoiser: Denoiser[Any], schedule: Schedule, x_t: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
+def _one(
+    denoiser: Denoiser[Any], schedule: Schedule, x_t: Tensor, step: int, move: Move
+) -> tuple[Tensor, Tensor]:
     steps = torch.full((len(x_t),), step, device=x_t.device)
     prediction = denoiser(x_t, schedule.timesteps.to(x_t.device)[steps])
     return move(x_t, step, prediction, steps), prediction.x0
@@ -139,7 +141,9 @@ def guided_x0_eps(
     return predicted_x0(schedule, "eps", x_t, steps, eps), eps
 
 
-def dpm_solver(denoiser: Denoiser[Any], schedule: Schedule, start: Start, order: int = 2) -> Sampling:
+def dpm_solver(
+    denoiser: Denoiser[Any], schedule: Schedule, start: Start, order: int = 2
+) -> Sampling:
     """DPM-Solver++(2M), a multistep solver of the probability-flow ODE in x_0. Ref: Lu et al. 2022b, Alg. 2.
 
     The first and the last step are of first order. Raises ValueError unless `order` is 1 or 2.

@@ -1,7 +1,7 @@
 """Noise schedules: β_t of the forward process and every table that follows from them, in float64."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -31,9 +31,13 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.betas.dtype != torch.float64 or self.betas.ndim != 1 or not len(self.betas):
-            raise ValueError(f"betas must be float64 [T], not {self.betas.dtype} {list(self.betas.shape)}")
+            raise ValueError(
+                f"betas must be float64 [T], not {self.betas.dtype} {list(self.betas.shape)}"
+            )
         if not bool(((self.betas > 0) & (self.betas <= 1)).all()):
-            raise ValueError(f"betas must lie in (0, 1]; they span {self.betas.min()} … {self.betas.max()}")
+            raise ValueError(
+                f"betas must lie in (0, 1]; they span {self.betas.min()} … {self.betas.max()}"
+            )
 
     def __len__(self) -> int:
         return len(self.betas)
@@ -87,7 +91,9 @@ class Schedule:
     def posterior_log_variance_clipped(self) -> Tensor:
         """log β̃_t, with the second value in place of the first, which is log 0."""
         variance = self.posterior_variance
-        return torch.cat([variance[1:2] if len(self) > 1 else variance.clamp(min=1e-20), variance[1:]]).log()
+        return torch.cat(
+            [variance[1:2] if len(self) > 1 else variance.clamp(min=1e-20), variance[1:]]
+        ).log()
 
     @cached_property
     def posterior_mean_coef1(self) -> Tensor:
@@ -123,7 +129,7 @@ def schedule(kind: Kind, train_steps: int = 1000) -> Schedule:
     return from_betas(ranged_betas(kind, low, high, train_steps), kind)
 
 
-def from_betas(betas: Sequence[float] | Tensor, kind: str = "explicit") -> Schedule:
+def from_betas(betas: Sequence[float] | np.ndarray | Tensor, kind: str = "explicit") -> Schedule:
     """A trained chain with the given betas."""
     table = torch.as_tensor(np.asarray(betas), dtype=torch.float64)
     return Schedule(kind, table, torch.arange(len(table)), len(table))
@@ -135,23 +141,24 @@ def cosine_betas(steps: int) -> list[float]:
     def alpha_bar(time: float) -> float:
         return math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
 
-    return [min(1 - alpha_bar((i + 1) / steps) / alpha_bar(i / steps), MAX_BETA) for i in range(steps)]
+    return [
+        min(1 - alpha_bar((i + 1) / steps) / alpha_bar(i / steps), MAX_BETA) for i in range(steps)
+    ]
 
 
 def ranged_betas(kind: Kind, low: float, high: float, steps: int) -> np.ndarray:
     """β from `low` to `high` in the way of `kind`, float64 [steps]."""
-    shapes: dict[str, Callable[[], np.ndarray]] = {
-        "linear": lambda: np.linspace(low, high, steps),
-        "geometric": lambda: np.geomspace(low, high, steps),
-        "quad": lambda: np.linspace(low**0.5, high**0.5, steps) ** 2,
-        "const": lambda: np.full(steps, high),
-        "jsd": lambda: 1.0 / np.linspace(steps, 1, steps),
-        "warmup10": lambda: _warmup(low, high, steps, 0.1),
-        "warmup50": lambda: _warmup(low, high, steps, 0.5),
-    }
-    if kind not in shapes:
+    if kind == "cosine" or kind not in KINDS:
         raise ValueError(f"the schedule '{kind}' has no range of β; use schedule('{kind}')")
-    return shapes[kind]()
+    if kind in ("warmup10", "warmup50"):
+        return _warmup(low, high, steps, 0.1 if kind == "warmup10" else 0.5)
+    if kind == "geometric":
+        return np.geomspace(low, high, steps)
+    if kind == "quad":
+        return np.linspace(low**0.5, high**0.5, steps) ** 2
+    if kind == "jsd":
+        return 1.0 / np.linspace(steps, 1, steps)
+    return np.linspace(low, high, steps) if kind == "linear" else np.full(steps, high)
 
 
 def _warmup(low: float, high: float, steps: int, share: float) -> np.ndarray:

@@ -35,7 +35,11 @@ class LossSecondMoment:
         weights = np.sqrt((self._losses**2).mean(1))
         total = weights.sum()
         even = np.full(steps, 1 / steps)
-        return even if total == 0 else weights / total * (1 - self._uniform_share) + even * self._uniform_share
+        return (
+            even
+            if total == 0
+            else weights / total * (1 - self._uniform_share) + even * self._uniform_share
+        )
 
     def sample(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Timesteps int64 [size] and the weights of their losses float64 [size]."""

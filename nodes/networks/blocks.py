@@ -26,10 +26,13 @@ class GroupNorm(nn.GroupNorm):
     def __init__(self, channels: int) -> None:
         super().__init__(GROUPS, channels, eps=1e-5)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
+        x = input
         if x.dtype == self.weight.dtype:
             return super().forward(x)
-        return F.group_norm(x.float(), GROUPS, self.weight.float(), self.bias.float(), self.eps).to(x.dtype)
+        return F.group_norm(x.float(), GROUPS, self.weight.float(), self.bias.float(), self.eps).to(
+            x.dtype
+        )
 
 
 class Downsample(nn.Module):
@@ -75,7 +78,9 @@ class ResBlock(nn.Module):
         self.norm_out = GroupNorm(out_channels)
         self.dropout = nn.Dropout(dropout)
         self.conv_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
-        self.skip = nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
+        self.skip = (
+            nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
+        )
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.conv_in(resized(F.silu(self.norm_in(x)), self.resample))  # [B, D, H', W']
@@ -108,7 +113,9 @@ def zeroed(module: M) -> M:
 class Attention(nn.Module):
     """Self-attention over pixels, whose keys and values are joined by those of context tokens, under one softmax."""
 
-    def __init__(self, channels: int, heads: int, context_width: int | None, head_major: bool) -> None:
+    def __init__(
+        self, channels: int, heads: int, context_width: int | None, head_major: bool
+    ) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"{channels} channels cannot be divided among {heads} attention heads")
@@ -124,7 +131,9 @@ class Attention(nn.Module):
         pixels = x.reshape(b, c, -1)  # [B, C, N]
         q, k, v = self._split(self.qkv(self.norm(pixels)), 3)  # each [B·heads, d, N]
         if self.context_kv is not None and context is not None:
-            key, value = self._split(self.context_kv(context.to(x.dtype)), 2)  # each [B·heads, d, L]
+            key, value = self._split(
+                self.context_kv(context.to(x.dtype)), 2
+            )  # each [B·heads, d, L]
             k, v = torch.cat([key, k], -1), torch.cat([value, v], -1)  # [B·heads, d, L + N]
         h = attend(q, k, v).reshape(b, c, -1)  # [B, C, N]
         return x + self.proj(h).reshape(b, c, height, width)  # [B, C, H, W]

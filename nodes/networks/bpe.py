@@ -6,6 +6,7 @@ import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import ftfy
@@ -74,7 +75,7 @@ class BytePairEncoding:
         """The symbols of one piece."""
         symbols = [*word[:-1], word[-1] + self._end]
         while len(symbols) > 1:
-            ranked = [(self._ranks.get(pair, None), i) for i, pair in enumerate(zip(symbols, symbols[1:]))]  # noqa: B905
+            ranked = [(self._ranks.get(pair), i) for i, pair in enumerate(pairwise(symbols))]
             found = [(rank, i) for rank, i in ranked if rank is not None]
             if not found:
                 break
@@ -113,8 +114,12 @@ def clip_encoding() -> BytePairEncoding:
     """CLIP's encoding: 49,408 tokens, the last two start and end of text. Reads open_clip's file without importing it."""
     package = importlib.util.find_spec("open_clip")
     if package is None or package.origin is None:
-        raise ModuleNotFoundError("CLIP's vocabulary comes with open_clip_torch, which is not installed")
-    merges = _merge_lines(Path(package.origin).with_name("bpe_simple_vocab_16e6.txt.gz"))[:CLIP_MERGES]
+        raise ModuleNotFoundError(
+            "CLIP's vocabulary comes with open_clip_torch, which is not installed"
+        )
+    merges = _merge_lines(Path(package.origin).with_name("bpe_simple_vocab_16e6.txt.gz"))[
+        :CLIP_MERGES
+    ]
     bytes_in_order = list(byte_alphabet().values())
     symbols = [*bytes_in_order, *(s + "</w>" for s in bytes_in_order), *(a + b for a, b in merges)]
     symbols += CLIP_SPECIALS

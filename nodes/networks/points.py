@@ -1,5 +1,7 @@
 """A small network for points in the plane, or any short vector: a multilayer perceptron under a time embedding."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -13,8 +15,10 @@ class PointNetwork(nn.Module):
         super().__init__()
         self.width = width
         sizes = [dimensions + width, *[width] * layers]
-        hidden = [nn.Sequential(nn.Linear(a, b), nn.SiLU()) for a, b in zip(sizes, sizes[1:], strict=False)]
+        hidden = [nn.Sequential(nn.Linear(a, b), nn.SiLU()) for a, b in pairwise(sizes)]
         self.layers = nn.Sequential(*hidden, nn.Linear(width, dimensions))
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        return self.layers(torch.cat([x_t, timestep_embedding(t, self.width).to(x_t.dtype)], 1))  # [B, D]
+        return self.layers(
+            torch.cat([x_t, timestep_embedding(t, self.width).to(x_t.dtype)], 1)
+        )  # [B, D]

@@ -53,7 +53,9 @@ class TextTransformer(nn.Module):
         self.padding_embedding = (
             nn.Parameter(torch.empty(config.context, config.width)) if config.padding else None
         )
-        self.blocks = nn.ModuleList(TextBlock(config.width, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            TextBlock(config.width, config.heads) for _ in range(config.layers)
+        )
         self.final_norm = nn.LayerNorm(config.width) if config.final_norm else nn.Identity()
         self.proj = nn.Linear(config.width, embedding_width)
         self._initialise()
@@ -66,7 +68,9 @@ class TextTransformer(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> TextEncoding:
         if tokens.shape[1] != self.config.context:
-            raise ValueError(f"{tokens.shape[1]} tokens given, the text transformer takes {self.config.context}")
+            raise ValueError(
+                f"{tokens.shape[1]} tokens given, the text transformer takes {self.config.context}"
+            )
         h = self.token_embedding(tokens) + self.positional_embedding  # [B, L, W]
         if self.padding_embedding is not None:
             h = torch.where(mask[..., None], h, self.padding_embedding)  # [B, L, W]

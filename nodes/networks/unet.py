@@ -44,7 +44,9 @@ class _Builder:
     def block(self, incoming: int, outgoing: int, resample: float = 1.0) -> ResBlock:
         c = self.config
         self.channels = outgoing
-        return ResBlock(incoming, outgoing, c.embedding_width, c.scale_shift_norm, c.dropout, resample)
+        return ResBlock(
+            incoming, outgoing, c.embedding_width, c.scale_shift_norm, c.dropout, resample
+        )
 
     def attention(self, heads: int) -> Attention:
         c = self.config

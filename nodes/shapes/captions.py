@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nodes.shapes.world import BACKGROUNDS, COLOURS, OPPOSITE, POSITIONS, RADII, SHAPES, Scene, Thing
+from nodes.shapes.world import (
+    BACKGROUNDS,
+    COLOURS,
+    OPPOSITE,
+    POSITIONS,
+    RADII,
+    SHAPES,
+    Scene,
+    Thing,
+)
 
 _THING = rf"an? (?:(?P<size>{'|'.join(RADII)}) )?(?P<colour>{'|'.join(COLOURS)}) (?P<shape>{'|'.join(SHAPES)})"
 _GROUND = rf"(?: on an? (?P<background>{'|'.join(BACKGROUNDS)}) background)?"
@@ -42,7 +51,9 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     """A caption of a scene; sizes, positions, relations and backgrounds are said or left out at random."""
     names = [_named(thing, rng) for thing in scene.things]
     if len(names) == 1:
-        text = names[0] + (f" {POSITIONS[scene.position or 'center']}" if rng.random() < 0.6 else "")
+        text = names[0] + (
+            f" {POSITIONS[scene.position or 'center']}" if rng.random() < 0.6 else ""
+        )
     elif len(names) == 2:
         text = f"{names[0]} {scene.relation if rng.random() < 0.85 else 'and'} {names[1]}"
     else:
@@ -64,7 +75,9 @@ def parse_caption(text: str) -> Wanted:
         things = _things(found) if found else None
         if found and things:
             return _wanted(found.groupdict(), things)
-    raise NotACaption(f"'{text}' is not a caption of the shapes world, such as 'a red circle above a blue square'")
+    raise NotACaption(
+        f"'{text}' is not a caption of the shapes world, such as 'a red circle above a blue square'"
+    )
 
 
 def _things(found: re.Match[str]) -> tuple[WantedThing, ...] | None:

@@ -26,7 +26,17 @@ POOR = 0.4
 """Misfit above which a region may be two things."""
 CENTRAL = 3.4
 APART = 3.0
-PARTS = ("count", "colour", "shape", "colour_and_shape", "relation", "position", "size", "background", "correct")
+PARTS = (
+    "count",
+    "colour",
+    "shape",
+    "colour_and_shape",
+    "relation",
+    "position",
+    "size",
+    "background",
+    "correct",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,14 @@ class Verdict:
     def correct(self) -> bool:
         """Everything that the caption says, and nothing beside it."""
         return all(
-            (self.count, self.colour_and_shape, self.relation, self.position, self.size, self.background)
+            (
+                self.count,
+                self.colour_and_shape,
+                self.relation,
+                self.position,
+                self.size,
+                self.background,
+            )
         )
 
 
@@ -78,14 +95,18 @@ def read_picture(picture: np.ndarray) -> Reading:
     strong = pixels.max(-1) - pixels.min(-1) > SATURATION
     regions = [r for r in _regions(strong) if r.sum() / scale**2 >= SMALLEST_AREA]
     ground = _ground(pixels, strong)
-    things = [thing for region in regions for thing in _things_in(pixels, ground, region, strong, scale)]
+    things = [
+        thing for region in regions for thing in _things_in(pixels, ground, region, strong, scale)
+    ]
     things.sort(key=lambda thing: -thing.radius)
     return Reading(tuple(things), _background(pixels, strong))
 
 
 def _shrunk(picture: np.ndarray) -> np.ndarray:
     if len(picture) > LARGEST:
-        picture = np.asarray(Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.BOX))
+        picture = np.asarray(
+            Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.BOX)
+        )
     return picture.astype(np.float32)
 
 
@@ -129,7 +150,9 @@ def _background(pixels: np.ndarray, strong: np.ndarray) -> str:
     ground = _ground(pixels, strong)[:, 0]
     edge = max(1, len(ground) // 8)
     ends = np.concatenate([ground[:edge].mean(0), ground[-edge:].mean(0)])
-    distances = {name: float(np.abs(ends - np.concatenate(pair)).sum()) for name, pair in BACKGROUNDS.items()}
+    distances = {
+        name: float(np.abs(ends - np.concatenate(pair)).sum()) for name, pair in BACKGROUNDS.items()
+    }
     return min(distances, key=distances.__getitem__)
 
 
@@ -272,7 +295,10 @@ def _verdict(wanted: Wanted, reading: Reading, chosen: tuple[Seen | None, ...]) 
     pairs = list(zip(wanted.things, chosen, strict=True))
     colour = all(seen is not None and seen.colour == thing.colour for thing, seen in pairs)
     shape = all(seen is not None and seen.shape == thing.shape for thing, seen in pairs)
-    sizes = all(thing.size is None or (seen is not None and seen.size == thing.size) for thing, seen in pairs)
+    sizes = all(
+        thing.size is None or (seen is not None and seen.size == thing.size)
+        for thing, seen in pairs
+    )
     return Verdict(
         count=len(reading.things) == len(wanted.things),
         colour=colour,

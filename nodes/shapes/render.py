@@ -29,9 +29,19 @@ def outline(shape: str) -> Points | None:
         "triangle": [(0, -1), (1, 0.85), (-1, 0.85)],
         "diamond": [(0, -1.05), (0.78, 0), (0, 1.05), (-0.78, 0)],
         "cross": [
-            (-arm, -1), (arm, -1), (arm, -arm), (1, -arm), (1, arm), (arm, arm),
-            (arm, 1), (-arm, 1), (-arm, arm), (-1, arm), (-1, -arm), (-arm, -arm),
-        ],  # fmt: skip
+            (-arm, -1),
+            (arm, -1),
+            (arm, -arm),
+            (1, -arm),
+            (1, arm),
+            (arm, arm),
+            (arm, 1),
+            (-arm, 1),
+            (-arm, arm),
+            (-1, arm),
+            (-1, -arm),
+            (-arm, -arm),
+        ],
         "star": _star(),
         "heart": _heart(),
     }
@@ -71,7 +81,9 @@ def mask(shape: str, radius: int, x: int, y: int) -> np.ndarray:
     return fine.mean((1, 3)) / 255
 
 
-def _draw(draw: ImageDraw.ImageDraw, shape: str, centre: tuple[float, float], radius: float) -> None:
+def _draw(
+    draw: ImageDraw.ImageDraw, shape: str, centre: tuple[float, float], radius: float
+) -> None:
     x, y = centre
     corners = outline(shape)
     if corners is not None:
@@ -83,15 +95,22 @@ def _draw(draw: ImageDraw.ImageDraw, shape: str, centre: tuple[float, float], ra
         draw.ellipse((x - hole, y - hole, x + hole, y + hole), fill=0)
 
 
-def stamp(size: int, shape: str, radius: float, x: float, y: float) -> tuple[np.ndarray, tuple[slice, slice]]:
+def stamp(
+    size: int, shape: str, radius: float, x: float, y: float
+) -> tuple[np.ndarray, tuple[slice, slice]]:
     """A shape's coverage where it meets a picture of `size` pixels, and the window it covers; lengths in pixels."""
     column, row = int(x), int(y)
-    cover = mask(shape, round(radius / RADIUS_STEP), int((x - column) * PLACES), int((y - row) * PLACES))
+    cover = mask(
+        shape, round(radius / RADIUS_STEP), int((x - column) * PLACES), int((y - row) * PLACES)
+    )
     half = len(cover) // 2
     top, left = row - half, column - half
     rows = slice(max(0, top), max(0, min(size, top + 2 * half)))
     columns = slice(max(0, left), max(0, min(size, left + 2 * half)))
-    return cover[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left], (rows, columns)
+    return cover[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left], (
+        rows,
+        columns,
+    )
 
 
 def render(scene: Scene, size: int) -> np.ndarray:
@@ -99,7 +118,9 @@ def render(scene: Scene, size: int) -> np.ndarray:
     picture = ground(scene, size)
     scale = size / CANVAS
     for thing in scene.things:
-        cover, window = stamp(size, thing.shape, thing.radius * scale, thing.x * scale, thing.y * scale)
+        cover, window = stamp(
+            size, thing.shape, thing.radius * scale, thing.x * scale, thing.y * scale
+        )
         place = picture[window]
         place += cover[..., None] * (np.array(thing.rgb, np.float32) - place)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
@@ -107,7 +128,9 @@ def render(scene: Scene, size: int) -> np.ndarray:
 
 def ground(scene: Scene, size: int) -> np.ndarray:
     """The background, float32 [size, size, 3]."""
-    top, bottom = (np.array(rgb, np.float32) + np.array(scene.shift) for rgb in BACKGROUNDS[scene.background])
+    top, bottom = (
+        np.array(rgb, np.float32) + np.array(scene.shift) for rgb in BACKGROUNDS[scene.background]
+    )
     share = ((np.arange(size, dtype=np.float32) + 0.5) / size)[:, None, None]
     column = top * (1 - share) + bottom * share
     return np.repeat(column, size, axis=1).astype(np.float32)

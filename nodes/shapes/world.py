@@ -173,14 +173,20 @@ def _rgb(values: np.ndarray) -> Rgb:
 
 
 def batch(
-    rng: np.random.Generator, count: int, size: int, split: Split = "train", mixture: Sequence[float] = MIXTURE
+    rng: np.random.Generator,
+    count: int,
+    size: int,
+    split: Split = "train",
+    mixture: Sequence[float] = MIXTURE,
 ) -> tuple[np.ndarray, list[str]]:
     """Pictures uint8 [count, size, size, 3] and their captions."""
     from nodes.shapes.captions import caption
     from nodes.shapes.render import render
 
     scenes = [sample_scene(rng, split, mixture) for _ in range(count)]
-    return np.stack([render(scene, size) for scene in scenes]), [caption(scene, rng) for scene in scenes]
+    return np.stack([render(scene, size) for scene in scenes]), [
+        caption(scene, rng) for scene in scenes
+    ]
 
 
 def held_out_captions(count: int, things: int, seed: int) -> list[str]:

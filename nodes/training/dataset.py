@@ -53,7 +53,11 @@ class ShapesPictures:
         return Batch(pictures_to_signal(pictures), tuple(captions))
 
     def describe(self) -> dict[str, str | int | float]:
-        return {"kind": "shapes", "size": self.size, "mixture": "/".join(f"{m:g}" for m in self.mixture)}
+        return {
+            "kind": "shapes",
+            "size": self.size,
+            "mixture": "/".join(f"{m:g}" for m in self.mixture),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,9 @@ def pictures_to_signal(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1.0).contiguous()
 
 
-def drop_captions(captions: Sequence[str], rng: np.random.Generator, rate: float) -> tuple[str, ...]:
+def drop_captions(
+    captions: Sequence[str], rng: np.random.Generator, rate: float
+) -> tuple[str, ...]:
     """Captions with a share `rate` of them replaced by the empty one, which teaches the unconditional branch."""
     dropped = rng.random(len(captions)) < rate
     return tuple("" if drop else caption for caption, drop in zip(captions, dropped, strict=True))

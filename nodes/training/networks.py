@@ -83,12 +83,16 @@ class UNetNetwork(Network[UNet]):
         }
 
     def promise(self) -> UNet:
-        return UNet("untrained", self.config, "untrained", None, self.device, self.precision, self.residency)
+        return UNet(
+            "untrained", self.config, "untrained", None, self.device, self.precision, self.residency
+        )
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> UNet:
         write_model(folder, module, self.config, about)
         digest = weights_digest(folder)
-        return UNet(folder.name, self.config, digest, folder, self.device, self.precision, self.residency)
+        return UNet(
+            folder.name, self.config, digest, folder, self.device, self.precision, self.residency
+        )
 
 
 def _take_text(text: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
@@ -118,7 +122,9 @@ class ReaderNetwork(Network[TextReader]):
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> TextReader:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE)
+        save_file(
+            {k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE
+        )
         return TextReader(folder, weights_digest(folder))
 
 
@@ -150,7 +156,9 @@ class PointsNetwork(Network[PointModel]):
     def promise(self) -> PointModel:
         with torch.device("meta"):
             network = self.build_empty()
-        diffusion = DiffusionNetwork(network, self.schedule, (self.dimensions,), "v", device=torch.device("meta"))
+        diffusion = DiffusionNetwork(
+            network, self.schedule, (self.dimensions,), "v", device=torch.device("meta")
+        )
         return PointModel(diffusion, "untrained")
 
     def build_empty(self) -> PointNetwork:
@@ -158,6 +166,8 @@ class PointsNetwork(Network[PointModel]):
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> PointModel:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE)
+        save_file(
+            {k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE
+        )
         network = DiffusionNetwork(module, self.schedule, (self.dimensions,), "v")
         return PointModel(network, weights_digest(folder))

@@ -54,11 +54,17 @@ class DiffusionObjective:
         noise = draw.normal(x0)
         x_t = q_sample(self.schedule, x0, t, noise)
         output = network(x_t, t, **self.conditions(network, batch, draw)).float()
-        kind = OutputKind(self.parametrisation, "learned_range" if self.learned_variance else "fixed_small")
+        kind = OutputKind(
+            self.parametrisation, "learned_range" if self.learned_variance else "fixed_small"
+        )
         if self.learned_variance:
             return training_loss(self.schedule, kind, "hybrid", (x0, noise), x_t, t, output)["loss"]
         error = squared_error(self.schedule, kind, x0, x_t, t, noise, output)
-        return error * min_snr_weight(self.schedule, self.parametrisation, t, self.gamma) if self.gamma else error
+        return (
+            error * min_snr_weight(self.schedule, self.parametrisation, t, self.gamma)
+            if self.gamma
+            else error
+        )
 
     def conditions(self, network: nn.Module, batch: Batch, draw: Draw) -> dict[str, Tensor]:
         """What the network is told beside x_t: the caption, and the picture at low resolution."""
@@ -66,9 +72,13 @@ class DiffusionObjective:
             return {}
         found: dict[str, Tensor] = {}
         if network.text is not None:
-            captions = drop_captions(cast(Sequence[str], batch.captions), draw.choice, self.caption_dropout)
+            captions = drop_captions(
+                cast(Sequence[str], batch.captions), draw.choice, self.caption_dropout
+            )
             tokens = tokenize(network.text.config, captions)
-            encoding = network.text(tokens.ids.to(batch.signal.device), tokens.mask.to(batch.signal.device))
+            encoding = network.text(
+                tokens.ids.to(batch.signal.device), tokens.mask.to(batch.signal.device)
+            )
             found |= {"embedding": encoding.pooled, "tokens": encoding.tokens}
         if network.config.low_resolution:
             found["pixels"] = self.low_resolution(batch.signal, draw, network.config.image_size)
@@ -77,7 +87,9 @@ class DiffusionObjective:
     def low_resolution(self, pictures: Tensor, draw: Draw, size: int) -> Tensor:
         """The pictures at a quarter of their size, with noise of a random strength, on 256 levels, enlarged again."""
         small = F.interpolate(pictures, scale_factor=0.25, mode="area")
-        strength = torch.from_numpy(draw.choice.random(len(small), dtype=np.float32)) * self.blur_noise
+        strength = (
+            torch.from_numpy(draw.choice.random(len(small), dtype=np.float32)) * self.blur_noise
+        )
         small = small + strength.reshape(-1, 1, 1, 1).to(small.device) * draw.normal(small)
         return upsampled(small.add(1).mul(127.5).round().div(127.5).sub(1), size)
 

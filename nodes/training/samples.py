@@ -21,9 +21,15 @@ STEPS = 20
 GUIDANCE = 3.0
 
 
-def sample_pictures(module: nn.Module, objective: Objective, captions: Sequence[str], dataset: Dataset) -> Tensor:
+def sample_pictures(
+    module: nn.Module, objective: Objective, captions: Sequence[str], dataset: Dataset
+) -> Tensor:
     """Pictures [N, 3, H, W] for captions, by 20 steps of DDIM with guidance 3. Only for diffusion UNets with text."""
-    if not isinstance(module, UNet) or not isinstance(objective, DiffusionObjective) or module.text is None:
+    if (
+        not isinstance(module, UNet)
+        or not isinstance(objective, DiffusionObjective)
+        or module.text is None
+    ):
         return torch.ones(1, 3, 32, 32)
     device = next(module.parameters()).device
     config = module.config
@@ -57,6 +63,8 @@ def _text(module: UNet, captions: Sequence[str]) -> dict[str, Tensor]:
 def _low_resolution(module: UNet, dataset: Dataset, count: int) -> dict[str, Tensor]:
     if not module.config.low_resolution:
         return {}
-    pictures = dataset.batch(np.random.default_rng(0), count).signal.to(next(module.parameters()).device)
+    pictures = dataset.batch(np.random.default_rng(0), count).signal.to(
+        next(module.parameters()).device
+    )
     small = torch.nn.functional.interpolate(pictures, scale_factor=0.25, mode="area")
     return {"pixels": upsampled(small, module.config.image_size)}

@@ -37,7 +37,8 @@ class State:
     def follow(self, decay: float) -> None:
         """Move the averaged weights towards the network's: average ← decay·average + (1 − decay)·weights."""
         weights = [p.detach() for p in self.network.parameters()]
-        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
+        for kept, weight in zip(self.average.values(), weights, strict=True):
+            kept.lerp_(weight, 1 - decay)
 
 
 def fresh(network: nn.Module, optimiser: torch.optim.AdamW) -> State:
@@ -102,5 +103,9 @@ def _fill(state: State, tensors: Mapping[str, Tensor]) -> None:
 
 def _slots(tensors: Mapping[str, Tensor], name: str, device: torch.device) -> dict[str, Tensor]:
     slots = ("step", "exp_avg", "exp_avg_sq")
-    found = {slot: tensors[f"optimiser.{slot}.{name}"] for slot in slots if f"optimiser.{slot}.{name}" in tensors}
+    found = {
+        slot: tensors[f"optimiser.{slot}.{name}"]
+        for slot in slots
+        if f"optimiser.{slot}.{name}" in tensors
+    }
     return {slot: value if slot == "step" else value.to(device) for slot, value in found.items()}

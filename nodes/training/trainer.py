@@ -88,7 +88,9 @@ def train(training: Training, device: str = "cpu") -> Generator[Trained, None, S
         state.seconds += time.perf_counter() - started
         last = state.step == recipe.steps
         if last or state.step % recipe.save_every == 0 or state.step % recipe.sample_every == 0:
-            record = Record(state.step, float(np.mean(losses)), recipe.rate(state.step - 1), state.seconds)
+            record = Record(
+                state.step, float(np.mean(losses)), recipe.rate(state.step - 1), state.seconds
+            )
             state.history.append(record)
             losses.clear()
             save(state, training.run_dir, print_of)
@@ -117,7 +119,9 @@ def _step(state: State, training: Training, device: str) -> float:
 def _finite(loss: Tensor, step: int) -> float:
     value = float(loss.detach())
     if not np.isfinite(value):
-        raise FloatingPointError(f"the loss is {value} at step {step}; a lower learning_rate may help")
+        raise FloatingPointError(
+            f"the loss is {value} at step {step}; a lower learning_rate may help"
+        )
     return value
 
 

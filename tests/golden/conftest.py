@@ -37,14 +37,18 @@ class Golden:
     @staticmethod
     def close(name: str, actual: Tensor, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         expected = tensors[name]
-        assert actual.shape == expected.shape, f"{name}: {list(actual.shape)} for {list(expected.shape)}"
+        assert actual.shape == expected.shape, (
+            f"{name}: {list(actual.shape)} for {list(expected.shape)}"
+        )
         if name not in meta["tolerance"]:
             torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0)
             return
         atol = torch.as_tensor(meta["tolerance"][name]["atol"], dtype=torch.float64)
         atol = atol.reshape(-1, *[1] * (expected.ndim - 1)) if atol.ndim else atol
         difference = (actual.double() - expected.double()).abs()
-        assert bool((difference <= atol).all()), f"{name}: off by {difference.max():.3g}, allowed {atol.max():.3g}"
+        assert bool((difference <= atol).all()), (
+            f"{name}: off by {difference.max():.3g}, allowed {atol.max():.3g}"
+        )
 
 
 @pytest.fixture

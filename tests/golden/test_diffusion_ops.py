@@ -38,11 +38,15 @@ def cases(tensors: Tensors, meta: dict) -> Iterator[Case]:
         spec = case.get("respacing") or case.get("timestep_respacing")
         mean = MEANS[case.get("mean_type", "EPSILON")]
         kind = losses.OutputKind(mean, case.get("var_type", "LEARNED_RANGE").lower())
-        t_name = {"glide_respaced": "in.t_respaced", "adm_rescaled": "in.t_adm_rescaled"}.get(name, "in.t")
+        t_name = {"glide_respaced": "in.t_respaced", "adm_rescaled": "in.t_adm_rescaled"}.get(
+            name, "in.t"
+        )
         yield Case(name, respace(chain, spec) if spec else chain, kind, tensors[t_name])
 
 
-def predict(case: Case, tensors: Tensors, clip: bool, change: Callable[[Tensor], Tensor] = lambda x: x):
+def predict(
+    case: Case, tensors: Tensors, clip: bool, change: Callable[[Tensor], Tensor] = lambda x: x
+):
     mean, log_variance, x0 = losses.model_mean_log_variance(
         case.chain, case.kind, tensors["in.x"], case.t, case.output(tensors), clip=False
     )
@@ -70,14 +74,23 @@ def test_forward_process(golden) -> None:
     chain = schedule(KINDS[meta["schedules"]["glide"]], meta["schedules"]["steps"])
     x0, noise, x, t = (tensors[f"in.{n}"] for n in ("x_start", "noise", "x", "t"))
     golden.close("glide.q_sample", process.q_sample(chain, x0, t, noise), tensors, meta)
-    for name, part in zip(("mean", "variance", "log_variance"), process.q_mean_variance(chain, x0, t), strict=True):
+    for name, part in zip(
+        ("mean", "variance", "log_variance"), process.q_mean_variance(chain, x0, t), strict=True
+    ):
         golden.close(f"glide.q_mean_variance.{name}", part.expand_as(x0), tensors, meta)
     names = ("mean", "variance", "log_variance_clipped")
     for name, part in zip(names, process.posterior(chain, x0, x, t), strict=True):
         golden.close(f"glide.q_posterior_mean_variance.{name}", part.expand_as(x0), tensors, meta)
-    golden.close("glide.predict_xstart_from_eps", process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3]), tensors, meta)
+    golden.close(
+        "glide.predict_xstart_from_eps",
+        process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3]),
+        tensors,
+        meta,
+    )
     clipped = process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3]).clamp(-1, 1)
-    golden.close("glide.predict_eps_from_xstart", process.eps_from_x0(chain, x, t, clipped), tensors, meta)
+    golden.close(
+        "glide.predict_eps_from_xstart", process.eps_from_x0(chain, x, t, clipped), tensors, meta
+    )
 
 
 @pytest.mark.parametrize("clip", [False, True])
@@ -113,7 +126,11 @@ def test_guided_means(golden) -> None:
     x, gradient = tensors["in.x"], tensors["in.cond_gradient"]
     for case in cases(tensors, meta):
         key = f"{case.name}.condition_mean.mean"
-        if key in tensors and case.kind.variance in ("learned_range", "fixed_small") and case.kind.parametrisation != "x_prev":
+        if (
+            key in tensors
+            and case.kind.variance in ("learned_range", "fixed_small")
+            and case.kind.parametrisation != "x_prev"
+        ):
             _, _, x0 = predict(case, tensors, clip=False)
             raw = case.output(tensors).chunk(2, 1)[1] if case.kind.learned else None
             network = DiffusionNetwork(lambda *_: x, case.chain, tuple(x.shape[1:]))
@@ -131,12 +148,19 @@ def test_clipping_comes_after_a_change_of_x0(golden) -> None:
         if f"{key}.sample" in tensors:
             mean, log_variance, x0 = predict(case, tensors, True, lambda value: 0.5 * value + 0.1)
             golden.close(f"{key}.pred_xstart", x0, tensors, meta)
-            golden.close(f"{key}.sample", noisy(case, mean, log_variance, tensors["in.step_noise"]), tensors, meta)
+            golden.close(
+                f"{key}.sample",
+                noisy(case, mean, log_variance, tensors["in.step_noise"]),
+                tensors,
+                meta,
+            )
 
 
 def test_likelihood_terms(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
-    kl = losses.normal_kl(*(tensors[f"in.kl_{n}"] for n in ("mean1", "logvar1", "mean2", "logvar2")))
+    kl = losses.normal_kl(
+        *(tensors[f"in.kl_{n}"] for n in ("mean1", "logvar1", "mean2", "logvar2"))
+    )
     golden.close("loss.normal_kl", kl, tensors, meta)
     cdf = losses.standard_normal_cdf(tensors["in.cdf_x"])
     golden.close("loss.approx_standard_normal_cdf", cdf, tensors, meta)
@@ -159,7 +183,9 @@ def test_training_losses(golden) -> None:
         kind = losses.OutputKind(MEANS[case["mean_type"]], case["var_type"].lower())
         output = tensors[f"in.{case['model_output'].removesuffix('[:, :3]')}"]
         output = (output if kind.learned else output[:, :3]).clone().requires_grad_()
-        terms = losses.training_loss(chain, kind, LOSSES[case["loss_type"]], (x0, noise), x_t, t, output)
+        terms = losses.training_loss(
+            chain, kind, LOSSES[case["loss_type"]], (x0, noise), x_t, t, output
+        )
         for term in case["terms"]:
             golden.close(f"{name}.{term}", terms[term].detach(), tensors, meta)
             compared += 1
@@ -182,7 +208,9 @@ def test_bound_terms(golden) -> None:
         output = output if kind.learned else output[:, :3]
         for clip in (False, True):
             key = f"loss.vb_terms.{name.removeprefix('loss.training.').removesuffix('.mse')}.clip{int(clip)}.output"
-            golden.close(key, losses.vlb_terms(chain, kind, x0, x_t, t, output, clip)[0], tensors, meta)
+            golden.close(
+                key, losses.vlb_terms(chain, kind, x0, x_t, t, output, clip)[0], tensors, meta
+            )
     golden.close("loss.prior_bpd", losses.prior_bits(chain, x0), tensors, meta)
 
 

@@ -36,7 +36,9 @@ def pixels(unet: UNet, given: dict[str, Tensor], like: Tensor) -> Tensor | None:
 
 
 def run(unet: UNet, given: dict[str, Tensor]) -> Tensor:
-    text: TextEncoding | None = unet.text(given["tokens"], given["mask"]) if unet.text and "tokens" in given else None
+    text: TextEncoding | None = (
+        unet.text(given["tokens"], given["mask"]) if unet.text and "tokens" in given else None
+    )
     return unet(
         given["x"],
         given["t"],
@@ -47,7 +49,9 @@ def run(unet: UNet, given: dict[str, Tensor]) -> Tensor:
 
 
 def case_tensors(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
 
 
 def inputs_of(tensors: dict[str, Tensor], case: str, variant: str) -> dict[str, Tensor]:
@@ -106,7 +110,9 @@ def test_every_key_of_the_published_checkpoints(golden) -> None:
             unet = UNet(glide_config(model["config"]))
         expected = {key: tuple(shape) for key, shape in model["state_dict"]}
         assert reference_shapes(unet) == expected, name
-        unet.load_state_dict(to_ours({k: torch.empty(s, device="meta") for k, s in expected.items()}), assign=True)
+        unet.load_state_dict(
+            to_ours({k: torch.empty(s, device="meta") for k, s in expected.items()}), assign=True
+        )
 
 
 def test_guided_diffusion_unets(golden) -> None:
@@ -119,5 +125,7 @@ def test_guided_diffusion_unets(golden) -> None:
         for name in outputs(tensors, case):
             given = inputs_of(tensors, case, name.rpartition(".")[0])
             label = unet.label_embedding(given["y"]) if unet.label_embedding else None
-            out = unet(given["x"], given["t"], embedding=label, pixels=pixels(unet, given, given["x"]))
+            out = unet(
+                given["x"], given["t"], embedding=label, pixels=pixels(unet, given, given["x"])
+            )
             golden.close(f"{case}.{name}", out, tensors, meta)

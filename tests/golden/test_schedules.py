@@ -49,6 +49,8 @@ def test_impossible_spacings(golden) -> None:
 def test_respaced_tables(golden) -> None:
     tensors, meta = golden.load("schedules")
     for prefix, case in meta["respaced"].items():
-        chain = respace(schedule(KINDS[case["schedule"]], case["num_timesteps"]), case["timestep_respacing"])
+        chain = respace(
+            schedule(KINDS[case["schedule"]], case["num_timesteps"]), case["timestep_respacing"]
+        )
         assert len(chain) == case["steps"]
         assert_tables(prefix, chain, tensors)

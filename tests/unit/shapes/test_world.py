@@ -9,7 +9,16 @@ from PIL import Image
 from nodes.shapes.captions import NotACaption, caption, parse_caption
 from nodes.shapes.oracle import judge, read_picture
 from nodes.shapes.render import render
-from nodes.shapes.world import CANVAS, GAP, RADII, Scene, batch, held_out, held_out_captions, sample_scene
+from nodes.shapes.world import (
+    CANVAS,
+    GAP,
+    RADII,
+    Scene,
+    batch,
+    held_out,
+    held_out_captions,
+    sample_scene,
+)
 
 COUNT = 200
 
@@ -33,14 +42,18 @@ def test_captions_say_what_the_scene_holds() -> None:
     rng = np.random.default_rng(1)
     for scene in scenes(1):
         said = parse_caption(caption(scene, rng).upper() + " .")
-        assert [(t.colour, t.shape) for t in said.things] == [(t.colour, t.shape) for t in scene.things]
+        assert [(t.colour, t.shape) for t in said.things] == [
+            (t.colour, t.shape) for t in scene.things
+        ]
         assert all(w.size in (None, t.size) for w, t in zip(said.things, scene.things, strict=True))
         assert said.position in (None, scene.position)
         assert said.relation in (None, scene.relation)
         assert said.background in (None, scene.background)
 
 
-@pytest.mark.parametrize("text", ["a photo of a cat", "", "a red", "red circle", "a red circle above", "a grue circle"])
+@pytest.mark.parametrize(
+    "text", ["a photo of a cat", "", "a red", "red circle", "a red circle above", "a grue circle"]
+)
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(NotACaption, match="is not a caption"):
         parse_caption(text)
@@ -71,7 +84,9 @@ def share_read(size: int, change=lambda picture: picture) -> float:
 def compressed(picture: np.ndarray) -> np.ndarray:
     # Chroma at half resolution is 16 px wide for a picture of 32: full chroma there.
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=90, subsampling=0 if len(picture) < 64 else 2)
+    Image.fromarray(picture).save(
+        buffer, "JPEG", quality=90, subsampling=0 if len(picture) < 64 else 2
+    )
     return np.asarray(Image.open(buffer))
 
 
@@ -96,7 +111,9 @@ def test_the_oracle_tells_places_and_sizes() -> None:
         found = read_picture(render(scene, 64))
         assert found.background == scene.background
         for thing in scene.things:
-            nearest = min(found.things, key=lambda seen: abs(seen.x - thing.x) + abs(seen.y - thing.y))
+            nearest = min(
+                found.things, key=lambda seen: abs(seen.x - thing.x) + abs(seen.y - thing.y)
+            )
             assert abs(nearest.x - thing.x) + abs(nearest.y - thing.y) < 1.0
             assert abs(nearest.radius - thing.radius) < 0.5
 

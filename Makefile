@@ -1,0 +1,37 @@
+# Every target sets up what it needs. Set PYTHON to use another interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: setup demo test check bench docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
+	touch $(STAMP)
+
+demo: setup  ## a prompt becomes a picture, with the shipped weights
+	$(BIN)/nodegraph run graphs/glide/text_to_image.yaml --out out
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/engine.py
+
+docs: setup  ## the reference of nodes and diagnostics, from what is installed
+	$(BIN)/python docs/make_reference.py
+
+clean:
+	rm -rf $(VENV) out site

@@ -1,0 +1,294 @@
+"""Running, caching, freeing, cancelling, failing: on a small library, without torch."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import library
+import pytest
+
+from nodegraph.cache import Cache, Disk
+from nodegraph.compile import Compiled, Request, SourceText, compile_graph
+from nodegraph.context import RunContext
+from nodegraph.errors import Cancelled, NodeFailed
+from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped
+from nodegraph.execute import CancelToken, Engine
+from nodegraph.paths import Outside, Sandbox
+from nodegraph.registry import Registry, from_modules
+
+
+@pytest.fixture
+def registry() -> Registry:
+    library.calls.clear()
+    return from_modules([library], code="one")
+
+
+def compiled(
+    registry: Registry, nodes: str, outputs: str, inputs: str = "", **given: object
+) -> Compiled:
+    text = f"graph: 1\ninputs:\n{textwrap.indent(textwrap.dedent(inputs), '  ')}\nnodes:\n{textwrap.indent(textwrap.dedent(nodes), '  ')}\noutputs: {outputs}\n"
+    return compile_graph(SourceText("test.yaml", text), registry, Request(given))
+
+
+def engine(registry: Registry, folder: Path | None = None) -> Engine:
+    cache = Cache(disk=Disk(folder, registry) if folder else None)
+    return Engine(registry, RunContext(Sandbox((), Path())), cache)
+
+
+def run(running: Engine, found: Compiled) -> tuple[dict[str, object], list[Event]]:
+    events = list(running.run(found.checked()))
+    last = events[-1]
+    assert isinstance(last, Completed)
+    return last.outputs, events
+
+
+def finished(events: Sequence[Event]) -> dict[str, str]:
+    return {
+        e.node: e.status if isinstance(e, Finished) else "cached"
+        for e in events
+        if isinstance(e, Finished | Cached)
+    }
+
+
+def test_values_flow(registry: Registry) -> None:
+    found = compiled(
+        registry,
+        """
+        many: {type: several, a: $start}
+        parts: {type: halves, a: 7}
+        all: {type: total, items: [$many, $parts.remainder, 10]}
+        most: {type: total, items: $many, kind: max}
+        kept: {type: same, value: $all}
+        """,
+        "{all: $kept, most: $most, quotient: $parts}",
+        "start: {type: int}",
+        start=3,
+    )
+    outputs, _ = run(engine(registry), found)
+    assert outputs == {"all": 3 + 4 + 5 + 1 + 10, "most": 5, "quotient": 3}
+
+
+def test_only_what_changed_runs(registry: Registry) -> None:
+    nodes = """
+        first: {type: add, a: 1}
+        second: {type: add, a: $first, b: $amount}
+        """
+    running = engine(registry)
+    run(running, compiled(registry, nodes, "{out: $second}", "amount: {type: int}", amount=2))
+    _, again = run(
+        running, compiled(registry, nodes, "{out: $second}", "amount: {type: int}", amount=2)
+    )
+    assert finished(again) == {"second": "cached"}
+    _, changed = run(
+        running, compiled(registry, nodes, "{out: $second}", "amount: {type: int}", amount=3)
+    )
+    assert finished(changed) == {"first": "cached", "second": "ran"}
+
+
+def test_results_outlive_the_process_and_live_values_are_rebuilt(
+    registry: Registry, tmp_path: Path
+) -> None:
+    nodes = """
+        start: {type: slow, a: 4}
+        wrapped: {type: live, a: $start}
+        out: {type: unwrap, value: $wrapped}
+        other: {type: add, a: $out}
+        """
+    found = compiled(registry, nodes, "{out: $other}")
+    run(engine(registry, tmp_path), found)
+    _, events = run(engine(registry, tmp_path), found)
+    assert finished(events) == {"out": "cached", "other": "ran"}
+    changed = compiled(
+        registry,
+        nodes + "\n        more: {type: unwrap, value: $wrapped}",
+        "{out: $other, more: $more}",
+    )
+    library.calls.clear()
+    run(engine(registry, tmp_path), changed)
+    assert "unwrap" not in library.calls  # the new node has the key of one that ran
+    _, events = run(engine(registry, tmp_path), compiled(registry, nodes, "{out: $wrapped}"))
+    assert finished(events) == {"start": "cached", "wrapped": "rebuilt"}
+
+
+def test_code_is_part_of_the_key(registry: Registry, tmp_path: Path) -> None:
+    nodes = "start: {type: slow, a: 4}"
+    run(engine(registry, tmp_path), compiled(registry, nodes, "{out: $start}"))
+    other = from_modules([library], code="two")
+    _, events = run(engine(other, tmp_path), compiled(other, nodes, "{out: $start}"))
+    assert finished(events) == {"start": "ran"}
+
+
+def test_damaged_entries_are_run_again(registry: Registry, tmp_path: Path) -> None:
+    found = compiled(
+        registry, "first: {type: slow, a: 4}\nout: {type: slow, a: $first}", "{out: $out}"
+    )
+    run(engine(registry, tmp_path), found)
+    for path in tmp_path.rglob("value.json"):
+        path.write_text("99", encoding="utf-8")
+    outputs, events = run(engine(registry, tmp_path), found)
+    assert outputs == {"out": 4}
+    assert finished(events) == {"first": "ran", "out": "ran"}
+
+
+def test_impure_nodes_always_run(registry: Registry, tmp_path: Path) -> None:
+    found = compiled(registry, "out: {type: tick, a: 1}", "{out: $out}")
+    running = engine(registry, tmp_path)
+    run(running, found)
+    run(running, found)
+    assert library.calls == ["tick", "tick"]
+
+
+def test_a_failure_names_place_inputs_and_cause(registry: Registry) -> None:
+    found = compiled(registry, "bad: {type: fail, a: 5}", "{out: $bad}")
+    events: list[Event] = []
+    with pytest.raises(
+        NodeFailed,
+        match=r"test.yaml:\d+:3: node 'bad' failed: ZeroDivisionError: 5 was too much\n  a = 5",
+    ) as caught:
+        events.extend(engine(registry).run(found.checked()))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_failure_is_an_event_too(registry: Registry) -> None:
+    events = engine(registry).run(
+        compiled(registry, "bad: {type: fail, a: 5}", "{out: $bad}").checked()
+    )
+    seen = []
+    with pytest.raises(NodeFailed):
+        for event in events:
+            seen.append(event)
+    assert isinstance(seen[-1], Failed)
+
+
+def test_a_run_is_cancelled_between_steps(registry: Registry) -> None:
+    found = compiled(registry, "long: {type: steps, count: 1000}", "{out: $long}")
+    token = CancelToken()
+    made = 0
+    with pytest.raises(Cancelled):
+        for event in engine(registry).run(found.checked(), token=token):
+            if isinstance(event, Stepped):
+                made += 1
+                token.cancel()
+    assert made == 1
+
+
+def test_values_are_freed_after_their_last_use(registry: Registry) -> None:
+    chain = "n0: {type: add, a: 1}\n" + "\n".join(
+        f"n{i}: {{type: add, a: $n{i - 1}}}" for i in range(1, 50)
+    )
+    found = compiled(registry, chain, "{out: $n49}")
+    running = engine(registry)
+    from nodegraph.execute import _Run
+
+    following = _Run(running, found.checked(), running.literals(), CancelToken())
+    most = max(len(following.values) for _ in following.events(["out"]))
+    assert most <= 2
+
+
+def test_ten_thousand_nodes_in_a_line(registry: Registry) -> None:
+    chain = "n0: {type: add, a: 1}\n" + "\n".join(
+        f"n{i}: {{type: add, a: $n{i - 1}}}" for i in range(1, 10_000)
+    )
+    outputs, _ = run(engine(registry), compiled(registry, chain, "{out: $n9999}"))
+    assert outputs == {"out": 10_001}
+
+
+def test_memory_is_bounded(registry: Registry) -> None:
+    running = engine(registry)
+    running.cache.memory.entries = 3
+    chain = "n0: {type: add, a: 1}\n" + "\n".join(
+        f"n{i}: {{type: add, a: $n{i - 1}}}" for i in range(1, 9)
+    )
+    run(running, compiled(registry, chain, "{out: $n8}"))
+    assert len(running.cache.memory._held) == 3
+
+
+def test_the_disk_is_bounded(registry: Registry, tmp_path: Path) -> None:
+    disk = Disk(tmp_path, registry, limit=600)
+    running = Engine(registry, RunContext(Sandbox((), Path())), Cache(disk=disk))
+    for number in range(8):
+        run(running, compiled(registry, f"a: {{type: slow, a: {number}}}", "{out: $a}"))
+    disk.trim()
+    assert disk.size() <= 600
+    assert disk.clear() > 0
+    assert disk.size() == 0
+
+
+CHILD = """
+import sys
+sys.path.insert(0, {folder!r})
+import library
+from pathlib import Path
+from test_engine import compiled, engine
+from nodegraph.registry import from_modules
+registry = from_modules([library], code="one")
+nodes = "\\n".join(f"n{{i}}: {{{{type: slow, a: {{i if i == 0 else '$n' + str(i - 1)}}}}}}" for i in range(40))
+for event in engine(registry, Path({cache!r})).run(compiled(registry, nodes, "{{out: $n39}}").checked()):
+    print(type(event).__name__, getattr(event, "node", ""), flush=True)
+"""
+
+
+def child(cache: Path) -> list[str]:
+    text = CHILD.format(folder=str(Path(__file__).parent), cache=str(cache))
+    return [sys.executable, "-c", text]
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    process = subprocess.Popen(child(tmp_path), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    done = []
+    for line in process.stdout:
+        if line.startswith("Finished"):
+            done.append(line.split()[1])
+        if len(done) == 5:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    process.wait()
+    again = subprocess.run(
+        child(tmp_path), capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    started = {line.split()[1] for line in again if line.startswith("Started")}
+    assert not started & set(done)
+    assert any(line.startswith("Completed") for line in again)
+    assert not list((tmp_path / "partial").glob("*")) or time.time()
+
+
+def test_two_processes_share_a_cache(tmp_path: Path) -> None:
+    both = [subprocess.Popen(child(tmp_path), stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        printed, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "Completed" in printed
+
+
+def test_keys_are_the_same_in_another_process(registry: Registry, tmp_path: Path) -> None:
+    first = subprocess.run(child(tmp_path), capture_output=True, text=True, check=True).stdout
+    second = subprocess.run(child(tmp_path), capture_output=True, text=True, check=True).stdout
+    assert first.count("Finished") == 40
+    assert second.count("Started") == 0
+    assert second.count("Cached") == 1
+
+
+def test_the_sandbox(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "secret.txt").write_text("s", encoding="utf-8")
+    (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
+    sandbox = Sandbox((inside,), inside / "out")
+    assert sandbox.reading(inside / "a.txt").name == "a.txt"
+    for path in (tmp_path / "secret.txt", inside / ".." / "secret.txt", inside / "link.txt"):
+        with pytest.raises(Outside, match="reads only below"):
+            sandbox.reading(path)
+    assert sandbox.writing("deep/x.png").name == "x.png"
+    for name in ("../x.png", "/etc/passwd"):
+        with pytest.raises(Outside, match="writes only below"):
+            sandbox.writing(name)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        sandbox.reading(inside / "b.txt")

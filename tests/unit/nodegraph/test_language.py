@@ -1,0 +1,207 @@
+"""The language: scalars, signatures, types, the formatter and the schema."""
+
+import json
+from typing import Any
+
+import library
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodegraph.compile import Request, SourceText, compile_graph
+from nodegraph.fmt import formatted
+from nodegraph.graph import read_graph
+from nodegraph.node import Declaration
+from nodegraph.registry import from_modules
+from nodegraph.scalars import plain
+from nodegraph.schema import json_schema
+from nodegraph.signature import SignatureError, TypeReader, spec_of
+from nodegraph.types import TypeRef
+from nodegraph.unify import fits, parse_type
+
+WIDE = {("int", "float")}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4), ("1e3", 1000.0), ("on", "on"), ("yes", "yes"), ("1:30", "1:30"), ("012", 12), ("0o17", 15),
+        ("0x1F", 31), ("~", None), ("", None), ("Null", None), ("true", True), ("FALSE", False), ("tRue", "tRue"),
+        (".5", 0.5), ("+12", 12), ("1_000", "1_000"), ("1.", 1.0), (".inf", float("inf")), ("-.INF", float("-inf")),
+        ("2026-11-24", "2026-11-24"), ("0b11", "0b11"), ("-", "-"), (".", "."), ("null0", "null0"),
+    ],
+)  # fmt: skip
+def test_plain_scalars(text: str, value: object) -> None:
+    assert plain(text) == value
+    assert type(plain(text)) is type(value)
+
+
+def test_a_signature_is_a_spec() -> None:
+    spec = from_modules([library]).nodes["add"]
+    assert [p.name for p in spec.inputs] == ["a", "b"]
+    b = spec.inputs[1]
+    assert (b.required, b.default, b.doc) == (False, 1, "What is added.")
+    assert b.range is not None
+    assert (b.range.low, b.range.high) == (0, 100)
+    halves = from_modules([library]).nodes["halves"]
+    assert [p.name for p in halves.outputs] == ["quotient", "remainder"]
+    assert from_modules([library]).nodes["total"].inputs[1].menu == ("sum", "max")
+    assert from_modules([library]).nodes["steps"].generator
+
+
+def unannotated(a, b: int) -> int:
+    return a + b
+
+
+def no_result(a: int):
+    return a
+
+
+def unknown(a: bytes) -> int:
+    return len(a)
+
+
+def starred(*a: int) -> int:
+    return sum(a)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (unannotated, "parameter 'a' of node 'unannotated' has no annotation"),
+        (no_result, "node 'no_result' has no return annotation"),
+        (unknown, "parameter 'a' of node 'unknown': .*bytes.* is no port type"),
+        (starred, r"is \*args or \*\*kwargs"),
+    ],
+)
+def test_bad_signatures(function: Any, says: str) -> None:
+    declaration = Declaration("test", 1, True, (), None, {})
+    with pytest.raises(SignatureError, match=says):
+        spec_of(function, declaration, TypeReader({}), "")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "fit"),
+    [
+        ("int", "float", True), ("float", "int", False), ("int", "float | str", True), ("int | str", "str", False),
+        ("int | str", "str | float", True), ("list[int]", "list[float]", True), ("Denoiser[Image]", "Denoiser", True),
+        ("Denoiser[Image]", "Denoiser[Signal]", False), ("Image", "*", True), ("bool", "int", False),
+    ],
+)  # fmt: skip
+def test_what_fits(source: str, target: str, fit: bool) -> None:
+    assert fits(parse_type(source), parse_type(target), {}, WIDE) is fit
+
+
+def test_a_variable_takes_one_type() -> None:
+    variable, bound = TypeRef("T", variable=True), dict[str, TypeRef]()
+    assert fits(parse_type("Image"), variable, bound, WIDE)
+    assert not fits(parse_type("Signal"), variable, bound, WIDE)
+
+
+names = st.sampled_from(["int", "float", "str", "Image", "Denoiser"])
+types = st.recursive(
+    names.map(TypeRef),
+    lambda inner: st.one_of(
+        inner.map(lambda t: TypeRef("list", (t,))),
+        st.tuples(inner, inner).map(lambda pair: TypeRef("|", pair)),
+    ),
+    max_leaves=4,
+)
+
+
+@given(types)
+def test_every_type_fits_itself(ref: TypeRef) -> None:
+    assert fits(ref, ref, {}, WIDE)
+
+
+@given(names.map(TypeRef), types, types)
+def test_a_union_takes_what_its_members_take(ref: TypeRef, a: TypeRef, b: TypeRef) -> None:
+    either = fits(ref, a, {}, WIDE) or fits(ref, b, {}, WIDE)
+    assert fits(ref, TypeRef("|", (a, b)), {}, WIDE) is either
+
+
+@pytest.mark.parametrize("text", ["list[", "a]", "| a", "a b", "list[]", "a,b"])
+def test_malformed_types(text: str) -> None:
+    with pytest.raises(ValueError, match=r"type"):
+        parse_type(text)
+
+
+SOURCE = """\
+# a graph
+graph:   1
+title: "a: title"   # said
+
+inputs:
+  # how many
+  start: {type: int,   default: 3}  # a start
+nodes:
+    many:
+      type: several
+      a: $start   # here
+    all: {type: total, items: [$many,  1,2], note: "a rather long note that does not fit on one line of the file", kind: sum}
+outputs: {all: $all}
+"""
+
+
+def test_the_formatter_keeps_comments_and_meaning() -> None:
+    made = formatted(SOURCE, "x.yaml")
+    for comment in ("# a graph", "# said", "# how many", "# a start", "# here"):
+        assert made.count(comment) == 1
+    assert formatted(made, "x.yaml") == made
+    assert max(map(len, made.splitlines())) <= 100 or "long note" in made
+    before, after = read_graph(SOURCE, "x")[0], read_graph(made, "x")[0]
+    assert before is not None
+    assert after is not None
+    assert {n: (g.type, list(g.inputs)) for n, g in before.nodes.items()} == {
+        n: (g.type, list(g.inputs)) for n, g in after.nodes.items()
+    }
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=30))
+def test_any_text_survives_formatting(text: str) -> None:
+    source = (
+        f"graph: 1\ntitle: {json.dumps(text, ensure_ascii=False)}\nnodes: {{}}\noutputs: {{}}\n"
+    )
+    made = formatted(source, "x.yaml")
+    graph = read_graph(made, "x.yaml")[0]
+    assert graph is not None
+    assert graph.title == text
+    assert formatted(made, "x.yaml") == made
+
+
+def test_the_schema_accepts_what_compiles_and_refuses_what_does_not() -> None:
+    import jsonschema
+    import yaml
+
+    schema = json_schema(from_modules([library]))
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    assert validator.is_valid(yaml.safe_load(SOURCE))
+    for wrong in (
+        "{type: nothing}",
+        "{type: add, c: 1}",
+        "{type: add, a: 1, b: 101}",
+        "{type: total, items: [], kind: avg}",
+    ):
+        text = f"graph: 1\nnodes:\n  a: {wrong}\noutputs: {{a: $a}}\n"
+        assert not validator.is_valid(yaml.safe_load(text)), wrong
+
+
+def test_values_from_the_command_line_are_read_by_type() -> None:
+    text = 'graph: 1\ninputs:\n  a: {type: int}\n  s: {type: str, default: ""}\nnodes:\n  x: {type: add, a: $a}\noutputs: {x: $x, s: $s}\n'
+    registry = from_modules([library])
+    request = Request({"a": "7", "s": "$5"}, from_text=True)
+    program = compile_graph(SourceText("x.yaml", text), registry, request).checked()
+    assert program.inputs == {"a": 7, "s": "$5"}
+    wrong = compile_graph(SourceText("x.yaml", text), registry, Request({"a": "x"}, from_text=True))
+    assert [d.code for d in wrong.diagnostics] == ["E208"]
+    unknown_input = compile_graph(SourceText("x.yaml", text), registry, Request({"a": 1, "b": 2}))
+    assert [d.code for d in unknown_input.diagnostics] == ["E110"]
+
+
+def test_absent_inputs_prune_what_needs_them() -> None:
+    inner = "graph: 1\ninputs:\n  a: {type: int}\n  more: {type: int, optional: true}\nnodes:\n  extra: {type: add, a: $more}\n  all: {type: total, items: [$a, $extra]}\noutputs: {all: $all}\n"
+    outer = "graph: 1\nnodes:\n  one: {type: ./inner.yaml, a: 1}\n  two: {type: ./inner.yaml, a: 1, more: 5}\noutputs: {one: $one, two: $two}\n"
+    source = SourceText("outer.yaml", outer, None, {"inner.yaml": inner})
+    program = compile_graph(source, from_modules([library])).checked()
+    assert [step.name for step in program.steps] == ["one/all", "two/extra", "two/all"]
