@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest
+from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.graph import Graph, GraphInput, GraphNode, Listing, Literal, Ref, Value, read_graph
 from nodegraph.literals import BadLiteral, Slot, coerced, from_text
 from nodegraph.node import NodeSpec, Port
@@ -119,7 +119,7 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     outputs = compiler.unfold(graph, source, scope, "")
     if not any(fault.severity == "error" for fault in compiler.faults):
         compiler.unused(graph)
-    diagnostics = tuple(sorted(compiler.faults, key=_place))
+    diagnostics = tuple(sorted(compiler.faults, key=place))
     if any(d.severity == "error" for d in diagnostics):
         return Compiled(None, diagnostics, graph)
     given = {n: s.value for n, b in scope.items() if (s := b.bundle or _constant(b)) is not None}
@@ -138,10 +138,6 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
 def _constant(bound: Bound) -> Constant | None:
     found = bound.outputs.get("")
     return found[0] if found and isinstance(found[0], Constant) else None
-
-
-def _place(fault: Diagnostic) -> tuple[str, int, int]:
-    return (fault.span.file, fault.span.line, fault.span.column) if fault.span else ("", 0, 0)
 
 
 Scope = dict[str, Bound]
@@ -323,7 +319,10 @@ class _Compiler:
             hint = nearest(port, [name for name in bound.outputs if name])
             self.fault("E203", f"'{ref.name}' has no output '{port}'", ref.span, hint, node)
             return Constant(None, UNKNOWN, ref.span), UNKNOWN
-        return bound.outputs[port]
+        source, kind = bound.outputs[port]
+        return (
+            Wire(source.step, source.output, ref.span) if isinstance(source, Wire) else source
+        ), kind
 
     def part(self, bundle: Constant, ref: Ref, node: str | None) -> tuple[Source, TypeRef] | None:
         lister = self.registry.parts(bundle.type.name)

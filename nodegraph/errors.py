@@ -53,6 +53,11 @@ def diagnostic(
     return Diagnostic(code, CODES[code][0], message, span, hint, severity, node)
 
 
+def place(fault: Diagnostic) -> tuple[str, int, int]:
+    """Where a fault stands, for sorting."""
+    return (fault.span.file, fault.span.line, fault.span.column) if fault.span else ("", 0, 0)
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """A hint with the nearest of the names, or the names themselves if they are few."""
     known = sorted(set(names))

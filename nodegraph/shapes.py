@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic
+from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic, place
 from nodegraph.execute import Engine
 from nodegraph.keys import Literals
 from nodegraph.node import Declaration, Progress
@@ -59,7 +59,7 @@ class _Checker:
 
     def report(self, program: Program) -> ShapeReport:
         steps = tuple(self.step(step) for step in program.steps)
-        return ShapeReport(tuple(self.faults), steps)
+        return ShapeReport(tuple(sorted(self.faults, key=place)), steps)
 
     def step(self, step: Step) -> StepShapes:
         inputs = self.inputs(step)

@@ -85,7 +85,7 @@ def module_path(trace: TracebackType | None) -> str:
 def _name_in(outer: nn.Module | None, inner: nn.Module) -> str:
     if outer is None:
         return ""
-    modules: Any = outer.named_modules()
+    modules = cast(Any, outer).named_modules()
     names: list[str] = [name for name, module in modules if module is inner]
     return names[0] if names else type(inner).__name__
 

@@ -146,7 +146,7 @@ def dpm_solver(
 ) -> Sampling:
     """DPM-Solver++(2M), a multistep solver of the probability-flow ODE in x_0. Ref: Lu et al. 2022b, Alg. 2.
 
-    The first and the last step are of first order. Raises ValueError unless `order` is 1 or 2.
+    The first step is of first order, and the last two: the log-SNR leaps there. Raises ValueError unless `order` is 1 or 2.
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, not {order}")
@@ -160,7 +160,7 @@ def dpm_solver(
             return x0
         now, then = log_snr[step], log_snr[step - 1]
         guess = x0
-        if order == 2 and len(history) > 1:
+        if order == 2 and len(history) > 1 and step > 1:
             ratio = float((now - log_snr[step + 1]) / (then - now))
             guess = x0 + (x0 - history[-2]) / (2 * ratio)
         del history[:-1]

@@ -153,7 +153,7 @@ def ranged_betas(kind: Kind, low: float, high: float, steps: int) -> np.ndarray:
     if kind in ("warmup10", "warmup50"):
         return _warmup(low, high, steps, 0.1 if kind == "warmup10" else 0.5)
     if kind == "geometric":
-        return np.geomspace(low, high, steps)
+        return np.exp(np.linspace(np.log(low), np.log(high), steps))
     if kind == "quad":
         return np.linspace(low**0.5, high**0.5, steps) ** 2
     if kind == "jsd":

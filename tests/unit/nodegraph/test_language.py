@@ -159,9 +159,7 @@ def test_the_formatter_keeps_comments_and_meaning() -> None:
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=30))
 def test_any_text_survives_formatting(text: str) -> None:
-    source = (
-        f"graph: 1\ntitle: {json.dumps(text, ensure_ascii=False)}\nnodes: {{}}\noutputs: {{}}\n"
-    )
+    source = f"graph: 1\ntitle: {json.dumps(text)}\nnodes: {{}}\noutputs: {{}}\n"
     made = formatted(source, "x.yaml")
     graph = read_graph(made, "x.yaml")[0]
     assert graph is not None

@@ -1,0 +1,230 @@
+"""The command line as a user meets it: real processes, the shipped weights."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+ROOT = Path(__file__).parents[2]
+FEW = ["glide/text_to_image", "--steps", "3"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def nodegraph(
+    cache: Path, folder: Path, *arguments: str, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("nodegraph")), *arguments]
+    environment = {**os.environ, "NODEGRAPH_CACHE": str(cache), "COLUMNS": "200"}
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def run_json(cache: Path, folder: Path, *arguments: str) -> dict:
+    return json.loads(nodegraph(cache, folder, "run", *arguments, "--json").stdout)
+
+
+def statuses(result: dict) -> set[str]:
+    return {node["status"] for node in result["nodes"].values()}
+
+
+def picture(result: dict, folder: Path) -> np.ndarray:
+    return np.asarray(Image.open(folder / result["outputs"]["image"][0]))
+
+
+def test_run_twice_then_change_then_repeat_from_the_picture(cache: Path, tmp_path: Path) -> None:
+    # A folder with files named like our packages must not disturb us.
+    (tmp_path / "nodes.py").write_text("raise RuntimeError('wrong nodes')", encoding="utf-8")
+    (tmp_path / "server.py").write_text("raise RuntimeError('wrong server')", encoding="utf-8")
+    first = run_json(cache, tmp_path, *FEW)
+    assert picture(first, tmp_path).shape == (128, 128, 3)
+    second = run_json(cache, tmp_path, *FEW)
+    assert statuses(second) == {"cached", "skipped"}
+    changed = run_json(cache, tmp_path, *FEW, "--guidance", "1.5")
+    nodes = changed["nodes"]
+    assert nodes["small"]["status"] == nodes["large/large"]["status"] == "ran"
+    assert nodes["text"]["status"] in ("cached", "ran")
+    assert nodes["guided"]["status"] == "rebuilt"
+    assert (picture(changed, tmp_path) != picture(first, tmp_path)).any()
+    again = run_json(cache, tmp_path, first["outputs"]["image"][0], "--no-cache")
+    assert (picture(again, tmp_path) == picture(first, tmp_path)).all()
+    assert first["outputs"] != again["outputs"]
+
+
+def test_help_of_a_graph_lists_its_inputs(cache: Path, tmp_path: Path) -> None:
+    shown = nodegraph(cache, tmp_path, "run", "glide/text_to_image", "--help").stdout
+    for option in ("--prompt", "--guidance", "--seed", "--preset", "openai"):
+        assert option in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "glide/text_to_imag"), "did you mean 'glide/text_to_image'"),
+        (("run", "glide/text_to_image", "--promt", "x"), "did you mean 'prompt'"),
+        (("run", "glide/text_to_image", "--guidance", "99"), "allowed 0 … 20"),
+        (("run", "glide/text_to_image", "--preset", "opena"), "unknown-preset"),
+        (("run", "glide/text_to_image", "--device", "tpu"), "no device 'tpu'"),
+        (("run", "glide/text_to_image", "--preset", "openai"), "are not on this machine"),
+        (("run", "nothing.png"), "nothing.png"),
+        (("nodes", "slrp"), "did you mean 'slerp'"),
+    ],
+)
+def test_mistakes_are_explained(
+    cache: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    environment = {**os.environ, "NODEGRAPH_CACHE": str(cache), "COLUMNS": "200"}
+    command = [str(Path(sys.executable).with_name("nodegraph")), *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+WRITES = """graph: 1
+nodes:
+  model: {type: network, like: shapes/glide/base}
+  loss: {type: v_objective}
+  data: {type: shapes_dataset}
+  out: {type: trainer, network: $model, objective: $loss, dataset: $data, run_dir: ../../away, steps: 1}
+outputs: {history: $out.history}
+"""
+READS = """graph: 1
+nodes:
+  a: {type: load_image, file: ../secret.png}
+outputs: {image: $a}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [(WRITES, "writes only below"), (READS, "reads only below")]
+)
+def test_a_graph_stays_in_its_places(cache: Path, tmp_path: Path, text: str, says: str) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
+    (inside / "g.yaml").write_text(text, encoding="utf-8")
+    assert says in nodegraph(cache, inside, "run", "g.yaml", code=1).stderr
+    chunks = PngInfo()
+    record = {"graph": "g.yaml", "sources": {"g.yaml": text}, "inputs": {}}
+    chunks.add_itxt("nodegraph", json.dumps(record))
+    Image.new("RGB", (8, 8)).save(inside / "strange.png", pnginfo=chunks)
+    assert says in nodegraph(cache, inside, "run", "strange.png", code=1).stderr
+    assert not (tmp_path.parent / "away").exists()
+
+
+def test_check_finds_what_does_not_belong_together(cache: Path, tmp_path: Path) -> None:
+    text = """graph: 1
+nodes:
+  text: {type: text_encoder, model: shapes/glide/base, text: hello}
+  both: {type: unet_denoiser, model: shapes/glide/upsample, conditions: $text}
+  none: {type: unet_denoiser, model: openai/glide/base}
+  schedule: {type: noise_scheduler, kind: linear, steps: 10}
+  fine: {type: unet_denoiser, model: shapes/glide/base, conditions: $text}
+  image: {type: ddim_sampler, denoiser: $fine, schedule: $schedule}
+outputs: {a: $both, b: $none, c: $image}
+"""
+    (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
+    found = json.loads(nodegraph(cache, tmp_path, "check", "g.yaml", "--json", code=1).stdout)
+    assert [(f["code"], f["line"]) for f in found] == [("E402", 4), ("E402", 5), ("E402", 8)]
+    assert "low_resolution" in found[0]["message"]
+    assert "text" in found[1]["message"]
+    assert "linear chain" in found[2]["message"]
+
+
+def test_other_commands(cache: Path, tmp_path: Path) -> None:
+    assert "shapes/glide" in nodegraph(cache, tmp_path, "models").stdout
+    assert "slerp" in nodegraph(cache, tmp_path, "nodes", "--into", "Image").stdout
+    assert "Ho & Salimans" in nodegraph(cache, tmp_path, "nodes", "classifier_free_guidance").stdout
+    assert (
+        "classifier_free_guidance"
+        in nodegraph(cache, tmp_path, "nodes", "guidance combiner").stdout
+    )
+    schema = json.loads(nodegraph(cache, tmp_path, "schema").stdout)
+    assert schema["properties"]["graph"]["const"] == 1
+    plan = json.loads(
+        nodegraph(
+            cache, tmp_path, "plan", "glide/text_to_image", "--preset", "openai", "--json"
+        ).stdout
+    )
+    assert plan["flops"] > 1e12
+    assert nodegraph(cache, tmp_path, "cache").stdout
+    assert "MiB freed" in nodegraph(cache, tmp_path, "cache", "--clear").stdout
+
+
+def test_torch_is_not_imported_where_it_is_not_needed(cache: Path, tmp_path: Path) -> None:
+    nodegraph(cache, tmp_path, "nodes")
+    commands = [
+        ["--help"],
+        ["nodes"],
+        ["schema"],
+        ["fmt", "--check", "g.yaml"],
+        ["check", "--types", "glide/text_to_image"],
+    ]
+    (tmp_path / "g.yaml").write_text("graph: 1\nnodes:\noutputs:\n", encoding="utf-8")
+    for command in commands:
+        code = f"""
+import sys
+sys.argv = ["nodegraph", *{command!r}]
+from nodegraph.cli import app
+try:
+    app()
+except SystemExit:
+    pass
+assert "torch" not in sys.modules, {command!r}
+"""
+        environment = {**os.environ, "NODEGRAPH_CACHE": str(cache)}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_check_does_not_import_open_clip(cache: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+sys.argv = ["nodegraph", "check", "glide/text_to_image", "--preset", "openai"]
+from nodegraph.cli import app
+try:
+    app()
+except SystemExit as stop:
+    assert not stop.code
+assert "open_clip" not in sys.modules
+"""
+    environment = {**os.environ, "NODEGRAPH_CACHE": str(cache)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_shipped_graphs_are_formatted() -> None:
+    from nodegraph.fmt import formatted
+
+    for path in sorted((ROOT / "graphs").rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        assert formatted(text, str(path)) == text, path
