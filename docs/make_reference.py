@@ -1,0 +1,54 @@
+"""Write docs/nodes.md and docs/diagnostics.md from what is installed."""
+
+from pathlib import Path
+
+from nodegraph.api import registry
+from nodegraph.codes import CODES
+from nodegraph.node import NodeSpec, Port
+
+DOCS = Path(__file__).parent
+
+
+def nodes_page() -> str:
+    """Every node type by category, with ports and docs."""
+    specs = sorted(registry().nodes.values(), key=lambda s: (s.category, s.name))
+    lines = ["# Nodes", "", "Made by `make docs` from the installed nodes.", ""]
+    category = ""
+    for spec in specs:
+        if spec.category != category:
+            category = spec.category
+            lines += [f"## {category.capitalize()}", ""]
+        lines += node_section(spec)
+    return "\n".join(lines)
+
+
+def node_section(spec: NodeSpec) -> list[str]:
+    """One node type: docs, then a table of its ports."""
+    rows = [port_row(port) for port in spec.inputs]
+    gives = ", ".join(f"{port.name}: `{port.type}`" for port in spec.outputs) or "nothing"
+    table = ["| input | type | default | |", "|---|---|---|---|", *rows, ""] if rows else []
+    return [f"### `{spec.name}`", "", spec.doc, "", *table, f"Gives {gives}.", ""]
+
+
+def port_row(port: Port) -> str:
+    """A row of the table of inputs."""
+    kind = str(port.type).replace("|", "\\|")
+    default = "required" if port.required else f"`{port.default!r}`"
+    notes = [port.doc] if port.doc else []
+    if port.range is not None:
+        bounds = ("…" if b is None else f"{b:g}" for b in (port.range.low, port.range.high))
+        notes.append(" to ".join(bounds))
+    if port.menu:
+        notes.append(", ".join(str(choice) for choice in port.menu))
+    return f"| `{port.name}` | `{kind}` | {default} | {'; '.join(notes)} |"
+
+
+def diagnostics_page() -> str:
+    """The table of codes."""
+    rows = [f"| {code} | {name} | {meaning} |" for code, (name, meaning) in CODES.items()]
+    return "\n".join(["# Diagnostics", "", "| code | name | meaning |", "|---|---|---|", *rows, ""])
+
+
+if __name__ == "__main__":
+    (DOCS / "nodes.md").write_text(nodes_page(), encoding="utf-8")
+    (DOCS / "diagnostics.md").write_text(diagnostics_page(), encoding="utf-8")

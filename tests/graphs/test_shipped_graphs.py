@@ -1,0 +1,80 @@
+"""Every shipped graph checks without unknowns on the way to its outputs, and the small ones run."""
+
+from pathlib import Path
+
+import pytest
+
+from nodegraph.api import Options, find_graph, make_engine, registry
+from nodegraph.compile import Request, compile_graph
+from nodegraph.events import Completed, Finished
+from nodegraph.shapes import check_shapes
+
+NAMES = sorted(registry().graphs)
+COMPOSITES = sorted(registry().composites)
+
+
+def program_of(name: str, request: Request):
+    source = find_graph(name, registry())
+    return source, compile_graph(source, registry(), request).checked()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_checks(name: str) -> None:
+    source, program = program_of(name, Request(whole=False))
+    report = check_shapes(program, make_engine(registry(), source, Options(cached=False)))
+    assert report.diagnostics == ()
+    assert report.unknown == 0
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_composites_compile(name: str) -> None:
+    compiled = compile_graph(registry().composites[name], registry(), Request(whole=False))
+    assert compiled.diagnostics == ()
+    assert registry().nodes[name].composite
+
+
+def test_the_openai_preset_checks_without_weights() -> None:
+    source, program = program_of("glide/text_to_image", Request(preset="openai"))
+    report = check_shapes(program, make_engine(registry(), source, Options(cached=False)))
+    assert report.diagnostics == ()
+    assert "256, 256" in report.steps[-1].outputs[0]
+
+
+def ran(name: str, folder: Path, **inputs: object):
+    source, program = program_of(name, Request(inputs))
+    engine = make_engine(registry(), source, Options(out=folder, cached=False))
+    events = list(engine.run(program))
+    last = events[-1]
+    assert isinstance(last, Completed)
+    return last.outputs, [e.node for e in events if isinstance(e, Finished)]
+
+
+def test_points_are_learned(tmp_path: Path) -> None:
+    outputs, _ = ran("ddpm/points_2d", tmp_path, steps=30, count=16)
+    assert outputs["points"].png.startswith(b"\x89PNG")
+    again, _ = ran("ddpm/points_2d", tmp_path, steps=30, count=16)
+    assert again["points"] == outputs["points"]
+
+
+def test_training_graph_runs_and_its_models_are_usable(tmp_path: Path) -> None:
+    small = {"reader_steps": 2, "base_steps": 2, "upsample_steps": 2, "batch": 4, "interval": 1}
+    outputs, _ = ran("train/glide", tmp_path, **small)
+    assert [row[0] for row in outputs["base_history"].rows] == [1, 2]
+    assert outputs["base_samples"].shape[1] == 3
+    assert outputs["upsample_samples"].shape == (4, 3, 128, 128)
+    picture, _ = ran_with(tmp_path)
+    assert picture["image"].shape == (1, 3, 128, 128)
+
+
+def ran_with(folder: Path):
+    source, program = program_of("glide/text_to_image", Request({"models": str(folder / "glide"), "steps": "2"}))
+    engine = make_engine(registry(), source, Options(out=folder, cached=False, readable=(folder,)))
+    *_, last = engine.run(program)
+    return last.outputs, last
+
+
+def test_accuracy_is_measured(tmp_path: Path) -> None:
+    outputs, _ = ran("evaluate/prompt_accuracy", tmp_path, count=3, steps=2)
+    table = outputs["accuracy"]
+    assert table.column("objects") == [1, 2]
+    assert all(0 <= share <= 1 for share in table.column("colour"))

@@ -1,0 +1,125 @@
+"""Training: the loss falls, a killed training goes on as if nothing had happened, another training is not overwritten."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
+from nodes.diffusion.schedule import schedule
+from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
+from nodes.networks.tokenizer import tokenize
+from nodes.networks.unet import UNet
+from nodes.train import points_dataset
+from nodes.training.dataset import ShapesPictures
+from nodes.training.networks import PointsNetwork
+from nodes.training.objectives import ContrastiveObjective, DiffusionObjective
+from nodes.training.recipe import Recipe
+from nodes.training.trainer import Training, draw_for, train
+
+TINY = UNetConfig(
+    image_size=32,
+    model_channels=32,
+    multipliers=(1, 1),
+    blocks=1,
+    attention=(2,),
+    head_channels=32,
+    fold=4,
+    text=TextConfig(8, 24, 32, 1, 2, tokenizer=TokenizerConfig("words", ("a", "red", "circle"))),
+    trained=TrainedFor("v", False, "fixed_small", "cosine"),
+)
+
+
+def points(folder: Path, steps: int, **changes: object) -> Training:
+    network = PointsNetwork(2, 32, 2, schedule("cosine", 100))
+    objective = DiffusionObjective(network.schedule, "eps")
+    recipe = Recipe(steps=steps, batch_size=128, learning_rate=2e-3, warmup=10, cooldown=0, precision="float32", save_every=20, sample_every=20)
+    recipe = dataclasses.replace(recipe, **changes)
+    return Training(network.build(), objective, points_dataset(), recipe, folder, network.describe())
+
+
+def finish(training: Training):
+    running = train(training)
+    while True:
+        try:
+            next(running)
+        except StopIteration as stop:
+            return stop.value
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    state = finish(points(tmp_path, 200))
+    assert state.history[-1].loss < 0.75 * state.history[0].loss
+    assert [r.step for r in state.history] == list(range(20, 201, 20))
+
+
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    whole = finish(points(tmp_path / "whole", 60))
+    broken = train(points(tmp_path / "broken", 60))
+    next(broken)
+    next(broken)
+    broken.close()
+    resumed = finish(points(tmp_path / "broken", 60))
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name])
+    assert all(torch.equal(value, resumed.average[name]) for name, value in whole.average.items())
+    longer = finish(points(tmp_path / "broken", 80))
+    assert longer.step == 80
+
+
+def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
+    finish(points(tmp_path, 20))
+    with pytest.raises(ValueError, match="holds another training"):
+        finish(points(tmp_path, 20, learning_rate=1e-4))
+
+
+def test_a_step_draws_the_same_whenever_it_is_made() -> None:
+    first, again, other = draw_for(3, 7), draw_for(3, 7), draw_for(3, 8)
+    like = torch.zeros(4)
+    assert torch.equal(first.normal(like), again.normal(like))
+    assert first.choice.random() == again.choice.random()
+    assert first.choice.random() != other.choice.random()
+
+
+def test_a_text_network_learns_from_captions() -> None:
+    torch.manual_seed(0)
+    network = UNet(TINY)
+    draw = draw_for(0, 0)
+    batch = ShapesPictures(32).batch(draw.choice, 4)
+    for objective in (DiffusionObjective(schedule("cosine"), "v", 5.0), DiffusionObjective(schedule("linear"), "eps")):
+        loss = objective.loss(network, batch, draw)
+        assert loss.shape == (4,)
+        loss.mean().backward()
+    assert network.out_conv.weight.grad is not None
+
+
+def test_a_contrastive_loss_of_a_new_reader_is_chance() -> None:
+    from nodes.networks.reader import Reader
+
+    torch.manual_seed(0)
+    reader = Reader(TINY.text, 64)
+    draw = draw_for(0, 1)
+    loss = ContrastiveObjective().loss(reader, ShapesPictures(32).batch(draw.choice, 16), draw)
+    assert loss.shape == (16,)
+    assert 1.5 < loss.mean().item() < 8
+
+
+def test_models_survive_their_folder(tmp_path: Path) -> None:
+    network = UNet(TINY)
+    write_model(tmp_path, network, TINY, {"steps": 1})
+    assert read_config(tmp_path) == TINY
+    with pytest.raises(BadConfig, match="unknown key 'foldd'"):
+        config_from({"foldd": 2}, "config.json")
+    with pytest.raises(BadConfig, match="image_size"):
+        config_from({"image_size": "large"}, "config.json")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadConfig, match="format None"):
+        read_config(tmp_path)
+
+
+def test_words_are_tokens_whatever_their_case() -> None:
+    tokens = tokenize(TINY.text, ["A red  CIRCLE.", "a blue circle", ""])
+    assert tokens.ids[0, :4].tolist() == [2, 3, 4, 0]
+    assert tokens.ids[1, :3].tolist() == [2, 1, 4]
+    assert tokens.mask.sum(1).tolist() == [3, 3, 0]
