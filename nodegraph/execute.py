@@ -103,7 +103,7 @@ class _Run:
                 yield Cached(self.program.steps[index].name, found[index][1])
             else:
                 yield from self.step(index, keys[index])
-            self.free(index)
+                self.free(index)
         outputs = {name: self.value(self.program.outputs[name]) for name in names}
         yield Completed(outputs)
 

@@ -67,7 +67,9 @@ def test_training_graph_runs_and_its_models_are_usable(tmp_path: Path) -> None:
 
 
 def ran_with(folder: Path):
-    source, program = program_of("glide/text_to_image", Request({"models": str(folder / "glide"), "steps": "2"}))
+    source, program = program_of(
+        "glide/text_to_image", Request({"models": str(folder / "glide"), "steps": "2"})
+    )
     engine = make_engine(registry(), source, Options(out=folder, cached=False, readable=(folder,)))
     *_, last = engine.run(program)
     return last.outputs, last
@@ -78,3 +80,18 @@ def test_accuracy_is_measured(tmp_path: Path) -> None:
     table = outputs["accuracy"]
     assert table.column("objects") == [1, 2]
     assert all(0 <= share <= 1 for share in table.column("colour"))
+
+
+def test_batches_and_precision(tmp_path: Path) -> None:
+    from nodegraph import load
+
+    few = {"steps": "3", "seed": 5}
+    alone = load("glide/text_to_image", cached=False, out=tmp_path)(count=1, **few).image
+    many = load("glide/text_to_image", cached=False, out=tmp_path)(count=3, **few).image
+    close = (alone - many[:1]).abs() <= 2 / 255
+    assert float(close.float().mean()) >= 0.995
+    half = load("glide/text_to_image", cached=False, out=tmp_path, precision="bfloat16")(
+        count=1, **few
+    ).image
+    assert half.shape == alone.shape
+    assert bool(half.isfinite().all())

@@ -90,6 +90,22 @@ def test_only_what_changed_runs(registry: Registry) -> None:
     assert finished(changed) == {"first": "cached", "second": "ran"}
 
 
+def test_a_value_with_cached_and_running_readers_stays(registry: Registry) -> None:
+    nodes = """
+        root: {type: add, a: 1}
+        kept: {type: add, a: $root, b: 2}
+        changed: {type: add, a: $root, b: $amount}
+        out: {type: total, items: [$kept, $changed]}
+        """
+    running = engine(registry)
+    run(running, compiled(registry, nodes, "{out: $out}", "amount: {type: int}", amount=3))
+    outputs, events = run(
+        running, compiled(registry, nodes, "{out: $out}", "amount: {type: int}", amount=4)
+    )
+    assert outputs == {"out": 4 + 6}
+    assert finished(events) == {"root": "cached", "kept": "cached", "changed": "ran", "out": "ran"}
+
+
 def test_results_outlive_the_process_and_live_values_are_rebuilt(
     registry: Registry, tmp_path: Path
 ) -> None:

@@ -34,9 +34,20 @@ TINY = UNetConfig(
 def points(folder: Path, steps: int, **changes: object) -> Training:
     network = PointsNetwork(2, 32, 2, schedule("cosine", 100))
     objective = DiffusionObjective(network.schedule, "eps")
-    recipe = Recipe(steps=steps, batch_size=128, learning_rate=2e-3, warmup=10, cooldown=0, precision="float32", save_every=20, sample_every=20)
+    recipe = Recipe(
+        steps=steps,
+        batch_size=128,
+        learning_rate=2e-3,
+        warmup=10,
+        cooldown=0,
+        precision="float32",
+        save_every=20,
+        sample_every=20,
+    )
     recipe = dataclasses.replace(recipe, **changes)
-    return Training(network.build(), objective, points_dataset(), recipe, folder, network.describe())
+    return Training(
+        network.build(), objective, points_dataset(), recipe, folder, network.describe()
+    )
 
 
 def finish(training: Training):
@@ -87,7 +98,10 @@ def test_a_text_network_learns_from_captions() -> None:
     network = UNet(TINY)
     draw = draw_for(0, 0)
     batch = ShapesPictures(32).batch(draw.choice, 4)
-    for objective in (DiffusionObjective(schedule("cosine"), "v", 5.0), DiffusionObjective(schedule("linear"), "eps")):
+    for objective in (
+        DiffusionObjective(schedule("cosine"), "v", 5.0),
+        DiffusionObjective(schedule("linear"), "eps"),
+    ):
         loss = objective.loss(network, batch, draw)
         assert loss.shape == (4,)
         loss.mean().backward()

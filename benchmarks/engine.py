@@ -1,0 +1,187 @@
+"""The engine beside Hamilton, dask and plain Python on no-op nodes, in one run; medians. Prints a table in Markdown.
+
+`python benchmarks/engine.py [--repeats N]`. Node: (k + sum(inputs)) % 1000003. Every result is compared with plain Python's.
+"""
+
+import argparse
+import importlib.util
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nodegraph.cache import Cache, Memory
+from nodegraph.compile import SourceText, compile_graph
+from nodegraph.context import RunContext
+from nodegraph.events import Completed
+from nodegraph.execute import Engine
+from nodegraph.node import node
+from nodegraph.paths import Sandbox
+from nodegraph.registry import from_modules
+
+MODULUS = 1_000_003
+Edges = list[list[int]]
+
+
+@node(category="benchmark")
+def noop(k: int, inputs: list[int] = []) -> int:  # noqa: B006
+    """One node of the benchmark."""
+    return (k + sum(inputs)) % MODULUS
+
+
+def chain(count: int) -> Edges:
+    return [[i - 1] if i else [] for i in range(count)]
+
+
+def wide(count: int) -> Edges:
+    return [[], *[[0] for _ in range(count - 2)], list(range(1, count - 1))]
+
+
+def scattered(count: int) -> Edges:
+    rng = random.Random(0)
+    return [rng.sample(range(i), min(2, i)) for i in range(count)]
+
+
+def yaml_of(edges: Edges, changed: int | None = None) -> str:
+    lines = ["graph: 1", "nodes:"]
+    for number, inputs in enumerate(edges):
+        k = number + (MODULUS // 2 if number == changed else 0)
+        wires = ", ".join(f"$n{i}" for i in inputs)
+        lines += [
+            f"  n{number}:",
+            "    type: noop",
+            f"    note: node number {number}",
+            f"    k: {k}",
+            f"    inputs: [{wires}]",
+            "",
+        ]
+    return "\n".join([*lines, f"outputs: {{out: $n{len(edges) - 1}}}", ""])
+
+
+def plain(edges: Edges) -> int:
+    values: list[int] = []
+    for number, inputs in enumerate(edges):
+        values.append((number + sum(values[i] for i in inputs)) % MODULUS)
+    return values[-1]
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def ours(edges: Edges) -> dict[str, float]:
+    registry = from_modules([sys.modules[__name__]])
+    text, changed = yaml_of(edges), yaml_of(edges, len(edges) // 2)
+    load = timed(lambda: compile_graph(SourceText("b.yaml", text), registry).checked())
+    program = compile_graph(SourceText("b.yaml", text), registry).checked()
+    other = compile_graph(SourceText("b.yaml", changed), registry).checked()
+    cache = Cache(Memory(entries=4 * len(edges)))
+    engine = Engine(registry, RunContext(Sandbox((), Path())), cache)
+
+    def run(what: object) -> int:
+        *_, last = engine.run(what)  # type: ignore[arg-type]
+        assert isinstance(last, Completed)
+        return last.outputs["out"]
+
+    assert run(program) == plain(edges)
+    cache.memory._held.clear()
+    times = {
+        "load + check": load,
+        "cold": timed(lambda: run(program)),
+        "cached": timed(lambda: run(program)),
+    }
+    return {**times, "one change": timed(lambda: run(other))}
+
+
+def dask_get(edges: Edges) -> dict[str, float]:
+    import dask
+
+    graph = {
+        f"n{i}": (lambda k, xs: (k + sum(xs)) % MODULUS, i, [f"n{j}" for j in xs])
+        for i, xs in enumerate(edges)
+    }
+    last = f"n{len(edges) - 1}"
+    assert dask.get(graph, last) == plain(edges)
+    return {"cold": timed(lambda: dask.get(graph, last))}
+
+
+def hamilton_execute(edges: Edges) -> dict[str, float]:
+    from hamilton import ad_hoc_utils, driver
+
+    scope: dict[str, Any] = {}
+    for number, inputs in enumerate(edges):
+        names = ", ".join(f"n{i}: int" for i in inputs)
+        total = " + ".join(["0", *[f"n{i}" for i in inputs]])
+        exec(
+            f"def n{number}({names}) -> int:\n    return ({number} + {total}) % {MODULUS}\n", scope
+        )
+    functions = [scope[f"n{number}"] for number in range(len(edges))]
+    module = ad_hoc_utils.create_temporary_module(
+        *functions, module_name=f"bench_nodes_{len(sys.modules)}"
+    )
+    made = driver.Builder().with_modules(module).build()
+    last = f"n{len(edges) - 1}"
+    assert made.execute([last])[last] == plain(edges)
+    return {"cold": timed(lambda: made.execute([last]))}
+
+
+def plain_python(edges: Edges) -> dict[str, float]:
+    return {"cold": timed(lambda: plain(edges))}
+
+
+def median(
+    measure: Callable[[Edges], dict[str, float]], edges: Edges, repeats: int
+) -> dict[str, float]:
+    rows = [measure(edges) for _ in range(repeats)]
+    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+
+
+def start_up(repeats: int) -> float:
+    command = [str(Path(sys.executable).with_name("nodegraph")), "--help"]
+    return statistics.median(
+        timed(lambda: subprocess.run(command, capture_output=True, check=True))
+        for _ in range(repeats)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
+    engines: dict[str, Callable[[Edges], dict[str, float]]] = {
+        "nodegraph": ours,
+        "plain Python": plain_python,
+    }
+    if importlib.util.find_spec("dask"):
+        engines["dask.get"] = dask_get
+    if importlib.util.find_spec("hamilton"):
+        engines["Hamilton"] = hamilton_execute
+    print(
+        "| graph | engine | load + check s | cold µs/node | cached µs/node | one change µs/node |"
+    )
+    print("|---|---|--:|--:|--:|--:|")
+    for shape in (chain, wide, scattered):
+        for count in (100, 1_000, 10_000):
+            for name, measure in engines.items():
+                if name == "Hamilton" and (
+                    count > 1_000 or (count == 1_000 and shape is not scattered)
+                ):
+                    continue  # recursion limit in lines, quadratic in wide nodes
+                row = median(measure, shape(count), repeats)
+                cells = [f"{row['load + check']:.3f}" if "load + check" in row else ""]
+                cells += [
+                    f"{row[k] / count * 1e6:.1f}" if k in row else ""
+                    for k in ("cold", "cached", "one change")
+                ]
+                print(f"| {shape.__name__} {count:,} | {name} | {' | '.join(cells)} |", flush=True)
+    print(f"\n`nodegraph --help`: {start_up(repeats):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
