@@ -153,11 +153,11 @@ def ranged_betas(kind: Kind, low: float, high: float, steps: int) -> np.ndarray:
     if kind in ("warmup10", "warmup50"):
         return _warmup(low, high, steps, 0.1 if kind == "warmup10" else 0.5)
     if kind == "geometric":
-        return np.exp(np.linspace(np.log(low), np.log(high), steps))
+        return low * (high / low) ** np.linspace(0, 1, steps)
     if kind == "quad":
-        return np.linspace(low**0.5, high**0.5, steps) ** 2
+        return np.square(np.linspace(low**0.5, high**0.5, steps))
     if kind == "jsd":
-        return 1.0 / np.linspace(steps, 1, steps)
+        return np.array([1 / (steps - i) for i in range(steps)])
     return np.linspace(low, high, steps) if kind == "linear" else np.full(steps, high)
 
 

@@ -9,7 +9,7 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import eps_from_x0, v_from_x0
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ancestral, ddim, ddim_inversion, dpm_solver
-from nodes.diffusion.schedule import Schedule, at, schedule
+from nodes.diffusion.schedule import Schedule, schedule
 
 MEAN = torch.tensor([0.5, -0.3])
 COVARIANCE = torch.tensor([[0.30, 0.12], [0.12, 0.15]])
