@@ -155,7 +155,9 @@ def ranged_betas(kind: Kind, low: float, high: float, steps: int) -> np.ndarray:
     if kind == "geometric":
         return low * (high / low) ** np.linspace(0, 1, steps)
     if kind == "quad":
-        return np.square(np.linspace(low**0.5, high**0.5, steps))
+        return np.array(
+            [(low**0.5 + (high**0.5 - low**0.5) * i / (steps - 1)) ** 2 for i in range(steps)]
+        )
     if kind == "jsd":
         return np.array([1 / (steps - i) for i in range(steps)])
     return np.linspace(low, high, steps) if kind == "linear" else np.full(steps, high)
