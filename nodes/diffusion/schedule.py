@@ -156,7 +156,7 @@ def ranged_betas(kind: Kind, low: float, high: float, steps: int) -> np.ndarray:
         return low * (high / low) ** np.linspace(0, 1, steps)
     if kind == "quad":
         return np.array(
-            [(low**0.5 + (high**0.5 - low**0.5) * i / (steps - 1)) ** 2 for i in range(steps)]
+            [(low**0.5 + (high**0.5 - low**0.5) * i / max(1, steps - 1)) ** 2 for i in range(steps)]
         )
     if kind == "jsd":
         return np.array([1 / (steps - i) for i in range(steps)])

@@ -56,7 +56,7 @@ class TextReader:
 
 @dataclass(frozen=True)
 class UNetNetwork(Network[UNet]):
-    """A UNet like `model`: from `start`'s weights, with `reader`'s text transformer, or from scratch."""
+    """A UNet: from `start`'s weights, else with `reader`'s text transformer, or from scratch."""
 
     config: UNetConfig
     device: str = "cpu"
@@ -68,11 +68,11 @@ class UNetNetwork(Network[UNet]):
     def build(self) -> UNetModule:
         torch.manual_seed(0)
         network = UNetModule(self.config)
+        if self.reader is not None and network.text is not None:
+            _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         if self.start is not None and self.start.folder is not None:
             weights = read_weights(self.start.folder / WEIGHTS_FILE)
             network.load_state_dict({k: v.float() for k, v in weights.items()})
-        if self.reader is not None and network.text is not None:
-            _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         return network
 
     def describe(self) -> Mapping[str, Any]:
