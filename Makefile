@@ -32,6 +32,7 @@ bench: setup
 
 docs: setup  ## the reference of nodes and diagnostics, from what is installed
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/nodegraph schema --out graph.schema.json
 
 clean:
 	rm -rf $(VENV) out site

@@ -38,5 +38,9 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "E403": ("bad-value", "A node refuses a value."),
     "W101": ("unused-node", "Nothing that comes out depends on this node."),
+    "W103": (
+        "renamed-port",
+        "A port has its name of an older version of the node; it is read under the new one.",
+    ),
     "W102": ("unused-input", "No node uses this input."),
 }

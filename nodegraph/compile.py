@@ -440,7 +440,7 @@ class _Compiler:
         self, node: GraphNode, spec: NodeSpec, source: SourceText, scope: Scope, path: str
     ) -> Bound:
         bound: dict[str, TypeRef] = {}
-        values = self.values(node, spec.inputs, source, scope, bound)
+        values = self.values(self.migrated(node, spec), spec.inputs, source, scope, bound)
         if values is None:
             return ABSENT
         types = tuple(resolved(port.type, bound) for port in spec.outputs)
@@ -448,6 +448,25 @@ class _Compiler:
         self.steps.append(Step(path, spec, values, node.span, types))
         ports = zip(spec.outputs, types, strict=True)
         return Bound({p.name: (Wire(index, i, node.span), t) for i, (p, t) in enumerate(ports)})
+
+    def migrated(self, node: GraphNode, spec: NodeSpec) -> GraphNode:
+        """The node with the port names of older versions replaced by today's."""
+        names = {old: new for renamed in spec.renames.values() for old, new in renamed.items()}
+        old = [name for name in node.inputs if name in names and names[name] not in node.inputs]
+        for name in old:
+            message = (
+                f"'{spec.name}' calls input '{name}' '{names[name]}' since version {spec.version}"
+            )
+            self.fault("W103", message, node.keys[name], f"write {names[name]}", node.name)
+        if not old:
+            return node
+        now = {name: names[name] if name in old else name for name in node.inputs}
+        inputs = {now[name]: value for name, value in node.inputs.items()}
+        return replace(
+            node,
+            inputs=inputs,
+            keys={now.get(name, name): span for name, span in node.keys.items()},
+        )
 
     def values(
         self,

@@ -42,6 +42,12 @@ def total(items: list[int], kind: Literal["sum", "max"] = "sum") -> int:
     return sum(items) if kind == "sum" else max(items)
 
 
+@node(category="test", version=3, renames={1: {"number": "value"}, 2: {"amount": "value"}})
+def renamed(value: int, times: int = 2) -> int:
+    """A node whose port had other names."""
+    return value * times
+
+
 @node(category="test")
 def several(a: int) -> list[int]:
     """Three numbers."""

@@ -203,3 +203,11 @@ def test_absent_inputs_prune_what_needs_them() -> None:
     source = SourceText("outer.yaml", outer, None, {"inner.yaml": inner})
     program = compile_graph(source, from_modules([library])).checked()
     assert [step.name for step in program.steps] == ["one/all", "two/extra", "two/all"]
+
+
+@pytest.mark.parametrize("name", ["number", "amount"])
+def test_ports_of_older_versions_are_read_under_their_new_names(name: str) -> None:
+    text = f"graph: 1\nnodes:\n  a: {{type: renamed, {name}: 4}}\noutputs: {{a: $a}}\n"
+    compiled = compile_graph(SourceText("x.yaml", text), from_modules([library]))
+    assert [(d.code, d.severity) for d in compiled.diagnostics] == [("W103", "warning")]
+    assert list(compiled.checked().steps[0].inputs) == ["value"]
