@@ -13,10 +13,6 @@ from torch import Tensor
 HERE = Path(__file__).parent / "data"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--golden", default=None, help="Folder of golden data in the same format.")
-
-
 @dataclass(frozen=True)
 class Golden:
     folder: Path
