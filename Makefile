@@ -17,8 +17,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## a prompt becomes a picture, with the shipped weights
 	$(BIN)/nodegraph run graphs/glide/text_to_image.yaml --out out
 
-test: setup
-	$(BIN)/python -m pytest -q
+test: setup  ## one thread: the tensors of the tests are small
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q
 
 check: setup
 	$(BIN)/ruff format --check .

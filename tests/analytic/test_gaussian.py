@@ -13,7 +13,7 @@ from nodes.diffusion.schedule import Schedule, schedule
 
 MEAN = torch.tensor([0.5, -0.3])
 COVARIANCE = torch.tensor([[0.30, 0.12], [0.12, 0.15]])
-COUNT = 4000
+COUNT = 3000
 KINDS = ("eps", "x0", "v")
 
 
