@@ -24,6 +24,15 @@ SMALLEST_AREA = 6.0
 SIZE_BOUNDS = (4.8, 6.15)
 POOR = 0.4
 """Misfit above which a region may be two things."""
+DOUBTFUL = 0.15
+"""Misfit above which a region is also read by brightness, which JPEG keeps finer than colour."""
+PATIENCE = 1.25
+"""How much worse the reading by brightness may fit, its contrast being lower, and still be believed."""
+CHROMA_WEIGHT = 0.01
+LUMA_CHROMA = np.array(
+    [[0.299, 0.587, 0.114], [-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]], np.float32
+)
+"""RGB to luma and both chromas. Ref: JFIF 1.02, p. 3."""
 CENTRAL = 3.4
 APART = 3.0
 PARTS = (
@@ -37,6 +46,10 @@ PARTS = (
     "background",
     "correct",
 )
+
+
+Fit = tuple[str, float, float, float, float]
+"""Shape, radius, x, y in pixels, and misfit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +198,20 @@ def _explained(
     rgb = np.median(pixels[_core(region)], 0)
     others = _grown(strong & ~region)
     reach = _grown(_grown(region)) & (~others | region)
-    cover = _cover(pixels, ground, rgb) * reach
-    shape, radius, x, y, misfit = _best_fit(cover)
+    shape, radius, x, y, misfit = _read_fit(pixels, ground, rgb, reach)
     units = radius / scale
     return Seen(_nearest_colour(rgb), shape, _size(units), x / scale, y / scale, units, misfit)
+
+
+def _read_fit(pixels: np.ndarray, ground: np.ndarray, rgb: np.ndarray, reach: np.ndarray) -> Fit:
+    """The best fit by colour; where that is doubtful, by brightness if it fits about as well."""
+    fit = _best_fit(_cover(pixels, ground, rgb) * reach)
+    if fit[-1] <= DOUBTFUL:
+        return fit
+    brightness = (LUMA_CHROMA * np.sqrt([[1.0], [CHROMA_WEIGHT], [CHROMA_WEIGHT]])).T
+    cover = _cover(pixels @ brightness, ground @ brightness, rgb @ brightness)
+    bright = _best_fit(cover * reach)
+    return bright if bright[-1] < PATIENCE * fit[-1] else fit
 
 
 def _core(region: np.ndarray) -> np.ndarray:
@@ -222,9 +245,6 @@ def _moments(shape: str) -> tuple[float, float]:
     rows = np.arange(len(cover)) + 0.5 - half
     area = float(cover.sum())
     return area / radius**2, float((cover.sum(1) * rows).sum() / area / radius)
-
-
-Fit = tuple[str, float, float, float, float]
 
 
 def _best_fit(cover: np.ndarray) -> Fit:
