@@ -1,5 +1,6 @@
 """Models on a wire: handles with a configuration and a digest. Weights are read on first use, by the run's keeper."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +95,15 @@ class UNet:
             learned_variance=config.trained.learned_variance,
             fixed_variance=config.trained.fixed_variance,
             device=torch.device(self.device),
+            prepare=self._prepared,
+        )
+
+    def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Tokens as the keys and values that each attention makes of them: they are the same at every step."""
+        rest = dict(conditions)
+        tokens = rest.pop("tokens", None)
+        return (
+            conditions if tokens is None else {**rest, "context": self.module().projected(tokens)}
         )
 
     def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:

@@ -1,13 +1,15 @@
 """The denoiser algebra: one contract, (x_t, t) → Prediction, and one small wrapper for each technique.
 
-A denoiser names the network calls it needs (`leaves`) and says how their predictions combine (`combine`). `evaluate`
-makes the calls of many denoisers at once: each distinct leaf once, and leaves of one network in one batch. So guidance
-costs one network call a step, however deep the wrappers nest, and no wrapper or sampler knows about another.
+A denoiser names the network calls it needs (`leaves`) and says how their predictions combine (`combine`). An
+`evaluator` makes the calls of many denoisers at once: each distinct leaf once, and leaves of one network in one batch. So
+guidance costs one network call a step, however deep the wrappers nest, and no wrapper or sampler knows about another.
+What does not change over the steps of a run (the batch of conditions, and what a network makes of them) is made once.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -42,6 +44,10 @@ class Denoiser(ABC, Generic[X]):
     @abstractmethod
     def leaves(self) -> tuple["Leaf", ...]:
         """The network calls that `combine` needs, at the same (x_t, t)."""
+
+    def needs(self, t: Tensor) -> tuple["Leaf", ...]:
+        """The leaves that `combine` reads at t: all of them, where a technique does not leave some out."""
+        return self.leaves
 
     @abstractmethod
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
@@ -80,12 +86,20 @@ class Denoiser(ABC, Generic[X]):
         return evaluate([self], x_t, t)[0]
 
 
+Conditions = Mapping[str, Tensor]
+
+
+def _unchanged(conditions: Conditions) -> Conditions:
+    return conditions
+
+
 @dataclass(frozen=True, eq=False)
 class DiffusionNetwork:
     """A network with what its outputs mean.
 
     `call(x_t, t, **conditions)` → [B, C or 2C, …]; `learned_variance`: the second half of the channels is the raw
-    variance fraction. Denoisers of one `DiffusionNetwork` object share its calls.
+    variance fraction. `prepare` turns conditions [R, …] into those that `call` takes, once for a run: what of the
+    network does not depend on (x_t, t). Denoisers of one `DiffusionNetwork` object share its calls.
     """
 
     call: Callable[..., Tensor]
@@ -95,6 +109,7 @@ class DiffusionNetwork:
     learned_variance: bool = False
     fixed_variance: FixedVariance = "fixed_small"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    prepare: Callable[[Conditions], Conditions] = _unchanged
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +117,7 @@ class Leaf(Denoiser[Any]):
     """One network under one set of conditions: tensors [R, …] by name, R rows or one row for all."""
 
     network: DiffusionNetwork
-    conditions: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    conditions: Conditions = field(default_factory=dict[str, Tensor])
 
     @property
     def leaves(self) -> tuple["Leaf", ...]:
@@ -115,9 +130,10 @@ class Leaf(Denoiser[Any]):
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
         return known[self]
 
-    def expanded(self, batch: int) -> dict[str, Tensor]:
-        """The conditions with one row for each sample: `count` samples a row, row-major."""
-        return {name: _expand(value, batch, name) for name, value in self.conditions.items()}
+    def prepared(self, batch: int) -> dict[str, Tensor]:
+        """What the network takes, with one row for each sample: `count` samples a row of conditions, row-major."""
+        ready = self.network.prepare(self.conditions)
+        return {name: _expand(value, batch, name) for name, value in ready.items()}
 
 
 def _expand(value: Tensor, batch: int, name: str) -> Tensor:
@@ -126,15 +142,30 @@ def _expand(value: Tensor, batch: int, name: str) -> Tensor:
     return value.repeat_interleave(batch // len(value), 0)
 
 
+Evaluator = Callable[[Tensor, Tensor], list[Prediction]]
+
+
 def evaluate(denoisers: Sequence[Denoiser[Any]], x_t: Tensor, t: Tensor) -> list[Prediction]:
-    """Predictions of several denoisers at the same (x_t, t): distinct leaves once, leaves of one network in one call."""
-    known: dict[Leaf, Prediction] = {}
-    for group in _groups(dict.fromkeys(leaf for d in denoisers for leaf in d.leaves)):
-        known.update(zip(group, _call(group, x_t, t), strict=True))
-    return [denoiser.combine(x_t, t, known) for denoiser in denoisers]
+    """Predictions of several denoisers at one (x_t, t): distinct leaves once, leaves of one network in one call."""
+    return evaluator(denoisers, len(x_t))(x_t, t)
 
 
-def _groups(leaves: Mapping[Leaf, None]) -> list[list[Leaf]]:
+def evaluator(denoisers: Sequence[Denoiser[Any]], batch: int) -> Evaluator:
+    """`evaluate` for the steps of one run over `batch` samples: conditions are prepared at the first step that needs them."""
+
+    @cache
+    def groups(leaves: tuple[Leaf, ...]) -> list[_Group]:
+        return [_Group(some, _joined(some, batch)) for some in _of_one_call(leaves)]
+
+    def evaluated(x_t: Tensor, t: Tensor) -> list[Prediction]:
+        needed = tuple(dict.fromkeys(leaf for d in denoisers for leaf in d.needs(t)))
+        known = {leaf: p for group in groups(needed) for leaf, p in group.call(x_t, t)}
+        return [denoiser.combine(x_t, t, known) for denoiser in denoisers]
+
+    return evaluated
+
+
+def _of_one_call(leaves: tuple[Leaf, ...]) -> list[list[Leaf]]:
     """Leaves that fit into one call: the same network, and conditions of the same names and row shapes."""
     groups: dict[object, list[Leaf]] = {}
     for leaf in leaves:
@@ -143,13 +174,27 @@ def _groups(leaves: Mapping[Leaf, None]) -> list[list[Leaf]]:
     return list(groups.values())
 
 
-def _call(group: list[Leaf], x_t: Tensor, t: Tensor) -> list[Prediction]:
-    network = group[0].network
-    rows = [leaf.expanded(len(x_t)) for leaf in group]
-    conditions = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-    times = len(group)
-    output = network.call(x_t.repeat(times, *[1] * (x_t.ndim - 1)), t.repeat(times), **conditions)
-    return [_prediction(network, x_t, t, part) for part in output.chunk(times)]
+def _joined(leaves: list[Leaf], batch: int) -> dict[str, Tensor]:
+    rows = [leaf.prepared(batch) for leaf in leaves]
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Leaves of one network and their prepared conditions, one below the other."""
+
+    leaves: list[Leaf]
+    conditions: Conditions
+
+    def call(self, x_t: Tensor, t: Tensor) -> list[tuple[Leaf, Prediction]]:
+        network, times = self.leaves[0].network, len(self.leaves)
+        rows = x_t.repeat(times, *[1] * (x_t.ndim - 1))
+        output = network.call(rows, t.repeat(times), **self.conditions)
+        parts = output.chunk(times)
+        return [
+            (leaf, _prediction(network, x_t, t, part))
+            for leaf, part in zip(self.leaves, parts, strict=True)
+        ]
 
 
 def _prediction(network: DiffusionNetwork, x_t: Tensor, t: Tensor, output: Tensor) -> Prediction:

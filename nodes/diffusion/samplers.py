@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.denoisers import Denoiser, Prediction
+from nodes.diffusion.denoisers import Denoiser, Evaluator, Prediction, evaluator
 from nodes.diffusion.noise import INITIAL, NoiseSource
 from nodes.diffusion.process import (
     fixed_log_variance,
@@ -60,20 +60,21 @@ Move = Callable[[Tensor, int, Prediction, Tensor], Tensor]
 def _walk(denoiser: Denoiser[Any], schedule: Schedule, start: Start, move: Move) -> Sampling:
     _same_chain(denoiser, schedule)
     x_t = start.first(denoiser)
+    predict = evaluator([denoiser], len(x_t))
     last = len(schedule) - 1 if start.step is None else start.step
     for done, step in enumerate(range(last, -1, -1), 1):
         # A generator must not leave the caller's gradient mode changed while it waits.
         with torch.no_grad():
-            x_t, x0 = _one(denoiser, schedule, x_t, step, move)
+            x_t, x0 = _one(predict, schedule, x_t, step, move)
         yield Now(done, last + 1, x_t, x0)
     return x_t
 
 
 def _one(
-    denoiser: Denoiser[Any], schedule: Schedule, x_t: Tensor, step: int, move: Move
+    predict: Evaluator, schedule: Schedule, x_t: Tensor, step: int, move: Move
 ) -> tuple[Tensor, Tensor]:
     steps = torch.full((len(x_t),), step, device=x_t.device)
-    prediction = denoiser(x_t, schedule.timesteps.to(x_t.device)[steps])
+    [prediction] = predict(x_t, schedule.timesteps.to(x_t.device)[steps])
     return move(x_t, step, prediction, steps), prediction.x0
 
 
@@ -176,11 +177,12 @@ def ddim_inversion(denoiser: Denoiser[Any], schedule: Schedule, x0: Tensor) -> S
     """x_T from which DDIM with η = 0 returns about x_0 [B, …]. Ref: Song et al. 2021, §4.3; Dhariwal & Nichol 2021, App. F."""
     _same_chain(denoiser, schedule)
     x_t = x0.float().to(denoiser.device)
+    predict = evaluator([denoiser], len(x_t))
     total = len(schedule)
     for step in range(total):
         with torch.no_grad():
             steps = torch.full((len(x_t),), step, device=x_t.device)
-            prediction = denoiser(x_t, schedule.timesteps.to(x_t.device)[steps])
+            [prediction] = predict(x_t, schedule.timesteps.to(x_t.device)[steps])
             x_t = invert_step(schedule, x_t, steps, prediction)
         yield Now(step + 1, total, x_t, prediction.x0)
     return x_t

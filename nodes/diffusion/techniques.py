@@ -24,6 +24,9 @@ class ClassifierFreeGuidance(Denoiser[Any]):
     def leaves(self) -> tuple[Leaf, ...]:
         return (*self.cond.leaves, *self.uncond.leaves)
 
+    def needs(self, t: Tensor) -> tuple[Leaf, ...]:
+        return (*self.cond.needs(t), *self.uncond.needs(t))
+
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
         cond, uncond = self.cond.combine(x_t, t, known), self.uncond.combine(x_t, t, known)
         return Prediction(
@@ -50,6 +53,9 @@ class Wrapper(Denoiser[Any]):
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         return self.inner.leaves
+
+    def needs(self, t: Tensor) -> tuple[Leaf, ...]:
+        return self.inner.needs(t)
 
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
         return self.change(self.inner.combine(x_t, t, known), x_t, t)
@@ -112,6 +118,13 @@ class GuidanceInterval(Denoiser[Any]):
     def leaves(self) -> tuple[Leaf, ...]:
         return tuple(dict.fromkeys((*self.inside.leaves, *self.outside.leaves)))
 
+    def needs(self, t: Tensor) -> tuple[Leaf, ...]:
+        return self._at(t).needs(t)
+
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        within = bool((t >= self.start).all()) and bool((t <= self.end).all())
-        return (self.inside if within else self.outside).combine(x_t, t, known)
+        return self._at(t).combine(x_t, t, known)
+
+    def _at(self, t: Tensor) -> Denoiser[Any]:
+        """On shapes alone, where t has no values, `inside`: what costs most."""
+        within = t.is_meta or bool(((t >= self.start) & (t <= self.end)).all())
+        return self.inside if within else self.outside

@@ -111,7 +111,10 @@ def zeroed(module: M) -> M:
 
 
 class Attention(nn.Module):
-    """Self-attention over pixels, whose keys and values are joined by those of context tokens, under one softmax."""
+    """Self-attention over pixels, whose keys and values are joined by those of context tokens, under one softmax.
+
+    Those of the tokens do not change over the steps of a run: `context_kv` of [B, W, L] gives them, [B, 2C, L].
+    """
 
     def __init__(
         self, channels: int, heads: int, context_width: int | None, head_major: bool
@@ -126,14 +129,12 @@ class Attention(nn.Module):
         self.context_kv = nn.Conv1d(context_width, 2 * channels, 1) if context_width else None
         self.proj = zeroed(nn.Conv1d(channels, channels, 1))
 
-    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         b, c, height, width = x.shape
         pixels = x.reshape(b, c, -1)  # [B, C, N]
         q, k, v = self._split(self.qkv(self.norm(pixels)), 3)  # each [B·heads, d, N]
-        if self.context_kv is not None and context is not None:
-            key, value = self._split(
-                self.context_kv(context.to(x.dtype)), 2
-            )  # each [B·heads, d, L]
+        if context is not None:
+            key, value = self._split(context.to(x.dtype), 2)  # each [B·heads, d, L]
             k, v = torch.cat([key, k], -1), torch.cat([value, v], -1)  # [B·heads, d, L + N]
         h = attend(q, k, v).reshape(b, c, -1)  # [B, C, N]
         return x + self.proj(h).reshape(b, c, height, width)  # [B, C, H, W]

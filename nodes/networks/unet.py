@@ -1,6 +1,8 @@
 """The UNet of guided diffusion, GLIDE and unCLIP. Conditions arrive as three plain tensors, whatever made them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 import torch.nn.functional as F
@@ -18,16 +20,19 @@ from nodes.networks.blocks import (
 from nodes.networks.config import UNetConfig
 from nodes.networks.text import TextTransformer
 
+Contexts = Iterator[Tensor | None]
+"""Keys and values of the context tokens [B, 2C, L] for one attention after the other, or None for each."""
+
 
 class Stage(nn.ModuleList):
-    """Layers that run one after the other, each given what it takes."""
+    """Layers that run one after the other, each given what it takes; each attention takes the next of `contexts`."""
 
-    def forward(self, h: Tensor, embedding: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, h: Tensor, embedding: Tensor, contexts: Contexts) -> Tensor:
         for layer in self:
             if isinstance(layer, ResBlock):
                 h = layer(h, embedding)
             elif isinstance(layer, Attention):
-                h = layer(h, context)
+                h = layer(h, next(contexts))
             else:
                 h = layer(h)
         return h
@@ -79,6 +84,7 @@ class UNet(nn.Module):
     `forward(x_t [B, C, H, W], t [B], embedding [B, E], tokens [B, L, W], pixels [B, K, H, W])` → [B, C or 2C, H, W].
     `embedding` joins the time embedding (pooled text, label), `tokens` the attention (text), `pixels` stand beside x_t
     (known pixels and mask, low-resolution picture). `text` and `label_embedding` make them from a text or a label.
+    In place of the tokens, `context` [B, ΣK, L] gives what `projected` made of them, once for many steps.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -135,26 +141,44 @@ class UNet(nn.Module):
         embedding: Tensor | None = None,
         tokens: Tensor | None = None,
         pixels: Tensor | None = None,
+        context: Tensor | None = None,
     ) -> Tensor:
         dtype = self.out_conv.weight.dtype
         x = x_t if pixels is None else torch.cat([x_t, pixels.to(x_t.dtype)], 1)  # [B, C + K, H, W]
         h = F.pixel_unshuffle(x.to(dtype), self.config.fold)  # [B, (C + K)·k², H/k, W/k]
         e = self.time(timestep_embedding(t, self.config.model_channels).to(dtype))  # [B, E]
         e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
-        context = None if tokens is None else tokens.transpose(1, 2)  # [B, W, L]
-        h = self._through(h, e, context)  # [B, D, H/k, W/k]
+        h = self._through(h, e, self._contexts(tokens, context))  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
         return F.pixel_shuffle(h, self.config.fold).to(x_t.dtype)  # [B, C', H, W]
 
-    def _through(self, h: Tensor, e: Tensor, context: Tensor | None) -> Tensor:
+    def _through(self, h: Tensor, e: Tensor, contexts: Contexts) -> Tensor:
         skips: list[Tensor] = []
         for stage in self.inputs:
-            h = stage(h, e, context)
+            h = stage(h, e, contexts)
             skips.append(h)
-        h = self.middle(h, e, context)
+        h = self.middle(h, e, contexts)
         for stage in self.outputs:
-            h = stage(torch.cat([h, skips.pop()], 1), e, context)
+            h = stage(torch.cat([h, skips.pop()], 1), e, contexts)
         return h
+
+    def _readers(self) -> list[nn.Conv1d]:
+        """What turns tokens into keys and values, one for each attention, in the order in which they run."""
+        attentions = (m for m in self.modules() if isinstance(m, Attention))
+        return [a.context_kv for a in attentions if a.context_kv is not None]
+
+    def projected(self, tokens: Tensor) -> Tensor:
+        """Keys and values of tokens [B, L, W] for every attention, one below the other, [B, ΣK, L]."""
+        columns = tokens.transpose(1, 2).to(self.out_conv.weight.dtype)  # [B, W, L]
+        return torch.cat([reader(columns) for reader in self._readers()], 1)
+
+    def _contexts(self, tokens: Tensor | None, context: Tensor | None) -> Contexts:
+        readers = self._readers()
+        if not readers or (tokens is None and context is None):
+            return repeat(None)
+        context = self.projected(tokens) if context is None and tokens is not None else context
+        assert context is not None
+        return iter(context.split([reader.out_channels for reader in readers], 1))
 
 
 def upsampled(image: Tensor, size: int) -> Tensor:
