@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.cache import Cache, Disk
+from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, Request, SourceText, compile_graph
 from nodegraph.context import RunContext
 from nodegraph.errors import Diagnostic
 from nodegraph.events import Completed, Event
-from nodegraph.execute import CancelToken, Engine
+from nodegraph.execute import Engine
 from nodegraph.paths import Sandbox, cache_folder
 from nodegraph.registry import Registry, installed
 from nodegraph.types import Precision

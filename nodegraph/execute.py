@@ -5,13 +5,14 @@ token, cancels at the next step of a sampler.
 """
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nodegraph.cache import Cache
+from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
@@ -20,21 +21,6 @@ from nodegraph.node import Progress
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 
 Outputs = tuple[Any, ...]
-
-
-@dataclass(slots=True)
-class CancelToken:
-    """Set from any thread; the run stops at the next step of a sampler, or the next node."""
-
-    _flag: threading.Event = field(default_factory=threading.Event)
-
-    def cancel(self) -> None:
-        self._flag.set()
-
-    def check(self) -> None:
-        """Raises Cancelled if the run is to stop."""
-        if self._flag.is_set():
-            raise Cancelled("the run was cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +162,13 @@ class _Run:
     def call(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Any]:
         function = self.engine.library.function(step.spec)
         if not step.spec.generator:
-            return _guarded(function, inputs)
+            return _guarded(self.token, function, inputs)
         generator = cast("Generator[Progress, None, Any]", function(**inputs))
         try:
             while True:
                 self.token.check()
                 try:
-                    now = _guarded(lambda: next(generator), {})
+                    now = _guarded(self.token, generator.__next__, {})
                 except StopIteration as stop:
                     return stop.value
                 yield Stepped(step.name, now.done, now.total, now.preview, now.note)
@@ -230,10 +216,9 @@ def _outputs(step: Step, result: Any) -> Outputs:
     return tuple(found)
 
 
-def _guarded(function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
+def _guarded(token: CancelToken, function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
     """Call without gradients, whatever the thread had set; torch is not imported for it."""
     torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "no_grad"):
-        return function(**inputs)
-    with torch.no_grad():
+    grad = torch.no_grad() if torch is not None and hasattr(torch, "no_grad") else nullcontext()
+    with grad, cancellable(token):
         return function(**inputs)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodegraph.cancel import cancel_point
 from nodegraph.errors import Mismatch
 from nodegraph.residency import Residency
 from nodegraph.types import Context, PortType
@@ -73,8 +74,10 @@ class UNet:
             )
         with torch.device("meta"):
             network = UNetModule(self.config)
-        dtype = DTYPES[self.precision]
-        weights = {key: value.to(dtype) for key, value in read_weights(path).items()}
+        weights: dict[str, Tensor] = {}
+        for key, value in read_weights(path):
+            cancel_point()
+            weights[key] = value.to(DTYPES[self.precision])
         network.load_state_dict(weights, assign=True)
         return network.eval().requires_grad_(False)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
@@ -87,11 +88,14 @@ def _half(value: Tensor) -> Tensor:
     return value.half() if value.is_floating_point() else value
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weights file: safetensors, or a torch file, of which only tensors are read."""
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read."""
+    if path.suffix != ".safetensors":
+        yield from torch.load(path, map_location="cpu", weights_only=True, mmap=True).items()
+        return
+    with safe_open(path, "pt") as file:
+        for key in file.keys():  # noqa: SIM118 (not a mapping)
+            yield key, file.get_tensor(key)
 
 
 def weights_digest(folder: Path) -> str:

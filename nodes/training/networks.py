@@ -72,7 +72,7 @@ class UNetNetwork(Network[UNet]):
             _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         if self.start is not None and self.start.folder is not None:
             weights = read_weights(self.start.folder / WEIGHTS_FILE)
-            network.load_state_dict({k: v.float() for k, v in weights.items()})
+            network.load_state_dict({k: v.float() for k, v in weights})
         return network
 
     def describe(self) -> Mapping[str, Any]:

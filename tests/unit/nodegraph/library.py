@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from nodegraph import Doc, Mismatch, PortType, Progress, Range, node
+from nodegraph.cancel import cancel_point
 
 calls: list[str] = []
 T = TypeVar("T")
@@ -106,6 +107,15 @@ def steps(count: int) -> Generator[Progress, None, int]:
     for done in range(1, count + 1):
         yield Progress(done, count)
     return count
+
+
+@node(category="test")
+def load_slowly(pieces: int) -> int:
+    """Long work that is no generator: it asks between its pieces whether it is to stop."""
+    for _ in range(pieces):
+        calls.append("piece")
+        cancel_point()
+    return pieces
 
 
 @node(category="test", pure=False)

@@ -13,11 +13,12 @@ import library
 import pytest
 
 from nodegraph.cache import Cache, Disk
+from nodegraph.cancel import CancelToken, cancel_point
 from nodegraph.compile import Compiled, Request, SourceText, compile_graph
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped
-from nodegraph.execute import CancelToken, Engine
+from nodegraph.execute import Engine
 from nodegraph.paths import Outside, Sandbox
 from nodegraph.registry import Registry, from_modules
 
@@ -191,6 +192,34 @@ def test_a_run_is_cancelled_between_steps(registry: Registry) -> None:
                 made += 1
                 token.cancel()
     assert made == 1
+
+
+def test_a_load_is_cancelled_between_its_pieces(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = compiled(registry, "slow: {type: load_slowly, pieces: 1000}", "{out: $slow}")
+    token = CancelToken()
+    monkeypatch.setattr(library, "calls", _CancelsAt(token, 3))
+    with pytest.raises(Cancelled):
+        list(engine(registry).run(found.checked(), token=token))
+    assert len(library.calls) == 3
+
+
+class _CancelsAt(list[str]):
+    """Cancels at the n-th entry, as another thread would."""
+
+    def __init__(self, token: CancelToken, count: int) -> None:
+        super().__init__()
+        self.token, self.count = token, count
+
+    def append(self, entry: str) -> None:
+        super().append(entry)
+        if len(self) == self.count:
+            self.token.cancel()
+
+
+def test_cancel_points_outside_a_run_do_nothing() -> None:
+    cancel_point()
 
 
 def test_values_are_freed_after_their_last_use(registry: Registry) -> None:
