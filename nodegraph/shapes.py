@@ -9,7 +9,8 @@ from nodegraph.execute import Engine
 from nodegraph.keys import Literals
 from nodegraph.node import Declaration, Progress
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
-from nodegraph.tensors import NeedsData, abstract_run, describe, module_path
+from nodegraph.tensors import Cost, NeedsData, abstract_run, describe, module_path
+from nodegraph.types import Weights
 
 
 class _Unknown:
@@ -22,11 +23,17 @@ UNKNOWN = _Unknown()
 
 @dataclass(frozen=True, slots=True)
 class StepShapes:
-    """What a step gives, described, and what it would cost. `reason`: why its shapes are unknown."""
+    """What a step gives, described, and what it would cost. `reason`: why its shapes are unknown.
+
+    `flops`; bytes of the tensors it makes: at their `peak`, and `kept` in its outputs; `models`: those on its ports.
+    """
 
     name: str
     outputs: tuple[str, ...]
     flops: int = 0
+    peak: int = 0
+    kept: int = 0
+    models: tuple[Weights, ...] = ()
     reason: str | None = None
 
 
@@ -69,8 +76,9 @@ class _Checker:
             return StepShapes(
                 step.name, ("unknown",) * len(unknown), reason="its inputs are unknown"
             )
+        models = self.models(step, inputs)
         try:
-            outputs, flops = self.call(step, inputs)
+            outputs, cost = self.call(step, inputs)
         except NeedsData as error:
             self.values.append(unknown)
             return StepShapes(step.name, ("unknown",) * len(unknown), reason=str(error))
@@ -79,9 +87,18 @@ class _Checker:
             self.fault(step, error)
             return StepShapes(step.name, ("unknown",) * len(unknown), reason="it failed")
         self.values.append(outputs)
-        return StepShapes(
-            step.name, tuple(self.describe(step, i, v) for i, v in enumerate(outputs)), flops
-        )
+        described = tuple(self.describe(step, i, v) for i, v in enumerate(outputs))
+        return StepShapes(step.name, described, cost.flops, cost.peak, cost.kept, models)
+
+    def models(self, step: Step, inputs: dict[str, Any]) -> tuple[Weights, ...]:
+        """What the models on a step's ports need; asked before the call, so that it builds them outside of its count."""
+        found: dict[str, Weights] = {}
+        for port in step.spec.inputs:
+            kind = self.engine.library.port_type(port.type.name)
+            if kind is not None and kind.weights is not None and inputs.get(port.name) is not None:
+                need = kind.weights(inputs[port.name])
+                found[need.identity] = need
+        return tuple(found.values())
 
     def inputs(self, step: Step) -> dict[str, Any] | None:
         """The values on the ports; None where a literal could not be read, which is reported."""
@@ -122,17 +139,17 @@ class _Checker:
             return UNKNOWN
         return port.example(self.literals.context)
 
-    def call(self, step: Step, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], int]:
+    def call(self, step: Step, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], Cost]:
         function = self.engine.library.function(step.spec)
         declaration: Declaration | None = getattr(function, "__node__", None)
         chosen = (declaration.abstract if declaration else None) or function
         with abstract_run() as cost:
             result, share = _driven(chosen(**inputs))
-            flops = int(cost().flops * share)
+            spent = cost()
             outputs = result if len(step.spec.outputs) != 1 else (result,)
             for index, value in enumerate(outputs or ()):
                 self.probe(step, index, value)
-        return tuple(outputs or ()), flops
+        return tuple(outputs or ()), replace(spent, flops=int(spent.flops * share))
 
     def probe(self, step: Step, index: int, value: Any) -> None:
         port = self.engine.library.port_type(step.output_types[index].name)

@@ -1,5 +1,6 @@
 """The engine's only meeting with torch: abstract runs on the meta device, their costs, and what went wrong in them."""
 
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 
 class NeedsData(Exception):
@@ -55,17 +57,61 @@ def shown(tensor: Tensor) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an abstract call would cost: floating-point operations."""
+    """What a call costs: floating-point operations; bytes of tensors that it makes, at their peak and in the end."""
 
     flops: int
+    peak: int
+    kept: int
+
+
+class Allocations(TorchDispatchMode):
+    """Bytes of the storages that are made inside, while they live: `now`, and `peak`. Views and parameters cost nothing."""
+
+    def __init__(self, device: str) -> None:
+        cast(Any, super()).__init__()
+        self.device = device
+        self.now = 0
+        self.peak = 0
+        self._seen: Any = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._known(args)
+        made = func(*args, **(kwargs or {}))
+        for leaf in _leaves(made):
+            if leaf.device.type == self.device:
+                self._count(leaf.untyped_storage())
+        return made
+
+    def _known(self, args: Any) -> None:
+        """What comes in from outside is not made here, though a view of it may come out."""
+        for leaf in args:
+            if isinstance(leaf, Tensor):
+                self._seen.setdefault(leaf.untyped_storage(), None)
+
+    def _count(self, storage: Any) -> None:
+        if storage not in self._seen:
+            size = storage.nbytes()
+            self._seen[storage] = None
+            self.now += size
+            self.peak = max(self.peak, self.now)
+            weakref.finalize(storage, self._freed, size)
+
+    def _freed(self, size: int) -> None:
+        self.now -= size
+
+
+def _leaves(made: Any) -> list[Tensor]:
+    """The tensors of an operation's result."""
+    several = cast("list[Any]", made) if isinstance(made, list | tuple) else [made]
+    return [leaf for leaf in several if isinstance(leaf, Tensor)]
 
 
 @contextmanager
 def abstract_run() -> Generator[Callable[[], Cost]]:
     """Run what is inside on shapes, without gradients; the function that it gives tells the cost afterwards."""
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), ShapesOnly(), counter:
-        yield lambda: Cost(counter.get_total_flops())
+    counter, memory = FlopCounterMode(display=False), Allocations("meta")
+    with torch.no_grad(), memory, ShapesOnly(), counter:
+        yield lambda: Cost(counter.get_total_flops(), memory.peak, memory.now)
 
 
 def module_path(trace: TracebackType | None) -> str:

@@ -81,6 +81,21 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """What a model needs: `identity` is equal for handles that share weights; `size` in bytes at the run's precision.
+
+    `here`: the weights are on this machine; else `download` is what must be fetched, in bytes, or None if not known.
+    """
+
+    name: str
+    identity: str
+    parameters: int
+    size: int
+    here: bool = True
+    download: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PortType:
     """Behaviour of a named port type. Every function is optional; what is missing is an honest default.
 
@@ -92,6 +107,7 @@ class PortType:
     * `describe(value)`: one line (shape, range, device). `preview(value)`: PNG bytes, or None.
     * `example(context)`: a value for shape checks of a graph whose required input is not given.
     * `probe(value)`: use a lazy value once, on shapes only, so that what is wrong with it shows where it was made.
+    * `weights(value)`: what a model needs in memory and on disk, without reading it.
     * `parts(literal)`: names and types of the parts of a bundle (`$models.base`), from an index, without torch.
     """
 
@@ -110,4 +126,5 @@ class PortType:
     example: Callable[[Context], Any] | None = None
     parts: Callable[[Any], Mapping[str, str]] | None = None
     probe: Callable[[Any], None] | None = None
+    weights: Callable[[Any], Weights] | None = None
     widens_to: tuple[str, ...] = field(default=())

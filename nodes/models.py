@@ -12,7 +12,7 @@ from torch import Tensor
 from nodegraph.cancel import cancel_point
 from nodegraph.errors import Mismatch
 from nodegraph.residency import Residency
-from nodegraph.types import Context, PortType
+from nodegraph.types import Context, PortType, Weights
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -55,16 +55,25 @@ class UNet:
         """The network on its device, its weights loaded on first use. Raises MissingWeights."""
         if self.abstract:
             return self._skeleton
-        identity = f"{self.digest}/{self.precision}"
-        return self.residency.get(identity, self.device, self._bytes(), self._load)
+        need = self.weights
+        return self.residency.get(need.identity, self.device, need.size, self._load)
 
     @cached_property
     def _skeleton(self) -> UNetModule:
         with torch.device("meta"):
-            return UNetModule(self.config).eval().requires_grad_(False)
+            network = UNetModule(self.config).eval().requires_grad_(False)
+        return network.to(DTYPES[self.precision])
 
-    def _bytes(self) -> int:
-        return sum(p.numel() for p in self._skeleton.parameters()) * DTYPES[self.precision].itemsize
+    @cached_property
+    def weights(self) -> Weights:
+        """What the network needs, counted without its weights."""
+        parameters = sum(p.numel() for p in self._skeleton.parameters())
+        here = self.folder is not None and (self.folder / WEIGHTS_FILE).exists()
+        size = parameters * DTYPES[self.precision].itemsize
+        identity = f"{self.digest}/{self.precision}"
+        return Weights(
+            self.name, identity, parameters, size, here, None if here else parameters * 2
+        )
 
     def _load(self) -> UNetModule:
         path = None if self.folder is None else self.folder / WEIGHTS_FILE
@@ -180,6 +189,7 @@ UNET = PortType(
     parse=parse_unet,
     digest=lambda value: value.digest,
     describe=_describe,
+    weights=lambda value: value.weights,
 )
 
 

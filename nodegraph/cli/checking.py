@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -14,6 +14,9 @@ from nodegraph.cli.running import compile_or_fail, engine_for, open_source, read
 from nodegraph.compile import Compiled, Request, SourceText, compile_graph
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.render import as_json as fault_as_json
+
+if TYPE_CHECKING:
+    from nodegraph.plan import Plan
 
 
 def check(
@@ -86,7 +89,7 @@ def plan(
         bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
     ] = False,
 ) -> None:
-    """Say what a run would do and why, without running: order, cache, shapes, operations."""
+    """Say what a run would do and why, without running: order, cache, shapes, memory, operations, downloads."""
     from nodegraph.plan import make_plan
 
     if not graph:
@@ -101,16 +104,55 @@ def plan(
     program = compile_or_fail(source, recorded, given, preset).checked()
     made = make_plan(program, engine_for(source, given, device, precision, Path("out"), True))
     if as_json:
-        print_json({"steps": [asdict(step) for step in made.steps], "flops": made.flops})
+        print_json(_plan_record(made))
     else:
-        table = Table("node", "type", "action", "outputs", "GFLOP", "why", box=None, pad_edge=False)
-        for step in made.steps:
-            shapes = "; ".join(step.outputs).replace("[", r"\[")
-            table.add_row(
-                step.node, step.type, step.action, shapes, f"{step.flops / 1e9:.2f}", step.reason
-            )
-        results.print(table)
-        results.print(f"to run: {made.flops / 1e9:.1f} GFLOP", markup=False)
+        _print_plan(made)
     print_faults(made.shapes.diagnostics, {source.name: source.text})
     if made.shapes.diagnostics:
         raise typer.Exit(FAILED)
+
+
+def _plan_record(made: "Plan") -> dict[str, Any]:
+    return {
+        "steps": [asdict(step) for step in made.steps],
+        "flops": made.flops,
+        "parameters": made.parameters,
+        "peak_memory": made.peak_memory,
+        "downloads": [{"model": m.name, "bytes": m.download} for m in made.downloads],
+    }
+
+
+def _print_plan(made: "Plan") -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("node", "type", "action"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("outputs", overflow="fold")
+    for name in ("params", "memory", "GFLOP"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("why")
+    for step in made.steps:
+        shapes = "; ".join(step.outputs).replace("[", r"\[")
+        cost = (_count(step.parameters), _bytes(step.memory), f"{step.flops / 1e9:.2f}")
+        table.add_row(step.node, step.type, step.action, shapes, *cost, step.reason)
+    results.print(table)
+    results.print(
+        f"to run: {made.flops / 1e9:.1f} GFLOP, {_count(made.parameters) or 'no'} parameters, "
+        f"{_bytes(made.peak_memory)} at the peak",
+        markup=False,
+    )
+    for model in made.downloads:
+        size = "of unknown size" if model.download is None else _bytes(model.download)
+        results.print(f"to download: {model.name}, {size}", markup=False)
+
+
+def _count(number: int) -> str:
+    """4,321,000 as `4.3M`; nothing for none."""
+    return f"{number / 1e6:.1f}M" if number else ""
+
+
+def _bytes(number: int) -> str:
+    """Bytes in the unit that suits them; nothing for none."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} B" if number else ""

@@ -13,7 +13,7 @@ from nodegraph.render import as_text
 
 FAILED, USAGE = 1, 2
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False, soft_wrap=True)
+results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def print_json(value: Any) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from nodes.diffusion.denoisers import Denoiser, Evaluator, Prediction, evaluator
 from nodes.diffusion.noise import INITIAL, NoiseSource
 from nodes.diffusion.process import (
+    FixedVariance,
     fixed_log_variance,
     learned_log_variance,
     posterior,
@@ -91,22 +92,40 @@ def ancestral(denoiser: Denoiser[Any], schedule: Schedule, start: Start) -> Samp
     """Ancestral sampling; a score shifts the mean by Σ·score. Ref: Ho et al. 2020, Alg. 2; Dhariwal & Nichol 2021, Alg. 1."""
 
     def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
-        mean, log_variance = reverse_step(denoiser, schedule, x_t, steps, prediction)
-        if step == 0:
-            return mean
-        noise = _step_noise(start, x_t, _last(schedule, start) - step)
-        return mean + (0.5 * log_variance).exp() * noise
+        noise = None if step == 0 else _step_noise(start, x_t, _last(schedule, start) - step)
+        fixed = denoiser.fixed_variance
+        return ancestral_step(schedule, x_t, steps, prediction, noise, fixed)
 
     return _walk(denoiser, schedule, start, move)
 
 
+def ancestral_step(
+    schedule: Schedule,
+    x_t: Tensor,
+    steps: Tensor,
+    prediction: Prediction,
+    noise: Tensor | None,
+    fixed: FixedVariance = "fixed_small",
+) -> Tensor:
+    """x_{t−1} drawn from p(x_{t−1} | x_t) with standard normal `noise` [B, …]; at step 0, or without noise, its mean."""
+    mean, log_variance = reverse_step(schedule, x_t, steps, prediction, fixed)
+    return (
+        mean if noise is None else mean + _moving(steps, x_t) * (0.5 * log_variance).exp() * noise
+    )
+
+
+def _moving(steps: Tensor, like: Tensor) -> Tensor:
+    """0 for rows at step 0, which take no noise, 1 for the others, [B, 1, …]."""
+    return (steps > 0).to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+
+
 def reverse_step(
-    denoiser: Denoiser[Any], schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction
+    schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Prediction, fixed: FixedVariance
 ) -> tuple[Tensor, Tensor]:
     """Mean and log-variance of p(x_{t−1} | x_t), guided by the score. Ref: Dhariwal & Nichol 2021, Alg. 1."""
     mean, _, _ = posterior(schedule, prediction.x0, x_t, steps)
     if prediction.variance is None:
-        log_variance = fixed_log_variance(schedule, denoiser.fixed_variance, steps, x_t)
+        log_variance = fixed_log_variance(schedule, fixed, steps, x_t)
     else:
         log_variance = learned_log_variance(schedule, prediction.variance, steps)
     if prediction.score is not None:
@@ -118,15 +137,27 @@ def ddim(denoiser: Denoiser[Any], schedule: Schedule, start: Start, eta: float =
     """DDIM; η = 0 is deterministic, η = 1 as noisy as DDPM. Ref: Song et al. 2021, eq. 12; Dhariwal & Nichol 2021, Alg. 2."""
 
     def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
-        x0, eps = guided_x0_eps(schedule, x_t, steps, prediction)
-        before = at(schedule.alphas_cumprod_prev, steps, x_t)
-        sigma = eta * at(schedule.posterior_variance, steps, x_t).sqrt()
-        mean = before.sqrt() * x0 + (1 - before - sigma**2).sqrt() * eps
-        if step == 0 or eta == 0:
-            return mean
-        return mean + sigma * _step_noise(start, x_t, _last(schedule, start) - step)
+        still = step == 0 or eta == 0
+        noise = None if still else _step_noise(start, x_t, _last(schedule, start) - step)
+        return ddim_step(schedule, x_t, steps, prediction, noise, eta)
 
     return _walk(denoiser, schedule, start, move)
+
+
+def ddim_step(
+    schedule: Schedule,
+    x_t: Tensor,
+    steps: Tensor,
+    prediction: Prediction,
+    noise: Tensor | None,
+    eta: float = 0.0,
+) -> Tensor:
+    """x_{t−1} by DDIM, the score folded into x_0 and ε; no noise enters at step 0. Ref: Song et al. 2021, eq. 12."""
+    x0, eps = guided_x0_eps(schedule, x_t, steps, prediction)
+    before = at(schedule.alphas_cumprod_prev, steps, x_t)
+    sigma = eta * at(schedule.posterior_variance, steps, x_t).sqrt()
+    mean = before.sqrt() * x0 + (1 - before - sigma**2).sqrt() * eps
+    return mean if noise is None else mean + _moving(steps, x_t) * sigma * noise
 
 
 def guided_x0_eps(

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.diffusion.losses import OutputKind, min_snr_weight, squared_error, training_loss
+from nodes.diffusion.likelihood import OutputKind
+from nodes.diffusion.losses import min_snr_weight, squared_error, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.diffusion.timesteps import stratified

@@ -1,7 +1,7 @@
 """Golden data: numbers of the reference implementations, from the repository's folder or one given by `--golden`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ HERE = Path(__file__).parent / "data"
 class Golden:
     folder: Path
     partial: bool
+    seen: set[str] = field(default_factory=set)
 
     def meta(self, name: str) -> dict[str, Any]:
         path = self.folder / f"{name}.json"
@@ -30,8 +31,10 @@ class Golden:
         meta = self.meta(name)
         return load_file(self.folder / f"{name}.safetensors"), meta
 
-    @staticmethod
-    def close(name: str, actual: Tensor, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def close(
+        self, name: str, actual: Tensor, tensors: dict[str, Tensor], meta: dict[str, Any]
+    ) -> None:
+        self.seen.add(name)
         expected = tensors[name]
         assert actual.shape == expected.shape, (
             f"{name}: {list(actual.shape)} for {list(expected.shape)}"

@@ -1,217 +1,342 @@
-"""Every operation of Gaussian diffusion against the references, for all parametrisations and variances."""
+"""Every operation of Gaussian diffusion against the references, for all parametrisations and variances.
 
-from collections.abc import Callable, Iterator
+Which cases there are, and which tensors they have, is read from the files; the last test fails if one was not compared.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion import losses, process
-from nodes.diffusion.denoisers import DiffusionNetwork, Leaf, Prediction
+from nodes.diffusion import likelihood, losses, process, samplers
+from nodes.diffusion.denoisers import Prediction
+from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.respacing import respace
-from nodes.diffusion.samplers import guided_x0_eps, invert_step, reverse_step
-from nodes.diffusion.schedule import Schedule, at, schedule
+from nodes.diffusion.schedule import Schedule, schedule
 
 KINDS = {"linear": "linear", "squaredcos_cap_v2": "cosine", "cosine": "cosine"}
 MEANS = {"PREVIOUS_X": "x_prev", "START_X": "x0", "EPSILON": "eps"}
 LOSSES = {"MSE": "mse", "RESCALED_MSE": "hybrid", "KL": "kl", "RESCALED_KL": "scaled_kl"}
 Tensors = dict[str, Tensor]
+Options = Mapping[str, Any]
+
+
+def chain_of(options: Options) -> Schedule:
+    """The chain that a case's options describe: those of a diffusion class, or of ADM's factory."""
+    kind = options.get("schedule") or options.get("noise_schedule", "linear")
+    whole = schedule(KINDS[kind], options["steps"])
+    spec = options.get("respacing") or options.get("timestep_respacing")
+    return respace(whole, spec) if spec else whole
+
+
+def kind_of(options: Options) -> OutputKind:
+    """What the model's output means, by the names of the classes, or by the flags of ADM's factory."""
+    if "mean_type" in options:
+        return OutputKind(MEANS[options["mean_type"]], options["var_type"].lower())
+    mean = "x0" if options.get("predict_xstart") else "eps"
+    fixed = "fixed_small" if options.get("sigma_small") else "fixed_large"
+    return OutputKind(mean, "learned_range" if options.get("learn_sigma", True) else fixed)
+
+
+def loss_of(options: Options) -> str:
+    if "loss_type" in options:
+        return LOSSES[options["loss_type"]]
+    if options.get("use_kl"):
+        return "scaled_kl"
+    return "hybrid" if options.get("rescale_learned_sigmas") else "mse"
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
-    chain: Schedule
-    kind: losses.OutputKind
-    t: Tensor
+    options: Options
+    tensors: Tensors
 
-    def output(self, tensors: Tensors) -> Tensor:
-        six = tensors["in.model_output_6ch"]
-        return six if self.kind.learned else six[:, :3]
+    @property
+    def chain(self) -> Schedule:
+        return chain_of(self.options)
+
+    @property
+    def kind(self) -> OutputKind:
+        return kind_of(self.options)
+
+    @property
+    def fixed(self) -> str:
+        """The variance of a network that learned none; not used where one is learned."""
+        return self.kind.variance if not self.kind.learned else "fixed_small"
+
+    @property
+    def t(self) -> Tensor:
+        """`in.t_<name>`, or by the last word of the name, where the case has its own; else `in.t`."""
+        own = (f"in.t_{self.name}", f"in.t_{self.name.rpartition('_')[2]}", "in.t")
+        return next(self.tensors[name] for name in own if name in self.tensors)
+
+    def output(self, name: str = "model_output_6ch") -> Tensor:
+        given = str(self.options.get("model_output", name)).partition("[")[0]
+        both = self.tensors[f"in.{given}"]
+        return both if self.kind.learned else both[:, : both.shape[1] // 2]
+
+    def tensor(self, name: str) -> bool:
+        return f"{self.name}.{name}" in self.tensors
 
 
 def cases(tensors: Tensors, meta: dict) -> Iterator[Case]:
-    for name, case in meta["cases"].items():
-        chain = schedule(KINDS[case["schedule"]], case["steps"])
-        spec = case.get("respacing") or case.get("timestep_respacing")
-        mean = MEANS[case.get("mean_type", "EPSILON")]
-        kind = losses.OutputKind(mean, case.get("var_type", "LEARNED_RANGE").lower())
-        t_name = {"glide_respaced": "in.t_respaced", "adm_rescaled": "in.t_adm_rescaled"}.get(
-            name, "in.t"
-        )
-        yield Case(name, respace(chain, spec) if spec else chain, kind, tensors[t_name])
+    return (Case(name, options, tensors) for name, options in meta["cases"].items())
 
 
-def predict(
-    case: Case, tensors: Tensors, clip: bool, change: Callable[[Tensor], Tensor] = lambda x: x
-):
-    mean, log_variance, x0 = losses.model_mean_log_variance(
-        case.chain, case.kind, tensors["in.x"], case.t, case.output(tensors), clip=False
+def predicted(
+    case: Case, x: Tensor, clip: bool, change: Callable[[Tensor], Tensor] = lambda x0: x0
+) -> tuple[Tensor, Tensor, Prediction]:
+    """Mean, log-variance, and the prediction as the denoiser algebra has it."""
+    output = case.output()
+    mean, log_variance, x0 = likelihood.model_mean_log_variance(
+        case.chain, case.kind, x, case.t, output, clip
     )
-    x0 = change(x0)
-    x0 = x0.clamp(-1, 1) if clip else x0
-    if case.kind.parametrisation != "x_prev":
-        mean = process.posterior(case.chain, x0, tensors["in.x"], case.t)[0]
-    return mean, log_variance, x0
+    x0 = change(x0).clamp(-1, 1) if clip else change(x0)
+    raw = output.chunk(2, 1)[1] if case.kind.variance == "learned_range" else None
+    return mean, log_variance, Prediction(x0, raw)
 
 
-def noisy(case: Case, mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    moving = (case.t != 0).float().reshape(-1, 1, 1, 1)
-    return mean + moving * (0.5 * log_variance).exp() * noise
-
-
-def ddim(case: Case, x: Tensor, x0: Tensor, eps: Tensor, eta: float, noise: Tensor) -> Tensor:
-    before = at(case.chain.alphas_cumprod_prev, case.t, x)
-    sigma = eta * at(case.chain.posterior_variance, case.t, x).sqrt()
-    moving = (case.t != 0).float().reshape(-1, 1, 1, 1)
-    return before.sqrt() * x0 + (1 - before - sigma**2).sqrt() * eps + moving * sigma * noise
-
-
-def test_forward_process(golden) -> None:
+def forward_process(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
-    chain = schedule(KINDS[meta["schedules"]["glide"]], meta["schedules"]["steps"])
     x0, noise, x, t = (tensors[f"in.{n}"] for n in ("x_start", "noise", "x", "t"))
-    golden.close("glide.q_sample", process.q_sample(chain, x0, t, noise), tensors, meta)
-    for name, part in zip(
-        ("mean", "variance", "log_variance"), process.q_mean_variance(chain, x0, t), strict=True
-    ):
-        golden.close(f"glide.q_mean_variance.{name}", part.expand_as(x0), tensors, meta)
-    names = ("mean", "variance", "log_variance_clipped")
-    for name, part in zip(names, process.posterior(chain, x0, x, t), strict=True):
-        golden.close(f"glide.q_posterior_mean_variance.{name}", part.expand_as(x0), tensors, meta)
-    golden.close(
-        "glide.predict_xstart_from_eps",
-        process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3]),
-        tensors,
-        meta,
-    )
-    clipped = process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3]).clamp(-1, 1)
-    golden.close(
-        "glide.predict_eps_from_xstart", process.eps_from_x0(chain, x, t, clipped), tensors, meta
-    )
-
-
-@pytest.mark.parametrize("clip", [False, True])
-def test_reverse_process(golden, clip: bool) -> None:
-    tensors, meta = golden.load("diffusion_ops")
-    x, step_noise, gradient = (tensors[f"in.{n}"] for n in ("x", "step_noise", "cond_gradient"))
-    for case in cases(tensors, meta):
-        suffix = f"clip{int(clip)}"
-        mean, log_variance, x0 = predict(case, tensors, clip)
-        name = f"{case.name}.p_mean_variance.{suffix}"
-        if f"{name}.mean" in tensors:
-            golden.close(f"{name}.mean", mean, tensors, meta)
-            golden.close(f"{name}.log_variance", log_variance.expand_as(x), tensors, meta)
-        golden.close(f"{name}.pred_xstart", x0, tensors, meta)
-        sample = noisy(case, mean, log_variance, step_noise)
-        if f"{case.name}.p_sample.{suffix}.sample" not in tensors:
+    for owner, kind in meta["schedules"].items():
+        if f"{owner}.q_sample" not in tensors:
             continue
-        golden.close(f"{case.name}.p_sample.{suffix}.sample", sample, tensors, meta)
-        inverted = invert_step(case.chain, x, case.t, Prediction(x0))
-        golden.close(f"{case.name}.ddim_reverse_sample.{suffix}.sample", inverted, tensors, meta)
-        for eta in (0, 0.5):
-            guided, eps = guided_x0_eps(case.chain, x, case.t, Prediction(x0))
-            made = ddim(case, x, guided, eps, eta, step_noise)
-            golden.close(f"{case.name}.ddim_sample_eta{eta}.{suffix}.sample", made, tensors, meta)
-            key = f"{case.name}.ddim_sample_cond_eta{eta}.{suffix}.sample"
-            if key in tensors:
-                guided, eps = guided_x0_eps(case.chain, x, case.t, Prediction(x0, score=gradient))
-                golden.close(key, ddim(case, x, guided, eps, eta, step_noise), tensors, meta)
+        chain = schedule(KINDS[kind], meta["schedules"]["steps"])
+        golden.close(f"{owner}.q_sample", process.q_sample(chain, x0, t, noise), tensors, meta)
+        marginal = process.q_mean_variance(chain, x0, t)
+        for name, part in zip(("mean", "variance", "log_variance"), marginal, strict=True):
+            golden.close(f"{owner}.q_mean_variance.{name}", part.expand_as(x0), tensors, meta)
+        names = ("mean", "variance", "log_variance_clipped")
+        for name, part in zip(names, process.posterior(chain, x0, x, t), strict=True):
+            key = f"{owner}.q_posterior_mean_variance.{name}"
+            golden.close(key, part.expand_as(x0), tensors, meta)
+        found = process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3])
+        golden.close(f"{owner}.predict_xstart_from_eps", found, tensors, meta)
+        eps = process.eps_from_x0(chain, x, t, found.clamp(-1, 1))
+        golden.close(f"{owner}.predict_eps_from_xstart", eps, tensors, meta)
 
 
-def test_guided_means(golden) -> None:
+def conversions(golden) -> None:
+    """`predict_xstart_from_xprev`, wherever the file has it."""
+    tensors, meta = golden.load("diffusion_ops")
+    for name in tensors:
+        if name.endswith("predict_xstart_from_xprev"):
+            chain = schedule(KINDS[meta["schedules"][name.partition(".")[0]]], 1000)
+            x_prev = tensors["in.model_output_6ch"][:, :3]
+            found = process.x0_from_x_prev(chain, tensors["in.x"], tensors["in.t"], x_prev)
+            golden.close(name, found, tensors, meta)
+
+
+def means_and_variances(golden) -> None:
+    tensors, meta = golden.load("diffusion_ops")
+    x = tensors["in.x"]
+    for case in cases(tensors, meta):
+        for clip in (False, True):
+            key = f"p_mean_variance.clip{int(clip)}"
+            if not case.tensor(f"{key}.mean"):
+                continue
+            mean, log_variance, prediction = predicted(case, x, clip)
+            variance = log_variance.exp()
+            if case.kind.variance in ("fixed_small", "fixed_large"):
+                variance = process.fixed_variance(case.chain, case.kind.variance, case.t, x)
+            parts = {
+                "mean": mean,
+                "log_variance": log_variance.expand_as(x),
+                "variance": variance.expand_as(x),
+                "pred_xstart": prediction.x0,
+            }
+            for name, part in parts.items():
+                golden.close(f"{case.name}.{key}.{name}", part, tensors, meta)
+
+
+def moves(golden) -> None:
+    """One step of each sampler, guided and not, by the functions that the samplers call."""
+    tensors, meta = golden.load("diffusion_ops")
+    x, noise, gradient = (tensors[f"in.{n}"] for n in ("x", "step_noise", "cond_gradient"))
+    for case in cases(tensors, meta):
+        for clip in (False, True):
+            _, _, free = predicted(case, x, clip)
+            for suffix, prediction in (
+                ("", free),
+                ("_cond", Prediction(free.x0, free.variance, gradient)),
+            ):
+                made = {
+                    f"p_sample{suffix}": samplers.ancestral_step(
+                        case.chain, x, case.t, prediction, noise, case.fixed
+                    ),
+                    f"ddim_reverse_sample{suffix}": samplers.invert_step(
+                        case.chain, x, case.t, prediction
+                    ),
+                }
+                for eta in (0, 0.5):
+                    made[f"ddim_sample{suffix}_eta{eta}"] = samplers.ddim_step(
+                        case.chain, x, case.t, prediction, noise, eta
+                    )
+                guided = samplers.guided_x0_eps(case.chain, x, case.t, prediction)[0]
+                for name, sample in made.items():
+                    key = f"{name}.clip{int(clip)}"
+                    if case.tensor(f"{key}.sample"):
+                        golden.close(f"{case.name}.{key}.sample", sample, tensors, meta)
+                        shown = free.x0 if name.startswith("p_sample") else guided
+                        golden.close(f"{case.name}.{key}.pred_xstart", shown, tensors, meta)
+
+
+def guided_means(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
     x, gradient = tensors["in.x"], tensors["in.cond_gradient"]
     for case in cases(tensors, meta):
-        key = f"{case.name}.condition_mean.mean"
-        if (
-            key in tensors
-            and case.kind.variance in ("learned_range", "fixed_small")
-            and case.kind.parametrisation != "x_prev"
-        ):
-            _, _, x0 = predict(case, tensors, clip=False)
-            raw = case.output(tensors).chunk(2, 1)[1] if case.kind.learned else None
-            network = DiffusionNetwork(lambda *_: x, case.chain, tuple(x.shape[1:]))
-            clipped = Prediction(x0.clamp(-1, 1), raw, gradient)
-            mean, _ = reverse_step(Leaf(network), case.chain, x, case.t, clipped)
-            golden.close(key, mean, tensors, meta)
-            guided, _ = guided_x0_eps(case.chain, x, case.t, clipped)
-            golden.close(f"{case.name}.condition_score.pred_xstart", guided, tensors, meta)
+        if not case.tensor("condition_mean.mean"):
+            continue
+        _, _, free = predicted(case, x, clip=True)
+        guided = Prediction(free.x0, free.variance, gradient)
+        mean, _ = samplers.reverse_step(case.chain, x, case.t, guided, case.fixed)
+        golden.close(f"{case.name}.condition_mean.mean", mean, tensors, meta)
+        x0, _ = samplers.guided_x0_eps(case.chain, x, case.t, guided)
+        golden.close(f"{case.name}.condition_score.pred_xstart", x0, tensors, meta)
+        mean, _ = samplers.reverse_step(
+            case.chain, x, case.t, Prediction(x0, free.variance), case.fixed
+        )
+        golden.close(f"{case.name}.condition_score.mean", mean, tensors, meta)
 
 
-def test_clipping_comes_after_a_change_of_x0(golden) -> None:
+def clipping_after_a_change_of_x0(golden) -> None:
+    tensors, meta = golden.load("diffusion_ops")
+    x, noise = tensors["in.x"], tensors["in.step_noise"]
+    for case in cases(tensors, meta):
+        key = "p_sample_denoised_fn.clip1"
+        if case.tensor(f"{key}.sample"):
+            _, _, free = predicted(case, x, False)
+            changed = Prediction((0.5 * free.x0 + 0.1).clamp(-1, 1), free.variance)
+            golden.close(f"{case.name}.{key}.pred_xstart", changed.x0, tensors, meta)
+            sample = samplers.ancestral_step(case.chain, x, case.t, changed, noise, case.fixed)
+            golden.close(f"{case.name}.{key}.sample", sample, tensors, meta)
+
+
+def timesteps_that_the_network_gets(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
     for case in cases(tensors, meta):
-        key = f"{case.name}.p_sample_denoised_fn.clip1"
-        if f"{key}.sample" in tensors:
-            mean, log_variance, x0 = predict(case, tensors, True, lambda value: 0.5 * value + 0.1)
-            golden.close(f"{key}.pred_xstart", x0, tensors, meta)
-            golden.close(
-                f"{key}.sample",
-                noisy(case, mean, log_variance, tensors["in.step_noise"]),
-                tensors,
-                meta,
-            )
+        scale = 1000 / case.options["steps"] if case.options.get("rescale_timesteps") else 1
+        for name in ("model_ts", "cond_fn_ts"):
+            if case.tensor(name):
+                expected = tensors[f"{case.name}.{name}"]
+                ours = (case.chain.timesteps[case.t] * scale).to(expected.dtype)
+                golden.close(f"{case.name}.{name}", ours, tensors, meta)
 
 
-def test_likelihood_terms(golden) -> None:
+def densities(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
-    kl = losses.normal_kl(
-        *(tensors[f"in.kl_{n}"] for n in ("mean1", "logvar1", "mean2", "logvar2"))
+    mean, log_variance, *other = (
+        tensors[f"in.kl_{n}"] for n in ("mean1", "logvar1", "mean2", "logvar2")
     )
-    golden.close("loss.normal_kl", kl, tensors, meta)
-    cdf = losses.standard_normal_cdf(tensors["in.cdf_x"])
+    golden.close("loss.normal_kl", likelihood.normal_kl(mean, log_variance, *other), tensors, meta)
+    zero = torch.zeros(())
+    scalar = likelihood.normal_kl(mean, log_variance, zero, zero)
+    golden.close("loss.normal_kl_scalar2", scalar, tensors, meta)
+    cdf = likelihood.standard_normal_cdf(tensors["in.cdf_x"])
     golden.close("loss.approx_standard_normal_cdf", cdf, tensors, meta)
     for suffix, means in (("", "in.dgll_means"), ("_far", "in.dgll_means_far")):
-        likelihood = losses.discretised_log_likelihood(
+        found = likelihood.discretised_log_likelihood(
             tensors["in.x_start"], tensors[means], tensors["in.dgll_log_scales"]
         )
-        golden.close(f"loss.discretized_gaussian_log_likelihood{suffix}", likelihood, tensors, meta)
+        golden.close(f"loss.discretized_gaussian_log_likelihood{suffix}", found, tensors, meta)
 
 
-def test_training_losses(golden) -> None:
-    tensors, meta = golden.load("diffusion_ops")
-    x0, noise, t = (tensors[f"in.{n}"] for n in ("x_start", "noise", "t"))
-    chain = schedule(KINDS[meta["losses"]["schedule"]], meta["losses"]["steps"])
-    x_t = process.q_sample(chain, x0, t, noise)
-    compared = 0
+def loss_cases(tensors: Tensors, meta: dict) -> Iterator[Case]:
     for name, case in meta["losses"]["cases"].items():
-        if "mean_type" not in case:
-            continue
-        kind = losses.OutputKind(MEANS[case["mean_type"]], case["var_type"].lower())
-        output = tensors[f"in.{case['model_output'].removesuffix('[:, :3]')}"]
-        output = (output if kind.learned else output[:, :3]).clone().requires_grad_()
-        terms = losses.training_loss(
-            chain, kind, LOSSES[case["loss_type"]], (x0, noise), x_t, t, output
-        )
-        for term in case["terms"]:
-            golden.close(f"{name}.{term}", terms[term].detach(), tensors, meta)
-            compared += 1
-        if f"{name}.grad_model_output" in tensors:
-            (gradient,) = torch.autograd.grad(terms["loss"].sum(), output)
-            golden.close(f"{name}.grad_model_output", gradient, tensors, meta)
-    assert compared or not meta["losses"]["cases"]
-
-
-def test_bound_terms(golden) -> None:
-    tensors, meta = golden.load("diffusion_ops")
-    x0, noise, t = (tensors[f"in.{n}"] for n in ("x_start", "noise", "t"))
-    chain = schedule(KINDS[meta["losses"]["schedule"]], meta["losses"]["steps"])
-    x_t = process.q_sample(chain, x0, t, noise)
-    for name, case in meta["losses"]["cases"].items():
-        if case.get("loss_type") != "MSE":
-            continue
-        kind = losses.OutputKind(MEANS[case["mean_type"]], case["var_type"].lower())
-        output = tensors[f"in.{case['model_output'].removesuffix('[:, :3]')}"]
-        output = output if kind.learned else output[:, :3]
-        for clip in (False, True):
-            key = f"loss.vb_terms.{name.removeprefix('loss.training.').removesuffix('.mse')}.clip{int(clip)}.output"
-            golden.close(
-                key, losses.vlb_terms(chain, kind, x0, x_t, t, output, clip)[0], tensors, meta
+        if "terms" in case:
+            shared = {key: meta["losses"][key] for key in ("schedule", "steps")}
+            yield Case(
+                name, {**shared, **case, **case.get("create_gaussian_diffusion", {})}, tensors
             )
-    golden.close("loss.prior_bpd", losses.prior_bits(chain, x0), tensors, meta)
+
+
+def training_losses(golden) -> None:
+    tensors, meta = golden.load("diffusion_ops")
+    x0, noise = tensors["in.x_start"], tensors["in.noise"]
+    for case in loss_cases(tensors, meta):
+        t = tensors.get(f"{case.name}.t", tensors["in.t"])
+        default = "model_output_6ch" if case.kind.parametrisation == "eps" else "model_output_x_6ch"
+        output = case.output(default).clone().requires_grad_()
+        x_t = process.q_sample(case.chain, x0, t, noise)
+        terms = losses.training_loss(
+            case.chain, case.kind, loss_of(case.options), (x0, noise), x_t, t, output
+        )
+        for term in case.options["terms"]:
+            golden.close(f"{case.name}.{term}", terms[term].detach(), tensors, meta)
+        if case.tensor("grad_model_output"):
+            (gradient,) = torch.autograd.grad(terms["loss"].sum(), output)
+            golden.close(f"{case.name}.grad_model_output", gradient, tensors, meta)
+
+
+def bound_terms(golden) -> None:
+    tensors, meta = golden.load("diffusion_ops")
+    x0, noise, t = (tensors[f"in.{n}"] for n in ("x_start", "noise", "t"))
+    chain = chain_of(meta["losses"])
+    x_t = process.q_sample(chain, x0, t, noise)
+    for case in loss_cases(tensors, meta):
+        short = case.name.removeprefix("loss.training.").removesuffix(".mse")
+        for clip in (False, True):
+            key = f"loss.vb_terms.{short}.clip{int(clip)}.output"
+            if key in tensors:
+                found = likelihood.vlb_terms(chain, case.kind, x0, x_t, t, case.output(), clip)[0]
+                golden.close(key, found, tensors, meta)
+    golden.close("loss.prior_bpd", likelihood.prior_bits(chain, x0), tensors, meta)
+
+
+def whole_bound(golden) -> None:
+    tensors, meta = golden.load("diffusion_ops")
+    for name, case in meta["losses"]["cases"].items():
+        if f"{name}.total_bpd" not in tensors:
+            continue
+        options, x0 = case["create_gaussian_diffusion"], tensors["in.x_start"]
+
+        def network(x: Tensor, t: Tensor) -> Tensor:
+            return torch.cat([0.9 * x + 1e-4 * t.float().reshape(-1, 1, 1, 1), 0.2 * x - 0.1], 1)
+
+        noise = RecordedNoise(torch.zeros_like(x0), tensors[f"{name}.noise"])
+        bits = likelihood.bits_per_dim(chain_of(options), kind_of(options), network, x0, noise)
+        named = {
+            "total_bpd": bits.total,
+            "prior_bpd": bits.prior,
+            "vb": bits.bound,
+            "xstart_mse": bits.x0_error,
+            "mse": bits.eps_error,
+        }
+        for term, value in named.items():
+            golden.close(f"{name}.{term}", value, tensors, meta)
+
+
+COMPARED = (
+    forward_process,
+    conversions,
+    means_and_variances,
+    moves,
+    guided_means,
+    clipping_after_a_change_of_x0,
+    timesteps_that_the_network_gets,
+    densities,
+    training_losses,
+    bound_terms,
+    whole_bound,
+)
+
+
+@pytest.mark.parametrize("compare", COMPARED, ids=lambda function: function.__name__)
+def test_against_the_references(golden, compare: Callable[[Any], None]) -> None:
+    compare(golden)
+
+
+def test_every_number_of_the_file_is_compared(golden) -> None:
+    _, meta = golden.load("diffusion_ops")
+    for compare in COMPARED:
+        compare(golden)
+    assert sorted(set(meta["tolerance"]) - golden.seen) == []
 
 
 def test_recorded_noise_refuses_what_was_not_recorded(golden) -> None:

@@ -1,0 +1,68 @@
+"""What a plan predicts, against what a run then takes."""
+
+from pathlib import Path
+
+import pytest
+
+from nodegraph.api import Options, find_graph, load, make_engine, registry
+from nodegraph.compile import Request, compile_graph
+from nodegraph.plan import make_plan
+from nodegraph.tensors import Allocations
+from nodes.denoisers import unet_denoiser
+from nodes.diffusion.noise import SeededNoise
+from nodes.diffusion.samplers import Start, ancestral
+from nodes.models import parse_unet
+from nodes.schedules import noise_scheduler
+from nodes.text import text_encoder
+
+
+def planned(**inputs: object):
+    source = find_graph("glide/text_to_image", registry())
+    program = compile_graph(source, registry(), Request(inputs)).checked()
+    return make_plan(program, make_engine(registry(), source, Options(cached=False)))
+
+
+def test_a_plan_counts_models_once_and_asks_for_no_download_of_what_is_here() -> None:
+    plan = planned()
+    assert {model.name for model in plan.models} == {"shapes/glide/base", "shapes/glide/upsample"}
+    assert plan.parameters == sum(model.parameters for model in plan.models)
+    assert 5e6 < plan.parameters < 7e6
+    assert plan.downloads == ()
+    assert plan.peak_memory > 4 * plan.parameters
+
+
+def test_absent_models_are_downloads() -> None:
+    plan = planned(models="openai/glide")
+    assert {model.name for model in plan.downloads} == {
+        "openai/glide/base",
+        "openai/glide/upsample",
+    }
+    assert all(model.download and model.download > 5e8 for model in plan.downloads)
+
+
+def test_bfloat16_halves_the_weights() -> None:
+    source = find_graph("glide/text_to_image", registry())
+    program = compile_graph(source, registry(), Request({})).checked()
+    plans = [
+        make_plan(program, make_engine(registry(), source, Options(cached=False, precision=p)))
+        for p in ("float32", "bfloat16")
+    ]
+    sizes = [sum(model.size for model in plan.models) for plan in plans]
+    assert sizes[0] == 2 * sizes[1]
+
+
+def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> None:
+    plan = planned()
+    predicted = next(step.memory for step in plan.steps if step.node == "small")
+    graph = load("glide/text_to_image", cached=False, out=tmp_path)
+    from nodes.denoisers import classifier_free_guidance, clip_x0
+
+    model = parse_unet("shapes/glide/base", graph.engine.context)
+    model.module()
+    cond = unet_denoiser(model, [text_encoder(model, "a red circle")])
+    uncond = unet_denoiser(model, [text_encoder(model, "")])
+    guided = clip_x0(classifier_free_guidance(cond, uncond, 3.0))
+    schedule = noise_scheduler(model, steps=3)
+    with Allocations("cpu") as measured:
+        assert len(list(ancestral(guided, schedule, Start(SeededNoise(0), count=1)))) == 3
+    assert predicted == pytest.approx(measured.peak, rel=0.2)
