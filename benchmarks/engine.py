@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.cache import Cache, Memory
-from nodegraph.compile import SourceText, compile_graph
+from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
 from nodegraph.events import Completed
 from nodegraph.execute import Engine
 from nodegraph.node import node
 from nodegraph.paths import Sandbox
 from nodegraph.registry import from_modules
+from nodegraph.source import SourceText
 
 MODULUS = 1_000_003
 Edges = list[list[int]]

@@ -8,13 +8,15 @@ from typing import Any
 
 from nodegraph.cache import Cache, Disk
 from nodegraph.cancel import CancelToken
-from nodegraph.compile import Compiled, Request, SourceText, compile_graph
+from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
 from nodegraph.errors import Diagnostic
 from nodegraph.events import Completed, Event
 from nodegraph.execute import Engine
+from nodegraph.inputs import Request
 from nodegraph.paths import Sandbox, cache_folder
 from nodegraph.registry import Registry, installed
+from nodegraph.source import SourceText
 from nodegraph.types import Precision
 
 
@@ -98,8 +100,8 @@ def registry() -> Registry:
 
 def find_graph(name: str, known: Registry) -> SourceText:
     """A graph by file or by the name of a shipped one. Raises GraphError if there is neither."""
-    from nodegraph.compile import read_source
     from nodegraph.errors import GraphError, diagnostic, nearest
+    from nodegraph.source import read_source
 
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from nodegraph.compile import SourceText
 from nodegraph.program import Program
+from nodegraph.source import SourceText
 
 CHUNK = "nodegraph"
 PACKAGES = ("nodegraph", "torch", "numpy", "pillow")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from nodegraph.compile import RESERVED
 from nodegraph.graph import FORMAT_VERSION
+from nodegraph.inputs import RESERVED
 from nodegraph.node import NodeSpec, Port
 from nodegraph.registry import Registry
 from nodegraph.types import TypeRef

@@ -11,9 +11,11 @@ from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.cli.arguments import input_values, print_help
 from nodegraph.cli.console import FAILED, USAGE, errors, print_faults, print_json, results
 from nodegraph.cli.running import compile_or_fail, engine_for, open_source, read_or_fail
-from nodegraph.compile import Compiled, Request, SourceText, compile_graph
+from nodegraph.compile import Compiled, compile_graph
 from nodegraph.errors import Diagnostic, GraphError
+from nodegraph.inputs import Request
 from nodegraph.render import as_json as fault_as_json
+from nodegraph.source import SourceText
 
 if TYPE_CHECKING:
     from nodegraph.plan import Plan

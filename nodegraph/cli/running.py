@@ -18,14 +18,16 @@ from rich.progress import (
 from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.cli.arguments import input_values, print_help
 from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json, results
-from nodegraph.compile import Compiled, Request, SourceText, compile_graph
+from nodegraph.compile import Compiled, compile_graph
 from nodegraph.errors import GraphError, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
 from nodegraph.execute import Engine
 from nodegraph.graph import Graph, read_graph
 from nodegraph.history import History
+from nodegraph.inputs import Request
 from nodegraph.program import Constant, Program, Source, Wire
 from nodegraph.provenance import NoProvenance, provenance, read_picture
+from nodegraph.source import SourceText
 from nodegraph.types import Precision
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from nodegraph.api import registry
-from nodegraph.compile import Request, SourceText, compile_graph
+from nodegraph.compile import compile_graph
+from nodegraph.inputs import Request
 from nodegraph.render import all_as_text, as_json
+from nodegraph.source import SourceText
 
 ZOO = Path(__file__).parent / "zoo"
 NAMES = sorted(path.stem for path in ZOO.glob("*.yaml"))

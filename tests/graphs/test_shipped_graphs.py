@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from nodegraph.api import Options, find_graph, make_engine, registry
-from nodegraph.compile import Request, compile_graph
+from nodegraph.compile import compile_graph
 from nodegraph.events import Completed, Finished
+from nodegraph.inputs import Request
 from nodegraph.shapes import check_shapes
 
 NAMES = sorted(registry().graphs)

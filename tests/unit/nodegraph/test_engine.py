@@ -14,13 +14,15 @@ import pytest
 
 from nodegraph.cache import Cache, Disk
 from nodegraph.cancel import CancelToken, cancel_point
-from nodegraph.compile import Compiled, Request, SourceText, compile_graph
+from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped
 from nodegraph.execute import Engine
+from nodegraph.inputs import Request
 from nodegraph.paths import Outside, Sandbox
 from nodegraph.registry import Registry, from_modules
+from nodegraph.source import SourceText
 
 
 @pytest.fixture

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodegraph.compile import Request, SourceText, compile_graph
+from nodegraph.compile import compile_graph
 from nodegraph.fmt import formatted
 from nodegraph.graph import read_graph
+from nodegraph.inputs import Request
 from nodegraph.node import Declaration
 from nodegraph.registry import from_modules
 from nodegraph.scalars import plain
 from nodegraph.schema import json_schema
 from nodegraph.signature import SignatureError, TypeReader, spec_of
+from nodegraph.source import SourceText
 from nodegraph.types import TypeRef
 from nodegraph.unify import fits, parse_type
 

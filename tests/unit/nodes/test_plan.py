@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nodegraph.api import Options, find_graph, load, make_engine, registry
-from nodegraph.compile import Request, compile_graph
+from nodegraph.compile import compile_graph
+from nodegraph.inputs import Request
 from nodegraph.plan import make_plan
 from nodegraph.tensors import Allocations
 from nodes.denoisers import unet_denoiser

@@ -1,0 +1,195 @@
+"""The inputs of a graph: given values, a preset's, defaults; and as the ports of the node that a graph is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nodegraph.errors import Span, nearest
+from nodegraph.graph import Graph, GraphInput, Value
+from nodegraph.literals import BadLiteral, Slot, from_text
+from nodegraph.node import Port
+from nodegraph.program import EXAMPLE, Constant, Source
+from nodegraph.registry import Registry
+from nodegraph.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
+from nodegraph.types import Range, TypeRef
+from nodegraph.unify import UNKNOWN, names_in, parse_type
+
+RESERVED = frozenset(
+    (
+        "preset",
+        "out",
+        "device",
+        "precision",
+        "no_cache",
+        "quiet",
+        "json",
+        "help",
+        "workers",
+        "name",
+        "accept_licence",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults."""
+
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    preset: str | None = None
+    whole: bool = True
+    from_text: bool = False
+    """Values are texts, as from a command line, read by the types of their inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Binds the inputs of graphs; `folder` is where the graph lies whose literals they are."""
+
+    registry: Registry
+    faults: Faults
+
+    def root(self, graph: Graph, folder: Path | None, request: Request) -> Scope:
+        """The scope of the graph that was asked for: given values, else the preset's, else defaults."""
+        preset = self.preset(graph, request.preset)
+        for name in request.inputs:
+            if name not in graph.inputs:
+                self.faults.add(
+                    "E110", f"the graph has no input '{name}'", None, nearest(name, graph.inputs)
+                )
+        return {n: self.root_input(i, folder, request, preset) for n, i in graph.inputs.items()}
+
+    def preset(self, graph: Graph, name: str | None) -> Mapping[str, Value]:
+        for values in graph.presets.values():
+            for key, value in values.items():
+                if key not in graph.inputs:
+                    self.faults.add(
+                        "E110",
+                        f"the graph has no input '{key}'",
+                        value.span,
+                        nearest(key, graph.inputs),
+                    )
+        if name is None:
+            return {}
+        if name not in graph.presets:
+            self.faults.add(
+                "E109", f"the graph has no preset '{name}'", None, nearest(name, graph.presets)
+            )
+        return graph.presets.get(name, {})
+
+    def root_input(
+        self,
+        declared: GraphInput,
+        folder: Path | None,
+        request: Request,
+        preset: Mapping[str, Value],
+    ) -> Bound:
+        if declared.name in RESERVED:
+            message = f"'{declared.name}' is an option of the command line and cannot name an input"
+            self.faults.add("E105", message, declared.span, "choose another name")
+        ref = self.declared_type(declared)
+        if ref is None:
+            return FAILED
+        self.check_default(declared, ref)
+        if declared.name in request.inputs:
+            return self.given(declared, ref, request.inputs[declared.name], request.from_text)
+        written = preset.get(declared.name) or declared.default
+        if written is not None:
+            return self.constant(declared, ref, plain(written), written.span, folder)
+        if declared.optional:
+            return ABSENT
+        if not request.whole:
+            return Bound({"": (Constant(EXAMPLE, ref, declared.span, folder), ref)})
+        message = f"the graph needs input '{declared.name}': {ref}"
+        self.faults.add("E205", message, declared.span, f"give --{declared.name.replace('_', '-')}")
+        return FAILED
+
+    def declared_type(self, declared: GraphInput) -> TypeRef | None:
+        try:
+            ref = parse_type(declared.type)
+        except ValueError as error:
+            self.faults.add("E202", str(error), declared.span)
+            return None
+        known = {*self.registry.ports, "str", "int", "float", "bool", "list", "*"}
+        for name in names_in(ref):
+            if name not in known:
+                self.faults.add(
+                    "E202", f"there is no port type '{name}'", declared.span, nearest(name, known)
+                )
+                return None
+        return ref
+
+    def check_default(self, declared: GraphInput, ref: TypeRef) -> None:
+        if declared.default is not None and plain(declared.default) is not None:
+            owner = f"input '{declared.name}': "
+            self.faults.literal(
+                plain(declared.default),
+                slot_of(declared, ref),
+                declared.default.span,
+                None,
+                owner,
+            )
+
+    def given(self, declared: GraphInput, ref: TypeRef, value: Any, text: bool) -> Bound:
+        if text:
+            value = from_text(value, ref, self.registry.ports)
+        elif not isinstance(value, str | int | float | bool | list | None):
+            return Bound({"": (Constant(value, ref, None), ref)})
+        return self.constant(declared, ref, value, None, Path())
+
+    def constant(
+        self, declared: GraphInput, ref: TypeRef, value: Any, span: Span | None, folder: Path | None
+    ) -> Bound:
+        if value is None and declared.optional:
+            return ABSENT
+        found = self.faults.literal(
+            value, slot_of(declared, ref), span, None, f"input '{declared.name}': "
+        )
+        if isinstance(found, BadLiteral):
+            return FAILED
+        constant = Constant(found, ref, span, folder)
+        return Bound({"": (constant, ref)}, constant if self.registry.parts(ref.name) else None)
+
+    def ports(self, graph: Graph) -> tuple[Port, ...]:
+        """The inputs of a graph as ports of the node that it is."""
+        ports: list[Port] = []
+        for declared in graph.inputs.values():
+            ref = self.declared_type(declared) or UNKNOWN
+            required = declared.default is None and not declared.optional
+            slot = slot_of(declared, ref)
+            ports.append(
+                Port(
+                    declared.name,
+                    ref,
+                    required,
+                    None,
+                    slot.range,
+                    slot.menu,
+                    declared.help,
+                    ref.name == "list",
+                )
+            )
+        return tuple(ports)
+
+    def of_subgraph(
+        self, declared: GraphInput, port: Port, given: Source | None, folder: Path | None
+    ) -> Bound:
+        if given is not None:
+            bundle = (
+                given
+                if isinstance(given, Constant) and self.registry.parts(port.type.name)
+                else None
+            )
+            return Bound({"": (given, port.type)}, bundle)
+        if declared.default is None:
+            return ABSENT
+        return self.constant(
+            declared, port.type, plain(declared.default), declared.default.span, folder
+        )
+
+
+def slot_of(declared: GraphInput, ref: TypeRef) -> Slot:
+    """What a literal of an input must fit: its type, range and menu."""
+    bounded = declared.low is not None or declared.high is not None
+    return Slot(ref, Range(declared.low, declared.high) if bounded else None, declared.menu)

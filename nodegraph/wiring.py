@@ -1,0 +1,162 @@
+"""What stands on the ports of a node: literals, references and fan-in, each checked against the port's type."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nodegraph.errors import nearest
+from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value
+from nodegraph.literals import BadLiteral, Slot
+from nodegraph.node import Port
+from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
+from nodegraph.references import References, has_reference, is_list
+from nodegraph.registry import Registry
+from nodegraph.scope import Faults, Scope, plain, unknown
+from nodegraph.types import TypeRef
+from nodegraph.unify import UNKNOWN, fits, resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A node while its ports are wired: the folder of its file, the names in reach, and its type variables so far."""
+
+    node: GraphNode
+    folder: Path | None
+    scope: Scope
+    variables: dict[str, TypeRef] = field(default_factory=dict[str, TypeRef])
+
+    def owner(self, port: Port) -> str:
+        return f"{self.node.name}.{port.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Finds what stands on ports."""
+
+    registry: Registry
+    faults: Faults
+
+    def values(self, site: Site, ports: tuple[Port, ...]) -> dict[str, Source] | None:
+        """What stands on each port; None when a required one is absent, so that the node is absent too."""
+        node, values, absent = site.node, dict[str, Source](), False
+        self._strangers(node, {port.name for port in ports})
+        for port in ports:
+            written = node.inputs.get(port.name)
+            found = None if written is None else self._value(site, port, written)
+            if found is not None:
+                values[port.name] = found
+            elif port.required and written is None:
+                message = f"'{node.name}' ({node.type}) needs input '{port.name}': {port.type}"
+                self.faults.add("E205", message, node.span, self._feeders(port.type), node.name)
+            elif port.required:
+                absent = True
+        return None if absent else values
+
+    def _strangers(self, node: GraphNode, known: set[str]) -> None:
+        for name in node.inputs:
+            if name not in known:
+                message = f"'{node.type}' has no input '{name}'"
+                self.faults.add("E201", message, node.keys[name], nearest(name, known), node.name)
+
+    def _value(self, site: Site, port: Port, written: Value) -> Source | None:
+        if isinstance(written, Literal) and written.value is None and not port.required:
+            return None
+        if isinstance(written, Ref):
+            return self._wired(site, port, written)
+        if isinstance(written, Listing) and has_reference(written):
+            return self._many(site, port, written)
+        return self._literal(site, port, written)
+
+    def _literal(self, site: Site, port: Port, written: Value) -> Source:
+        ref = port.type
+        if ref.variable:
+            ref = resolved(ref, site.variables) if ref.name in site.variables else ref
+        if ref.variable:
+            site.variables.setdefault(ref.name, UNKNOWN)
+            ref = UNKNOWN
+        slot, owner = Slot(ref, port.range, port.menu), f"{site.owner(port)}: "
+        found = self.faults.literal(plain(written), slot, written.span, site.node.name, owner)
+        if isinstance(found, BadLiteral):
+            return unknown(written.span)
+        return Constant(found, port.type, written.span, site.folder)
+
+    def _wired(self, site: Site, port: Port, written: Ref) -> Source | None:
+        references = References(self.registry, self.faults)
+        found = references.find(written, site.scope, site.node.name)
+        if found is None:
+            return None
+        source, ref = found
+        if port.fan_in:
+            item = self._fit(site, ref, port.type.args[0])
+            if item or (ref.name == "list" and self._fit(site, ref, port.type)):
+                return Many((source,)) if isinstance(source, Constant | Wire) else source
+        elif self._fit(site, ref, port.type):
+            return self._ranged(site, port, written, source)
+        self._mismatch(site, port, written, ref)
+        return unknown(written.span)
+
+    def _ranged(self, site: Site, port: Port, written: Ref, source: Source) -> Source:
+        """A constant that came through an input is checked, and put into the port's own form."""
+        plain_types = ("int", "float", "str")
+        if not isinstance(source, Constant) or source.value is EXAMPLE:
+            return source
+        if source.type.name not in plain_types:
+            return source
+        if port.range is None and port.menu is None and port.type == source.type:
+            return source
+        slot = Slot(source.type if port.type.variable else port.type, port.range, port.menu)
+        span, owner = source.span or written.span, f"{site.owner(port)}: "
+        value = self.faults.literal(source.value, slot, span, site.node.name, owner)
+        return source if isinstance(value, BadLiteral) else replace(source, value=value)
+
+    def _many(self, site: Site, port: Port, written: Listing) -> Source:
+        if not port.fan_in:
+            message = f"{site.owner(port)} takes one {port.type}, not a list"
+            self.faults.add("E301", message, written.span, None, site.node.name)
+            return unknown(written.span)
+        entries: list[Constant | Wire] = []
+        single = replace(port, type=port.type.args[0], fan_in=False)
+        for item in written.items:
+            found = self._value(site, port if is_list(item, site.scope) else single, item)
+            if found is not None:
+                entries.extend(found.entries if isinstance(found, Many) else [found])
+        return Many(tuple(entries))
+
+    def _fit(self, site: Site, source: TypeRef, target: TypeRef) -> bool:
+        attempt = dict(site.variables)
+        if not fits(source, target, attempt, self.registry.widenings):
+            return False
+        site.variables.update(attempt)
+        return True
+
+    def _mismatch(self, site: Site, port: Port, written: Ref, ref: TypeRef) -> None:
+        known = site.variables
+        wanted = resolved(port.type, known) if port.type.name in known else port.type
+        shown = f"${written.name}" + (f".{written.port}" if written.port else "")
+        message = f"{site.owner(port)} wants {wanted}, but {shown} gives {ref}"
+        hint = self._converters(ref, wanted)
+        self.faults.add("E301", message, written.span, hint, site.node.name)
+
+    def _converters(self, source: TypeRef, target: TypeRef) -> str | None:
+        """Node types that turn one type into the other."""
+        wide = self.registry.widenings
+        names = [
+            spec.name
+            for spec in self.registry.nodes.values()
+            if any(
+                fits(out.type, target, {}, wide) and not out.type.variable for out in spec.outputs
+            )
+            and any(
+                fits(source, p.type, {}, wide) and not p.type.variable and p.required
+                for p in spec.inputs
+            )
+        ]
+        return f"{' or '.join(sorted(names)[:3])} would convert it" if names else None
+
+    def _feeders(self, target: TypeRef) -> str | None:
+        wide = self.registry.widenings
+        names = sorted(
+            s.name
+            for s in self.registry.nodes.values()
+            if any(fits(o.type, target, {}, wide) for o in s.outputs)
+        )
+        return f"{', '.join(names[:4])} would give one" if names and not target.variable else None
