@@ -1,11 +1,17 @@
 """OpenAI's layouts: GLIDE and guided-diffusion options as configurations, and their state-dict keys as ours."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
-from nodes.networks.config import TextConfig, TrainedFor, UNetConfig
+from nodes.networks.config import (
+    ClassifierConfig,
+    NoisedClipConfig,
+    TextConfig,
+    TrainedFor,
+    UNetConfig,
+)
 
 # (theirs, ours), each pair a stretch of a key that stands for the same thing.
 _UNET = (
@@ -40,6 +46,38 @@ _TEXT = (
     ("padding_embedding", "text.padding_embedding"),
     ("transformer_proj.", "text.proj."),
 )
+_CLASSIFIER = (
+    *(pair for pair in _UNET if not pair[0].startswith("out.")),
+    ("out.", "head."),
+    (".qkv_proj.", ".pool_qkv."),
+    (".c_proj.", ".pool_proj."),
+)
+_CLIP_NORMS = (
+    ("blocks.input.ln", "first_norm"),
+    ("blocks.output.ln", "final_norm"),
+    (".f_attn.ln", ".norm_attention"),
+    (".f_mlp.ln", ".norm_mlp"),
+)
+_CLIP_LINEARS = (
+    ("blocks.output.f", "proj"),
+    (".f_attn.f_q", ".query"),
+    (".f_attn.f_k", ".key"),
+    (".f_attn.f_v", ".value"),
+    (".f_attn.f_c", ".proj"),
+    (".f_mlp.f_1", ".widen"),
+    (".f_mlp.f_2", ".narrow"),
+)
+_CLIP = (
+    ("blocks.block_", "blocks."),
+    ("blocks.input.w_voc", "token_embedding.weight"),
+    ("blocks.input.w_pos", "positional_embedding"),
+    ("blocks.input.w_t", "time_embedding.weight"),
+    ("blocks.input.pred_state", "class_embedding"),
+    ("blocks.input.patch_proj", "patches.weight"),
+    *((f"{theirs}.g", f"{ours}.weight") for theirs, ours in _CLIP_NORMS),
+    *((f"{theirs}.w", f"{ours}.weight") for theirs, ours in _CLIP_LINEARS),
+    *((f"{theirs}.b", f"{ours}.bias") for theirs, ours in (*_CLIP_NORMS, *_CLIP_LINEARS)),
+)
 _TEXT_STARTS = tuple(theirs for theirs, _ in _TEXT if not theirs.startswith("."))
 _DEFAULT_MULTIPLIERS: dict[int, tuple[float, ...]] = {
     512: (0.5, 1, 1, 2, 2, 4, 4),
@@ -50,19 +88,27 @@ _DEFAULT_MULTIPLIERS: dict[int, tuple[float, ...]] = {
 _SCHEDULES = {"linear": "linear", "squaredcos_cap_v2": "cosine", "cosine": "cosine"}
 
 
-def our_key(key: str) -> str:
-    """Our name of a parameter of OpenAI's UNets."""
-    for theirs, ours in _TEXT if key.startswith(_TEXT_STARTS) else _UNET:
+Layout = Literal["unet", "classifier", "clip"]
+"""What a state dict belongs to; each has its own names. CLIP's encoders are two state dicts of one layout."""
+
+
+def our_key(key: str, layout: Layout = "unet") -> str:
+    """Our name of a parameter of OpenAI's networks."""
+    for theirs, ours in _pairs(layout, key.startswith(_TEXT_STARTS)):
         key = _replaced(key, theirs, ours)
     return key
 
 
-def openai_key(key: str) -> str:
-    """OpenAI's name of a parameter of our UNet."""
-    pairs = _TEXT if key.startswith("text.") else _UNET
+def openai_key(key: str, layout: Layout = "unet") -> str:
+    """OpenAI's name of a parameter of our networks."""
+    pairs = _pairs(layout, key.startswith("text."))
     for theirs, ours in sorted(pairs, key=lambda pair: pair[1].startswith(".")):
         key = _replaced(key, ours, theirs)
     return key
+
+
+def _pairs(layout: Layout, text: bool) -> tuple[tuple[str, str], ...]:
+    return {"classifier": _CLASSIFIER, "clip": _CLIP, "unet": _TEXT if text else _UNET}[layout]
 
 
 def _replaced(key: str, old: str, new: str) -> str:
@@ -72,12 +118,12 @@ def _replaced(key: str, old: str, new: str) -> str:
     return new + key.removeprefix(old) if key.startswith(old) else key
 
 
-def to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_ours(state_dict: Mapping[str, Tensor], layout: Layout = "unet") -> dict[str, Tensor]:
     """An OpenAI state dict under our names. Raises ValueError where two keys meet."""
-    renamed = {our_key(key): value for key, value in state_dict.items()}
+    renamed = {our_key(key, layout): value for key, value in state_dict.items()}
     if len(renamed) != len(state_dict):
         raise ValueError(
-            "two keys of the checkpoint have the same meaning; it is not an OpenAI UNet"
+            f"two keys of the checkpoint have the same meaning; it is no OpenAI {layout}"
         )
     return renamed
 
@@ -98,6 +144,8 @@ def glide_config(options: Mapping[str, Any]) -> UNetConfig:
 def adm_config(options: Mapping[str, Any], low_resolution: bool = False) -> UNetConfig:
     """Configuration of a guided-diffusion network from its published flags; an upsampler's size is `large_size`."""
     size = int(options["large_size" if low_resolution else "image_size"])
+    if low_resolution and size == 512 and not options.get("channel_mult"):
+        options = {**options, "channel_mult": "1,1,2,2,4,4"}
     return UNetConfig(
         classes=1000 if options["class_cond"] else None,
         low_resolution=low_resolution,
@@ -105,6 +153,67 @@ def adm_config(options: Mapping[str, Any], low_resolution: bool = False) -> UNet
         trained=_trained(options, learned=bool(options["learn_sigma"])),
         dropout=float(options["dropout"]),
         **_backbone(options, size),
+    )
+
+
+def classifier_config(options: Mapping[str, Any]) -> ClassifierConfig:
+    """Configuration of a guided-diffusion classifier: its published flags, or the arguments of the network itself."""
+    if "classifier_width" not in options:
+        return ClassifierConfig(_trunk(options), int(options["out_channels"]), options["pool"])
+    size = int(options["image_size"])
+    trunk = UNetConfig(
+        image_size=size,
+        model_channels=int(options["classifier_width"]),
+        multipliers=_multipliers(None, size),
+        blocks=int(options["classifier_depth"]),
+        attention=_factors(options["classifier_attention_resolutions"], size),
+        head_channels=64,
+        scale_shift_norm=bool(options["classifier_use_scale_shift_norm"]),
+        resample_in_blocks=bool(options["classifier_resblock_updown"]),
+    )
+    return ClassifierConfig(trunk, 1000, options["classifier_pool"])
+
+
+def _trunk(options: Mapping[str, Any]) -> UNetConfig:
+    return UNetConfig(
+        image_size=int(options["image_size"]),
+        channels=int(options["in_channels"]),
+        model_channels=int(options["model_channels"]),
+        multipliers=tuple(options["channel_mult"]),
+        blocks=int(options["num_res_blocks"]),
+        attention=tuple(options["attention_resolutions"]),
+        heads=int(options.get("num_heads", 1)),
+        head_channels=_positive(options.get("num_head_channels", -1)),
+        scale_shift_norm=bool(options.get("use_scale_shift_norm", False)),
+        resample_in_blocks=bool(options.get("resblock_updown", False)),
+        qkv_order="qkv_major" if options.get("use_new_attention_order") else "head_major",
+        classes=options.get("num_classes"),
+        trained=TrainedFor(learned_variance=options["out_channels"] == 2 * options["in_channels"]),
+    )
+
+
+def unet_config(options: Mapping[str, Any]) -> UNetConfig:
+    """Configuration of a guided-diffusion UNet from the arguments of the network itself."""
+    return _trunk(options)
+
+
+def clip_config(options: Mapping[str, Any]) -> NoisedClipConfig:
+    """Configuration of GLIDE's CLIP from its published file."""
+    return NoisedClipConfig(
+        image_size=int(options["image_size"]),
+        patch_size=int(options["patch_size"]),
+        embedding_width=int(options["n_embd"]),
+        train_steps=int(options["n_timesteps"]),
+        schedule=_SCHEDULES[str(options["beta_schedule"])],
+        logit_scale=float(options["logit_scale"]),
+        vocabulary=int(options["n_vocab"]),
+        context=int(options["max_text_len"]),
+        text_heads=int(options["n_head_text"]),
+        text_head_width=int(options["n_head_state_text"]),
+        text_layers=int(options["n_xf_blocks_text"]),
+        image_heads=int(options["n_head_image"]),
+        image_head_width=int(options["n_head_state_image"]),
+        image_layers=int(options["n_xf_blocks_image"]),
     )
 
 
@@ -132,19 +241,23 @@ def _trained(options: Mapping[str, Any], learned: bool) -> TrainedFor:
 
 
 def _backbone(options: Mapping[str, Any], size: int) -> dict[str, Any]:
-    resolutions = [int(r) for r in str(options["attention_resolutions"]).split(",")]
     return {
         "image_size": size,
         "model_channels": int(options["num_channels"]),
         "multipliers": _multipliers(options.get("channel_mult"), size),
         "blocks": int(options["num_res_blocks"]),
-        "attention": tuple(size // r for r in resolutions),
+        "attention": _factors(options["attention_resolutions"], size),
         "heads": int(options["num_heads"]),
         "heads_upsample": _positive(options["num_heads_upsample"]),
         "head_channels": _positive(options["num_head_channels"]),
         "scale_shift_norm": bool(options["use_scale_shift_norm"]),
         "resample_in_blocks": bool(options["resblock_updown"]),
     }
+
+
+def _factors(resolutions: Any, size: int) -> tuple[int, ...]:
+    """`32,16,8` pixels as downsampling factors of a size."""
+    return tuple(size // int(r) for r in str(resolutions).split(","))
 
 
 def _positive(value: Any) -> int | None:

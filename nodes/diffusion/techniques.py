@@ -1,9 +1,9 @@
 """Techniques: each a wrapper of one denoiser, or of two, that is again a denoiser."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nodes.diffusion.denoisers import Denoiser, Leaf, Prediction, Predictions
@@ -37,11 +37,11 @@ class ClassifierFreeGuidance(Denoiser[Any]):
 
 
 def _guided_score(cond: Tensor | None, uncond: Tensor | None, scale: float) -> Tensor | None:
-    if cond is None and uncond is None:
-        return None
-    zero = torch.zeros_like(cond if cond is not None else uncond)  # type: ignore[arg-type]
-    low = zero if uncond is None else uncond
-    return low + scale * ((zero if cond is None else cond) - low)
+    if uncond is None:
+        return None if cond is None else scale * cond
+    if cond is None:
+        return (1 - scale) * uncond
+    return uncond + scale * (cond - uncond)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,9 @@ class Wrapper(Denoiser[Any]):
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
         return self.change(self.inner.combine(x_t, t, known), x_t, t)
 
+    @abstractmethod
     def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
         """The technique itself, on the inner prediction."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)

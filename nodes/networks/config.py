@@ -71,6 +71,11 @@ class UNetConfig:
     trained: TrainedFor = field(default_factory=TrainedFor)
 
     @property
+    def widths(self) -> list[int]:
+        """Channels of each level."""
+        return [int(multiplier * self.model_channels) for multiplier in self.multipliers]
+
+    @property
     def output_channels(self) -> int:
         return self.channels * (2 if self.trained.learned_variance else 1)
 
@@ -83,3 +88,38 @@ class UNetConfig:
     @property
     def embedding_width(self) -> int:
         return 4 * self.model_channels
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierConfig:
+    """A classifier of noisy pictures: the encoder of `trunk`, whose conditions and outputs are not used, and a head.
+
+    `pool`: how pixels become one vector: `attention`, `adaptive` (a mean), `spatial` and `spatial_v2` (means of all stages).
+    """
+
+    trunk: UNetConfig = field(default_factory=lambda: UNetConfig(head_channels=64, blocks=4))
+    classes: int = 1000
+    pool: Literal["attention", "adaptive", "spatial", "spatial_v2"] = "attention"
+
+
+@dataclass(frozen=True, slots=True)
+class NoisedClipConfig:
+    """GLIDE's CLIP, whose image encoder knows the timestep; `train_steps` of 0: it does not.
+
+    Two transformers of heads × head width; `embedding_width` is that of the joint space.
+    """
+
+    image_size: int = 64
+    patch_size: int = 4
+    embedding_width: int = 512
+    train_steps: int = 1000
+    schedule: str = "cosine"
+    logit_scale: float = 100.0
+    vocabulary: int = 65_536
+    context: int = 77
+    text_heads: int = 8
+    text_head_width: int = 64
+    text_layers: int = 12
+    image_heads: int = 12
+    image_head_width: int = 64
+    image_layers: int = 12

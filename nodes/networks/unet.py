@@ -1,81 +1,15 @@
 """The UNet of guided diffusion, GLIDE and unCLIP. Conditions arrive as three plain tensors, whatever made them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import repeat
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import (
-    Attention,
-    Downsample,
-    GroupNorm,
-    ResBlock,
-    Upsample,
-    timestep_embedding,
-    zeroed,
-)
+from nodes.networks.blocks import Attention, GroupNorm, timestep_embedding, zeroed
 from nodes.networks.config import UNetConfig
+from nodes.networks.stages import Builder, Contexts
 from nodes.networks.text import TextTransformer
-
-Contexts = Iterator[Tensor | None]
-"""Keys and values of the context tokens [B, 2C, L] for one attention after the other, or None for each."""
-
-
-class Stage(nn.ModuleList):
-    """Layers that run one after the other, each given what it takes; each attention takes the next of `contexts`."""
-
-    def forward(self, h: Tensor, embedding: Tensor, contexts: Contexts) -> Tensor:
-        for layer in self:
-            if isinstance(layer, ResBlock):
-                h = layer(h, embedding)
-            elif isinstance(layer, Attention):
-                h = layer(h, next(contexts))
-            else:
-                h = layer(h)
-        return h
-
-
-@dataclass(slots=True)
-class _Builder:
-    """Walks the levels of a UNet and remembers where it is: channels, downsampling, widths of the skips."""
-
-    config: UNetConfig
-    channels: int
-    downsampling: int = 1
-
-    def block(self, incoming: int, outgoing: int, resample: float = 1.0) -> ResBlock:
-        c = self.config
-        self.channels = outgoing
-        return ResBlock(
-            incoming, outgoing, c.embedding_width, c.scale_shift_norm, c.dropout, resample
-        )
-
-    def attention(self, heads: int) -> Attention:
-        c = self.config
-        heads = self.channels // c.head_channels if c.head_channels else heads
-        width = c.text.width if c.text else None
-        return Attention(self.channels, heads, width, c.qkv_order == "head_major")
-
-    def level(self, incoming: int, outgoing: int, heads: int) -> list[nn.Module]:
-        layers: list[nn.Module] = [self.block(incoming, outgoing)]
-        if self.downsampling in self.config.attention:
-            layers.append(self.attention(heads))
-        return layers
-
-    def down(self) -> nn.Module:
-        self.downsampling *= 2
-        if self.config.resample_in_blocks:
-            return self.block(self.channels, self.channels, 0.5)
-        return Downsample(self.channels)
-
-    def up(self) -> nn.Module:
-        self.downsampling //= 2
-        if self.config.resample_in_blocks:
-            return self.block(self.channels, self.channels, 2.0)
-        return Upsample(self.channels)
 
 
 class UNet(nn.Module):
@@ -96,43 +30,15 @@ class UNet(nn.Module):
         )
         self.label_embedding = nn.Embedding(config.classes, width) if config.classes else None
         self.text = TextTransformer(config.text, width) if config.text else None
-        self._build(config)
-
-    def _build(self, config: UNetConfig) -> None:
-        widths = [int(m * config.model_channels) for m in config.multipliers]
+        builder = Builder(config, config.widths[0])
         folded = config.fold**2
-        incoming = (config.channels + config.condition_channels) * folded
-        builder = _Builder(config, widths[0])
-        skips = [widths[0]]
-        self.inputs = nn.ModuleList([Stage([nn.Conv2d(incoming, widths[0], 3, padding=1)])])
-        for number, width in enumerate(widths):
-            for _ in range(config.blocks):
-                self.inputs.append(Stage(builder.level(builder.channels, width, config.heads)))
-                skips.append(width)
-            if number < len(widths) - 1:
-                self.inputs.append(Stage([builder.down()]))
-                skips.append(width)
-        last = widths[-1]
-        self.middle = Stage(
-            [builder.block(last, last), builder.attention(config.heads), builder.block(last, last)]
+        self.inputs = builder.encoder((config.channels + config.condition_channels) * folded)
+        self.middle = builder.middle()
+        self.outputs = builder.decoder()
+        self.out_norm = GroupNorm(builder.channels)
+        self.out_conv = zeroed(
+            nn.Conv2d(builder.channels, config.output_channels * folded, 3, padding=1)
         )
-        self.outputs = nn.ModuleList(self._decoder(config, builder, widths, skips))
-        self.out_norm = GroupNorm(widths[0])
-        self.out_conv = zeroed(nn.Conv2d(widths[0], config.output_channels * folded, 3, padding=1))
-
-    @staticmethod
-    def _decoder(
-        config: UNetConfig, builder: _Builder, widths: list[int], skips: list[int]
-    ) -> list[Stage]:
-        heads = config.heads_upsample or config.heads
-        stages: list[Stage] = []
-        for number, width in reversed(list(enumerate(widths))):
-            for block in range(config.blocks + 1):
-                layers = builder.level(builder.channels + skips.pop(), width, heads)
-                if number and block == config.blocks:
-                    layers.append(builder.up())
-                stages.append(Stage(layers))
-        return stages
 
     def forward(
         self,

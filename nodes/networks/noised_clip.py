@@ -1,0 +1,149 @@
+"""GLIDE's CLIP: a text encoder, and an image encoder that knows how noisy its picture is. Ref: Nichol et al. 2022, §2.4."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nodes.networks.bpe import clip_clean, clip_encoding
+from nodes.networks.config import NoisedClipConfig
+
+MEANS = (122.77093945, 116.74601272, 104.09373519)
+DEVIATIONS = (68.50053285, 66.63215831, 70.32316309)
+"""Of the colours of pictures in levels 0 … 255."""
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with exact GELU; keys have no bias."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.proj = nn.Linear(width, width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor, causal: bool) -> Tensor:
+        x = x + self.proj(self._attention(self.norm_attention(x), causal))  # [B, L, W]
+        return x + self.narrow(F.gelu(self.widen(self.norm_mlp(x))))  # [B, L, W]
+
+    def _attention(self, x: Tensor, causal: bool) -> Tensor:
+        b, length, width = x.shape
+        q, k, v = (
+            part(x).reshape(b, length, self.heads, -1).transpose(1, 2)  # [B, heads, L, d]
+            for part in (self.query, self.key, self.value)
+        )
+        joined = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        return joined.transpose(1, 2).reshape(b, length, width)
+
+
+class TextEncoder(nn.Module):
+    """Tokens [B, L] and their number [B] → features [B, D], read at the last token. Causal."""
+
+    def __init__(self, config: NoisedClipConfig) -> None:
+        super().__init__()
+        width = config.text_heads * config.text_head_width
+        self.token_embedding = nn.Embedding(config.vocabulary, width)
+        self.positional_embedding = nn.Parameter(torch.randn(config.context, width) * 0.01)
+        self.blocks = nn.ModuleList(
+            Block(width, config.text_heads) for _ in range(config.text_layers)
+        )
+        self.final_norm = nn.LayerNorm(width)
+        self.proj = nn.Linear(width, config.embedding_width, bias=False)
+
+    def hidden(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """What stands at the last token after the last block, [B, W]."""
+        x = self.token_embedding(tokens) + self.positional_embedding  # [B, L, W]
+        for block in self.blocks:
+            x = block(x, True)
+        return x[torch.arange(len(x), device=x.device), lengths - 1]
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        return self.proj(self.final_norm(self.hidden(tokens, lengths)))
+
+
+class ImageEncoder(nn.Module):
+    """Pictures [B, 3, S, S] in [−1, 1], noised to t [B] → features [B, D]. The token of the timestep is read."""
+
+    def __init__(self, config: NoisedClipConfig) -> None:
+        super().__init__()
+        width = config.image_heads * config.image_head_width
+        self.size = config.image_size
+        count = (config.image_size // config.patch_size) ** 2
+        self.patches = nn.Conv2d(3, width, config.patch_size, config.patch_size, bias=False)
+        self.time_embedding = (
+            nn.Embedding(config.train_steps, width) if config.train_steps else None
+        )
+        self.class_embedding = (
+            None if config.train_steps else nn.Parameter(torch.randn(width) / math.sqrt(width))
+        )
+        self.positional_embedding = nn.Parameter(torch.randn(1 + count, width) / math.sqrt(width))
+        self.first_norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(
+            Block(width, config.image_heads) for _ in range(config.image_layers)
+        )
+        self.final_norm = nn.LayerNorm(width)
+        self.proj = nn.Linear(width, config.embedding_width, bias=False)
+
+    def tokens(self, x_t: Tensor, t: Tensor | None) -> Tensor:
+        """What stands at every token after the last block, [B, 1 + N, W]. Raises ValueError on another size."""
+        if x_t.shape[-2:] != (self.size, self.size):
+            raise ValueError(f"CLIP takes {self.size} px, the picture has {list(x_t.shape[-2:])}")
+        means, deviations = (x_t.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEANS, DEVIATIONS))
+        levels = ((x_t + 1) * 127.5 - means) / deviations  # [B, 3, S, S]
+        patches = self.patches(levels).flatten(2).transpose(1, 2)  # [B, N, W]
+        x = torch.cat([self._first(len(x_t), t), patches], 1) + self.positional_embedding
+        x = self.first_norm(x)
+        for block in self.blocks:
+            x = block(x, False)
+        return x
+
+    def _first(self, batch: int, t: Tensor | None) -> Tensor:
+        if self.time_embedding is not None:
+            if t is None:
+                raise ValueError("this image encoder needs the timestep of the noise")
+            return self.time_embedding(t.long())[:, None]
+        assert self.class_embedding is not None
+        return self.class_embedding.expand(batch, 1, -1)
+
+    def forward(self, x_t: Tensor, t: Tensor | None = None) -> Tensor:
+        return self.proj(self.final_norm(self.tokens(x_t, t)[:, 0]))
+
+
+class NoisedClip(nn.Module):
+    """Both encoders, and the scale of their similarity."""
+
+    def __init__(self, config: NoisedClipConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text = TextEncoder(config)
+        self.image = ImageEncoder(config)
+
+    def texts(self, texts: list[str]) -> Tensor:
+        """Unit embeddings of texts [B, D]."""
+        tokens, lengths = clip_tokens(texts, self.config.context)
+        device = self.text.positional_embedding.device
+        return F.normalize(self.text(tokens.to(device), lengths.to(device)), dim=-1)
+
+    def images(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Unit embeddings of noisy pictures [B, D]."""
+        return F.normalize(self.image(x_t, t), dim=-1)
+
+    def log_similarity(self, text: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """The logit scale times the cosine of unit text embeddings [B or 1, D] and noisy pictures, [B]."""
+        return self.config.logit_scale * (text * self.images(x_t, t)).sum(-1)
+
+
+def clip_tokens(texts: list[str], context: int) -> tuple[Tensor, Tensor]:
+    """CLIP's tokens with start and end [B, L], padded by 0, and their number [B]; what is too long is cut off."""
+    encoding = clip_encoding()
+    start, end = encoding.ids["<|startoftext|>"], encoding.ids["<|endoftext|>"]
+    rows = [[start, *encoding.encode(clip_clean(t))[: context - 2], end] for t in texts]
+    padded = [row + [0] * (context - len(row)) for row in rows]
+    return torch.tensor(padded), torch.tensor([len(row) for row in rows])

@@ -1,0 +1,99 @@
+"""The encoder that UNets and classifiers share: levels of residual blocks, with attention at some of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from nodes.networks.blocks import Attention, Downsample, ResBlock, Upsample
+from nodes.networks.config import UNetConfig
+
+Contexts = Iterator[Tensor | None]
+"""Keys and values of the context tokens [B, 2C, L] for one attention after the other, or None for each."""
+
+
+class Stage(nn.ModuleList):
+    """Layers that run one after the other, each given what it takes; each attention takes the next of `contexts`."""
+
+    def forward(self, h: Tensor, embedding: Tensor, contexts: Contexts) -> Tensor:
+        for layer in self:
+            if isinstance(layer, ResBlock):
+                h = layer(h, embedding)
+            elif isinstance(layer, Attention):
+                h = layer(h, next(contexts))
+            else:
+                h = layer(h)
+        return h
+
+
+@dataclass(slots=True)
+class Builder:
+    """Walks the levels of a network and remembers where it is: channels, downsampling, widths of the skips."""
+
+    config: UNetConfig
+    channels: int
+    downsampling: int = 1
+    skips: list[int] = field(default_factory=list)
+
+    def block(self, incoming: int, outgoing: int, resample: float = 1.0) -> ResBlock:
+        c = self.config
+        self.channels = outgoing
+        return ResBlock(
+            incoming, outgoing, c.embedding_width, c.scale_shift_norm, c.dropout, resample
+        )
+
+    def attention(self, heads: int) -> Attention:
+        c = self.config
+        heads = self.channels // c.head_channels if c.head_channels else heads
+        width = c.text.width if c.text else None
+        return Attention(self.channels, heads, width, c.qkv_order == "head_major")
+
+    def level(self, incoming: int, outgoing: int, heads: int) -> list[nn.Module]:
+        layers: list[nn.Module] = [self.block(incoming, outgoing)]
+        if self.downsampling in self.config.attention:
+            layers.append(self.attention(heads))
+        return layers
+
+    def down(self) -> nn.Module:
+        self.downsampling *= 2
+        if self.config.resample_in_blocks:
+            return self.block(self.channels, self.channels, 0.5)
+        return Downsample(self.channels)
+
+    def up(self) -> nn.Module:
+        self.downsampling //= 2
+        if self.config.resample_in_blocks:
+            return self.block(self.channels, self.channels, 2.0)
+        return Upsample(self.channels)
+
+    def encoder(self, incoming: int) -> nn.ModuleList:
+        """The way down: a first convolution, then the levels; the width of each stage's output is in `skips`."""
+        widths = self.config.widths
+        stages = [Stage([nn.Conv2d(incoming, widths[0], 3, padding=1)])]
+        self.skips = [widths[0]]
+        for number, width in enumerate(widths):
+            for _ in range(self.config.blocks):
+                stages.append(Stage(self.level(self.channels, width, self.config.heads)))
+                self.skips.append(width)
+            if number < len(widths) - 1:
+                stages.append(Stage([self.down()]))
+                self.skips.append(width)
+        return nn.ModuleList(stages)
+
+    def middle(self) -> Stage:
+        """Two blocks with an attention between them, at the lowest resolution."""
+        width = self.channels
+        first = self.block(width, width)
+        return Stage([first, self.attention(self.config.heads), self.block(width, width)])
+
+    def decoder(self) -> nn.ModuleList:
+        """The way up, each stage joined by a skip."""
+        heads = self.config.heads_upsample or self.config.heads
+        stages: list[Stage] = []
+        for number, width in reversed(list(enumerate(self.config.widths))):
+            for block in range(self.config.blocks + 1):
+                layers = self.level(self.channels + self.skips.pop(), width, heads)
+                if number and block == self.config.blocks:
+                    layers.append(self.up())
+                stages.append(Stage(layers))
+        return nn.ModuleList(stages)

@@ -1,0 +1,67 @@
+"""GLIDE's CLIP, whose image encoder knows the noise, against the reference."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from fill import filled
+from test_glide_networks import assert_weights
+from torch import nn
+
+from nodes.checkpoints.openai import clip_config, openai_key, to_ours
+from nodes.diffusion.guidance import gradient
+from nodes.networks.noised_clip import NoisedClip, clip_tokens
+
+
+def fill_encoder(encoder: nn.Module) -> None:
+    shapes = {openai_key(k, "clip"): v.shape for k, v in encoder.state_dict().items()}
+    encoder.load_state_dict(to_ours(filled(shapes), "clip"), assign=True)
+
+
+def golden_clip(options: Mapping[str, Any]) -> NoisedClip:
+    with torch.device("meta"):
+        clip = NoisedClip(clip_config(options))
+    fill_encoder(clip.text)
+    fill_encoder(clip.image)
+    return clip.eval().requires_grad_(False)
+
+
+def test_features_and_gradients(golden) -> None:
+    tensors, meta = golden.load("glide_clip_tiny")
+    clip = golden_clip(meta["config"])
+    assert_weights(clip.text, meta["text_encoder"])
+    assert_weights(clip.image, meta["image_encoder"])
+    tokens, lengths = clip_tokens(meta["prompts"], clip.config.context)
+    assert torch.equal(tokens, tensors["text.tokens"])
+    assert torch.equal(lengths, tensors["text.lens"])
+    x, t = tensors["image.x"], tensors["image.t"]
+    named = {
+        "text.z_unnormalized": clip.text(tokens, lengths),
+        "text.z": clip.texts(meta["prompts"]),
+        "text.probe_features": clip.text.hidden(tokens, lengths),
+        "image.z_unnormalized": clip.image(x, t),
+        "image.z": clip.images(x, t),
+        "image.probe_features": clip.image.tokens(x, t)[:, 0],
+    }
+    for name, value in named.items():
+        golden.close(name, value, tensors, meta)
+    text = clip.texts(meta["prompts"])
+    found = gradient(lambda noisy, at: clip.log_similarity(text, noisy, at), x, t)
+    for name in [n for n in tensors if n.startswith("cond_fn.grad_scale")]:
+        golden.close(name, float(name.rpartition("scale")[2]) * found, tensors, meta)
+    still = golden_clip(meta["image_notime_config"])
+    assert_weights(still.image, meta["image_encoder_notime"])
+    golden.close("image_notime.z_unnormalized", still.image(x), tensors, meta)
+    assert sorted(set(meta["tolerance"]) - golden.seen) == []
+
+
+def test_every_key_of_the_published_checkpoint(golden) -> None:
+    for name, model in golden.meta("glide_clip_manifest")["models"].items():
+        with torch.device("meta"):
+            clip = NoisedClip(clip_config(model["config"]))
+        for part, encoder in (("text_encoder", clip.text), ("image_encoder", clip.image)):
+            expected = {key: tuple(shape) for key, shape in model[part]["state_dict"]}
+            ours = {openai_key(k, "clip"): tuple(v.shape) for k, v in encoder.state_dict().items()}
+            assert ours == expected, (name, part)
+            empty = {k: torch.empty(s, device="meta") for k, s in expected.items()}
+            encoder.load_state_dict(to_ours(empty, "clip"), assign=True)
