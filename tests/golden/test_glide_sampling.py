@@ -1,77 +1,181 @@
-"""GLIDE's pipelines, from the first noise to the last picture, with the references' recorded noise."""
+"""GLIDE's pipelines, from the first noise to the last picture, with the references' recorded noise.
+
+Which pipelines there are, and how each is guided, conditioned and sampled, is read from the files.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from test_glide_networks import golden_unet
+from test_glide_networks import assert_weights, golden_unet
 from torch import Tensor
 
 from nodes.checkpoints.openai import glide_config
 from nodes.diffusion.denoisers import Denoiser, DiffusionNetwork, Leaf
 from nodes.diffusion.noise import RecordedNoise
+from nodes.diffusion.process import eps_from_x0
 from nodes.diffusion.respacing import respace
-from nodes.diffusion.samplers import Start, ancestral, ddim
+from nodes.diffusion.samplers import Sampling, Start, ancestral, ddim
 from nodes.diffusion.schedule import Schedule, schedule
-from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0
-from nodes.networks.unet import UNet, upsampled
+from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0, MaskInpainter
+from nodes.networks.unet import UNet, masked, upsampled
+
+FILE = "glide_sampling_tiny"
 
 
-def network(unet: UNet) -> DiffusionNetwork:
-    config = unet.config
-    shape = (config.channels, config.image_size, config.image_size)
-    chain = schedule(config.trained.schedule, config.trained.train_steps)
-    return DiffusionNetwork(unet, chain, shape, "eps", config.trained.learned_variance)
+@dataclass(frozen=True)
+class Stage:
+    """One network of a pipeline: `part` is `base` or `up`."""
+
+    pipeline: str
+    part: str
+    case: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.tensors[f"{self.pipeline}.{self.part}.{name}"]
+
+    def get(self, name: str) -> Tensor | None:
+        return self.tensors.get(f"{self.pipeline}.{self.part}.{name}")
+
+    def field(self, name: str) -> Any:
+        return self.case[f"{self.part}_{name}"]
+
+    @property
+    def inpaints(self) -> bool:
+        return bool(self.field("options")["inpaint"])
+
+    @property
+    def known(self) -> tuple[Tensor, Tensor]:
+        """The picture to complete [1, 3, H, W] and its mask [1, 1, H, W], at the size of this stage."""
+        end = "" if self.part == "base" else f"_{self.part}"
+        names = (f"source_image{end}", f"source_mask{end}")
+        image, mask = (self.tensors[f"{self.pipeline}.{name}"] for name in names)
+        return image, mask
+
+    def network(self) -> DiffusionNetwork:
+        unet = golden_unet(glide_config(self.field("options")))
+        if weights := self.case.get(f"{self.part}_weights"):
+            assert_weights(unet, weights)
+        config = unet.config
+        chain = schedule(config.trained.schedule, config.trained.train_steps)
+        shape = (config.channels, config.image_size, config.image_size)
+        return DiffusionNetwork(unet, chain, shape, "eps", config.trained.learned_variance)
+
+    def leaf(self, network: DiffusionNetwork, rows: slice = slice(None)) -> Leaf:
+        unet = network.call
+        assert isinstance(unet, UNet) and unet.text is not None
+        encoding = unet.text(self["tokens"][rows], self["mask"][rows])
+        conditions = {"embedding": encoding.pooled, "tokens": encoding.tokens}
+        pixels = [masked(*self.known)] if self.inpaints else []
+        if unet.config.low_resolution:
+            low = self.tensors[f"{self.pipeline}.low_res"]
+            pixels.append(upsampled(low, unet.config.image_size))
+        return Leaf(network, conditions | ({"pixels": torch.cat(pixels, 1)} if pixels else {}))
+
+    def finished(self, denoiser: Denoiser) -> Denoiser:
+        """Known pixels are imposed on the predicted x_0 before it is clipped."""
+        return ClipX0(MaskInpainter(denoiser, *self.known) if self.inpaints else denoiser)
+
+    def chain(self, denoiser: Denoiser) -> Schedule:
+        spaced = respace(denoiser.trained, self.field("options")["timestep_respacing"])
+        assert spaced.timesteps.tolist() == self.field("timestep_map")
+        return spaced
+
+    def sampling(self, denoiser: Denoiser) -> Sampling:
+        """The sampler that the file names, on the noise of the rows that it keeps."""
+        rows, steps = len(self["samples"]), self.get("step_noise")
+        noise = RecordedNoise(self["x_T"][:rows], None if steps is None else steps[:, :rows])
+        sampler, _, eta = str(self.field("sampler")).partition(" eta=")
+        start = Start(noise)
+        if sampler == "p_sample_loop":
+            return ancestral(denoiser, self.chain(denoiser), start)
+        assert sampler == "ddim_sample_loop", f"{self.pipeline}: unknown sampler '{sampler}'"
+        return ddim(denoiser, self.chain(denoiser), start, float(eta or 0))
 
 
-def text(unet: UNet, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    assert unet.text is not None
-    encoding = unet.text(tokens, mask)
-    return {"embedding": encoding.pooled, "tokens": encoding.tokens}
-
-
-def chain_of(denoiser: Denoiser, spec: str, visited: list[int]) -> Schedule:
-    spaced = respace(denoiser.trained, spec)
-    assert spaced.timesteps.tolist() == visited
-    return spaced
-
-
-def test_text_to_image(golden) -> None:
-    tensors, meta = golden.load("glide_sampling_tiny")
+def stages(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], part: str) -> Iterator[Stage]:
+    """That stage of the pipelines that need no other network than GLIDE's own."""
     for name, case in meta["pipelines"].items():
-        if (
-            f"{name}.base.first_model_fn_out" in tensors
-            and "guidance_scale" in case
-            and name == "text2im"
-        ):
-            base(golden, tensors, meta, name, case)
-            upsampler(golden, tensors, meta, name, case)
+        if "clip_config" not in case:
+            yield Stage(name, part, case, tensors)
 
 
-def base(golden, tensors, meta, name: str, case) -> None:
-    unet = golden_unet(glide_config(case["base_options"]))
-    rows = case["batch_size"]
-    tokens, mask = tensors[f"{name}.base.tokens"], tensors[f"{name}.base.mask"]
-    shared = network(unet)
-    cond = Leaf(shared, text(unet, tokens[:rows], mask[:rows]))
-    uncond = Leaf(shared, text(unet, tokens[rows:], mask[rows:]))
-    denoiser = ClipX0(ClassifierFreeGuidance(cond, uncond, case["guidance_scale"]))
-    spaced = chain_of(
-        denoiser, case["base_options"]["timestep_respacing"], case["base_timestep_map"]
+def guided(stage: Stage) -> tuple[Denoiser, Denoiser, Denoiser]:
+    """The guided, the conditional and the unconditional denoiser of a base stage."""
+    network, rows = stage.network(), stage.case["batch_size"]
+    cond, uncond = stage.leaf(network, slice(rows)), stage.leaf(network, slice(rows, None))
+    return ClassifierFreeGuidance(cond, uncond, stage.case["guidance_scale"]), cond, uncond
+
+
+def compare(golden, stage: Stage, found: Mapping[str, Tensor], meta: dict) -> set[str]:
+    """Compares what the file has of `found`; the names of it."""
+    names = {f"{stage.pipeline}.{stage.part}.{name}": value for name, value in found.items()}
+    stored = {name: value for name, value in names.items() if name in stage.tensors}
+    for name, value in stored.items():
+        golden.close(name, value, stage.tensors, meta)
+    return set(stored)
+
+
+def states_of(stage: Stage, sampling: Sampling) -> dict[str, Tensor]:
+    """What the file may have of a run: its steps, or their mean and deviation in each picture, and the last of them."""
+    states = torch.stack([now.x_t for now in sampling])
+    found = {
+        "step_sample": states,
+        "step_sample_mean": states.flatten(2).mean(2),
+        "step_sample_std": states.flatten(2).std(2),
+        "samples": states[-1],
+    }
+    middle = stage.case.get(f"{stage.part}_mid_visited_step")
+    return found if middle is None else {**found, "sample_mid": states[middle]}
+
+
+def small_pictures(golden) -> set[str]:
+    tensors, meta = golden.load(FILE)
+    compared: set[str] = set()
+    for stage in stages(tensors, meta, "base"):
+        denoiser = stage.finished(guided(stage)[0])
+        found = states_of(stage, stage.sampling(denoiser))
+        compared |= compare(golden, stage, found, meta)
+    return compared
+
+
+def large_pictures(golden) -> set[str]:
+    tensors, meta = golden.load(FILE)
+    compared: set[str] = set()
+    for stage in stages(tensors, meta, "up"):
+        denoiser = stage.finished(stage.leaf(stage.network()))
+        found = states_of(stage, stage.sampling(denoiser))
+        compared |= compare(golden, stage, found, meta)
+    return compared
+
+
+def first_predictions(golden) -> set[str]:
+    """Guided ε for both halves of the references' batch, each with the variance of its own half."""
+    tensors, meta = golden.load(FILE)
+    compared: set[str] = set()
+    for stage in stages(tensors, meta, "base"):
+        if stage.get("first_model_fn_out") is None:
+            continue
+        rows = stage.case["batch_size"]
+        x, t = stage["x_T"][:rows], stage["first_timesteps"][:rows]
+        both, cond, uncond = guided(stage)
+        assert int(t[0]) == stage.field("timestep_map")[-1]
+        eps = eps_from_x0(both.trained, x, t, both(x, t).x0)
+        halves = [torch.cat([eps, half(x, t).variance], 1) for half in (cond, uncond)]
+        compared |= compare(golden, stage, {"first_model_fn_out": torch.cat(halves)}, meta)
+    return compared
+
+
+def test_every_number_of_the_pipelines_is_compared(golden) -> None:
+    comparisons: tuple[Callable[[Any], set[str]], ...] = (
+        small_pictures,
+        large_pictures,
+        first_predictions,
     )
-    noise = RecordedNoise(
-        tensors[f"{name}.base.x_T"][:rows], tensors[f"{name}.base.step_noise"][:, :rows]
-    )
-    states = [now.x_t for now in ancestral(denoiser, spaced, Start(noise))]
-    golden.close(f"{name}.base.step_sample", torch.stack(states), tensors, meta)
-    golden.close(f"{name}.base.samples", states[-1], tensors, meta)
-
-
-def upsampler(golden, tensors, meta, name: str, case) -> None:
-    unet = golden_unet(glide_config(case["up_options"]))
-    conditions = text(unet, tensors[f"{name}.up.tokens"], tensors[f"{name}.up.mask"])
-    pixels = upsampled(tensors[f"{name}.low_res"], unet.config.image_size)
-    denoiser = ClipX0(Leaf(network(unet), {**conditions, "pixels": pixels}))
-    spaced = chain_of(denoiser, case["up_options"]["timestep_respacing"], case["up_timestep_map"])
-    states = [
-        now.x_t for now in ddim(denoiser, spaced, Start(RecordedNoise(tensors[f"{name}.up.x_T"])))
-    ]
-    golden.close(f"{name}.up.sample_mid", states[case["up_mid_visited_step"]], tensors, meta)
-    golden.close(f"{name}.up.samples", states[-1], tensors, meta)
+    compared = set().union(*(comparison(golden) for comparison in comparisons))
+    tensors, meta = golden.load(FILE)
+    ours = {stage.pipeline for stage in stages(tensors, meta, "base")}
+    wanted = {name for name in meta["tolerance"] if name.partition(".")[0] in ours}
+    assert sorted(wanted - compared) == []
