@@ -12,6 +12,7 @@ from nodes.diffusion.noise import INITIAL, NoiseSource
 from nodes.diffusion.process import (
     FixedVariance,
     fixed_log_variance,
+    fixed_variance,
     learned_log_variance,
     posterior,
     predicted_x0,
@@ -126,10 +127,12 @@ def reverse_step(
     mean, _, _ = posterior(schedule, prediction.x0, x_t, steps)
     if prediction.variance is None:
         log_variance = fixed_log_variance(schedule, fixed, steps, x_t)
+        variance = fixed_variance(schedule, fixed, steps, x_t)
     else:
         log_variance = learned_log_variance(schedule, prediction.variance, steps)
+        variance = log_variance.exp()
     if prediction.score is not None:
-        mean = mean + log_variance.exp() * prediction.score
+        mean = mean + variance * prediction.score
     return mean, log_variance
 
 
@@ -156,7 +159,8 @@ def ddim_step(
     x0, eps = guided_x0_eps(schedule, x_t, steps, prediction)
     before = at(schedule.alphas_cumprod_prev, steps, x_t)
     sigma = eta * at(schedule.posterior_variance, steps, x_t).sqrt()
-    mean = before.sqrt() * x0 + (1 - before - sigma**2).sqrt() * eps
+    # With few steps and η near 1 nothing is left of ε; rounding may leave less than nothing.
+    mean = before.sqrt() * x0 + (1 - before - sigma**2).clamp(min=0).sqrt() * eps
     return mean if noise is None else mean + _moving(steps, x_t) * sigma * noise
 
 

@@ -3,6 +3,7 @@
 Which cases there are, and which tensors they have, is read from the files; the last test fails if one was not compared.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,29 @@ class Case:
 
     @property
     def t(self) -> Tensor:
-        """`in.t_<name>`, or by the last word of the name, where the case has its own; else `in.t`."""
-        own = (f"in.t_{self.name}", f"in.t_{self.name.rpartition('_')[2]}", "in.t")
-        return next(self.tensors[name] for name in own if name in self.tensors)
+        """The stored steps at which the model gets the timesteps it got; `in.t` where the file does not tell those."""
+        received = self.tensors.get(f"{self.name}.model_ts")
+        if received is None:
+            return self.tensors["in.t"]
+        stored = (t for name, t in self.tensors.items() if re.fullmatch(r"in\.t(_.+)?", name))
+        within = (t for t in stored if int(t.max()) < len(self.chain))
+        found = next((t for t in within if torch.equal(self.timesteps(t), received)), None)
+        assert found is not None, f"{self.name}: no in.t* gives the timesteps that the model got"
+        return found
+
+    def timesteps(self, t: Tensor) -> Tensor:
+        """What a model of this case gets at steps t: trained timesteps, scaled to 1000 if so trained."""
+        trained = self.chain.timesteps[t]
+        scale = 1000 / self.options["steps"]
+        return (trained * scale).float() if self.options.get("rescale_timesteps") else trained
+
+    @property
+    def etas(self) -> list[str]:
+        """The η of the case's DDIM steps, as they are written in the names."""
+        steps = (
+            re.match(rf"{re.escape(self.name)}\.ddim_.*_eta([\d.]+)\.clip", n) for n in self.tensors
+        )
+        return sorted({found[1] for found in steps if found})
 
     def output(self, name: str = "model_output_6ch") -> Tensor:
         given = str(self.options.get("model_output", name)).partition("[")[0]
@@ -116,7 +137,7 @@ def forward_process(golden) -> None:
         for name, part in zip(names, process.posterior(chain, x0, x, t), strict=True):
             key = f"{owner}.q_posterior_mean_variance.{name}"
             golden.close(key, part.expand_as(x0), tensors, meta)
-        found = process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"][:, :3])
+        found = process.x0_from_eps(chain, x, t, tensors["in.model_output_6ch"].chunk(2, 1)[0])
         golden.close(f"{owner}.predict_xstart_from_eps", found, tensors, meta)
         eps = process.eps_from_x0(chain, x, t, found.clamp(-1, 1))
         golden.close(f"{owner}.predict_eps_from_xstart", eps, tensors, meta)
@@ -127,8 +148,9 @@ def conversions(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
     for name in tensors:
         if name.endswith("predict_xstart_from_xprev"):
-            chain = schedule(KINDS[meta["schedules"][name.partition(".")[0]]], 1000)
-            x_prev = tensors["in.model_output_6ch"][:, :3]
+            kind = KINDS[meta["schedules"][name.partition(".")[0]]]
+            chain = schedule(kind, meta["schedules"]["steps"])
+            x_prev = tensors["in.model_output_6ch"].chunk(2, 1)[0]
             found = process.x0_from_x_prev(chain, tensors["in.x"], tensors["in.t"], x_prev)
             golden.close(name, found, tensors, meta)
 
@@ -174,9 +196,9 @@ def moves(golden) -> None:
                         case.chain, x, case.t, prediction
                     ),
                 }
-                for eta in (0, 0.5):
+                for eta in case.etas:
                     made[f"ddim_sample{suffix}_eta{eta}"] = samplers.ddim_step(
-                        case.chain, x, case.t, prediction, noise, eta
+                        case.chain, x, case.t, prediction, noise, float(eta)
                     )
                 guided = samplers.guided_x0_eps(case.chain, x, case.t, prediction)[0]
                 for name, sample in made.items():
@@ -221,12 +243,9 @@ def clipping_after_a_change_of_x0(golden) -> None:
 def timesteps_that_the_network_gets(golden) -> None:
     tensors, meta = golden.load("diffusion_ops")
     for case in cases(tensors, meta):
-        scale = 1000 / case.options["steps"] if case.options.get("rescale_timesteps") else 1
         for name in ("model_ts", "cond_fn_ts"):
             if case.tensor(name):
-                expected = tensors[f"{case.name}.{name}"]
-                ours = (case.chain.timesteps[case.t] * scale).to(expected.dtype)
-                golden.close(f"{case.name}.{name}", ours, tensors, meta)
+                golden.close(f"{case.name}.{name}", case.timesteps(case.t), tensors, meta)
 
 
 def densities(golden) -> None:

@@ -13,7 +13,6 @@ from test_glide_networks import (
     pixels,
     reference_shapes,
 )
-from test_glide_sampling import network
 from torch import Tensor
 
 from nodes.checkpoints.openai import (
@@ -23,11 +22,12 @@ from nodes.checkpoints.openai import (
     to_ours,
     unet_config,
 )
-from nodes.diffusion.denoisers import Leaf
+from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
 from nodes.diffusion.guidance import ScoreGuidance, class_log_probability, gradient
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ancestral, ddim
+from nodes.diffusion.schedule import schedule
 from nodes.diffusion.techniques import ClipX0
 from nodes.networks.classifier import Classifier
 from nodes.networks.unet import UNet
@@ -69,8 +69,10 @@ def test_classifiers_and_their_gradients(golden) -> None:
             continue
         classifier = golden_classifier(fields["options"])
         assert_weights(classifier, fields["weights"])
+        for name in outputs(tensors, case):
+            given = inputs_of(tensors, case, name.rpartition(".")[0])
+            golden.close(f"{case}.{name}", classifier(given["x"], given["t"]), tensors, meta)
         x, t = tensors[f"{case}.x"], tensors[f"{case}.t"]
-        golden.close(f"{case}.out", classifier(x, t), tensors, meta)
         for name in [n for n in tensors if n.startswith(f"{case}.grad_scale")]:
             scale = float(name.rpartition("grad_scale")[2])
             guide = class_log_probability(classifier, tensors[f"{case}.y"])
@@ -96,6 +98,13 @@ def test_every_key_of_the_published_checkpoints(golden) -> None:
             unet = UNet(adm_config(model["config"], "large_size" in model["config"]))
         assert reference_shapes(unet) == expected, name
         unet.load_state_dict(to_ours(empty), assign=True)
+
+
+def network(unet: UNet) -> DiffusionNetwork:
+    config, trained = unet.config, unet.config.trained
+    chain = schedule(trained.schedule, trained.train_steps)
+    shape = (config.channels, config.image_size, config.image_size)
+    return DiffusionNetwork(unet, chain, shape, "eps", trained.learned_variance)
 
 
 def sampled(case: Mapping[str, Any], tensors: dict[str, Tensor], name: str, scale: float):

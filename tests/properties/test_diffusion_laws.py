@@ -15,7 +15,7 @@ from nodes.diffusion.denoisers import DiffusionNetwork, Leaf, Prediction, evalua
 from nodes.diffusion.losses import min_snr_weight
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.respacing import respace
-from nodes.diffusion.samplers import Start, ancestral
+from nodes.diffusion.samplers import Start, ancestral, ddim_step, reverse_step
 from nodes.diffusion.schedule import KINDS, schedule
 from nodes.diffusion.techniques import (
     ClassifierFreeGuidance,
@@ -171,6 +171,27 @@ def test_pictures_do_not_depend_on_the_batch() -> None:
     *_, whole = ancestral(denoiser, respace(CHAIN, 9), Start(SeededNoise(8), 5))
     *_, part = ancestral(denoiser, respace(CHAIN, 9), Start(SeededNoise(8), 2))
     torch.testing.assert_close(whole.x_t[:2], part.x_t)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ddim_is_finite_however_few_the_steps(kind, count: int) -> None:
+    if kind == "jsd":
+        return  # its last β is 1: nothing of the signal is left to keep
+    chain = respace(schedule(kind, 100), count)
+    t = torch.arange(count)
+    x_t, noise = torch.ones(2, count, 1, 2, 2)
+    for eta in (0.0, 0.5, 1.0):
+        moved = ddim_step(chain, x_t, t, Prediction(torch.zeros_like(x_t)), noise, eta)
+        assert bool(moved.isfinite().all())
+
+
+def test_no_guide_pulls_at_a_last_step_without_variance() -> None:
+    x_t = torch.zeros(2, 1, 1, 1)
+    guided = Prediction(x_t, None, torch.ones_like(x_t))
+    mean, _ = reverse_step(CHAIN, x_t, torch.tensor([0, 50]), guided, "fixed_small")
+    assert float(mean[0]) == 0
+    torch.testing.assert_close(float(mean[1]), float(CHAIN.posterior_variance[50]))
 
 
 def test_samples_cannot_be_shared_out_unevenly() -> None:
