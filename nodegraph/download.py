@@ -165,11 +165,15 @@ def _room(partial: Path, done: int, total: int | None) -> None:
 
 def _append(file: BinaryIO, chunk: bytes, partial: Path) -> None:
     try:
-        file.write(chunk)
+        _written(file, chunk)
     except OSError as error:
         if error.errno in FULL:
             raise DownloadError(no_space(partial, "what has arrived is kept")) from None
         raise
+
+
+def _written(file: BinaryIO, chunk: bytes) -> int:
+    return file.write(chunk)
 
 
 def no_space(target: Path, note: str) -> str:

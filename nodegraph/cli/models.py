@@ -3,7 +3,7 @@
 import importlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -84,8 +84,8 @@ def add(
     kept = _identified(listing, name, path)
     file = next(f for f in files if Path(f.name).stem == Path(kept).stem)
     target = file.place.with_name(kept)
-    with _locked(target), _explained(file):
-        partial = _partial(target)
+    partial = _partial(target)
+    with _locked(target), _explained(file, partial):
         _bring(path, partial, link)
         digest = sha256_of(partial)
         keep(partial, target, digest, "added")
@@ -141,7 +141,7 @@ def _agreed(listing: Listing, given: bool) -> None:
 
 def _get(listing: Listing, file: ModelFile) -> None:
     partial = _partial(file.place)
-    with _locked(file.place), _explained(file):
+    with _locked(file.place), _explained(file, partial):
         with _bar(file) as progress:
             digest = fetch(Remote(file.url, file.sha256), partial, progress)
         try:
@@ -187,7 +187,7 @@ def _partial(target: Path) -> Path:
 
 
 @contextmanager
-def _locked(target: Path) -> Iterator[None]:
+def _locked(target: Path) -> Generator[None, None, None]:
     """One process at a time writes a model."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +200,7 @@ def _locked(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(file: ModelFile) -> Iterator[None]:
+def _explained(file: ModelFile, partial: Path) -> Generator[None, None, None]:
     """What went wrong with a file, in one message with the mend; the program ends."""
     try:
         yield
@@ -211,14 +211,14 @@ def _explained(file: ModelFile) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        discard(_partial(file.place))
-        fail(no_space(file.place, "nothing was kept"))
+        discard(partial)
+        fail(no_space(partial, "nothing was kept"))
     except KeyboardInterrupt:
         fail("stopped; what has arrived is kept, and the same command goes on from there", 130)
 
 
 @contextmanager
-def _bar(file: ModelFile) -> Iterator[Callable[[int, int | None], None]]:
+def _bar(file: ModelFile) -> Generator[Callable[[int, int | None], None], None, None]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
