@@ -18,6 +18,12 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else user_cache_path("nodegraph")
 
 
+def models_folder() -> Path:
+    """The folder of fetched models: `NODEGRAPH_MODELS`, or `models` in the folder of caches. Clearing the cache spares it."""
+    given = os.environ.get("NODEGRAPH_MODELS")
+    return Path(given).expanduser() if given else cache_folder() / "models"
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """Folders and files that a run may read, and the one folder below which it may write."""

@@ -16,12 +16,14 @@ from nodegraph.types import Context, PortType, Weights
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
     WEIGHTS_FILE,
-    entries,
+    Part,
+    find_part,
+    model_files,
     part_kinds,
     shipped_folder,
 )
-from nodes.checkpoints.openai import glide_config
-from nodes.checkpoints.weights import read_config, read_weights, weights_digest
+from nodes.checkpoints.layouts import UNETS, ours, unet_config
+from nodes.checkpoints.weights import content_digest, read_config, read_weights, weights_digest
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.networks.config import TextConfig, UNetConfig
@@ -37,15 +39,16 @@ class MissingWeights(FileNotFoundError):
 
 @dataclass(frozen=True)
 class UNet:
-    """A handle of a UNet: `name`, configuration, digest of its weights, and where it runs."""
+    """A handle of a UNet: `name`, configuration, digest and file of its weights (their keys in `layout`), and where it runs."""
 
     name: str
     config: UNetConfig
     digest: str
-    folder: Path | None = None
+    file: Path | None = None
     device: str = "cpu"
     precision: str = "float32"
     residency: Residency = field(default_factory=Residency, compare=False, repr=False)
+    layout: str = "nodegraph"
 
     @property
     def abstract(self) -> bool:
@@ -55,7 +58,7 @@ class UNet:
         """The network on its device, its weights loaded on first use. Raises MissingWeights."""
         if self.abstract:
             return self._skeleton
-        need = self.weights
+        need = self.needs
         return self.residency.get(need.identity, self.device, need.size, self._load)
 
     @cached_property
@@ -65,28 +68,35 @@ class UNet:
         return network.to(DTYPES[self.precision])
 
     @cached_property
-    def weights(self) -> Weights:
+    def needs(self) -> Weights:
         """What the network needs, counted without its weights."""
         parameters = sum(p.numel() for p in self._skeleton.parameters())
-        here = self.folder is not None and (self.folder / WEIGHTS_FILE).exists()
+        here = self.file is not None and self.file.exists()
         size = parameters * DTYPES[self.precision].itemsize
         identity = f"{self.digest}/{self.precision}"
         return Weights(
             self.name, identity, parameters, size, here, None if here else parameters * 2
         )
 
-    def _load(self) -> UNetModule:
-        path = None if self.folder is None else self.folder / WEIGHTS_FILE
-        if path is None or not path.exists():
-            raise MissingWeights(
-                f"the weights of '{self.name}' are not on this machine; `nodegraph models` says where they are had"
+    def weights(self) -> dict[str, Tensor]:
+        """The weights under our names, as they are kept. Raises MissingWeights naming the file and how to get it."""
+        if self.file is None or not self.file.exists():
+            mend = (
+                f"; `nodegraph models get {self.name}` fetches it" if self.layout in UNETS else ""
             )
+            raise MissingWeights(
+                f"the weights of '{self.name}' are not on this machine: there is no {self.file}{mend}"
+            )
+        found: dict[str, Tensor] = {}
+        for key, value in read_weights(self.file):
+            cancel_point()
+            found[key] = value
+        return ours(self.layout, found)
+
+    def _load(self) -> UNetModule:
+        weights = {k: v.to(DTYPES[self.precision]) for k, v in self.weights().items()}
         with torch.device("meta"):
             network = UNetModule(self.config)
-        weights: dict[str, Tensor] = {}
-        for key, value in read_weights(path):
-            cancel_point()
-            weights[key] = value.to(DTYPES[self.precision])
         network.load_state_dict(weights, assign=True)
         return network.eval().requires_grad_(False)
 
@@ -141,32 +151,33 @@ def parse_unet(literal: Any, context: Context) -> UNet:
     name = str(literal)
     shipped = shipped_folder(name)
     if shipped is not None:
-        return _handle(name, read_config(shipped), weights_digest(shipped), shipped, context)
-    published = _published(name)
-    if published is not None:
-        return _handle(name, published, f"absent:{name}", None, context)
+        return _from_folder(name, shipped, context)
+    part = find_part(name)
+    if part is not None and part.files:
+        return _published(name, part, context)
     folder = context.readable(name)
     if not (folder / CONFIG_FILE).exists():
         raise ValueError(
             f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}"
         )
-    return _handle(folder.name, read_config(folder), weights_digest(folder), folder, context)
+    return _from_folder(folder.name, folder, context)
 
 
-def _published(name: str) -> UNetConfig | None:
-    """Configuration of a catalogue model whose weights are not here."""
-    bundle, _, part = name.rpartition("/")
-    entry = entries().get(bundle)
-    if entry is None or part not in entry.parts:
-        return None
-    options = entry.parts[part].options
-    return glide_config(options) if options else None
+def _from_folder(name: str, folder: Path, context: Context) -> UNet:
+    digest, file = weights_digest(folder), folder / WEIGHTS_FILE
+    config = read_config(folder)
+    return UNet(name, config, digest, file, context.device, context.precision, context.residency)
 
 
-def _handle(
-    name: str, config: UNetConfig, digest: str, folder: Path | None, context: Context
-) -> UNet:
-    return UNet(name, config, digest, folder, context.device, context.precision, context.residency)
+def _published(name: str, part: Part, context: Context) -> UNet:
+    """A model of the catalogue, whether its file is here or not. Raises ValueError for one that is no UNet."""
+    config = unet_config(part)
+    if config is None:
+        raise ValueError(f"'{name}' is a {part.kind}, not a UNet")
+    (file,) = model_files(name, part)
+    digest = content_digest(file.kept) if file.kept else file.sha256 or f"absent:{name}"
+    where = context.device, context.precision, context.residency
+    return UNet(name, config, digest, file.kept or file.place, *where, layout=part.layout)
 
 
 def _describe(value: UNet) -> str:
@@ -189,7 +200,7 @@ UNET = PortType(
     parse=parse_unet,
     digest=lambda value: value.digest,
     describe=_describe,
-    weights=lambda value: value.weights,
+    weights=lambda value: value.needs,
 )
 
 

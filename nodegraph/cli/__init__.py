@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from nodegraph.cli import browse, checking, files, running
+from nodegraph.cli import browse, checking, files, models, running
 
 app = typer.Typer(
     name="nodegraph",
@@ -23,7 +23,7 @@ app.command("run", context_settings=OPEN)(running.run)
 app.command("check")(checking.check)
 app.command("plan", context_settings=OPEN)(checking.plan)
 app.command("nodes")(browse.nodes)
-app.command("models")(browse.models)
+app.add_typer(models.app, name="models")
 app.command("schema")(files.schema)
 app.command("fmt")(files.fmt)
 app.command("cache")(files.cache)

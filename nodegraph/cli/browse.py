@@ -1,9 +1,8 @@
-"""`nodegraph nodes` and `nodegraph models`."""
+"""`nodegraph nodes`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -13,8 +12,6 @@ from nodegraph.cli.console import USAGE, fail, print_json, results
 from nodegraph.errors import nearest
 from nodegraph.node import NodeSpec, Port
 from nodegraph.unify import fits, parse_type
-
-MODEL_GROUP = "nodegraph.models"
 
 
 def nodes(
@@ -93,30 +90,3 @@ def _ports(title: str, ports: Iterable[Port]) -> Table:
 
 def _bound(value: float | None) -> str:
     return "any" if value is None else f"{value:g}"
-
-
-def models(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The catalogue on standard output.")
-    ] = False,
-) -> None:
-    """The catalogue of models: parts, licence, size, and whether the weights are here."""
-    listings: list[Callable[[], list[dict[str, Any]]]] = [
-        p.load() for p in entry_points(group=MODEL_GROUP)
-    ]
-    rows = [row for listing in listings for row in listing()]
-    if as_json:
-        print_json(rows)
-        return
-    table = Table("model", "parts", "licence", "size", "here", "", box=None, pad_edge=False)
-    for row in rows:
-        size = f"{row['size'] / 2**20:,.0f} MiB"
-        table.add_row(
-            row["name"],
-            ", ".join(row["parts"]),
-            row["licence"],
-            size,
-            ", ".join(row["here"]) or "no",
-            row["card"],
-        )
-    results.print(table)

@@ -1,7 +1,8 @@
 """The catalogue of models: names, parts, licence and where they lie. Imports no torch, so that a type check can use it.
 
 A *bundle* is a family of models that belong together (`shapes/glide`), its parts are named `shapes/glide/base`.
-A folder with the same layout (one sub-folder for each part) serves as a bundle too.
+A folder with the same layout (one sub-folder for each part) serves as a bundle too. Bundles of one's own, or other
+addresses for the published ones, stand in a `catalogue.json` in the folder of models, written like the one beside this file.
 """
 
 import json
@@ -10,57 +11,121 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nodegraph.models import Listing, ModelFile
+from nodegraph.paths import models_folder
+
 SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"
+PUBLISHED = Path(__file__).with_name("catalogue.json")
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+CHECK = "nodes.checkpoints.verify:identified"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """One file of a part. `keys` and `parameters` count what is in it; `size` (bytes) and `sha256` where publicly known."""
+
+    url: str
+    keys: int
+    parameters: int
+    size: int | None = None
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One model of a bundle: its port type and, while the weights are absent, its published options."""
+    """One model of a bundle: its port type; if it is published, its layout, the options it was built with, and its files."""
 
     kind: str
     layout: str = "nodegraph"
     options: Mapping[str, Any] | None = None
+    files: tuple[PublishedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A bundle of the catalogue. `size` is in bytes over all parts; `card` a short description for people."""
+    """A bundle of the catalogue. `card` is a short description for people, `card_url` the publisher's model card;
+    `terms` what has to be accepted before a download (empty: nothing)."""
 
     name: str
     parts: Mapping[str, Part]
     licence: str
-    size: int
     source: str
     card: str
+    card_url: str = ""
+    terms: str = ""
 
 
 class UnknownModel(ValueError):
     """A model name that is neither in the catalogue nor a folder."""
 
 
+class BadCatalogue(ValueError):
+    """A catalogue file that cannot be read: names the file and the bundle."""
+
+
 def entries() -> dict[str, Entry]:
-    """The catalogue, by bundle name: what the package's `catalogue.json` lists."""
-    text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
-    return {name: _entry(name, fields) for name, fields in json.loads(text).items()}
+    """The catalogue, by bundle name: the package's, then the user's own, which wins. Raises BadCatalogue."""
+    own = models_folder() / "catalogue.json"
+    return {**_read(PUBLISHED), **(_read(own) if own.exists() else {})}
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    name = ""
+    found: dict[str, Entry] = {}
+    try:
+        for name, fields in json.loads(path.read_text(encoding="utf-8")).items():
+            found[name] = _entry(name, fields)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        place = f"{path}: '{name}'" if name else str(path)
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise BadCatalogue(f"{place}: {reason}") from None
+    return found
 
 
 def _entry(name: str, fields: Mapping[str, Any]) -> Entry:
-    parts = {part: Part(**options) for part, options in fields["parts"].items()}
-    return Entry(name, parts, fields["licence"], fields["size"], fields["source"], fields["card"])
+    plain = {key: value for key, value in fields.items() if key not in ("parts", "unet_options")}
+    shared = fields.get("unet_options", {})
+    parts = {part: _part(record, shared) for part, record in fields["parts"].items()}
+    return Entry(name, parts, **plain)
+
+
+def _part(record: Mapping[str, Any], shared: Mapping[str, Any]) -> Part:
+    files = tuple(PublishedFile(**file) for file in record.get("files", ()))
+    common = shared if record["kind"] == "UNet" else {}
+    options = {**common, **record.get("options", {})} or None
+    return Part(record["kind"], record.get("layout", "nodegraph"), options, files)
+
+
+def find_part(name: str) -> Part | None:
+    """The part of a name such as `openai/glide/base`, or None."""
+    bundle, _, part = name.rpartition("/")
+    entry = entries().get(bundle)
+    return entry.parts.get(part) if entry else None
+
+
+def model_files(name: str, part: Part) -> tuple[ModelFile, ...]:
+    """The files of a part, with where they belong on this machine."""
+    return tuple(
+        ModelFile(name, f.url, f.size or 4 * f.parameters, f.size is not None, f.sha256)
+        for f in part.files
+    )
 
 
 def part_kinds(bundle: str) -> dict[str, str]:
     """Port types of a bundle's parts: `{"base": "UNet", …}`. Raises UnknownModel naming the nearest entries."""
-    entry = entries().get(bundle)
-    if entry:
-        return {name: part.kind for name, part in entry.parts.items()}
+    known = entries()
+    if bundle in known:
+        return {name: part.kind for name, part in known[bundle].parts.items()}
     folder = Path(bundle).expanduser()
     if folder.is_dir():
         return {p.parent.name: _kind(p) for p in sorted(folder.glob(f"*/{CONFIG_FILE}"))}
     raise UnknownModel(
-        f"'{bundle}' is neither in the catalogue ({', '.join(sorted(entries()))}) nor a folder"
+        f"'{bundle}' is neither in the catalogue ({', '.join(sorted(known))}) nor a folder"
     )
 
 
@@ -75,25 +140,36 @@ def shipped_folder(name: str) -> Path | None:
     return folder if family == "shapes" and (folder / CONFIG_FILE).exists() else None
 
 
-def listing() -> list[dict[str, Any]]:
-    """The catalogue as plain rows, with the parts whose weights are here."""
-    return [_row(entry) for entry in entries().values()]
+def listing() -> list[Listing]:
+    """The catalogue for people and for downloads, with the parts whose weights are here. Raises BadCatalogue."""
+    return [_listing(entry) for entry in entries().values()]
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    here = [part for part in entry.parts if shipped_folder(f"{entry.name}/{part}")]
-    return {
-        "name": entry.name,
-        "parts": list(entry.parts),
-        "licence": entry.licence,
-        "size": entry.size or sum(_weights_size(f"{entry.name}/{part}") for part in here),
-        "here": here,
-        "source": entry.source,
-        "card": entry.card,
-    }
+def _listing(entry: Entry) -> Listing:
+    files = {part: model_files(f"{entry.name}/{part}", entry.parts[part]) for part in entry.parts}
+    every = tuple(file for of_part in files.values() for file in of_part)
+    here = tuple(part for part in entry.parts if _is_here(f"{entry.name}/{part}", files[part]))
+    size = sum(_shipped_size(f"{entry.name}/{part}") for part in entry.parts)
+    return Listing(
+        entry.name,
+        tuple(entry.parts),
+        entry.licence,
+        size + sum(file.size for file in every),
+        here,
+        entry.source,
+        entry.card,
+        entry.card_url,
+        entry.terms,
+        every,
+        CHECK,
+    )
 
 
-def _weights_size(name: str) -> int:
+def _is_here(name: str, files: tuple[ModelFile, ...]) -> bool:
+    return all(file.kept for file in files) if files else shipped_folder(name) is not None
+
+
+def _shipped_size(name: str) -> int:
     folder = shipped_folder(name)
     path = None if folder is None else folder / WEIGHTS_FILE
     return path.stat().st_size if path and path.exists() else 0

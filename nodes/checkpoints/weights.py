@@ -1,6 +1,5 @@
 """Our own layout: a folder with `config.json` and `model.safetensors`; the configuration is read without the weights."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
@@ -14,6 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nodegraph.download import sha256_of
+from nodegraph.models import noted_digest
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
 from nodes.networks.config import UNetConfig
 
@@ -76,7 +77,7 @@ def write_model(
         "format": FORMAT,
         "kind": "UNet",
         "config": asdict(config),
-        "sha256": _sha256(folder / WEIGHTS_FILE),
+        "sha256": sha256_of(folder / WEIGHTS_FILE),
         "parameters": sum(v.numel() for v in weights.values()),
         "about": dict(about),
     }
@@ -90,7 +91,7 @@ def _half(value: Tensor) -> Tensor:
 
 def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
     """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read."""
-    if path.suffix != ".safetensors":
+    if not is_safetensors(path):
         yield from torch.load(path, map_location="cpu", weights_only=True, mmap=True).items()
         return
     with safe_open(path, "pt") as file:
@@ -98,20 +99,25 @@ def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
             yield key, file.get_tensor(key)
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file starts as safetensors do: the length of a JSON header, and its brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
 def weights_digest(folder: Path) -> str:
-    """sha256 of the weights' content: from the configuration of a shipped model, else computed once for each file state."""
+    """sha256 of the weights of a model folder."""
     path = folder / WEIGHTS_FILE
-    if not path.exists():
-        return f"absent:{folder.name}"
+    return content_digest(path) if path.exists() else f"absent:{folder.name}"
+
+
+def content_digest(path: Path) -> str:
+    """sha256 of a file's content: as noted when it was fetched, else computed once for each state of the file."""
     status = path.stat()
     return _memoised(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @cache
 def _memoised(path: str, size: int, modified: int, inode: int) -> str:
-    return _sha256(Path(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return noted_digest(Path(path)) or sha256_of(Path(path))

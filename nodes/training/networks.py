@@ -12,7 +12,7 @@ from torch import nn
 
 from nodegraph.residency import Residency
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
-from nodes.checkpoints.weights import read_weights, weights_digest, write_model
+from nodes.checkpoints.weights import weights_digest, write_model
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule
 from nodes.models import UNet
@@ -70,9 +70,8 @@ class UNetNetwork(Network[UNet]):
         network = UNetModule(self.config)
         if self.reader is not None and network.text is not None:
             _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
-        if self.start is not None and self.start.folder is not None:
-            weights = read_weights(self.start.folder / WEIGHTS_FILE)
-            network.load_state_dict({k: v.float() for k, v in weights})
+        if self.start is not None:
+            network.load_state_dict({k: v.float() for k, v in self.start.weights().items()})
         return network
 
     def describe(self) -> Mapping[str, Any]:
@@ -89,9 +88,9 @@ class UNetNetwork(Network[UNet]):
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> UNet:
         write_model(folder, module, self.config, about)
-        digest = weights_digest(folder)
+        digest, file = weights_digest(folder), folder / WEIGHTS_FILE
         return UNet(
-            folder.name, self.config, digest, folder, self.device, self.precision, self.residency
+            folder.name, self.config, digest, file, self.device, self.precision, self.residency
         )
 
 

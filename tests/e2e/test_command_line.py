@@ -78,6 +78,8 @@ def test_help_of_a_graph_lists_its_inputs(cache: Path, tmp_path: Path) -> None:
         (("run", "glide/text_to_image", "--preset", "opena"), "unknown-preset"),
         (("run", "glide/text_to_image", "--device", "tpu"), "no device 'tpu'"),
         (("run", "glide/text_to_image", "--preset", "openai"), "are not on this machine"),
+        (("run", "glide/text_to_image", "--preset", "openai"), "models get openai/glide/base"),
+        (("models", "get", "openai/glid"), "did you mean 'openai/glide'"),
         (("run", "nothing.png"), "nothing.png"),
         (("nodes", "slrp"), "did you mean 'slerp'"),
     ],
@@ -171,6 +173,7 @@ def test_torch_is_not_imported_where_it_is_not_needed(cache: Path, tmp_path: Pat
     commands = [
         ["--help"],
         ["nodes"],
+        ["models"],
         ["schema"],
         ["fmt", "--check", "g.yaml"],
         ["check", "--types", "glide/text_to_image"],

@@ -1,0 +1,199 @@
+"""One file over HTTP, resumed where it broke off.
+
+`urllib.request` serves: these are public files, one GET with two headers, and it heeds the proxy settings of the machine. The
+Hub's client, which comes with open_clip, fetches from the Hub alone; any other library would be one more dependency.
+"""
+
+import errno
+import hashlib
+import http.client
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+CHUNK = 1 << 20
+SECONDS = 30
+BROKEN = (ConnectionError, TimeoutError, http.client.HTTPException)
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+Progress = Callable[[int, int | None], None]
+"""Told of bytes that have arrived and, where the server says so, of all that there are."""
+
+
+class DownloadError(OSError):
+    """A file that could not be had; the message says what to do."""
+
+
+class _BrokenOff(Exception):
+    """The connection ended before the file did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file on a server. `sha256` where it is known."""
+
+    url: str
+    sha256: str | None = None
+
+
+def fetch(remote: Remote, partial: Path, progress: Progress) -> str:
+    """Bring `partial` to completion and return its sha256; a broken connection is taken up again while bytes arrive.
+
+    Raises DownloadError: offline, refused by the server, no space, another digest. What has arrived is kept for the next
+    call, unless its digest is wrong.
+    """
+    if urlsplit(remote.url).scheme not in ("http", "https"):
+        raise DownloadError(f"'{remote.url}' is not an http or https address")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        before = _size(partial)
+        try:
+            _attempt(remote.url, partial, progress)
+            break
+        except _BrokenOff as error:
+            if _size(partial) <= before:
+                raise DownloadError(_broken(remote.url, partial, error)) from None
+    found = sha256_of(partial)
+    if remote.sha256 is not None and found != remote.sha256:
+        discard(partial)
+        raise DownloadError(
+            f"what {remote.url} sends is not the published file: its sha256 is {found}, expected {remote.sha256}; "
+            "nothing was kept"
+        )
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def discard(partial: Path) -> None:
+    """Remove a partial file and what is known of it."""
+    partial.unlink(missing_ok=True)
+    _validator(partial).unlink(missing_ok=True)
+
+
+def _attempt(url: str, partial: Path, progress: Progress) -> None:
+    start, headers = _resumption(url, partial)
+    request = Request(url, headers={"User-Agent": "nodegraph", **headers})
+    try:
+        with urlopen(request, timeout=SECONDS) as response:
+            _receive(response, url, partial, start, progress)
+    except HTTPError as error:
+        error.close()
+        if error.code == 416 and start:
+            _beyond(error, url, partial, start, progress)
+        else:
+            raise DownloadError(
+                f"the server answers {error.code} {error.reason} for {url}"
+            ) from None
+    except URLError as error:
+        host = urlsplit(url).netloc
+        raise DownloadError(f"{host} cannot be reached ({error.reason})") from None
+    except BROKEN as error:
+        raise _BrokenOff(str(error) or type(error).__name__) from None
+
+
+def _beyond(error: HTTPError, url: str, partial: Path, start: int, progress: Progress) -> None:
+    """The server has nothing after what is here: either that is all, or it belongs to another file."""
+    if error.headers.get("Content-Range", "") == f"bytes */{start}":
+        return
+    discard(partial)
+    _attempt(url, partial, progress)
+
+
+def _resumption(url: str, partial: Path) -> tuple[int, dict[str, str]]:
+    """Bytes that are here, and the headers that ask for the rest of the same version; (0, {}) to start anew."""
+    start, note = _size(partial), _validator(partial)
+    if not start or not note.exists():
+        return 0, {}
+    known, _, validator = note.read_text(encoding="utf-8").partition("\n")
+    if known != url or not validator:
+        return 0, {}
+    return start, {"Range": f"bytes={start}-", "If-Range": validator}
+
+
+def _receive(
+    response: http.client.HTTPResponse, url: str, partial: Path, start: int, progress: Progress
+) -> None:
+    done, total = _extent(response, start)
+    _validator(partial).write_text(f"{url}\n{_version(response)}", encoding="utf-8")
+    _room(partial, done, total)
+    with partial.open("ab" if done else "wb") as file:
+        progress(done, total)
+        while chunk := response.read(CHUNK):
+            _append(file, chunk, partial)
+            done += len(chunk)
+            progress(done, total)
+    if total is not None and done < total:
+        raise _BrokenOff("the connection was closed")
+
+
+def _extent(response: http.client.HTTPResponse, start: int) -> tuple[int, int | None]:
+    """Where the body begins in the file, and the file's size: a server that sends all of it ignores what was asked."""
+    if response.status == 206:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != start:
+            raise DownloadError(
+                f"the server sends another part of {response.url} than was asked for"
+            )
+        return start, None if found[2] == "*" else int(found[2])
+    length = response.headers.get("Content-Length")
+    return 0, int(length) if length else None
+
+
+def _version(response: http.client.HTTPResponse) -> str:
+    """A strong validator of what is being sent, or nothing: then a broken transfer starts anew."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _room(partial: Path, done: int, total: int | None) -> None:
+    free = shutil.disk_usage(partial.parent).free
+    if total is not None and total - done > free:
+        raise DownloadError(
+            no_space(partial, f"{(total - done - free) / 2**20:,.0f} MiB are lacking")
+        )
+
+
+def _append(file: BinaryIO, chunk: bytes, partial: Path) -> None:
+    try:
+        _written(file, chunk)
+    except OSError as error:
+        if error.errno in FULL:
+            raise DownloadError(no_space(partial, "what has arrived is kept")) from None
+        raise
+
+
+def _written(file: BinaryIO, chunk: bytes) -> int:
+    return file.write(chunk)
+
+
+def no_space(target: Path, note: str) -> str:
+    """What to say when a disk is full."""
+    return (
+        f"no space is left in {target.parent} ({note}); free some, or let NODEGRAPH_MODELS name "
+        "another folder, and run the same command again"
+    )
+
+
+def _broken(url: str, partial: Path, error: Exception) -> str:
+    return (
+        f"the transfer of {url} broke off ({error}); {_size(partial) / 2**20:,.1f} MiB are here, "
+        "and the same command goes on from there"
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _validator(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".version")

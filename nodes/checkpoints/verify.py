@@ -1,0 +1,94 @@
+"""Is this file that model? Every key and shape against the configuration, without reading the tensors' values."""
+
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nodegraph.models import SAFETENSORS
+from nodes.checkpoints.catalogue import Part, PublishedFile, UnknownModel, find_part
+from nodes.checkpoints.layouts import published_shapes
+from nodes.checkpoints.weights import is_safetensors
+
+Shapes = Mapping[str, tuple[int, ...]]
+NAMED = 3
+
+
+class WrongFile(ValueError):
+    """A file that is not the model it is taken for: names missing keys, keys that are left over, and other shapes."""
+
+
+def identified(model: str, path: Path) -> str:
+    """The name under which a file is kept as one of the files of a model (`openai/glide/base`).
+
+    Raises UnknownModel, or WrongFile naming the differences from the file of the model that is nearest to it.
+    """
+    part = find_part(model)
+    if part is None or not part.files:
+        raise UnknownModel(f"'{model}' is not a published model of the catalogue")
+    found = tensor_shapes(path)
+    faults = {file.name: differences(part, file, found) for file in part.files}
+    nearest = min(faults, key=lambda name: sum(faults[name].values()))
+    if faults[nearest]:
+        raise WrongFile(f"{path} is not {nearest} of '{model}': {'; '.join(faults[nearest])}")
+    return str(Path(nearest).with_suffix(SAFETENSORS)) if is_safetensors(path) else nearest
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a file's tensors: safetensors, or a torch file of which only tensors are read. Raises WrongFile."""
+    try:
+        if is_safetensors(path):
+            with safe_open(path, framework="pt") as file:
+                return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        held: Any = torch.load(path, map_location="meta", weights_only=True)
+    except (
+        SafetensorError,
+        UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+    ) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise WrongFile(f"{path} holds no readable weights: {reason}") from None
+    if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
+        raise WrongFile(
+            f"{path} is a torch file, but no state dict (a mapping of names to tensors)"
+        )
+    return {key: tuple(value.shape) for key, value in cast(Mapping[str, Tensor], held).items()}
+
+
+def differences(part: Part, file: PublishedFile, found: Shapes) -> dict[str, int]:
+    """What is wrong with a file's tensors, in words, with how many are concerned; empty if all fits.
+
+    A layout without a network in this program is judged by the number of its tensors and parameters.
+    """
+    wanted = published_shapes(part)
+    if wanted is None:
+        counted = (len(found), sum(prod(shape) for shape in found.values()))
+        says = f"{counted[0]} tensors with {counted[1]:,} parameters"
+        expected = f"{file.keys} with {file.parameters:,}"
+        right = counted == (file.keys, file.parameters)
+        return {} if right else {f"{says} instead of {expected}": abs(counted[0] - file.keys) + 1}
+    return _compared(wanted, found)
+
+
+def _compared(wanted: Shapes, found: Shapes) -> dict[str, int]:
+    missing = [key for key in wanted if key not in found]
+    left = [key for key in found if key not in wanted]
+    others = [
+        f"{key} is {list(found[key])} instead of {list(wanted[key])}"
+        for key in wanted
+        if key in found and found[key] != wanted[key]
+    ]
+    named = (("missing keys", missing), ("left-over keys", left), ("other shapes", others))
+    return {f"{len(keys)} {word} ({_some(keys)})": len(keys) for word, keys in named if keys}
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:NAMED]) + (", …" if len(keys) > NAMED else "")

@@ -1,0 +1,67 @@
+"""A server of one file on a thread: ranges, versions, and connections that break."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Served:
+    """What is served. `cuts`: after how many bytes of the body each coming connection breaks."""
+
+    content: bytes
+    tag: str = '"one"'
+    cuts: list[int] = field(default_factory=list)
+    asked: list[str | None] = field(default_factory=list)
+    sent: int = 0
+    url: str = ""
+
+
+@contextmanager
+def serving(served: Served, name: str) -> Iterator[Served]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != f"/{name}":
+                self.send_error(404)
+                return
+            served.asked.append(self.headers.get("Range"))
+            self._answer(self._start())
+
+        def _start(self) -> int:
+            found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            return int(found[1]) if found and self.headers["If-Range"] == served.tag else 0
+
+        def _answer(self, start: int) -> None:
+            size = len(served.content)
+            if start >= size:
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{size}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("ETag", served.tag)
+            self.send_header("Content-Length", str(size - start))
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+            self.end_headers()
+            cut = served.cuts.pop(0) if served.cuts else size
+            body = served.content[start : start + cut]
+            served.sent += len(body)
+            with suppress(ConnectionError):  # the client may leave early
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    served.url = f"http://127.0.0.1:{server.server_port}/{name}"
+    try:
+        yield served
+    finally:
+        server.shutdown()
+        server.server_close()
