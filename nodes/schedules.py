@@ -1,14 +1,12 @@
 """The noise scheduler."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.respacing import respace
-from nodes.diffusion.schedule import Schedule, schedule
+from nodes.diffusion.schedule import Kind, Schedule, schedule
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import UNet
-
-Kind = Literal["linear", "cosine", "geometric", "quad", "const", "jsd", "warmup10", "warmup50"]
 
 
 @node(category="denoising", words=("noise scheduler", "timesteps", "respacing"))

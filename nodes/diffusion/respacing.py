@@ -34,10 +34,21 @@ def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
         raise ValueError(
             f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps"
         )
-    kept = torch.tensor(spaced_timesteps(trained.train_steps, spec))
-    kept_products = trained.alphas_cumprod[kept]
-    before = torch.cat([kept_products.new_ones(1), kept_products[:-1]])
-    return Schedule(trained.kind, 1 - kept_products / before, kept, trained.train_steps)
+    return visiting(trained, spaced_timesteps(trained.train_steps, spec))
+
+
+def visiting(trained: Schedule, timesteps: Sequence[int]) -> Schedule:
+    """The trained chain at those timesteps, rising, with betas that keep ᾱ. Ref: Nichol & Dhariwal 2021, §4."""
+    kept = torch.tensor(list(timesteps))
+    products = trained.alphas_cumprod if trained.products is None else trained.products
+    products = products[kept]
+    before = torch.cat([products.new_ones(1), products[:-1]])
+    betas = (1 - products / before).double()
+    # Of a step that follows the one before it in the trained chain β is known; in float32 the quotient is another.
+    follows = torch.diff(kept, prepend=kept.new_tensor([-1])) == 1
+    betas = torch.where(follows, trained.betas[kept], betas)
+    given = None if trained.products is None else products
+    return Schedule(trained.kind, betas, kept, trained.train_steps, given)
 
 
 def _count(part: str, whole: str) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -10,7 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Kind = Literal["linear", "cosine", "geometric", "quad", "const", "jsd", "warmup10", "warmup50"]
+Kind = Literal[
+    "linear",
+    "cosine",
+    "cosine_float32",
+    "geometric",
+    "quad",
+    "const",
+    "jsd",
+    "warmup10",
+    "warmup50",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_BETA = 0.999
 
@@ -21,13 +31,14 @@ class Schedule:
 
     `betas` float64 [T]; `timesteps` int64 [T]: the index of each step in the chain the network was trained on;
     `train_steps`: length of that chain; `kind`: its name. A trained chain has timesteps 0 … T − 1.
-    Ref: Ho et al. 2020, eq. 2.
+    `products` [T]: ᾱ of a chain whose tables are kept in another precision than float64. Ref: Ho et al. 2020, eq. 2.
     """
 
     kind: str
     betas: Tensor
     timesteps: Tensor
     train_steps: int
+    products: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.betas.dtype != torch.float64 or self.betas.ndim != 1 or not len(self.betas):
@@ -45,7 +56,7 @@ class Schedule:
     @cached_property
     def alphas_cumprod(self) -> Tensor:
         """ᾱ_t = ∏ (1 − β)."""
-        return torch.cumprod(1 - self.betas, 0)
+        return torch.cumprod(1 - self.betas, 0) if self.products is None else self.products.double()
 
     @cached_property
     def alphas_cumprod_prev(self) -> Tensor:
@@ -116,7 +127,8 @@ def schedule(kind: Kind, train_steps: int = 1000) -> Schedule:
     """The trained chain of a kind. Raises ValueError on an unknown kind or fewer than one step.
 
     `linear`: β from 1e-4 to 0.02, scaled by 1000 / steps (Ho et al. 2020); `cosine`: Nichol & Dhariwal 2021, eq. 17;
-    `geometric`: β in equal ratios over the range of `linear`; the rest are early variants with the range of `linear`.
+    `cosine_float32`: the same with its tables in single precision, as diffusers keeps them for unCLIP, where β_0 / (1 − ᾱ_0)
+    is no longer 1; `geometric`: β in equal ratios over the range of `linear`; the rest are early variants with that range.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown schedule '{kind}'; there are {', '.join(KINDS)}")
@@ -124,6 +136,10 @@ def schedule(kind: Kind, train_steps: int = 1000) -> Schedule:
         raise ValueError(f"a schedule needs at least one step, not {train_steps}")
     if kind == "cosine":
         return from_betas(cosine_betas(train_steps), kind)
+    if kind == "cosine_float32":
+        betas = torch.tensor(cosine_betas(train_steps), dtype=torch.float32)
+        chain = from_betas(betas.double(), kind)
+        return replace(chain, products=torch.cumprod(1 - betas, 0))
     scale = 1000 / train_steps
     low, high = min(MAX_BETA, scale * 1e-4), min(MAX_BETA, scale * 0.02)
     return from_betas(ranged_betas(kind, low, high, train_steps), kind)
@@ -148,7 +164,7 @@ def cosine_betas(steps: int) -> list[float]:
 
 def ranged_betas(kind: Kind, low: float, high: float, steps: int) -> np.ndarray:
     """β from `low` to `high` in the way of `kind`, float64 [steps]."""
-    if kind == "cosine" or kind not in KINDS:
+    if kind in ("cosine", "cosine_float32") or kind not in KINDS:
         raise ValueError(f"the schedule '{kind}' has no range of β; use schedule('{kind}')")
     if kind in ("warmup10", "warmup50"):
         return _warmup(low, high, steps, 0.1 if kind == "warmup10" else 0.5)

@@ -21,18 +21,17 @@ def timestep_embedding(t: Tensor, width: int) -> Tensor:
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation over 32 groups, computed in float32 whatever the dtype of x."""
+    """Group normalisation, computed in float32 whatever the dtype of x."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(GROUPS, channels, eps=1e-5)
+    def __init__(self, channels: int, groups: int = GROUPS) -> None:
+        super().__init__(groups, channels, eps=1e-5)
 
     def forward(self, input: Tensor) -> Tensor:
         x = input
         if x.dtype == self.weight.dtype:
             return super().forward(x)
-        return F.group_norm(x.float(), GROUPS, self.weight.float(), self.bias.float(), self.eps).to(
-            x.dtype
-        )
+        weight, bias = self.weight.float(), self.bias.float()
+        return F.group_norm(x.float(), self.num_groups, weight, bias, self.eps).to(x.dtype)
 
 
 class Downsample(nn.Module):
@@ -68,14 +67,15 @@ class ResBlock(nn.Module):
         scale_shift: bool,
         dropout: float = 0.0,
         resample: float = 1.0,
+        groups: int = GROUPS,
     ) -> None:
         super().__init__()
         self.resample = resample
         self.scale_shift = scale_shift
-        self.norm_in = GroupNorm(channels)
+        self.norm_in = GroupNorm(channels, groups)
         self.conv_in = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.embedding = nn.Linear(embedding_width, out_channels * (2 if scale_shift else 1))
-        self.norm_out = GroupNorm(out_channels)
+        self.norm_out = GroupNorm(out_channels, groups)
         self.dropout = nn.Dropout(dropout)
         self.conv_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
         self.skip = (
@@ -114,30 +114,43 @@ class Attention(nn.Module):
     """Self-attention over pixels, whose keys and values are joined by those of context tokens, under one softmax.
 
     Those of the tokens do not change over the steps of a run: `context_kv` of [B, W, L] gives them, [B, 2C, L].
+    `mask` [B, L] is True where there is a token; without it all are seen.
     """
 
     def __init__(
-        self, channels: int, heads: int, context_width: int | None, head_major: bool
+        self,
+        channels: int,
+        heads: int,
+        context_width: int | None,
+        head_major: bool,
+        groups: int = GROUPS,
     ) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"{channels} channels cannot be divided among {heads} attention heads")
         self.heads = heads
         self.head_major = head_major
-        self.norm = GroupNorm(channels)
+        self.norm = GroupNorm(channels, groups)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.context_kv = nn.Conv1d(context_width, 2 * channels, 1) if context_width else None
         self.proj = zeroed(nn.Conv1d(channels, channels, 1))
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         b, c, height, width = x.shape
         pixels = x.reshape(b, c, -1)  # [B, C, N]
         q, k, v = self._split(self.qkv(self.norm(pixels)), 3)  # each [B·heads, d, N]
         if context is not None:
             key, value = self._split(context.to(x.dtype), 2)  # each [B·heads, d, L]
             k, v = torch.cat([key, k], -1), torch.cat([value, v], -1)  # [B·heads, d, L + N]
-        h = attend(q, k, v).reshape(b, c, -1)  # [B, C, N]
+            mask = None if mask is None else self._of_keys(mask, k.shape[-1])  # [B·heads, L + N]
+        h = attend(q, k, v, mask).reshape(b, c, -1)  # [B, C, N]
         return x + self.proj(h).reshape(b, c, height, width)  # [B, C, H, W]
+
+    def _of_keys(self, mask: Tensor, keys: int) -> Tensor:
+        """The mask of tokens for every head and key: pixels are always seen."""
+        return F.pad(mask, (0, keys - mask.shape[1]), value=True).repeat_interleave(self.heads, 0)
 
     def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
         b, c, n = joined.shape
@@ -146,12 +159,14 @@ class Attention(nn.Module):
         return tuple(p.reshape(b * self.heads, -1, n) for p in joined.chunk(parts, 1))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """softmax(qᵀk / √d) v over [B, d, N] and [B, d, M], the softmax in float32; [B, d, N].
 
-    Both q and k are scaled by d^(−1/4): half precision then cannot overflow.
+    Both q and k are scaled by d^(−1/4): half precision then cannot overflow. Keys where `mask` [B, M] is False are not seen.
     """
     scale = q.shape[1] ** -0.25
-    weights = torch.bmm((q * scale).transpose(1, 2), k * scale)  # [B, N, M]
-    weights = torch.softmax(weights.float(), -1).to(v.dtype)
+    weights = torch.bmm((q * scale).transpose(1, 2), k * scale).float()  # [B, N, M]
+    if mask is not None:
+        weights = weights.masked_fill(~mask[:, None], -torch.inf)
+    weights = torch.softmax(weights, -1).to(v.dtype)
     return torch.bmm(v, weights.transpose(1, 2))

@@ -56,7 +56,7 @@ class Classifier(nn.Module):
         e = self.time(timestep_embedding(t, trunk.model_channels).to(dtype))  # [B, E]
         features: list[Tensor] = []
         for stage in (*self.inputs, self.middle):
-            h = stage(h, e, repeat(None))
+            h = stage(h, e, repeat((None, None)))
             features.append(h.mean((2, 3)))
         spatial = self.config.pool.startswith("spatial")
         return self.head(torch.cat(features, 1) if spatial else h).float()  # [B, classes]

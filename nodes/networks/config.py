@@ -31,13 +31,37 @@ class TextConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainedFor:
-    """What the outputs mean: the parametrisation, the variance, and the chain the network was trained on."""
+    """What the outputs mean: the parametrisation, the variance, the chain the network was trained on, and |x_0| at most."""
 
     parametrisation: Parametrisation = "eps"
     learned_variance: bool = True
     fixed_variance: FixedVariance = "fixed_small"
     schedule: str = "linear"
     train_steps: int = 1000
+    x0_bound: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipConditionConfig:
+    """What a decoder makes of CLIP embeddings: `extra_tokens` context tokens of `width`, and a part of the time embedding.
+
+    `embedding`: width of CLIP's joint space; `text_width`: that of CLIP's text tokens, None for a decoder that reads none;
+    `space`: the name of the joint space (see `ClipConfig`), empty for any.
+    """
+
+    embedding: int = 768
+    width: int = 1536
+    extra_tokens: int = 4
+    text_width: int | None = 768
+    space: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LowResolution:
+    """How a low-resolution picture is brought to the network's size: rounded to `levels` first (None: not), then by `filter`."""
+
+    levels: int | None = 256
+    filter: Literal["bilinear", "bicubic"] = "bilinear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +70,8 @@ class UNetConfig:
 
     `attention`: downsampling factors (of the folded picture) with attention; `head_channels` overrides `heads`;
     `fold`: k×k pixels are folded into channels before the network and unfolded after it; conditions are composed:
-    `text` (its own transformer), `classes` (label embedding), `low_resolution` (an upsampled picture beside x_t),
-    `known_pixels` (a masked picture and its mask beside x_t).
+    `text` (its own transformer), `clip` (CLIP embeddings), `classes` (label embedding), `low_resolution` (an upsampled
+    picture beside x_t), `known_pixels` (a masked picture and its mask beside x_t).
     """
 
     image_size: int = 64
@@ -59,16 +83,27 @@ class UNetConfig:
     heads: int = 1
     heads_upsample: int | None = None
     head_channels: int | None = None
+    middle_attention: bool = True
+    groups: int = 32
     scale_shift_norm: bool = True
     resample_in_blocks: bool = True
     qkv_order: Literal["head_major", "qkv_major"] = "head_major"
     dropout: float = 0.0
     fold: int = 1
     text: TextConfig | None = None
+    clip: ClipConditionConfig | None = None
     classes: int | None = None
     low_resolution: bool = False
+    low_resolution_as: LowResolution = field(default_factory=LowResolution)
     known_pixels: bool = False
     trained: TrainedFor = field(default_factory=TrainedFor)
+
+    @property
+    def context_width(self) -> int | None:
+        """Width of the context tokens, None for a network without any."""
+        if self.clip is not None:
+            return self.clip.width
+        return self.text.width if self.text is not None else None
 
     @property
     def widths(self) -> list[int]:
@@ -123,3 +158,42 @@ class NoisedClipConfig:
     image_heads: int = 12
     image_head_width: int = 64
     image_layers: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PriorConfig:
+    """A causal transformer over text tokens, text embedding, timestep, noisy image embedding and a learned query.
+
+    `embedding`: width of what is sampled, `output` of what is predicted, `condition` of the text embedding (None: the same);
+    `tokens`: text tokens of `text_width` (None: of `embedding`); with `reads_text` false there are none, and x_t itself is a
+    sequence of `tokens` that is read off again where there is no `query`. `norm_in`, `norm_condition`: LayerNorms before the
+    blocks and before the text embedding. `space`: the name of CLIP's joint space (see `ClipConfig`), empty for any.
+    """
+
+    embedding: int = 768
+    tokens: int = 77
+    heads: int = 32
+    head_width: int = 64
+    layers: int = 20
+    text_width: int | None = None
+    condition: int | None = None
+    output: int | None = None
+    time_width: int | None = None
+    time_activation: Literal["silu", "gelu"] = "silu"
+    reads_text: bool = True
+    query: bool = True
+    positions: int = 81
+    norm_in: bool = False
+    norm_condition: bool = False
+    space: str = ""
+    trained: TrainedFor = field(
+        default_factory=lambda: TrainedFor("x0", False, "fixed_small_log", "cosine", 1000, 5.0)
+    )
+
+    @property
+    def width(self) -> int:
+        return self.heads * self.head_width
+
+    @property
+    def output_width(self) -> int:
+        return self.output or self.embedding

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from nodes.networks.blocks import Attention, Downsample, ResBlock, Upsample
 from nodes.networks.config import UNetConfig
 
-Contexts = Iterator[Tensor | None]
-"""Keys and values of the context tokens [B, 2C, L] for one attention after the other, or None for each."""
+Contexts = Iterator[tuple[Tensor | None, Tensor | None]]
+"""Keys and values of the context tokens [B, 2C, L] for one attention after the other, with their mask [B, L], or None."""
 
 
 class Stage(nn.ModuleList):
@@ -20,7 +20,7 @@ class Stage(nn.ModuleList):
             if isinstance(layer, ResBlock):
                 h = layer(h, embedding)
             elif isinstance(layer, Attention):
-                h = layer(h, next(contexts))
+                h = layer(h, *next(contexts))
             else:
                 h = layer(h)
         return h
@@ -38,15 +38,15 @@ class Builder:
     def block(self, incoming: int, outgoing: int, resample: float = 1.0) -> ResBlock:
         c = self.config
         self.channels = outgoing
-        return ResBlock(
-            incoming, outgoing, c.embedding_width, c.scale_shift_norm, c.dropout, resample
-        )
+        options = (c.embedding_width, c.scale_shift_norm, c.dropout, resample, c.groups)
+        return ResBlock(incoming, outgoing, *options)
 
     def attention(self, heads: int) -> Attention:
         c = self.config
         heads = self.channels // c.head_channels if c.head_channels else heads
-        width = c.text.width if c.text else None
-        return Attention(self.channels, heads, width, c.qkv_order == "head_major")
+        return Attention(
+            self.channels, heads, c.context_width, c.qkv_order == "head_major", c.groups
+        )
 
     def level(self, incoming: int, outgoing: int, heads: int) -> list[nn.Module]:
         layers: list[nn.Module] = [self.block(incoming, outgoing)]
@@ -81,10 +81,11 @@ class Builder:
         return nn.ModuleList(stages)
 
     def middle(self) -> Stage:
-        """Two blocks with an attention between them, at the lowest resolution."""
+        """Two blocks at the lowest resolution, with an attention between them where the configuration has one."""
         width = self.channels
         first = self.block(width, width)
-        return Stage([first, self.attention(self.config.heads), self.block(width, width)])
+        between = [self.attention(self.config.heads)] if self.config.middle_attention else []
+        return Stage([first, *between, self.block(width, width)])
 
     def decoder(self) -> nn.ModuleList:
         """The way up, each stage joined by a skip."""

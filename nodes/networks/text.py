@@ -18,7 +18,7 @@ class TextEncoding:
 
 
 class TextBlock(nn.Module):
-    """Pre-norm transformer block with exact GELU."""
+    """Pre-norm transformer block with exact GELU; `mask` [B, 1, L, L] is True where a row sees a column."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -30,15 +30,15 @@ class TextBlock(nn.Module):
         self.widen = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.proj(self._attention(self.qkv(self.norm_attention(x))))  # [B, L, W]
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = x + self.proj(self._attention(self.qkv(self.norm_attention(x)), mask))  # [B, L, W]
         return x + self.narrow(F.gelu(self.widen(self.norm_mlp(x))))  # [B, L, W]
 
-    def _attention(self, qkv: Tensor) -> Tensor:
+    def _attention(self, qkv: Tensor, mask: Tensor | None) -> Tensor:
         b, length, width = qkv.shape
         q, k, v = qkv.reshape(b, length, self.heads, -1).chunk(3, -1)  # each [B, L, heads, d]
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # each [B, heads, L, d]
-        joined = F.scaled_dot_product_attention(q, k, v)
+        joined = F.scaled_dot_product_attention(q, k, v, mask)
         return joined.transpose(1, 2).reshape(b, length, width // 3)
 
 

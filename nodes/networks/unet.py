@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.networks.blocks import Attention, GroupNorm, timestep_embedding, zeroed
-from nodes.networks.config import UNetConfig
+from nodes.networks.clip_conditions import ClipConditions
+from nodes.networks.config import LowResolution, UNetConfig
 from nodes.networks.stages import Builder, Contexts
 from nodes.networks.text import TextTransformer
 
@@ -16,8 +17,9 @@ class UNet(nn.Module):
     """ε, x_0 or v (and a raw variance) of x_t. Ref: Dhariwal & Nichol 2021, §3; Nichol et al. 2022, §3.
 
     `forward(x_t [B, C, H, W], t [B], embedding [B, E], tokens [B, L, W], pixels [B, K, H, W])` → [B, C or 2C, H, W].
-    `embedding` joins the time embedding (pooled text, label), `tokens` the attention (text), `pixels` stand beside x_t
-    (known pixels and mask, low-resolution picture). `text` and `label_embedding` make them from a text or a label.
+    `embedding` joins the time embedding (pooled text, label), `tokens` the attention (text) where `mask` [B, L] is True,
+    `pixels` stand beside x_t (known pixels and mask, low-resolution picture). `text`, `clip` and `label_embedding` make them
+    from a text, CLIP embeddings or a label.
     In place of the tokens, `context` [B, ΣK, L] gives what `projected` made of them, once for many steps.
     """
 
@@ -30,12 +32,13 @@ class UNet(nn.Module):
         )
         self.label_embedding = nn.Embedding(config.classes, width) if config.classes else None
         self.text = TextTransformer(config.text, width) if config.text else None
+        self.clip = ClipConditions(config.clip, width) if config.clip else None
         builder = Builder(config, config.widths[0])
         folded = config.fold**2
         self.inputs = builder.encoder((config.channels + config.condition_channels) * folded)
         self.middle = builder.middle()
         self.outputs = builder.decoder()
-        self.out_norm = GroupNorm(builder.channels)
+        self.out_norm = GroupNorm(builder.channels, config.groups)
         self.out_conv = zeroed(
             nn.Conv2d(builder.channels, config.output_channels * folded, 3, padding=1)
         )
@@ -48,13 +51,14 @@ class UNet(nn.Module):
         tokens: Tensor | None = None,
         pixels: Tensor | None = None,
         context: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         dtype = self.out_conv.weight.dtype
         x = x_t if pixels is None else torch.cat([x_t, pixels.to(x_t.dtype)], 1)  # [B, C + K, H, W]
         h = F.pixel_unshuffle(x.to(dtype), self.config.fold)  # [B, (C + K)·k², H/k, W/k]
         e = self.time(timestep_embedding(t, self.config.model_channels).to(dtype))  # [B, E]
         e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
-        h = self._through(h, e, self._contexts(tokens, context))  # [B, D, H/k, W/k]
+        h = self._through(h, e, self._contexts(tokens, context, mask))  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
         return F.pixel_shuffle(h, self.config.fold).to(x_t.dtype)  # [B, C', H, W]
 
@@ -78,18 +82,32 @@ class UNet(nn.Module):
         columns = tokens.transpose(1, 2).to(self.out_conv.weight.dtype)  # [B, W, L]
         return torch.cat([reader(columns) for reader in self._readers()], 1)
 
-    def _contexts(self, tokens: Tensor | None, context: Tensor | None) -> Contexts:
+    def _contexts(
+        self, tokens: Tensor | None, context: Tensor | None, mask: Tensor | None
+    ) -> Contexts:
         readers = self._readers()
         if not readers or (tokens is None and context is None):
-            return repeat(None)
+            return repeat((None, None))
         context = self.projected(tokens) if context is None and tokens is not None else context
         assert context is not None
-        return iter(context.split([reader.out_channels for reader in readers], 1))
+        parts = context.split([reader.out_channels for reader in readers], 1)
+        return ((part, mask) for part in parts)
 
 
-def upsampled(image: Tensor, size: int) -> Tensor:
-    """A low-resolution picture at the network's size, bilinear, [B, C, size, size]. Ref: Nichol et al. 2022, §3."""
-    return F.interpolate(image, (size, size), mode="bilinear", align_corners=False)
+def upsampled(image: Tensor, size: int, how: LowResolution | None = None) -> Tensor:
+    """A low-resolution picture at the network's size, [B, C, size, size]; without `how` bilinear and not rounded.
+
+    Ref: Nichol et al. 2022, §3; Ramesh et al. 2022, §2.1.
+    """
+    if how is None:
+        return F.interpolate(image, (size, size), mode="bilinear", align_corners=False)
+    if how.levels is not None:
+        half = (how.levels - 1) / 2
+        image = image.add(1).mul(half).round().div(half).sub(1)
+    antialias = how.filter == "bicubic"
+    return F.interpolate(
+        image, (size, size), mode=how.filter, align_corners=False, antialias=antialias
+    )
 
 
 def masked(image: Tensor, mask: Tensor) -> Tensor:

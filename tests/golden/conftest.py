@@ -19,13 +19,20 @@ class Golden:
     partial: bool
     seen: set[str] = field(default_factory=set)
 
-    def meta(self, name: str) -> dict[str, Any]:
-        path = self.folder / f"{name}.json"
+    def path(self, name: str) -> Path:
+        """A file or a folder of the data; one that is missing skips or fails the test."""
+        path = self.folder / name
         if not path.exists():
             if self.partial:
-                pytest.skip(f"{path.name} is not in {self.folder}")
+                pytest.skip(f"{name} is not in {self.folder}")
             pytest.fail(f"{path} is missing: the repository's golden data must be whole")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path
+
+    def record(self, name: str) -> dict[str, Any]:
+        return json.loads(self.path(name).read_text(encoding="utf-8"))
+
+    def meta(self, name: str) -> dict[str, Any]:
+        return self.record(f"{name}.json")
 
     def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         meta = self.meta(name)
