@@ -58,7 +58,7 @@ class ClipConditionConfig:
 
 @dataclass(frozen=True, slots=True)
 class LowResolution:
-    """How a low-resolution picture is brought to the network's size: rounded to `levels` first (None: not), then by `filter`."""
+    """How a low-resolution picture comes to the network's size: rounded to `levels` (None: not), then by `filter`."""
 
     levels: int | None = 256
     filter: Literal["bilinear", "bicubic"] = "bilinear"
@@ -141,7 +141,8 @@ class ClassifierConfig:
 class NoisedClipConfig:
     """GLIDE's CLIP, whose image encoder knows the timestep; `train_steps` of 0: it does not.
 
-    Two transformers of heads × head width; `embedding_width` is that of the joint space.
+    Two transformers of heads × head width; `embedding_width` is that of the joint space. `words`: a closed vocabulary,
+    in place of CLIP's byte-pair encoding.
     """
 
     image_size: int = 64
@@ -158,6 +159,7 @@ class NoisedClipConfig:
     image_heads: int = 12
     image_head_width: int = 64
     image_layers: int = 12
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
