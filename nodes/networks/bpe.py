@@ -4,6 +4,7 @@ import gzip
 import html
 import importlib.util
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -125,6 +126,32 @@ def clip_encoding() -> BytePairEncoding:
     symbols += CLIP_SPECIALS
     ids = {symbol: number for number, symbol in enumerate(symbols)}
     return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
+
+
+@cache
+def folder_encoding(folder: Path) -> BytePairEncoding:
+    """An encoding of CLIP's kind from the vocab.json and merges.txt of a folder. Raises OSError or ValueError."""
+    ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")[1:]
+    merges = [(a, b) for a, _, b in (line.partition(" ") for line in lines) if b]
+    return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
+
+
+def padded_pieces(encoding: BytePairEncoding, text: str, padding: str) -> list[int]:
+    """Token ids as transformers' CLIP tokenizer gives them: the padding symbol and the marks are found before all else.
+
+    The text is composed (NFC), its blanks are collapsed and it is lower-cased; nothing is mended or unescaped.
+    """
+    marks = (padding, *CLIP_SPECIALS)
+    chunks = regex.split("(" + "|".join(regex.escape(mark) for mark in marks) + ")", text)
+    ids: list[int] = []
+    for chunk in chunks:
+        if chunk in marks:
+            ids.append(0 if chunk == padding else encoding.ids[chunk])
+        else:
+            plain = regex.sub(r"\s+", " ", unicodedata.normalize("NFC", chunk)).lower()
+            ids += encoding.encode(plain)
+    return ids
 
 
 def clip_clean(text: str) -> str:

@@ -9,7 +9,7 @@ from nodes.networks.config import ClipConditionConfig
 
 
 @dataclass(frozen=True, slots=True)
-class ClipText:
+class ClipReading:
     """What CLIP reads in a text: `embedding` [B, D], `tokens` [B, L, W], `mask` [B, L], True = a token."""
 
     embedding: Tensor
@@ -41,7 +41,7 @@ class ClipConditions(nn.Module):
         self.tokens_proj = nn.Linear(config.text_width or 1, config.width) if reads else None
         self.tokens_norm = nn.LayerNorm(config.width) if reads else None
 
-    def forward(self, image: Tensor | None, text: ClipText | None = None) -> ClipEncoding:
+    def forward(self, image: Tensor | None, text: ClipReading | None = None) -> ClipEncoding:
         rows = 1 if text is None else len(text.embedding)
         image = self.null_embedding.expand(rows, -1) if image is None else image  # [B, D]
         image = image.to(self.null_embedding.dtype)
@@ -54,7 +54,7 @@ class ClipConditions(nn.Module):
             return ClipEncoding(embedding, tokens, mask)
         return self._with_text(ClipEncoding(embedding, tokens, mask), text)
 
-    def _with_text(self, image: ClipEncoding, text: ClipText) -> ClipEncoding:
+    def _with_text(self, image: ClipEncoding, text: ClipReading) -> ClipEncoding:
         if self.text_to_time is None or self.tokens_proj is None or self.tokens_norm is None:
             raise ValueError("this decoder reads no text")
         dtype = image.tokens.dtype

@@ -1,7 +1,7 @@
 """What a UNet is built from: frozen options that are written beside its weights."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Parametrisation = Literal["eps", "x0", "v"]
 FixedVariance = Literal["fixed_small", "fixed_large", "fixed_small_log"]
@@ -199,3 +199,44 @@ class PriorConfig:
     @property
     def output_width(self) -> int:
         return self.output or self.embedding
+
+
+@dataclass(frozen=True, slots=True)
+class ClipTokenizerConfig:
+    """How a CLIP reads words. `clip`: its byte-pair encoding and cleaning; `clip_padded`: the same vocabulary as transformers
+    reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt of `folder`; `words`: a closed list.
+    """
+
+    kind: Literal["clip", "clip_padded", "folder", "words"] = "clip"
+    folder: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClipConfig:
+    """A CLIP, as open_clip's architecture files describe it; a tower that is None is not there.
+
+    `space`: name of the joint space, the same for every copy of one pretrained CLIP: what an embedding of it may be used with.
+    `means`, `deviations`: of the colours of pictures in [0, 1].
+    """
+
+    embedding: int = 512
+    text: dict[str, Any] | None = None
+    image: dict[str, Any] | None = None
+    quick_gelu: bool = False
+    tokenizer: ClipTokenizerConfig = field(default_factory=ClipTokenizerConfig)
+    means: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    deviations: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    space: str = ""
+
+    @property
+    def context(self) -> int:
+        return int((self.text or {}).get("context_length", 77))
+
+    @property
+    def text_width(self) -> int:
+        return int((self.text or {}).get("width", 512))
+
+    @property
+    def image_size(self) -> int:
+        return int((self.image or {}).get("image_size", 224))

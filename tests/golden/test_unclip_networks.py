@@ -16,7 +16,7 @@ from nodes.checkpoints.diffusers import (
     unet_config,
     unet_to_ours,
 )
-from nodes.networks.clip_conditions import ClipText
+from nodes.networks.clip_conditions import ClipReading
 from nodes.networks.config import PriorConfig, UNetConfig
 from nodes.networks.prior import Prior
 from nodes.networks.unet import UNet, upsampled
@@ -164,11 +164,15 @@ def test_text_projection(golden) -> None:
     for name, case in cases(tensors, "text_proj").items():
         images, words = case["in.image_embeddings"], case["in.text_encoder_hidden_states"]
         mask = torch.ones(words.shape[:2], dtype=torch.bool)
-        texts = ClipText(case["in.prompt_embeds"], words, mask)
+        texts = ClipReading(case["in.prompt_embeds"], words, mask)
         if meta["cases"][f"text_proj.{name}"]["do_classifier_free_guidance"]:
             half = len(words) // 2
-            null = decoder.clip(None, ClipText(texts.embedding[:half], words[:half], mask[:half]))
-            some = decoder.clip(images, ClipText(texts.embedding[half:], words[half:], mask[half:]))
+            null = decoder.clip(
+                None, ClipReading(texts.embedding[:half], words[:half], mask[:half])
+            )
+            some = decoder.clip(
+                images, ClipReading(texts.embedding[half:], words[half:], mask[half:])
+            )
             found = [torch.cat([getattr(e, n) for e in (null, some)]) for n in NAMES]
         else:
             made = decoder.clip(images, texts)

@@ -1,0 +1,106 @@
+"""CLIP on open_clip's modules: text tokens and embeddings, image embeddings. Ref: Radford et al. 2021."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nodes.networks.bpe import (
+    BytePairEncoding,
+    clip_clean,
+    clip_encoding,
+    folder_encoding,
+    padded_pieces,
+)
+from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.config import ClipConfig
+from nodes.networks.tokenizer import Tokens, words_to_ids
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+PADDING = "!"
+STAND_IN = {"layers": 1, "width": 64, "head_width": 64, "patch_size": 16, "image_size": 16}
+"""In place of an image tower that is not there: it is built and thrown away."""
+
+
+class Clip(nn.Module):
+    """The towers of a CLIP. Importing open_clip takes seconds, so that it is imported when one is built."""
+
+    def __init__(self, config: ClipConfig) -> None:
+        super().__init__()
+        from open_clip import CustomTextCLIP
+
+        self.config = config
+        text = {**(config.text or {"layers": 1}), "output_tokens": True}
+        both = CustomTextCLIP(
+            config.embedding,
+            config.image or STAND_IN,  # type: ignore[arg-type]
+            text,  # type: ignore[arg-type]
+            config.quick_gelu,
+        )
+        self.text = both.text if config.text is not None else None
+        if getattr(self.text, "attn_mask", None) is not None:
+            # Not a part of any state dict, so that it must have values also when the rest is built on meta.
+            self.text.attn_mask = _causal(config.context)  # type: ignore[union-attr]
+        self.image = both.visual if config.image is not None else None
+
+    def read(self, tokens: Tokens) -> ClipReading:
+        """Token ids [B, L] → embedding [B, D] and tokens [B, L, W], all float32."""
+        if self.text is None:
+            raise ValueError("this CLIP has no text tower")
+        embedding, states = self.text(tokens.ids)
+        return ClipReading(embedding.float(), states.float(), tokens.mask)
+
+    def see(self, image: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in [−1, 1] → embeddings [B, D], float32, of their own length."""
+        if self.image is None:
+            raise ValueError("this CLIP has no image tower")
+        dtype = next(self.image.parameters()).dtype
+        return self.image(clip_pixels(image, self.config).to(dtype)).float()
+
+
+def _causal(length: int) -> Tensor:
+    return torch.full((length, length), -torch.inf, device="cpu").triu(1)
+
+
+def clip_pixels(image: Tensor, config: ClipConfig) -> Tensor:
+    """Pictures [B, 3, H, W] in [−1, 1] as CLIP takes them, [B, 3, S, S]: the middle square, bicubic.
+
+    They are resized as bytes, on the CPU: each pass of the filter is rounded and clipped, as in CLIP's training.
+    """
+    size, (height, width) = config.image_size, image.shape[-2:]
+    levels = image.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().cpu()
+    short = min(height, width)
+    target = (size * height // short, size * width // short)
+    if target != (height, width):
+        levels = F.interpolate(levels, target, mode="bicubic", antialias=True, align_corners=False)
+    top, left = round((target[0] - size) / 2), round((target[1] - size) / 2)
+    square = levels[..., top : top + size, left : left + size].to(image.device) / 255
+    means, deviations = (
+        square.new_tensor(v).reshape(3, 1, 1) for v in (config.means, config.deviations)
+    )
+    return (square - means) / deviations
+
+
+def clip_tokenize(config: ClipConfig, texts: Sequence[str]) -> Tokens:
+    """Texts as ids [B, L] with start and end, padded by 0, and their mask; what is too long is cut off before the end."""
+    pieces, start, end = _reader(config)
+    rows = [[*start, *pieces(text)[: config.context - len(start) - 1], end] for text in texts]
+    ids = torch.tensor([row + [0] * (config.context - len(row)) for row in rows])
+    lengths = torch.tensor([len(row) for row in rows])
+    return Tokens(ids, torch.arange(config.context)[None] < lengths[:, None])
+
+
+def _reader(config: ClipConfig) -> tuple[Callable[[str], list[int]], list[int], int]:
+    """What makes ids of a text, and the ids of start (if there is one) and end; the end is the largest."""
+    tokenizer = config.tokenizer
+    if tokenizer.kind == "words":
+        return (lambda text: words_to_ids(text, tokenizer.words)), [], len(tokenizer.words) + 2
+    encoding: BytePairEncoding = clip_encoding()
+    if tokenizer.kind == "folder":
+        encoding = folder_encoding(Path(tokenizer.folder))
+    marks = [encoding.ids[START]], encoding.ids[END]
+    if tokenizer.kind == "clip":
+        return (lambda text: encoding.encode(clip_clean(text))), *marks
+    return (lambda text: padded_pieces(encoding, text, PADDING)), *marks
