@@ -137,7 +137,7 @@ def glide_config(options: Mapping[str, Any]) -> UNetConfig:
         known_pixels=bool(options["inpaint"]),
         trained=_trained(options, learned=True),
         dropout=float(options["dropout"]),
-        **_backbone(options, size),
+        **backbone(options, size),
     )
 
 
@@ -152,7 +152,7 @@ def adm_config(options: Mapping[str, Any], low_resolution: bool = False) -> UNet
         qkv_order="qkv_major" if options.get("use_new_attention_order") else "head_major",
         trained=_trained(options, learned=bool(options["learn_sigma"])),
         dropout=float(options["dropout"]),
-        **_backbone(options, size),
+        **backbone(options, size),
     )
 
 
@@ -240,7 +240,8 @@ def _trained(options: Mapping[str, Any], learned: bool) -> TrainedFor:
     )
 
 
-def _backbone(options: Mapping[str, Any], size: int) -> dict[str, Any]:
+def backbone(options: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """What the networks of all these layouts have in common, as arguments of a UNetConfig."""
     return {
         "image_size": size,
         "model_channels": int(options["num_channels"]),
