@@ -1,7 +1,7 @@
 """Merkle keys: the identity of each step's result, known before anything runs."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from nodegraph.node import NodeSpec
 from nodegraph.program import Constant, Many, Program, Source, Wire
-from nodegraph.types import Context, PortType
+from nodegraph.types import Context, PortType, TypeRef
 
 Key = bytes
 SIZE = 16
@@ -35,33 +35,62 @@ class Literals:
 
     library: Library
     context: PlacedContext
-    _parsed: dict[tuple[str, str, str], Any] = field(
-        default_factory=dict[tuple[str, str, str], Any]
+    _parsed: dict[tuple[str, str, str], tuple[Any, PortType]] = field(
+        default_factory=dict[tuple[str, str, str], tuple[Any, PortType]]
     )
 
     def value(self, constant: Constant) -> Any:
         """The value of a literal: what its port type makes of it."""
-        port = self.library.port_type(constant.type.name)
-        if (
-            port is None
-            or port.parse is None
-            or not isinstance(constant.value, str | int | float | bool)
-        ):
-            return constant.value
-        name = (constant.type.name, repr(constant.value), str(constant.folder))
+        found = self._read(constant)
+        return constant.value if found is None else found[0]
+
+    def _read(self, constant: Constant) -> tuple[Any, PortType] | None:
+        """The value of a literal and the type that read it; None for plain words and numbers."""
+        readers = self._readers(constant.type)
+        if not readers or not isinstance(constant.value, str | int | float | bool):
+            return None
+        name = (str(constant.type), repr(constant.value), str(constant.folder))
         if name not in self._parsed:
-            self._parsed[name] = port.parse(constant.value, self.context.within(constant.folder))
+            self._parsed[name] = _first_reading(
+                readers, constant.value, self.context.within(constant.folder)
+            )
         return self._parsed[name]
+
+    def _readers(self, ref: TypeRef) -> list[PortType]:
+        """The port types that read literals of a type: of a union those of its members."""
+        members = ref.args if ref.name == "|" else (ref,)
+        ports = [self.library.port_type(member.name) for member in members]
+        return [port for port in ports if port is not None and port.parse is not None]
 
     def identity(self, constant: Constant) -> bytes:
         """What a literal contributes to a key: the digest of its content where the type has one, else its text."""
         value = constant.value
-        port = self.library.port_type(constant.type.name)
-        if port is not None and port.digest is not None:
-            return port.digest(self.value(constant)).encode()
+        found = self._read(constant)
+        if found is not None and found[1].digest is not None:
+            return found[1].digest(found[0]).encode()
         if isinstance(value, str | int | float | bool | list | None):
             return repr(cast(object, value)).encode()
-        return secrets.token_bytes(SIZE)
+        return self._given(constant).encode() or secrets.token_bytes(SIZE)
+
+    def _given(self, constant: Constant) -> str:
+        """The digest of a value that was given as it is, where its type has one."""
+        port = self.library.port_type(constant.type.name)
+        return "" if port is None or port.digest is None else port.digest(constant.value)
+
+
+def _first_reading(
+    readers: Sequence[PortType], literal: Any, context: Context
+) -> tuple[Any, PortType]:
+    """What the first type makes of a literal that can read it. Raises what the last one raised."""
+    for port in readers[:-1]:
+        assert port.parse is not None
+        try:
+            return port.parse(literal, context), port
+        except ValueError:
+            continue
+    last = readers[-1]
+    assert last.parse is not None
+    return last.parse(literal, context), last
 
 
 def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:

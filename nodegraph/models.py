@@ -10,11 +10,21 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from nodegraph.paths import models_folder
 
 MODEL_GROUP = "nodegraph.models"
 SAFETENSORS = ".safetensors"
+HUB = "hf://"
+"""Files of the Hugging Face Hub: `hf://owner/repository/path`."""
+
+
+def file_name(url: str) -> str:
+    """Under which name a file is kept: that of its address, on the Hub with the folder (`hf://owner/repository/folder/name`)."""
+    path = urlsplit(url).path.split("/")
+    folder = f"{path[-2]}-" if url.startswith(HUB) and len(path) > 3 else ""
+    return folder + unquote(path[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,7 @@ class ModelFile:
 
     @property
     def name(self) -> str:
-        return self.url.rpartition("/")[2]
+        return file_name(self.url)
 
     @property
     def place(self) -> Path:

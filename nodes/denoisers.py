@@ -8,9 +8,20 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import techniques
 from nodes.diffusion.denoisers import Denoiser, Leaf
+from nodes.models.embeddings import same_space
 from nodes.networks.unet import upsampled
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Condition, Image, Mask, UNet, X
+from nodes.types import (
+    ClipImage,
+    ClipText,
+    ClipTokens,
+    Condition,
+    Image,
+    Mask,
+    Prior,
+    UNet,
+    X,
+)
 
 
 @node(category="denoising", words=("UNet denoiser", "model"))
@@ -28,17 +39,25 @@ def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Ima
     tensors: dict[str, Tensor] = {}
     if text := by_kind.get("text"):
         tensors |= {"embedding": text.embedding, "tokens": text.tokens}  # type: ignore[dict-item]
+    if clip := by_kind.get("unclip"):
+        tensors |= {"embedding": clip.embedding, "tokens": clip.tokens, "mask": clip.mask}  # type: ignore[dict-item]
     if small := by_kind.get("low_resolution"):
-        tensors["pixels"] = upsampled(small.pixels, model.config.image_size)  # type: ignore[arg-type]
+        config = model.config
+        tensors["pixels"] = upsampled(small.pixels, config.image_size, config.low_resolution_as)  # type: ignore[arg-type]
     return Leaf(model.diffusion, {name: value.to(model.device) for name, value in tensors.items()})
 
 
 def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
     config = model.config
-    wants = {"text": config.text is not None, "low_resolution": config.low_resolution}
+    wants = {
+        "text": config.text is not None,
+        "unclip": config.clip is not None,
+        "low_resolution": config.low_resolution,
+    }
     for kind, wanted in wants.items():
         if wanted and kind not in given:
-            maker = {"text": "text_encoder", "low_resolution": "low_resolution"}[kind]
+            makers = {"text": "text_encoder", "unclip": "unclip_conditions"}
+            maker = makers.get(kind, "low_resolution")
             raise Mismatch(
                 f"'{model.name}' wants a {kind} condition",
                 port="conditions",
@@ -46,13 +65,27 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
             )
         if kind in given and not wanted:
             raise Mismatch(f"'{model.name}' takes no {kind} condition", port="conditions")
-    text = given.get("text")
-    if text is not None and text.made_by != model.digest:
-        raise Mismatch(
-            f"the text was encoded by another network than '{model.name}'",
-            port="conditions",
-            hint="wire a text_encoder with the same model",
-        )
+    for kind, maker in (("text", "text_encoder"), ("unclip", "unclip_conditions")):
+        if kind in given and given[kind].made_by != model.digest:
+            raise Mismatch(
+                f"the {kind} condition was made by another network than '{model.name}'",
+                port="conditions",
+                hint=f"wire a {maker} with the same model",
+            )
+
+
+@node(category="denoising", words=("CLIP prior", "unCLIP prior"))
+def prior_denoiser(model: Prior, text: ClipTokens, embedding: ClipText) -> Denoiser[ClipImage]:
+    """The prior under a text: what it predicts of CLIP's image embedding at (x_t, t).
+
+    Raises Mismatch when the text was read by another CLIP than the prior was trained with. Ref: Ramesh et al. 2022, §2.2.
+    """
+    same_space(model.config.space, text, f"the prior '{model.name}'", "text")
+    same_space(model.config.space, embedding, f"the prior '{model.name}'", "embedding")
+    conditions = {"tokens": text.values, "mask": text.mask, "embedding": embedding.values}
+    return Leaf(
+        model.diffusion, {name: value.to(model.device) for name, value in conditions.items()}
+    )
 
 
 @node(category="guidance", words=("guidance combiner", "cfg", "negative prompt"))
@@ -97,8 +130,14 @@ def _same_samples(first: Denoiser[X], second: Denoiser[X]) -> Denoiser[X]:
 
 
 @node(category="denoising", words=("threshold",))
-def clip_x0(denoiser: Denoiser[X], low: float = -1.0, high: float = 1.0) -> Denoiser[X]:
+def clip_x0(
+    denoiser: Denoiser[X],
+    low: Annotated[float | None, Doc("Empty: as the network was trained, −1 for pictures.")] = None,
+    high: Annotated[float | None, Doc("Empty: as the network was trained, 1 for pictures.")] = None,
+) -> Denoiser[X]:
     """x_0 within [low, high]. Stands outside guidance: inside, guided pictures would leave the range again."""
+    low = -denoiser.x0_bound if low is None else low
+    high = denoiser.x0_bound if high is None else high
     if low >= high:
         raise Mismatch(f"low ({low}) must be below high ({high})", port="low")
     return techniques.ClipX0(denoiser, low, high)

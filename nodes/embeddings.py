@@ -1,11 +1,14 @@
 """Nodes between embeddings, and between noises."""
 
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.models.embeddings import Embedding, same_space
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import X
 
@@ -23,7 +26,7 @@ def slerp(a: X, b: X, t: Share = 0.5) -> X:
     Rows that are parallel are interpolated on the straight line. Raises Mismatch on other shapes.
     Ref: Shoemake 1985; Ramesh et al. 2022, §3.2.
     """
-    first, second, shares = _rows(a, b, t)  # type: ignore[arg-type]
+    first, second, shares = _rows(a, b, t)
     length_a, length_b = (v.flatten(1).norm(dim=1).reshape(shares.shape) for v in (first, second))
     cosine = (first * second).flatten(1).sum(1).reshape(shares.shape) / (length_a * length_b).clamp(
         min=1e-12
@@ -35,18 +38,49 @@ def slerp(a: X, b: X, t: Share = 0.5) -> X:
     near = torch.where(parallel, 1 - shares, ((1 - shares) * angle).sin() / safe)
     far = torch.where(parallel, shares, (shares * angle).sin() / safe)
     unit = near * first / length_a.clamp(min=1e-12) + far * second / length_b.clamp(min=1e-12)
-    return unit * ((1 - shares) * length_a + shares * length_b)  # type: ignore[return-value]
+    return _like(a, unit * ((1 - shares) * length_a + shares * length_b))
 
 
 @node(category="embeddings", words=("linear interpolation", "mix"))
 def lerp(a: X, b: X, t: Share = 0.5) -> X:
     """Linear interpolation of rows [B, …]; t[T] on B rows gives B·T. Raises Mismatch on other shapes."""
-    first, second, shares = _rows(a, b, t)  # type: ignore[arg-type]
-    return first + shares * (second - first)  # type: ignore[return-value]
+    first, second, shares = _rows(a, b, t)
+    return _like(a, first + shares * (second - first))
 
 
-def _rows(a: Tensor, b: Tensor, t: float | list[float]) -> tuple[Tensor, Tensor, Tensor]:
+@node(category="embeddings", words=("batch", "copies"))
+def repeat_rows(value: X, times: Annotated[int, Range(1, 4096)] = 1) -> X:
+    """Each row [B, …] `times` times, one after the other, [B·times, …]."""
+    repeated: Any = _mapped(value, lambda rows: rows.repeat_interleave(times, 0))
+    return repeated
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A tensor, or every tensor of an embedding, changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    found = {f.name: getattr(value, f.name) for f in fields(value)}
+    tensors = {name: change(v) for name, v in found.items() if isinstance(v, Tensor)}
+    return replace(value, **tensors)
+
+
+def _like(value: Any, tensor: Tensor) -> Any:
+    """The tensor as what `value` is: a picture, or an embedding of the same CLIP."""
+    return tensor if isinstance(value, Tensor) else replace(value, values=tensor)
+
+
+def _tensors(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    if isinstance(a, Embedding) and isinstance(b, Embedding):
+        same_space(a.space, b, "a", "b")
+        return a.values, b.values
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a, b
+    raise Mismatch(f"a {type(a).__name__} cannot be interpolated", port="a")
+
+
+def _rows(first: Any, second: Any, t: float | list[float]) -> tuple[Tensor, Tensor, Tensor]:
     """Rows of both, each repeated for each share, and the shares [B·T, 1, …]."""
+    a, b = _tensors(first, second)
     if a.shape[1:] != b.shape[1:] or (len(a) != len(b) and 1 not in (len(a), len(b))):
         raise Mismatch(f"{list(a.shape)} and {list(b.shape)} cannot be interpolated", port="b")
     shares = torch.tensor(t if isinstance(t, list) else [t], dtype=a.dtype, device=a.device)

@@ -5,13 +5,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
-from safetensors.torch import load_file
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
-from nodegraph.types import Context, PortType
 from nodes.diffusion import samplers
 from nodes.diffusion.denoisers import Denoiser
-from nodes.diffusion.noise import NoiseSource, RecordedNoise, SeededNoise
+from nodes.diffusion.noise import NoiseSource, SeededNoise
 from nodes.diffusion.samplers import Sampling, Start
 from nodes.diffusion.schedule import Schedule
 from nodes.types import PORT_TYPES as PORT_TYPES
@@ -28,14 +26,15 @@ def _start(
     return Start(noise or SeededNoise(seed, stream), count, temperature)
 
 
-def _shown(sampling: Sampling) -> Generator[Progress, None, Any]:
-    """The steps of a sampler as progress, with the predicted x_0 to look at."""
+def _shown(denoiser: Denoiser[Any], sampling: Sampling) -> Generator[Progress, None, Any]:
+    """The steps of a sampler as progress, with the predicted x_0 to look at; in the end what the sample stands for."""
+    value = denoiser.root.network.value
     while True:
         try:
             now = next(sampling)
         except StopIteration as stop:
-            return stop.value
-        yield Progress(now.done, now.total, now.x0)
+            return value(stop.value)
+        yield Progress(now.done, now.total, value(now.x0))
 
 
 def _check(denoiser: Denoiser[Any], schedule: Schedule) -> None:
@@ -52,9 +51,8 @@ def _check(denoiser: Denoiser[Any], schedule: Schedule) -> None:
 def _two_steps(schedule: Schedule) -> Schedule:
     """The first and last step of a schedule: enough for the shapes that a sampler passes on."""
     ends = torch.tensor(sorted({0, len(schedule) - 1}))
-    return replace(
-        schedule, betas=schedule.betas[ends].clamp(max=0.5), timesteps=schedule.timesteps[ends]
-    )
+    betas = schedule.betas[ends].clamp(max=0.5)
+    return replace(schedule, betas=betas, timesteps=schedule.timesteps[ends], products=None)
 
 
 def _abstractly(
@@ -68,7 +66,7 @@ def _abstractly(
         try:
             now = next(sampling)
         except StopIteration as stop:
-            return stop.value
+            return denoiser.root.network.value(stop.value)
         yield Progress(now.done, len(schedule))
 
 
@@ -92,7 +90,7 @@ def ancestral_sampler(
     """
     _check(denoiser, schedule)
     start = _start(seed, count, temperature, stream, noise)
-    return (yield from _shown(samplers.ancestral(denoiser, schedule, start)))
+    return (yield from _shown(denoiser, samplers.ancestral(denoiser, schedule, start)))
 
 
 @node(category="sampling", words=("deterministic",), abstract=_abstract_sampler)
@@ -109,7 +107,7 @@ def ddim_sampler(
     """Samples by DDIM. Ref: Song et al. 2021, eq. 12. Raises Mismatch as `ancestral_sampler`."""
     _check(denoiser, schedule)
     start = _start(seed, count, temperature, stream, noise)
-    return (yield from _shown(samplers.ddim(denoiser, schedule, start, eta)))
+    return (yield from _shown(denoiser, samplers.ddim(denoiser, schedule, start, eta)))
 
 
 @node(category="sampling", words=("DPM-Solver++", "multistep"), abstract=_abstract_sampler)
@@ -129,7 +127,7 @@ def dpm_solver_sampler(
     """
     _check(denoiser, schedule)
     start = _start(seed, count, temperature, stream, noise)
-    return (yield from _shown(samplers.dpm_solver(denoiser, schedule, start, order)))
+    return (yield from _shown(denoiser, samplers.dpm_solver(denoiser, schedule, start, order)))
 
 
 def _abstract_inversion(
@@ -152,32 +150,10 @@ def ddim_inversion(
 ) -> Generator[Progress, None, X]:
     """The noise x_T from which DDIM with η = 0 returns about the picture. Ref: Dhariwal & Nichol 2021, App. F."""
     _check(denoiser, schedule)
-    return (yield from _shown(samplers.ddim_inversion(denoiser, schedule, image)))  # type: ignore[arg-type]
-
-
-def _read_noise(literal: Any, context: Context) -> RecordedNoise:
-    path = context.readable(str(literal))
-    tensors = load_file(path)
-    if "initial" not in tensors:
-        raise ValueError(
-            f"{path.name} holds no tensor 'initial'; it has {', '.join(sorted(tensors))}"
-        )
-    return RecordedNoise(tensors["initial"], tensors.get("steps"))
-
-
-NoiseFile = Annotated[
-    RecordedNoise,
-    PortType(
-        "NoiseFile",
-        "A safetensors file with `initial` [B, …] and perhaps `steps` [S, B, …].",
-        literal="path",
-        colour="#94a3b8",
-        parse=_read_noise,
-    ),
-]
+    return (yield from _shown(denoiser, samplers.ddim_inversion(denoiser, schedule, image)))  # type: ignore[arg-type]
 
 
 @node(category="sampling", words=("replay",))
-def recorded_noise(file: NoiseFile) -> NoiseSource:
+def recorded_noise(file: NoiseSource) -> NoiseSource:
     """Noise read from a file: x_T, and what each visited step draws, the noisiest first."""
     return file

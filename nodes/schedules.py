@@ -6,12 +6,12 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.schedule import Kind, Schedule, schedule
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import UNet
+from nodes.types import Prior, UNet
 
 
 @node(category="denoising", words=("noise scheduler", "timesteps", "respacing"))
 def noise_scheduler(
-    model: UNet | None = None,
+    model: UNet | Prior | None = None,
     kind: Annotated[Kind | None, Doc("The trained chain, where no model says it.")] = None,
     train_steps: Annotated[int, Range(1, 100_000)] = 1000,
     steps: Annotated[

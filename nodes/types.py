@@ -19,9 +19,26 @@ from torch import Tensor
 
 from nodegraph.types import Context, PortType
 from nodes.diffusion.denoisers import Denoiser
-from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.noise import NoiseSource, RecordedNoise
 from nodes.diffusion.schedule import Schedule
-from nodes.models import BUNDLE, CLASSIFIER, CLIP, UNET, Bundle, Classifier, Clip, UNet
+from nodes.models import (
+    BUNDLE,
+    CLASSIFIER,
+    CLIP,
+    CLIP_TOKENS,
+    OPEN_CLIP,
+    PRIOR,
+    UNET,
+    Bundle,
+    Classifier,
+    Clip,
+    ClipTokens,
+    OpenClip,
+    Prior,
+    UNet,
+)
+from nodes.models import ClipImage as ClipImage
+from nodes.models import ClipText as ClipText
 from nodes.training.dataset import Dataset
 from nodes.training.networks import Network, PointModel, TextReader
 from nodes.training.trainer import Objective
@@ -263,17 +280,19 @@ def _write_figure(
 class Condition:
     """What a network is told beside x_t: `embedding` [R, E], `tokens` [R, L, W], or a picture in `pixels` [R, C, H, W].
 
-    `made_by` is the digest of the network whose transformer encoded a text: its encodings mean nothing to another.
+    `mask` [R, L]: where there are tokens. `made_by` is the digest of the network whose transformer encoded a text, or whose
+    projections read CLIP's embeddings: its encodings mean nothing to another.
     """
 
-    kind: Literal["text", "low_resolution"]
+    kind: Literal["text", "unclip", "low_resolution"]
     embedding: Tensor | None = None
     tokens: Tensor | None = None
     pixels: Tensor | None = None
+    mask: Tensor | None = None
     made_by: str = ""
 
 
-_TENSORS = ("embedding", "tokens", "pixels")
+_TENSORS = ("embedding", "tokens", "pixels", "mask")
 
 
 def _dump_condition(value: Condition, folder: Path) -> None:
@@ -312,6 +331,23 @@ def _probe_denoiser(value: Denoiser[Any]) -> None:
     )
 
 
+def _read_noise(literal: Any, context: Context) -> NoiseSource:
+    path = context.readable(str(literal))
+    tensors = load_file(path)
+    if "initial" not in tensors:
+        raise ValueError(
+            f"{path.name} holds no tensor 'initial'; it has {', '.join(sorted(tensors))}"
+        )
+    return RecordedNoise(tensors["initial"], tensors.get("steps"))
+
+
+def _noise_digest(value: NoiseSource) -> str:
+    """Of a recorded noise, which is the only one that a literal names."""
+    assert isinstance(value, RecordedNoise)
+    parts = [value.initial] + ([] if value.steps is None else [value.steps])
+    return "|".join(_tensor_digest(part) for part in parts)
+
+
 def _writable(literal: Any, context: Context) -> Path:
     return context.writable(str(literal))
 
@@ -345,7 +381,14 @@ PORT_TYPES: dict[type, PortType] = {
         colour="#f59e0b",
         describe=_describe_schedule,
     ),
-    NoiseSource: PortType("NoiseSource", "Where noise comes from.", colour="#94a3b8"),
+    NoiseSource: PortType(
+        "NoiseSource",
+        "Where noise comes from; a safetensors file with `initial` [B, …] and perhaps `steps` [S, B, …].",
+        literal="path",
+        colour="#94a3b8",
+        parse=_read_noise,
+        digest=_noise_digest,
+    ),
     Condition: PortType(
         "Condition",
         "What a network is told beside x_t: a text, a low-resolution picture.",
@@ -374,6 +417,9 @@ PORT_TYPES: dict[type, PortType] = {
         preview=lambda value: value.png,
     ),
     UNet: UNET,
+    Prior: PRIOR,
+    OpenClip: OPEN_CLIP,
+    ClipTokens: CLIP_TOKENS,
     Classifier: CLASSIFIER,
     Clip: CLIP,
     Bundle: BUNDLE,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nodegraph.models import Listing, ModelFile
+from nodegraph.models import Listing, ModelFile, file_name
 from nodegraph.paths import models_folder
+from nodes.checkpoints.foreign import foreign_kinds
 
 SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"
 PUBLISHED = Path(__file__).with_name("catalogue.json")
@@ -33,7 +34,7 @@ class PublishedFile:
 
     @property
     def name(self) -> str:
-        return self.url.rpartition("/")[2]
+        return file_name(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,9 @@ def part_kinds(bundle: str) -> dict[str, str]:
         return {name: part.kind for name, part in known[bundle].parts.items()}
     folder = Path(bundle).expanduser()
     if folder.is_dir():
+        foreign = foreign_kinds(folder)
+        if foreign is not None:
+            return foreign
         return {p.parent.name: _kind(p) for p in sorted(folder.glob(f"*/{CONFIG_FILE}"))}
     raise UnknownModel(
         f"'{bundle}' is neither in the catalogue ({', '.join(sorted(known))}) nor a folder"

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.checkpoints import diffusers, karlo
 from nodes.checkpoints.catalogue import Part
+from nodes.checkpoints.open_clip import config_of, open_clip_to_ours
 from nodes.checkpoints.openai import (
     adm_config,
     classifier_config,
@@ -16,22 +18,64 @@ from nodes.checkpoints.openai import (
     openai_key,
     to_ours,
 )
-from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
+from nodes.checkpoints.transformers_clip import clip_config as transformers_clip_config
+from nodes.checkpoints.transformers_clip import clip_to_ours
+from nodes.networks.config import (
+    ClassifierConfig,
+    ClipConfig,
+    ClipTokenizerConfig,
+    NoisedClipConfig,
+    PriorConfig,
+    UNetConfig,
+)
 from nodes.networks.unet import UNet
 
 OURS = "nodegraph"
-Config = UNetConfig | ClassifierConfig | NoisedClipConfig
+Config = UNetConfig | ClassifierConfig | NoisedClipConfig | PriorConfig | ClipConfig
+Options = Mapping[str, Any]
 
-UNETS: Mapping[str, Callable[[Mapping[str, Any]], UNetConfig]] = {
+UNETS: Mapping[str, Callable[[Options], UNetConfig]] = {
     "openai_glide": glide_config,
     "openai_adm": adm_config,
     "openai_adm_upsampler": partial(adm_config, low_resolution=True),
 }
 """Configurations of UNets by layout, from their published options."""
-CONFIGS: Mapping[str, Callable[[Mapping[str, Any]], Config]] = {
+
+
+def _diffusers_unet(options: Options) -> UNetConfig:
+    parts = options["config"], options["scheduler"], options.get("text_proj")
+    return diffusers.unet_config(*parts, options.get("image_size"), options.get("space", ""))
+
+
+def _diffusers_prior(options: Options) -> PriorConfig:
+    return diffusers.prior_config(options["config"], options["scheduler"], options.get("space", ""))
+
+
+def _transformers_clip(options: Options) -> ClipConfig:
+    folder = options.get("vocabulary")
+    tokenizer = ClipTokenizerConfig("folder", folder) if folder else None
+    towers = options.get("text_encoder"), options.get("image_encoder")
+    processor = options.get("processor")
+    return transformers_clip_config(*towers, processor, tokenizer, options.get("space", ""))
+
+
+def _open_clip(options: Options) -> ClipConfig:
+    return config_of(options["architecture"], options.get("space", ""))
+
+
+CONFIGS: Mapping[str, Callable[[Options], Config]] = {
     **UNETS,
     "openai_adm_classifier": classifier_config,
     "openai_glide_clip": clip_config,
+    "diffusers_decoder": _diffusers_unet,
+    "diffusers_super_resolution": _diffusers_unet,
+    "diffusers_prior": _diffusers_prior,
+    "transformers_clip": _transformers_clip,
+    "karlo_prior": karlo.prior_config,
+    "karlo_decoder": karlo.decoder_config,
+    "karlo_first": karlo.super_resolution_config,
+    "karlo_last": karlo.super_resolution_config,
+    "open_clip": _open_clip,
 }
 """Configurations of every kind of network by layout."""
 
@@ -42,19 +86,12 @@ def published_config(part: Part) -> Config | None:
     return known(part.options) if known and part.options else None
 
 
-def unet_config(part: Part) -> UNetConfig | None:
-    """Configuration of a published UNet, or None for anything else."""
-    config = published_config(part)
-    return config if isinstance(config, UNetConfig) else None
-
-
 def published_shapes(part: Part) -> dict[str, tuple[int, ...]] | None:
-    """Keys of a part's file and their shapes, from its options; None for a layout that no network here has."""
-    config = unet_config(part)
-    if config is None:
+    """Keys of a part's file and their shapes, from its options; None for a layout that is judged by its counts."""
+    if part.layout not in UNETS or not part.options:
         return None
     with torch.device("meta"):
-        network = UNet(config)
+        network = UNet(UNETS[part.layout](part.options))
     return {openai_key(key): tuple(value.shape) for key, value in network.state_dict().items()}
 
 
@@ -62,20 +99,45 @@ Files = Sequence[Mapping[str, Tensor]]
 """The state dicts of a model's files, in the order of the catalogue."""
 
 
-def _clip(files: Files) -> dict[str, Tensor]:
+def _noised_clip(files: Files, config: Any) -> dict[str, Tensor]:
     parts = zip(("image", "text"), files, strict=True)
     return {f"{part}.{k}": v for part, file in parts for k, v in to_ours(file, "clip").items()}
 
 
-RENAMED: Mapping[str, Callable[[Files], dict[str, Tensor]]] = {
-    OURS: lambda files: dict(files[0]),
-    **{layout: lambda files: to_ours(files[0]) for layout in UNETS},
-    "openai_adm_classifier": lambda files: to_ours(files[0], "classifier"),
-    "openai_glide_clip": _clip,
+def _decoder(files: Files, config: Any) -> dict[str, Tensor]:
+    network, projection = files
+    return {
+        **diffusers.unet_to_ours(network, config),
+        **diffusers.text_proj_to_ours(projection),
+    }
+
+
+def _of_first(files: Files, config: Any) -> dict[str, Tensor]:
+    return karlo.super_resolution_to_ours(files[0], karlo.FIRST)
+
+
+def _of_last(files: Files, config: Any) -> dict[str, Tensor]:
+    return karlo.super_resolution_to_ours(files[0], karlo.LAST)
+
+
+RENAMED: Mapping[str, Callable[[Files, Any], dict[str, Tensor]]] = {
+    OURS: lambda files, config: dict(files[0]),
+    **{layout: lambda files, config: to_ours(files[0]) for layout in UNETS},
+    "openai_adm_classifier": lambda files, config: to_ours(files[0], "classifier"),
+    "openai_glide_clip": _noised_clip,
+    "diffusers_decoder": _decoder,
+    "diffusers_super_resolution": lambda files, c: diffusers.unet_to_ours(files[0], c),
+    "diffusers_prior": lambda files, config: diffusers.prior_to_ours(files[0], config),
+    "transformers_clip": lambda files, config: clip_to_ours(*files),
+    "karlo_prior": lambda files, config: karlo.prior_to_ours(*files),
+    "karlo_decoder": lambda files, config: karlo.decoder_to_ours(files[0]),
+    "karlo_first": _of_first,
+    "karlo_last": _of_last,
+    "open_clip": lambda files, config: open_clip_to_ours(files[0]),
 }
-"""What makes our state dict of the files of a layout."""
+"""What makes our state dict of the files of a layout, for a configuration."""
 
 
-def ours(layout: str, files: Files) -> dict[str, Tensor]:
+def ours(layout: str, files: Files, config: Any) -> dict[str, Tensor]:
     """The state dicts of a layout's files under our names, as one. Raises ValueError for keys that cannot be told apart."""
-    return RENAMED[layout](files)
+    return RENAMED[layout](files, config)

@@ -16,13 +16,21 @@ from torch import Tensor, nn
 from nodegraph.download import sha256_of
 from nodegraph.models import noted_digest
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
-from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
+from nodes.networks.config import (
+    ClassifierConfig,
+    ClipConfig,
+    NoisedClipConfig,
+    PriorConfig,
+    UNetConfig,
+)
 
 FORMAT = 1
 KINDS: Mapping[type, str] = {
     UNetConfig: "UNet",
     ClassifierConfig: "Classifier",
     NoisedClipConfig: "Clip",
+    PriorConfig: "Prior",
+    ClipConfig: "OpenClip",
 }
 """The kind of a model, as it is written into its folder, by the class of its configuration."""
 C = TypeVar("C")
@@ -97,13 +105,27 @@ def _half(value: Tensor) -> Tensor:
 
 
 def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read."""
+    """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read.
+
+    Those of a list are named 0, 1, …; a state dict may stand below `state_dict`. Raises ValueError for anything else.
+    """
     if not is_safetensors(path):
-        yield from torch.load(path, map_location="cpu", weights_only=True, mmap=True).items()
+        yield from _torch_tensors(path).items()
         return
     with safe_open(path, "pt") as file:
         for key in file.keys():  # noqa: SIM118 (not a mapping)
             yield key, file.get_tensor(key)
+
+
+def _torch_tensors(path: Path) -> dict[str, Tensor]:
+    held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    if isinstance(held, list | tuple):
+        held = {str(number): value for number, value in enumerate(cast("list[Any]", held))}
+    if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
+        held = held["state_dict"]
+    if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
+        raise ValueError(f"{path} holds no state dict: a mapping of names to tensors")
+    return dict(cast("Mapping[str, Tensor]", held))
 
 
 def is_safetensors(path: Path) -> bool:

@@ -74,6 +74,11 @@ class Denoiser(ABC, Generic[X]):
         return self.root.network.fixed_variance
 
     @property
+    def x0_bound(self) -> float:
+        """|x_0| at most in what the network was trained on."""
+        return self.root.network.x0_bound
+
+    @property
     def device(self) -> torch.device:
         return self.root.network.device
 
@@ -93,13 +98,18 @@ def _unchanged(conditions: Conditions) -> Conditions:
     return conditions
 
 
+def _itself(sample: Tensor) -> Any:
+    return sample
+
+
 @dataclass(frozen=True, eq=False)
 class DiffusionNetwork:
     """A network with what its outputs mean.
 
     `call(x_t, t, **conditions)` → [B, C or 2C, …]; `learned_variance`: the second half of the channels is the raw
     variance fraction. `prepare` turns conditions [R, …] into those that `call` takes, once for a run: what of the
-    network does not depend on (x_t, t). Denoisers of one `DiffusionNetwork` object share its calls.
+    network does not depend on (x_t, t). `x0_bound`: |x_0| at most in what it was trained on. `value`: what a sample stands
+    for, once it is made (itself; an embedding). Denoisers of one `DiffusionNetwork` object share its calls.
     """
 
     call: Callable[..., Tensor]
@@ -110,6 +120,8 @@ class DiffusionNetwork:
     fixed_variance: FixedVariance = "fixed_small"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     prepare: Callable[[Conditions], Conditions] = _unchanged
+    x0_bound: float = 1.0
+    value: Callable[[Tensor], Any] = _itself
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from nodes.checkpoints.catalogue import (
     model_files,
     shipped_folder,
 )
+from nodes.checkpoints.folders import foreign_part
 from nodes.checkpoints.layouts import OURS, ours, published_config
 from nodes.checkpoints.weights import content_digest, read_config, read_weights, weights_digest
 
@@ -72,9 +74,14 @@ class Model(ABC, Generic[C, M]):
         return network.to(DTYPES[self.precision])
 
     @cached_property
+    def parameters(self) -> int:
+        """Parameters, counted without the weights."""
+        return sum(p.numel() for p in self._skeleton.parameters())
+
+    @cached_property
     def needs(self) -> Weights:
         """What the network needs, counted without its weights."""
-        parameters = sum(p.numel() for p in self._skeleton.parameters())
+        parameters = self.parameters
         here = bool(self.files) and all(file.exists() for file in self.files)
         size = parameters * DTYPES[self.precision].itemsize
         identity = f"{self.digest}/{self.precision}"
@@ -86,7 +93,7 @@ class Model(ABC, Generic[C, M]):
         """The weights under our names, as they are kept. Raises MissingWeights naming the file and how to get it."""
         if not self.files:
             raise MissingWeights(f"'{self.name}' has no weights yet")
-        return ours(self.layout, [self._read(file) for file in self.files])
+        return ours(self.layout, [self._read(file) for file in self.files], self.config)
 
     def _read(self, file: Path) -> dict[str, Tensor]:
         if not file.exists():
@@ -121,6 +128,9 @@ def parsed(kind: type[H], literal: Any, context: Context) -> H:
     part = find_part(name)
     if part is not None and part.files:
         return _published(kind, name, part, context)
+    foreign = _foreign(kind, name, context)
+    if foreign is not None:
+        return foreign
     folder = context.readable(name)
     if not (folder / CONFIG_FILE).exists():
         raise ValueError(
@@ -135,6 +145,32 @@ def from_folder(kind: type[H], folder: Path, context: Context, name: str = "") -
     where = context.device, context.precision, context.residency
     return kind(
         name or folder.name, config, weights_digest(folder), (folder / WEIGHTS_FILE,), *where
+    )
+
+
+def _foreign(kind: type[H], name: str, context: Context) -> H | None:
+    """A part of a folder in another layout (diffusers', Karlo's own), or None."""
+    try:
+        folder = context.readable(str(Path(name).parent))
+    except FileNotFoundError:
+        return None
+    found = foreign_part(folder, Path(name).name)
+    if found is None:
+        return None
+    part, files, others = found
+    config = published_config(part)
+    if not isinstance(config, kind.configuration):
+        raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
+    present = [content_digest(file) for file in (*files, *others) if file.exists()]
+    where = context.device, context.precision, context.residency
+    title = f"{folder.name}/{Path(name).name}"
+    return kind(
+        title,
+        config,
+        _one_digest(present or [f"absent:{title}"]),
+        files,
+        *where,
+        layout=part.layout,
     )
 
 
@@ -160,15 +196,21 @@ def _one_digest(digests: list[str]) -> str:
     )
 
 
-def port_type(kind: type[H], example: str, doc: str, describe: Any) -> PortType:
-    """The port of a kind of models."""
+def port_type(
+    kind: type[H],
+    example: str,
+    doc: str,
+    describe: Any,
+    parse: Callable[[Any, Context], H] | None = None,
+) -> PortType:
+    """The port of a kind of models; `parse` where their names are not only those of the catalogue."""
     return PortType(
         kind.__name__,
         f"{doc}: a catalogue name such as {example}, or a folder.",
         literal="name",
         colour="#c084fc",
         shape="diamond",
-        parse=lambda literal, context: parsed(kind, literal, context),
+        parse=parse or (lambda literal, context: parsed(kind, literal, context)),
         digest=lambda value: value.digest,
         describe=describe,
         weights=lambda value: value.needs,

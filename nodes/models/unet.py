@@ -11,8 +11,10 @@ from nodegraph.errors import Mismatch
 from nodegraph.types import Context
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
+from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import Model, parsed, port_type
 from nodes.networks import unet
+from nodes.networks.clip_conditions import ClipEncoding, ClipReading
 from nodes.networks.config import TextConfig, UNetConfig
 from nodes.networks.tokenizer import tokenize
 
@@ -43,6 +45,7 @@ class UNet(Model[UNetConfig, unet.UNet]):
             fixed_variance=config.trained.fixed_variance,
             device=torch.device(self.device),
             prepare=self._prepared,
+            x0_bound=config.trained.x0_bound,
         )
 
     def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -69,6 +72,18 @@ class UNet(Model[UNetConfig, unet.UNet]):
         assert module.text is not None
         encoding = module.text(tokens.ids.to(self.device), tokens.mask.to(self.device))
         return encoding.pooled.float(), encoding.tokens.float()
+
+    def read_clip(
+        self, image: Embedding | None, text: ClipTokens | None, embedding: Embedding | None
+    ) -> ClipEncoding:
+        """What the decoder makes of CLIP's embedding of a picture (None: the learned null), and of a text."""
+        module = self.module()
+        assert module.clip is not None
+        reading = None
+        if text is not None and embedding is not None:
+            parts = (embedding.values, text.values, text.mask)
+            reading = ClipReading(*(part.to(self.device) for part in parts))
+        return module.clip(None if image is None else image.values.to(self.device), reading)
 
 
 def parse_unet(literal: Any, context: Context) -> UNet:

@@ -1,7 +1,9 @@
 """CLIP on open_clip's modules: text tokens and embeddings, image embeddings. Ref: Radford et al. 2021."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,18 +29,10 @@ STAND_IN = {"layers": 1, "width": 64, "head_width": 64, "patch_size": 16, "image
 class Clip(nn.Module):
     """The towers of a CLIP. Importing open_clip takes seconds, so that it is imported when one is built."""
 
-    def __init__(self, config: ClipConfig) -> None:
+    def __init__(self, config: ClipConfig, both: Any = None) -> None:
         super().__init__()
-        from open_clip import CustomTextCLIP
-
         self.config = config
-        text = {**(config.text or {"layers": 1}), "output_tokens": True}
-        both = CustomTextCLIP(
-            config.embedding,
-            config.image or STAND_IN,  # type: ignore[arg-type]
-            text,  # type: ignore[arg-type]
-            config.quick_gelu,
-        )
+        both = _towers(config) if both is None else both
         self.text = both.text if config.text is not None else None
         if getattr(self.text, "attn_mask", None) is not None:
             # Not a part of any state dict, so that it must have values also when the rest is built on meta.
@@ -60,6 +54,25 @@ class Clip(nn.Module):
         return self.image(clip_pixels(image, self.config).to(dtype)).float()
 
 
+def _towers(config: ClipConfig) -> Any:
+    from open_clip import CustomTextCLIP
+
+    text = {**(config.text or {"layers": 1}), "output_tokens": True}
+    image = config.image or STAND_IN
+    return CustomTextCLIP(config.embedding, image, text, config.quick_gelu)  # type: ignore[arg-type]
+
+
+def pretrained(config: ClipConfig, architecture: str, tag: str, folder: str) -> Clip:
+    """A published CLIP by its names in open_clip, which fetches it into `folder` if it is not there."""
+    import open_clip
+
+    options = {"pretrained": tag, "cache_dir": folder, "force_custom_text": True}
+    both: Any = open_clip.create_model(architecture, **options)
+    both.text.output_tokens = True
+    colours = {"means": both.visual.image_mean, "deviations": both.visual.image_std}
+    return Clip(replace(config, **{k: tuple(v) for k, v in colours.items() if v}), both)
+
+
 def _causal(length: int) -> Tensor:
     return torch.full((length, length), -torch.inf, device="cpu").triu(1)
 
@@ -75,7 +88,7 @@ def clip_pixels(image: Tensor, config: ClipConfig) -> Tensor:
     target = (size * height // short, size * width // short)
     if target != (height, width):
         levels = F.interpolate(levels, target, mode="bicubic", antialias=True, align_corners=False)
-    top, left = round((target[0] - size) / 2), round((target[1] - size) / 2)
+    top, left = (target[0] - size) // 2, (target[1] - size) // 2
     square = levels[..., top : top + size, left : left + size].to(image.device) / 255
     means, deviations = (
         square.new_tensor(v).reshape(3, 1, 1) for v in (config.means, config.deviations)

@@ -204,7 +204,7 @@ class PriorConfig:
 @dataclass(frozen=True, slots=True)
 class ClipTokenizerConfig:
     """How a CLIP reads words. `clip`: its byte-pair encoding and cleaning; `clip_padded`: the same vocabulary as transformers
-    reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt of `folder`; `words`: a closed list.
+    reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt there; `words`: a closed list.
     """
 
     kind: Literal["clip", "clip_padded", "folder", "words"] = "clip"

@@ -1,0 +1,100 @@
+"""Parts of folders in other layouts: where their configuration and weights stand."""
+
+from pathlib import Path
+from typing import Any
+
+from nodes.checkpoints.catalogue import Part, find_part
+from nodes.checkpoints.foreign import FILES, INDEX, components, foreign_kinds, matching, read_json
+from nodes.checkpoints.weights import content_digest
+
+ORIGINAL = "kakaobrain/karlo-v1-alpha-original"
+WEIGHTS = (
+    "diffusion_pytorch_model.safetensors",
+    "model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "pytorch_model.bin",
+)
+_SUPER_RESOLUTION = ("super_res_first", "super_res_last")
+Found = tuple[Part, tuple[Path, ...], tuple[Path, ...]]
+"""A part, the files of its weights, and other files on which what it makes depends."""
+
+
+def foreign_part(folder: Path, name: str) -> Found | None:
+    """A part of such a folder; None where there is none of that name. Raises ValueError for what cannot be read."""
+    if name not in (foreign_kinds(folder) or {}):
+        return None
+    if not (folder / INDEX).exists():
+        return _original(folder, name)
+    return {"prior": _prior, "decoder": _decoder, "clip": _clip}.get(name, _super_resolution)(
+        folder, name
+    )
+
+
+def _options(folder: Path, component: str) -> dict[str, Any]:
+    return read_json(folder / component / "config.json")
+
+
+def _scheduler(folder: Path, stage: str) -> dict[str, Any]:
+    return read_json(folder / f"{stage}_scheduler" / "scheduler_config.json")
+
+
+def weights_of(folder: Path, component: str) -> Path:
+    """The weights file of a component: safetensors where there are any."""
+    places = [folder / component / name for name in WEIGHTS]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def _space(folder: Path) -> str:
+    """The joint space of a pipeline's CLIP: its text encoder is in every one of them, and is what tells them apart."""
+    weights = weights_of(folder, "text_encoder")
+    return f"sha256:{content_digest(weights)}" if weights.exists() else ""
+
+
+def _prior(folder: Path, name: str) -> Found:
+    options = {
+        "config": _options(folder, "prior"),
+        "scheduler": _scheduler(folder, "prior"),
+        "space": _space(folder),
+    }
+    return Part("Prior", "diffusers_prior", options), (weights_of(folder, "prior"),), ()
+
+
+def _decoder(folder: Path, name: str) -> Found:
+    options = {
+        "config": _options(folder, "decoder"),
+        "scheduler": _scheduler(folder, "decoder"),
+        "text_proj": _options(folder, "text_proj"),
+        "space": _space(folder),
+    }
+    files = (weights_of(folder, "decoder"), weights_of(folder, "text_proj"))
+    return Part("UNet", "diffusers_decoder", options), files, ()
+
+
+def _super_resolution(folder: Path, name: str) -> Found:
+    """The size of both networks stands in the configuration of the first."""
+    options = {
+        "config": _options(folder, name),
+        "scheduler": _scheduler(folder, "super_res"),
+        "image_size": _options(folder, _SUPER_RESOLUTION[0])["sample_size"],
+    }
+    return Part("UNet", "diffusers_super_resolution", options), (weights_of(folder, name),), ()
+
+
+def _clip(folder: Path, name: str) -> Found:
+    has = components(folder)
+    towers = [tower for tower in ("text_encoder", "image_encoder") if tower in has]
+    options: dict[str, Any] = {tower: _options(folder, tower) for tower in towers}
+    processor = folder / "feature_extractor" / "preprocessor_config.json"
+    vocabulary = tuple(folder / "tokenizer" / file for file in ("vocab.json", "merges.txt"))
+    options["processor"] = read_json(processor) if processor.exists() else None
+    options["vocabulary"] = str(folder / "tokenizer") if vocabulary[0].exists() else None
+    options["space"] = _space(folder)
+    files = tuple(weights_of(folder, tower) for tower in towers)
+    return Part("OpenClip", "transformers_clip", options), files, vocabulary
+
+
+def _original(folder: Path, name: str) -> Found:
+    """Karlo's own files carry no configuration: the published one holds."""
+    part = find_part(f"{ORIGINAL}/{name}")
+    assert part is not None
+    return part, tuple(matching(folder, FILES[name])), ()

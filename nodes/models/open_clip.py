@@ -1,0 +1,98 @@
+"""CLIPs of clean pictures and texts on a wire, by open_clip's architectures. A check reads their JSON, never open_clip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nodegraph.errors import Mismatch
+from nodegraph.paths import models_folder
+from nodegraph.types import Context
+from nodes.checkpoints.open_clip import NamedClip, named_clip, open_clip_config
+from nodes.checkpoints.weights import content_digest
+from nodes.models.embeddings import ClipTokens, Embedding
+from nodes.models.handle import DTYPES, Model, parsed, port_type
+from nodes.networks import clip
+from nodes.networks.clip_size import clip_parameters
+from nodes.networks.config import ClipConfig
+from nodes.networks.tokenizer import Tokens
+
+
+@dataclass(frozen=True)
+class OpenClip(Model[ClipConfig, clip.Clip]):
+    """A handle of a CLIP in open_clip's modules; what it makes is marked with its space. `published`: its name there."""
+
+    published: NamedClip | None = None
+
+    configuration: ClassVar[type] = ClipConfig
+
+    def build(self) -> clip.Clip:
+        return clip.Clip(self.config)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Parameters, from the configuration alone."""
+        return clip_parameters(self.config)
+
+    def _load(self) -> clip.Clip:
+        if self.published is None:
+            return super()._load()
+        names = self.published.architecture, self.published.pretrained
+        found = clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
+        return found.to(DTYPES[self.precision]).eval().requires_grad_(False)
+
+    def read(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
+        """Embeddings [B, D] of texts, and their tokens [B, L, W]. Raises Mismatch without a text tower."""
+        config = self.config
+        if config.text is None:
+            raise Mismatch(f"'{self.name}' has no text tower", port="clip")
+        if self.abstract:
+            return self._abstract_reading(len(texts))
+        found = clip.clip_tokenize(config, texts)
+        tokens = Tokens(found.ids.to(self.device), found.mask.to(self.device))
+        reading = self.module().read(tokens)
+        states = ClipTokens(reading.tokens, reading.mask, config.space)
+        return Embedding(reading.embedding, config.space), states
+
+    def _abstract_reading(self, rows: int) -> tuple[Embedding, ClipTokens]:
+        config = self.config
+        values = torch.empty(rows, config.embedding, device="meta")
+        states = torch.empty(rows, config.context, config.text_width, device="meta")
+        mask = torch.empty(rows, config.context, dtype=torch.bool, device="meta")
+        return Embedding(values, config.space), ClipTokens(states, mask, config.space)
+
+    def see(self, image: Tensor) -> Embedding:
+        """Embeddings [B, D] of pictures [B, 3, H, W]. Raises Mismatch without an image tower."""
+        config = self.config
+        if config.image is None:
+            raise Mismatch(f"'{self.name}' has no image tower", port="clip")
+        if self.abstract:
+            values = torch.empty(len(image), config.embedding, device="meta")
+            return Embedding(values, config.space)
+        return Embedding(self.module().see(image.to(self.device)), config.space)
+
+
+def parse_open_clip(literal: Any, context: Context) -> OpenClip:
+    """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model."""
+    found = named_clip(str(literal))
+    if found is None:
+        return parsed(OpenClip, literal, context)
+    where = context.device, context.precision, context.residency
+    if not found.is_file:
+        config = open_clip_config(found.architecture, found.space)
+        return OpenClip(str(literal), config, str(literal), (), *where, published=found)
+    path = context.readable(found.pretrained)
+    digest = content_digest(path)
+    config = open_clip_config(found.architecture, digest)
+    return OpenClip(path.stem, config, digest, (path,), *where, layout="open_clip")
+
+
+def _describe(value: OpenClip) -> str:
+    towers = [n for n, t in (("text", value.config.text), ("image", value.config.image)) if t]
+    return f"{value.name}: {' and '.join(towers)}, {value.config.embedding} wide"
+
+
+OPEN_CLIP = port_type(OpenClip, "open_clip:ViT-L-14/openai", "A CLIP", _describe, parse_open_clip)
