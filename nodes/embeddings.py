@@ -21,24 +21,21 @@ Share = Annotated[
 
 @node(category="embeddings", words=("spherical interpolation",))
 def slerp(a: X, b: X, t: Share = 0.5) -> X:
-    """Spherical interpolation of rows [B, …]: along the great circle, the length interpolated too. t[T] on B rows gives B·T.
+    """Spherical interpolation of rows [B, …]: along the great circle between their directions. t[T] on B rows gives B·T.
 
-    Rows that are parallel are interpolated on the straight line. Raises Mismatch on other shapes.
+    Rows that are parallel, or opposite, are interpolated on the straight line. Raises Mismatch on other shapes, or two CLIPs.
     Ref: Shoemake 1985; Ramesh et al. 2022, §3.2.
     """
     first, second, shares = _rows(a, b, t)
     length_a, length_b = (v.flatten(1).norm(dim=1).reshape(shares.shape) for v in (first, second))
-    cosine = (first * second).flatten(1).sum(1).reshape(shares.shape) / (length_a * length_b).clamp(
-        min=1e-12
-    )
-    angle = cosine.clamp(-1, 1).acos()
+    product = (first * second).flatten(1).sum(1).reshape(shares.shape)
+    angle = (product / (length_a * length_b).clamp(min=1e-12)).clamp(-1, 1).acos()
     sine = angle.sin()
-    parallel = sine < 1e-6
-    safe = torch.where(parallel, torch.ones_like(sine), sine)
-    near = torch.where(parallel, 1 - shares, ((1 - shares) * angle).sin() / safe)
-    far = torch.where(parallel, shares, (shares * angle).sin() / safe)
-    unit = near * first / length_a.clamp(min=1e-12) + far * second / length_b.clamp(min=1e-12)
-    return _like(a, unit * ((1 - shares) * length_a + shares * length_b))
+    straight = sine < 1e-6
+    safe = torch.where(straight, torch.ones_like(sine), sine)
+    near = torch.where(straight, 1 - shares, ((1 - shares) * angle).sin() / safe)
+    far = torch.where(straight, shares, (shares * angle).sin() / safe)
+    return _like(a, near * first + far * second)
 
 
 @node(category="embeddings", words=("linear interpolation", "mix"))

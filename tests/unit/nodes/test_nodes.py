@@ -13,7 +13,7 @@ def test_nodes_are_found_by_name_and_are_plain_functions() -> None:
 
     a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
     middle = slerp(a, b, 0.5)
-    torch.testing.assert_close(middle, torch.tensor([[0.5**0.5, 0.5**0.5]]) * 1.5)
+    torch.testing.assert_close(middle, torch.tensor([[0.5**0.5, 2 * 0.5**0.5]]))
     assert slerp(a.expand(3, -1), b, [0.0, 0.5, 1.0]).shape == (9, 2)
     torch.testing.assert_close(slerp(a, b, [0.0, 1.0]), torch.cat([a, b]))
     torch.testing.assert_close(slerp(a, 3 * a, 0.5), 2 * a)
