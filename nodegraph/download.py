@@ -1,7 +1,7 @@
 """One file over HTTP, resumed where it broke off.
 
-`urllib.request` serves: these are public files, one GET with two headers, and it heeds the proxy settings of the machine. The
-Hub's client, which comes with open_clip, fetches from the Hub alone; any other library would be one more dependency.
+`urllib.request` serves: these are public files, one GET with two headers, and it heeds the proxy settings of the machine.
+Files of the Hugging Face Hub come by its own client (`hub.py`).
 """
 
 import errno

@@ -75,17 +75,30 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
 
 
 @node(category="denoising", words=("CLIP prior", "unCLIP prior"))
-def prior_denoiser(model: Prior, text: ClipTokens, embedding: ClipText) -> Denoiser[ClipImage]:
+def prior_denoiser(
+    model: Prior,
+    text: Annotated[ClipTokens | None, Doc("Without one: what the prior learned for none.")] = None,
+    embedding: Annotated[ClipText | None, Doc("The embedding of the same text.")] = None,
+) -> Denoiser[ClipImage]:
     """The prior under a text: what it predicts of CLIP's image embedding at (x_t, t).
 
-    Raises Mismatch when the text was read by another CLIP than the prior was trained with. Ref: Ramesh et al. 2022, §2.2.
+    Raises Mismatch when the text was read by another CLIP than the prior was trained with, or is missing for a prior that
+    learned no null. Ref: Ramesh et al. 2022, §2.2.
     """
-    same_space(model.config.space, text, f"the prior '{model.name}'", "text")
-    same_space(model.config.space, embedding, f"the prior '{model.name}'", "embedding")
-    conditions = {"tokens": text.values, "mask": text.mask, "embedding": embedding.values}
-    return Leaf(
-        model.diffusion, {name: value.to(model.device) for name, value in conditions.items()}
-    )
+    if (text is None or embedding is None) and not model.has_nulls:
+        raise Mismatch(
+            f"'{model.name}' learned nothing for a missing text",
+            port="text" if text is None else "embedding",
+            hint="wire both outputs of a clip_text, of an empty text for the unconditional branch",
+        )
+    conditions: dict[str, Tensor] = {}
+    if text is not None:
+        same_space(model.config.space, text, f"the prior '{model.name}'", "text")
+        conditions |= {"tokens": text.values, "mask": text.mask}
+    if embedding is not None:
+        same_space(model.config.space, embedding, f"the prior '{model.name}'", "embedding")
+        conditions["embedding"] = embedding.values
+    return Leaf(model.diffusion, {n: v.to(model.device) for n, v in conditions.items()})
 
 
 @node(category="guidance", words=("guidance combiner", "cfg", "negative prompt"))

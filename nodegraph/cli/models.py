@@ -17,7 +17,7 @@ from rich.table import Table
 from nodegraph.cli.console import USAGE, errors, fail, print_json, results
 from nodegraph.download import FULL, DownloadError, Remote, discard, fetch, no_space, sha256_of
 from nodegraph.errors import nearest
-from nodegraph.models import Listing, ModelFile, accept, accepted, keep, listings
+from nodegraph.models import HUB, Listing, ModelFile, accept, accepted, keep, listings
 
 app = typer.Typer(help="The catalogue of models; fetch one, or add a file.")
 MIB = 2**20
@@ -143,7 +143,7 @@ def _get(listing: Listing, file: ModelFile) -> None:
     partial = _partial(file.place)
     with _locked(file.place), _explained(file, partial):
         with _bar(file) as progress:
-            digest = fetch(Remote(file.url, file.sha256), partial, progress)
+            digest = _fetched(file, partial, progress)
         try:
             _check(listing, file, partial)
         except ValueError as error:
@@ -153,6 +153,15 @@ def _get(listing: Listing, file: ModelFile) -> None:
         discard(partial)
     known = "its digest and" if file.sha256 else "no digest is published;"
     errors.print(f"{file.model}: {file.place} ({known} its contents were checked)", markup=False)
+
+
+def _fetched(file: ModelFile, partial: Path, progress: Callable[[int, int | None], None]) -> str:
+    """Bring a file to `partial`, from the Hub by its own client; its sha256."""
+    if file.url.startswith(HUB):
+        from nodegraph.hub import fetch_from_hub
+
+        return fetch_from_hub(file.url, partial, progress)
+    return fetch(Remote(file.url, file.sha256), partial, progress)
 
 
 def _check(listing: Listing, file: ModelFile, path: Path) -> None:

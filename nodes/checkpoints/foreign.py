@@ -39,6 +39,7 @@ def components(folder: Path) -> set[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a file. Raises ValueError naming the file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.checkpoints import diffusers, karlo
+from nodes.checkpoints import diffusers, karlo, lucidrains
 from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.open_clip import config_of, open_clip_to_ours
 from nodes.checkpoints.openai import (
@@ -24,6 +24,7 @@ from nodes.networks.config import (
     ClassifierConfig,
     ClipConfig,
     ClipTokenizerConfig,
+    LaionPriorConfig,
     NoisedClipConfig,
     PriorConfig,
     UNetConfig,
@@ -31,7 +32,9 @@ from nodes.networks.config import (
 from nodes.networks.unet import UNet
 
 OURS = "nodegraph"
-Config = UNetConfig | ClassifierConfig | NoisedClipConfig | PriorConfig | ClipConfig
+Config = (
+    UNetConfig | ClassifierConfig | NoisedClipConfig | PriorConfig | LaionPriorConfig | ClipConfig
+)
 Options = Mapping[str, Any]
 
 UNETS: Mapping[str, Callable[[Options], UNetConfig]] = {
@@ -75,6 +78,7 @@ CONFIGS: Mapping[str, Callable[[Options], Config]] = {
     "karlo_decoder": karlo.decoder_config,
     "karlo_first": karlo.super_resolution_config,
     "karlo_last": karlo.super_resolution_config,
+    "lucidrains_prior": lucidrains.prior_config,
     "open_clip": _open_clip,
 }
 """Configurations of every kind of network by layout."""
@@ -133,6 +137,7 @@ RENAMED: Mapping[str, Callable[[Files, Any], dict[str, Tensor]]] = {
     "karlo_decoder": lambda files, config: karlo.decoder_to_ours(files[0]),
     "karlo_first": _of_first,
     "karlo_last": _of_last,
+    "lucidrains_prior": lambda files, config: lucidrains.prior_to_ours(files[0]),
     "open_clip": lambda files, config: open_clip_to_ours(files[0]),
 }
 """What makes our state dict of the files of a layout, for a configuration."""

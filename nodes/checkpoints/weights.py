@@ -33,6 +33,8 @@ KINDS: Mapping[type, str] = {
     ClipConfig: "OpenClip",
 }
 """The kind of a model, as it is written into its folder, by the class of its configuration."""
+STATE_DICTS = ("state_dict", "ema_model", "model")
+"""Under which name trainers keep the weights, the averaged ones first."""
 C = TypeVar("C")
 
 
@@ -107,7 +109,8 @@ def _half(value: Tensor) -> Tensor:
 def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
     """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read.
 
-    Those of a list are named 0, 1, …; a state dict may stand below `state_dict`. Raises ValueError for anything else.
+    Those of a list are named 0, 1, …; a state dict may stand below the name of one of `STATE_DICTS`. Raises ValueError for
+    anything else.
     """
     if not is_safetensors(path):
         yield from _torch_tensors(path).items()
@@ -121,8 +124,9 @@ def _torch_tensors(path: Path) -> dict[str, Tensor]:
     held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     if isinstance(held, list | tuple):
         held = {str(number): value for number, value in enumerate(cast("list[Any]", held))}
-    if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
-        held = held["state_dict"]
+    if isinstance(held, Mapping):
+        below = (held[name] for name in STATE_DICTS if isinstance(held.get(name), Mapping))
+        held = next(below, held)
     if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
         raise ValueError(f"{path} holds no state dict: a mapping of names to tensors")
     return dict(cast("Mapping[str, Tensor]", held))

@@ -51,6 +51,8 @@ class Model(ABC, Generic[C, M]):
 
     configuration: ClassVar[type]
     """The class of the configuration, which tells the kinds of models apart."""
+    published: ClassVar[tuple[type, ...]] = ()
+    """Where there are more: the classes of configurations that published models of this kind have."""
 
     @abstractmethod
     def build(self) -> M:
@@ -159,7 +161,7 @@ def _foreign(kind: type[H], name: str, context: Context) -> H | None:
         return None
     part, files, others = found
     config = published_config(part)
-    if not isinstance(config, kind.configuration):
+    if not isinstance(config, kind.published or kind.configuration):
         raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
     present = [content_digest(file) for file in (*files, *others) if file.exists()]
     where = context.device, context.precision, context.residency
@@ -177,7 +179,7 @@ def _foreign(kind: type[H], name: str, context: Context) -> H | None:
 def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
     """A model of the catalogue, whether its files are here or not. Raises ValueError for another kind."""
     config = published_config(part)
-    if not isinstance(config, kind.configuration):
+    if not isinstance(config, kind.published or kind.configuration):
         raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
     files = model_files(name, part)
     digests = [

@@ -23,9 +23,9 @@ from nodes.networks.tokenizer import Tokens
 
 @dataclass(frozen=True)
 class OpenClip(Model[ClipConfig, clip.Clip]):
-    """A handle of a CLIP in open_clip's modules; what it makes is marked with its space. `published`: its name there."""
+    """A handle of a CLIP in open_clip's modules; what it makes is marked with its space. `remote`: its name there."""
 
-    published: NamedClip | None = None
+    remote: NamedClip | None = None
 
     configuration: ClassVar[type] = ClipConfig
 
@@ -38,9 +38,9 @@ class OpenClip(Model[ClipConfig, clip.Clip]):
         return clip_parameters(self.config)
 
     def _load(self) -> clip.Clip:
-        if self.published is None:
+        if self.remote is None:
             return super()._load()
-        names = self.published.architecture, self.published.pretrained
+        names = self.remote.architecture, self.remote.pretrained
         found = clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
         return found.to(DTYPES[self.precision]).eval().requires_grad_(False)
 
@@ -83,7 +83,7 @@ def parse_open_clip(literal: Any, context: Context) -> OpenClip:
     where = context.device, context.precision, context.residency
     if not found.is_file:
         config = open_clip_config(found.architecture, found.space)
-        return OpenClip(str(literal), config, str(literal), (), *where, published=found)
+        return OpenClip(str(literal), config, str(literal), (), *where, remote=found)
     path = context.readable(found.pretrained)
     digest = content_digest(path)
     config = open_clip_config(found.architecture, digest)

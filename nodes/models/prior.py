@@ -11,16 +11,27 @@ from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import Model, port_type
 from nodes.networks import prior
-from nodes.networks.config import PriorConfig
+from nodes.networks.config import LaionPriorConfig, PriorConfig
+from nodes.networks.laion_prior import LaionPrior
+
+AnyPrior = prior.Prior | LaionPrior
 
 
-class Prior(Model[PriorConfig, prior.Prior]):
-    """A handle of a diffusion prior."""
+class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
+    """A handle of a diffusion prior, of either network."""
 
     configuration: ClassVar[type] = PriorConfig
+    published: ClassVar[tuple[type, ...]] = (PriorConfig, LaionPriorConfig)
 
-    def build(self) -> prior.Prior:
+    def build(self) -> AnyPrior:
+        if isinstance(self.config, LaionPriorConfig):
+            return LaionPrior(self.config)
         return prior.Prior(self.config)
+
+    @property
+    def has_nulls(self) -> bool:
+        """Whether the prior learned what stands for a missing text."""
+        return isinstance(self.config, LaionPriorConfig)
 
     @cached_property
     def trained(self) -> Schedule:
@@ -47,9 +58,7 @@ class Prior(Model[PriorConfig, prior.Prior]):
         return self.module()(x_t, t, **conditions)
 
     def _embedding(self, sample: Tensor) -> Embedding:
-        module = self.module()
-        values = sample * module.std.to(sample.dtype) + module.mean.to(sample.dtype)
-        return Embedding(values, self.config.space)
+        return Embedding(self.module().embeddings(sample), self.config.space)
 
 
 def _describe(value: Prior) -> str:

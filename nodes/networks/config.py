@@ -1,5 +1,6 @@
 """What a UNet is built from: frozen options that are written beside its weights."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -240,3 +241,36 @@ class ClipConfig:
     @property
     def image_size(self) -> int:
         return int((self.image or {}).get("image_size", 224))
+
+
+@dataclass(frozen=True, slots=True)
+class LaionPriorConfig:
+    """LAION's prior: multi-query attention by cosine, relative positions, gated layers; embeddings are √width times as long.
+
+    `steps`: an embedding for each timestep, None: waves and a perceptron; `image_tokens`, `text_tokens`, `time_tokens`: how
+    many each of them becomes; `normed_gate`: a norm after the gate. `space` as in PriorConfig.
+    """
+
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    head_width: int = 64
+    context: int = 77
+    widening: int = 4
+    steps: int | None = 1000
+    image_tokens: int = 1
+    text_tokens: int = 1
+    time_tokens: int = 1
+    normed_gate: bool = False
+    rotary: bool = True
+    norm_in: bool = False
+    norm_out: bool = True
+    project_out: bool = True
+    space: str = ""
+    trained: TrainedFor = field(
+        default_factory=lambda: TrainedFor("x0", False, "fixed_small_log", "cosine", 1000, math.inf)
+    )
+
+    @property
+    def embedding(self) -> int:
+        return self.width

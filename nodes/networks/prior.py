@@ -63,6 +63,10 @@ class Prior(nn.Module):
         h = h[:, -1] if self.config.query else h[:, -self.config.tokens :]
         return self.out(h).to(x_t.dtype)  # [B, D']
 
+    def embeddings(self, sample: Tensor) -> Tensor:
+        """What is sampled as CLIP's embedding."""
+        return sample * self.std.to(sample.dtype) + self.mean.to(sample.dtype)
+
     def sequence(self, x_t: Tensor, t: Tensor, embedding: Tensor, tokens: Tensor | None) -> Tensor:
         """What the first block takes, [B, S, W]."""
         waves = timestep_embedding(t, self.config.width).to(x_t.dtype)

@@ -1,5 +1,6 @@
 """A server of one file on a thread: ranges, versions, and connections that break."""
 
+import hashlib
 import re
 import threading
 from collections.abc import Iterator
@@ -62,6 +63,41 @@ def serving(served: Served, name: str) -> Iterator[Served]:
     served.url = f"http://127.0.0.1:{server.server_port}/{name}"
     try:
         yield served
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def hub(files: dict[str, bytes]) -> Iterator[str]:
+    """A server that speaks as the Hugging Face Hub does, of `owner/repository/path`; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(False)
+
+        def do_GET(self) -> None:
+            self._answer(True)
+
+        def _answer(self, body: bool) -> None:
+            content = files.get(self.path.lstrip("/").replace("/resolve/main/", "/"))
+            self.send_response(404 if content is None else 200)
+            if content is None:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("ETag", f'"{hashlib.sha256(content or b"").hexdigest()}"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            if body and content:
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
