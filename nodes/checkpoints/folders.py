@@ -94,7 +94,12 @@ def _clip(folder: Path, name: str) -> Found:
 
 
 def _original(folder: Path, name: str) -> Found:
-    """Karlo's own files carry no configuration: the published one holds."""
+    """Karlo's own files carry no configuration: the published one holds. Its CLIP is OpenAI's."""
+    files = tuple(matching(folder, FILES[name]))
+    if name == "clip":
+        tower = files[0].stem
+        options = {"architecture": f"{tower}-quickgelu", "space": f"{tower}/openai"}
+        return Part("OpenClip", "open_clip", options), files, ()
     part = find_part(f"{ORIGINAL}/{name}")
     assert part is not None
-    return part, tuple(matching(folder, FILES[name])), ()
+    return part, files, ()

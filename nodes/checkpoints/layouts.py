@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodes.checkpoints import diffusers, karlo, lucidrains
 from nodes.checkpoints.catalogue import Part
-from nodes.checkpoints.open_clip import config_of, open_clip_to_ours
+from nodes.checkpoints.open_clip import open_clip_config, open_clip_to_ours
 from nodes.checkpoints.openai import (
     adm_config,
     classifier_config,
@@ -63,7 +63,7 @@ def _transformers_clip(options: Options) -> ClipConfig:
 
 
 def _open_clip(options: Options) -> ClipConfig:
-    return config_of(options["architecture"], options.get("space", ""))
+    return open_clip_config(options["architecture"], options.get("space", ""))
 
 
 CONFIGS: Mapping[str, Callable[[Options], Config]] = {

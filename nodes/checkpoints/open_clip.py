@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -54,11 +53,7 @@ def open_clip_config(architecture: str, space: str = "") -> ClipConfig:
         raise ValueError(
             f"open_clip has no architecture '{architecture}'{f'; {hint}' * bool(hint)}"
         )
-    return config_of(json.loads(path.read_text(encoding="utf-8")), space)
-
-
-def config_of(options: Mapping[str, Any], space: str = "") -> ClipConfig:
-    """Configuration from the JSON of an architecture."""
+    options = json.loads(path.read_text(encoding="utf-8"))
     return ClipConfig(
         embedding=int(options["embed_dim"]),
         text=dict(options["text_cfg"]),

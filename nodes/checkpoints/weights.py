@@ -1,6 +1,8 @@
 """Our own layout: a folder with `config.json` and `model.safetensors`; the configuration is read without the weights."""
 
 import json
+import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
@@ -121,6 +123,11 @@ def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def _torch_tensors(path: Path) -> dict[str, Tensor]:
+    if _is_script(path):
+        with warnings.catch_warnings():
+            # OpenAI's CLIPs are published as TorchScript, which torch will drop one day.
+            warnings.simplefilter("ignore", FutureWarning)
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())
     held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     if isinstance(held, list | tuple):
         held = {str(number): value for number, value in enumerate(cast("list[Any]", held))}
@@ -130,6 +137,14 @@ def _torch_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
         raise ValueError(f"{path} holds no state dict: a mapping of names to tensors")
     return dict(cast("Mapping[str, Tensor]", held))
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a file is a TorchScript archive."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def is_safetensors(path: Path) -> bool:
