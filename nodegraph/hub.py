@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from nodegraph.download import DownloadError, Progress, sha256_of
 from nodegraph.models import HUB
@@ -12,14 +13,16 @@ def fetch_from_hub(url: str, partial: Path, progress: Progress) -> str:
 
     Importing the client takes half a second, and only a download needs it.
     """
-    from huggingface_hub import hf_hub_download
+    import huggingface_hub
     from huggingface_hub.utils import disable_progress_bars
+
+    client: Any = huggingface_hub
 
     owner, repository, path = url.removeprefix(HUB).split("/", 2)
     disable_progress_bars()
     room = partial.with_name(partial.name + ".hub")
     try:
-        found = hf_hub_download(f"{owner}/{repository}", path, local_dir=room)
+        found = client.hf_hub_download(f"{owner}/{repository}", path, local_dir=room)
     except (OSError, ValueError) as error:
         raise DownloadError(f"the Hub does not give {url}: {_first_line(error)}") from None
     Path(found).replace(partial)

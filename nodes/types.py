@@ -55,7 +55,7 @@ def to_bytes(image: Tensor) -> np.ndarray:
 def from_bytes(pictures: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
     return (
-        torch.from_numpy(np.ascontiguousarray(pictures))
+        torch.from_numpy(np.array(pictures, order="C"))
         .permute(0, 3, 1, 2)
         .float()
         .div(127.5)

@@ -140,23 +140,38 @@ class Attention(nn.Module):
     ) -> Tensor:
         b, c, height, width = x.shape
         pixels = x.reshape(b, c, -1)  # [B, C, N]
-        q, k, v = self._split(self.qkv(self.norm(pixels)), 3)  # each [B·heads, d, N]
-        if context is not None:
-            key, value = self._split(context.to(x.dtype), 2)  # each [B·heads, d, L]
-            k, v = torch.cat([key, k], -1), torch.cat([value, v], -1)  # [B·heads, d, L + N]
-            mask = None if mask is None else self._of_keys(mask, k.shape[-1])  # [B·heads, L + N]
-        h = attend(q, k, v, mask).reshape(b, c, -1)  # [B, C, N]
+        qkv = self.qkv(self.norm(pixels))  # [B, 3C, N]
+        h = multi_head_attention(qkv, self.heads, self.head_major, context, mask)  # [B, C, N]
         return x + self.proj(h).reshape(b, c, height, width)  # [B, C, H, W]
 
-    def _of_keys(self, mask: Tensor, keys: int) -> Tensor:
-        """The mask of tokens for every head and key: pixels are always seen."""
-        return F.pad(mask, (0, keys - mask.shape[1]), value=True).repeat_interleave(self.heads, 0)
 
-    def _split(self, joined: Tensor, parts: int) -> tuple[Tensor, ...]:
-        b, c, n = joined.shape
-        if self.head_major:
-            return joined.reshape(b * self.heads, c // self.heads, n).chunk(parts, 1)
-        return tuple(p.reshape(b * self.heads, -1, n) for p in joined.chunk(parts, 1))
+def multi_head_attention(
+    qkv: Tensor,
+    heads: int,
+    head_major: bool,
+    context_kv: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """What N pixels gather from each other and from L tokens, [B, 3C, N] and [B, 2C, L] → [B, C, N].
+
+    Channels are (q, k, v) of one head after the other if `head_major`, else q of all heads, then k, then v. Tokens where
+    `mask` [B, L] is False are not seen.
+    """
+    q, k, v = split_heads(qkv, 3, heads, head_major)  # each [B·heads, d, N]
+    if context_kv is not None:
+        key, value = split_heads(context_kv.to(qkv.dtype), 2, heads, head_major)
+        k, v = torch.cat([key, k], -1), torch.cat([value, v], -1)  # [B·heads, d, L + N]
+        if mask is not None:  # [B·heads, L + N]
+            mask = F.pad(mask, (0, qkv.shape[2]), value=True).repeat_interleave(heads, 0)
+    return attend(q, k, v, mask).reshape(qkv.shape[0], -1, qkv.shape[2])
+
+
+def split_heads(joined: Tensor, parts: int, heads: int, head_major: bool) -> tuple[Tensor, ...]:
+    """The parts of [B, parts·C, N] with the heads in the batch, each [B·heads, d, N]."""
+    b, channels, n = joined.shape
+    if head_major:
+        return joined.reshape(b * heads, channels // heads, n).chunk(parts, 1)
+    return tuple(part.reshape(b * heads, -1, n) for part in joined.chunk(parts, 1))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:

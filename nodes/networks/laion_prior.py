@@ -136,7 +136,7 @@ class Waves(nn.Module):
         index = torch.arange(half, dtype=torch.float32, device=t.device)
         angles = t.float()[:, None] * torch.exp(-math.log(10_000) / (half - 1) * index)
         waves = torch.cat([angles.sin(), angles.cos()], -1)
-        return self.layers(waves.to(self.layers[0].weight.dtype))
+        return self.layers(waves.to(next(self.parameters()).dtype))
 
 
 class LaionPrior(nn.Module):

@@ -29,6 +29,7 @@ from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ancestral, ddim
 from nodes.diffusion.schedule import schedule
 from nodes.diffusion.techniques import ClipX0
+from nodes.networks.blocks import multi_head_attention
 from nodes.networks.classifier import Classifier
 from nodes.networks.unet import UNet
 
@@ -79,10 +80,19 @@ def test_classifiers_and_their_gradients(golden) -> None:
             golden.close(name, scale * gradient(guide, x, t), tensors, meta)
 
 
+def test_attention_in_both_orders_of_its_channels(golden) -> None:
+    tensors, meta = golden.load("adm_tiny")
+    qkv, heads = tensors["nn.qkv_attention.qkv"], meta["nn"]["heads"]
+    for name, head_major in {"out_legacy": True, "out_new": False}.items():
+        out = multi_head_attention(qkv, heads, head_major)
+        golden.close(f"nn.qkv_attention.{name}", out, tensors, meta)
+
+
 def test_every_number_of_the_tiny_networks_is_compared(golden) -> None:
     _, meta = golden.load("adm_tiny")
     test_unets(golden)
     test_classifiers_and_their_gradients(golden)
+    test_attention_in_both_orders_of_its_channels(golden)
     assert sorted(set(meta["tolerance"]) - golden.seen) == []
 
 
