@@ -323,12 +323,11 @@ def _describe_denoiser(value: Denoiser[Any]) -> str:
 
 
 def _probe_denoiser(value: Denoiser[Any]) -> None:
-    """Call the denoiser once on shapes, so that a wrong condition shows where the denoiser is made."""
+    """Try the denoiser once on shapes, so that a wrong condition shows where it is made; each network call is made once."""
     rows = value.rows
-    value(
-        torch.empty(rows, *value.sample_shape, device="meta"),
-        torch.zeros(rows, dtype=torch.int64, device="meta"),
-    )
+    x_t = torch.empty(rows, *value.sample_shape, device="meta")
+    t = torch.zeros(rows, dtype=torch.int64, device="meta")
+    value.combine(x_t, t, {leaf: leaf.on_shapes(rows) for leaf in value.needs(t)})
 
 
 def _read_noise(literal: Any, context: Context) -> NoiseSource:

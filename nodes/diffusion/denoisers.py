@@ -9,7 +9,7 @@ What does not change over the steps of a run (the batch of conditions, and what 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -141,6 +141,18 @@ class Leaf(Denoiser[Any]):
 
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
         return known[self]
+
+    def on_shapes(self, rows: int) -> Prediction:
+        """What the network gives for `rows` samples on the meta device, without values; asked once for each number."""
+        if rows not in self._on_shapes:
+            x_t = torch.empty(rows, *self.sample_shape, device="meta")
+            t = torch.zeros(rows, dtype=torch.int64, device="meta")
+            self._on_shapes[rows] = self(x_t, t)
+        return self._on_shapes[rows]
+
+    @cached_property
+    def _on_shapes(self) -> dict[int, Prediction]:
+        return {}
 
     def prepared(self, batch: int) -> dict[str, Tensor]:
         """What the network takes, with one row for each sample: `count` samples a row of conditions, row-major."""
