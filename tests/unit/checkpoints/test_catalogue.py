@@ -1,4 +1,7 @@
-"""The catalogue against the networks: what it says of each published file is what its options build."""
+"""The catalogue against the networks: what it says of each file of OpenAI's is what its options build.
+
+Karlo's entries are compared with the manifests of its checkpoints (tests/golden/test_unclip_manifests.py).
+"""
 
 import json
 from math import prod
@@ -14,7 +17,7 @@ PUBLISHED = {
     f"{entry.name}/{name}": part
     for entry in entries().values()
     for name, part in entry.parts.items()
-    if part.files
+    if part.files and entry.source == "openai"
 }
 NETWORKS = {name for name, part in PUBLISHED.items() if published_shapes(part) is not None}
 
