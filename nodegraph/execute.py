@@ -19,6 +19,7 @@ from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started
 from nodegraph.keys import Key, Library, Literals, keys_of, wires
 from nodegraph.node import Progress
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
+from nodegraph.types import TypeRef
 
 Outputs = tuple[Any, ...]
 
@@ -183,11 +184,17 @@ class _Run:
         return list(_flat(self, source))
 
     def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
-        types = {port.name: port.type.name for port in step.spec.inputs}
+        types = {port.name: port.type for port in step.spec.inputs}
         return {name: self.describe(types[name], value) for name, value in inputs.items()}
 
-    def describe(self, type_name: str, value: Any) -> str:
-        port = self.engine.library.port_type(type_name)
+    def describe(self, ref: TypeRef, value: Any) -> str:
+        """One line about a value on a port; of a list, about its first items."""
+        if ref.name == "list" and isinstance(value, list):
+            items = cast("list[Any]", value)
+            shown = [self.describe(ref.args[0], item) for item in items[:4]]
+            rest = ["…"] if len(items) > 4 else []
+            return f"[{', '.join(shown + rest)}]"
+        port = self.engine.library.port_type(ref.name)
         if port is not None and port.describe is not None:
             return port.describe(value)
         text = repr(value)
