@@ -12,6 +12,7 @@ from torch import Tensor
 from nodegraph.cancel import cancel_point
 from nodegraph.errors import Mismatch
 from nodegraph.residency import Residency
+from nodegraph.tensors import Recall
 from nodegraph.types import Context, PortType, Weights
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
@@ -129,7 +130,12 @@ class UNet:
         )
 
     def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        return self.module()(x_t, t, **conditions)
+        network = self._on_shapes if self.abstract else self.module()
+        return network(x_t, t, **conditions)
+
+    @cached_property
+    def _on_shapes(self) -> Recall:
+        return Recall(self._skeleton)
 
     def text_config(self) -> TextConfig:
         """Configuration of the text transformer. Raises Mismatch for a network without one."""

@@ -37,13 +37,7 @@ def to_bytes(image: Tensor) -> np.ndarray:
 
 def from_bytes(pictures: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
-    return (
-        torch.from_numpy(np.ascontiguousarray(pictures))
-        .permute(0, 3, 1, 2)
-        .float()
-        .div(127.5)
-        .sub(1)
-    )
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def _dump_tensor(value: Tensor, folder: Path) -> None:
