@@ -138,9 +138,10 @@ class _GraphReader:
             return None
         self.known_keys(tree, TOP_KEYS, "a graph")
         self.version(tree)
-        inputs = {e.key: self.input(e) for e in self.section(tree, "inputs")}
-        nodes = {e.key: self.node(e) for e in self.section(tree, "nodes")}
-        self.names_once(tree)
+        declared, named = self.section(tree, "inputs"), self.section(tree, "nodes")
+        inputs = {e.key: self.input(e) for e in declared}
+        nodes = {e.key: self.node(e) for e in named}
+        self.names_once({e.key for e in declared}, named)
         outputs = {
             e.key: v for e in self.section(tree, "outputs") if (v := self.output(e)) is not None
         }
@@ -190,7 +191,7 @@ class _GraphReader:
             return ()
         if isinstance(found, Table):
             return found.entries
-        self.fault("E103", f"'{key}' must be a mapping", found.span)
+        self.fault("E103", f"'{key}' must be a mapping", found.span, f"write: {key}: {{name: …}}")
         return ()
 
     def text_of(self, tree: Table, key: str) -> str:
@@ -202,9 +203,8 @@ class _GraphReader:
             hint = "use letters, digits and '_', not starting with a digit"
             self.fault("E112", f"'{entry.key}' is not a name", entry.span, hint)
 
-    def names_once(self, tree: Table) -> None:
-        inputs = {entry.key for entry in self.section(tree, "inputs")}
-        for entry in self.section(tree, "nodes"):
+    def names_once(self, inputs: set[str], nodes: tuple[Entry, ...]) -> None:
+        for entry in nodes:
             if entry.key in inputs:
                 message = f"'{entry.key}' is an input and a node; they share one namespace"
                 self.fault("E104", message, entry.span, "rename one of them", entry.key)

@@ -41,6 +41,8 @@ class Literals:
 
     def value(self, constant: Constant) -> Any:
         """The value of a literal: what its port type makes of it."""
+        if isinstance(constant.value, list):
+            return [self.value(item) for item in items_of(constant)]
         port = self.library.port_type(constant.type.name)
         if (
             port is None
@@ -56,12 +58,21 @@ class Literals:
     def identity(self, constant: Constant) -> bytes:
         """What a literal contributes to a key: the digest of its content where the type has one, else its text."""
         value = constant.value
+        if isinstance(value, list):
+            return b"\2".join((b"list", *map(self.identity, items_of(constant))))
         port = self.library.port_type(constant.type.name)
         if port is not None and port.digest is not None:
             return port.digest(self.value(constant)).encode()
-        if isinstance(value, str | int | float | bool | list | None):
-            return repr(cast(object, value)).encode()
+        if isinstance(value, str | int | float | bool | None):
+            return repr(value).encode()
         return secrets.token_bytes(SIZE)
+
+
+def items_of(constant: Constant) -> list[Constant]:
+    """The items of a literal list, each as a literal of its own."""
+    kind = constant.type.args[0] if constant.type.name == "list" else constant.type
+    values = cast("list[Any]", constant.value)
+    return [Constant(value, kind, constant.span, constant.folder) for value in values]
 
 
 def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
