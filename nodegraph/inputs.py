@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.errors import Span, nearest
 from nodegraph.graph import Graph, GraphInput, Value
@@ -34,13 +34,15 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults."""
+    """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults.
+
+    `texts` are values as from a command line, read by the types of their inputs; they win over `inputs`.
+    """
 
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     preset: str | None = None
     whole: bool = True
-    from_text: bool = False
-    """Values are texts, as from a command line, read by the types of their inputs."""
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Inputs:
     def root(self, graph: Graph, folder: Path | None, request: Request) -> Scope:
         """The scope of the graph that was asked for: given values, else the preset's, else defaults."""
         preset = self.preset(graph, request.preset)
-        for name in request.inputs:
+        for name in (*request.inputs, *request.texts):
             if name not in graph.inputs:
                 self.faults.add(
                     "E110", f"the graph has no input '{name}'", None, nearest(name, graph.inputs)
@@ -92,8 +94,11 @@ class Inputs:
         if ref is None:
             return FAILED
         self.check_default(declared, ref)
+        if declared.name in request.texts:
+            value = from_text(request.texts[declared.name], ref, self.registry.ports)
+            return self.constant(declared, ref, value, None, Path())
         if declared.name in request.inputs:
-            return self.given(declared, ref, request.inputs[declared.name], request.from_text)
+            return self.given(declared, ref, request.inputs[declared.name])
         written = preset.get(declared.name) or declared.default
         if written is not None:
             return self.constant(declared, ref, plain(written), written.span, folder)
@@ -131,10 +136,10 @@ class Inputs:
                 owner,
             )
 
-    def given(self, declared: GraphInput, ref: TypeRef, value: Any, text: bool) -> Bound:
-        if text:
-            value = from_text(value, ref, self.registry.ports)
-        elif not isinstance(value, str | int | float | bool | list | None):
+    def given(self, declared: GraphInput, ref: TypeRef, value: Any) -> Bound:
+        """A value from Python: a literal such as a file would hold, or the value itself."""
+        items = cast("list[Any]", value) if isinstance(value, list) else [value]
+        if not all(isinstance(item, str | int | float | bool | list | None) for item in items):
             return Bound({"": (Constant(value, ref, None), ref)})
         return self.constant(declared, ref, value, None, Path())
 
