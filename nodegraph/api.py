@@ -20,6 +20,7 @@ from nodegraph.program import Constant, Many, Program
 from nodegraph.registry import Registry, installed
 from nodegraph.residency import Residency
 from nodegraph.source import SourceText, read_source
+from nodegraph.threads import wait_quietly
 from nodegraph.types import Precision
 
 
@@ -169,7 +170,11 @@ def find_graph(name: str, known: Registry) -> SourceText:
 
 
 def load(graph: str | Path, **options: Any) -> LoadedGraph:
-    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached."""
+    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached.
+
+    Where torch is not imported yet, its threads will sleep while they wait (`nodegraph.threads`), as in the command line.
+    """
+    wait_quietly()
     known = registry()
     source = find_graph(str(graph), known)
     return LoadedGraph(source, known, make_engine(known, source, Options(**options)))

@@ -60,10 +60,17 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     outputs = compiler.unfold(graph, source, scope, "")
     if not faults.errors:
         _warn_of_unused(graph, registry, faults)
-    diagnostics = tuple(sorted(faults.found, key=place))
+    diagnostics = tuple(sorted(_meant(faults.found), key=place))
     if faults.errors:
         return Compiled(None, diagnostics, graph)
     return Compiled(_program(source, graph, compiler, scope, outputs), diagnostics, graph)
+
+
+def _meant(found: list[Diagnostic]) -> list[Diagnostic]:
+    """The faults, without those of things that stand behind a syntax error: what was not read is not missing."""
+    if not any(fault.code == "E001" for fault in found):
+        return found
+    return [fault for fault in found if fault.code not in ("E204", "E205")]
 
 
 Outputs = dict[str, Found]

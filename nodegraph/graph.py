@@ -49,6 +49,7 @@ class GraphInput:
     name: str
     type: str
     span: Span
+    type_span: Span
     default: Literal | Listing | None = None
     low: float | None = None
     high: float | None = None
@@ -230,6 +231,7 @@ class _GraphReader:
         return GraphInput(
             entry.key,
             kind.value,
+            entry.span,
             kind.span,
             self.constant(default),
             self.number(table, "min"),
@@ -286,7 +288,8 @@ class _GraphReader:
             return None
         kind = entry.value.get("type")
         if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
-            self.fault("E103", f"node '{entry.key}' needs a type", entry.span, None, entry.key)
+            hint = "`nodegraph nodes` lists them"
+            self.fault("E103", f"node '{entry.key}' needs a type", entry.span, hint, entry.key)
             return None
         inputs: dict[str, Value] = {}
         keys: dict[str, Span] = {}
@@ -311,9 +314,11 @@ class _GraphReader:
         value = value_of(entry.value)
         if isinstance(value, Ref):
             return value
-        self.fault(
-            "E103", f"output '{entry.key}' must refer to a node", entry.value.span, "write: $node"
+        name = (
+            value.value if isinstance(value, Literal) and isinstance(value.value, str) else "node"
         )
+        message = f"output '{entry.key}' must refer to a node"
+        self.fault("E103", message, entry.value.span, f"write: ${name}")
         return None
 
     def presets(self, tree: Table) -> dict[str, dict[str, Value]]:

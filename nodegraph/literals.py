@@ -125,13 +125,16 @@ def _wanted(ref: TypeRef, ports: Mapping[str, PortFacts]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "an empty value" if value is None else repr(value)
+    """A value as a graph file would say it."""
+    if value is None:
+        return "an empty value"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _within(value: Any, slot: Slot) -> None:
     if slot.menu is not None and value not in slot.menu:
         offered = ", ".join(str(m) for m in slot.menu)
-        raise BadLiteral("E207", f"{value!r} is not on offer", f"there are: {offered}")
+        raise BadLiteral("E207", f"{_shown(value)} is not on offer", f"there are: {offered}")
     bounds = slot.range
     if bounds is None or not isinstance(value, int | float) or isinstance(value, bool):
         return
