@@ -21,7 +21,7 @@ from nodegraph.types import Context, PortType
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.schedule import Schedule
-from nodes.models import BUNDLE, UNET, Bundle, UNet
+from nodes.models import BUNDLE, CLASSIFIER, CLIP, UNET, Bundle, Classifier, Clip, UNet
 from nodes.training.dataset import Dataset
 from nodes.training.networks import Network, PointModel, TextReader
 from nodes.training.trainer import Objective
@@ -368,6 +368,8 @@ PORT_TYPES: dict[type, PortType] = {
         preview=lambda value: value.png,
     ),
     UNet: UNET,
+    Classifier: CLASSIFIER,
+    Clip: CLIP,
     Bundle: BUNDLE,
     Dataset: PortType(
         "Dataset", "An endless source of training batches.", colour="#22c55e", shape="triangle"

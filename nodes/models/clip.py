@@ -1,0 +1,33 @@
+"""CLIPs on a wire."""
+
+from functools import cached_property
+from typing import ClassVar
+
+from nodes.diffusion.schedule import Schedule, schedule
+from nodes.models.handle import Model, port_type
+from nodes.networks.config import NoisedClipConfig
+from nodes.networks.noised_clip import NoisedClip
+
+
+class Clip(Model[NoisedClipConfig, NoisedClip]):
+    """A handle of a CLIP; a noised one knows how noisy its picture is."""
+
+    configuration: ClassVar[type] = NoisedClipConfig
+
+    def build(self) -> NoisedClip:
+        return NoisedClip(self.config)
+
+    @cached_property
+    def trained(self) -> Schedule | None:
+        """The chain whose noise the image encoder knows; None for one that knows clean pictures only."""
+        config = self.config
+        return schedule(config.schedule, config.train_steps) if config.train_steps else None  # type: ignore[arg-type]
+
+
+def _describe(value: Clip) -> str:
+    config = value.config
+    noise = f"noised, {config.schedule}" if config.train_steps else "clean pictures"
+    return f"{value.name}: {config.image_size} px, {config.embedding_width} wide, {noise}"
+
+
+CLIP = port_type(Clip, "shapes/glide/clip", "A CLIP", _describe)
