@@ -46,6 +46,8 @@ class Model(ABC, Generic[C, M]):
     precision: str = "float32"
     residency: Residency = field(default_factory=Residency, compare=False, repr=False)
     layout: str = OURS
+    download: int = 0
+    """Bytes of the files that are not here."""
 
     configuration: ClassVar[type]
     """The class of the configuration, which tells the kinds of models apart."""
@@ -78,9 +80,7 @@ class Model(ABC, Generic[C, M]):
         here = bool(self.files) and all(file.exists() for file in self.files)
         size = parameters * DTYPES[self.precision].itemsize
         identity = f"{self.digest}/{self.precision}"
-        return Weights(
-            self.name, identity, parameters, size, here, None if here else parameters * 2
-        )
+        return Weights(self.name, identity, parameters, size, here, self.download or None)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights under our names, as they are kept. Raises MissingWeights naming the file and how to get it."""
@@ -150,7 +150,8 @@ def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
     ]
     paths = tuple(file.kept or file.place for file in files)
     where = context.device, context.precision, context.residency
-    return kind(name, config, _one_digest(digests), paths, *where, layout=part.layout)
+    absent = sum(file.size for file in files if not file.kept)
+    return kind(name, config, _one_digest(digests), paths, *where, part.layout, absent)
 
 
 def _one_digest(digests: list[str]) -> str:
