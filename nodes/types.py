@@ -79,11 +79,12 @@ def _read_mask(literal: Any, context: Context) -> Tensor:
         )
 
 
-def _tensor_digest(value: Tensor) -> str:
+def tensor_digest(value: Tensor) -> str:
+    """sha256 of the values."""
     return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
-def _write_images(
+def write_images(
     value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
 ) -> Sequence[Path]:
     """One PNG for each picture: `stem.png`, or `stem-0.png`, `stem-1.png`, … with the provenance as text chunks."""
@@ -105,7 +106,7 @@ def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -
 def _write_masks(
     value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
 ) -> Sequence[Path]:
-    return _write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
+    return write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
 
 
 def _preview_image(value: Tensor) -> bytes | None:
@@ -156,10 +157,10 @@ Image = Annotated[
         colour="#4cc38a",
         shape="square",
         parse=_read_image,
-        digest=_tensor_digest,
+        digest=tensor_digest,
         dump=_dump_tensor,
         load=_load_tensor,
-        write=_write_images,
+        write=write_images,
         describe=_describe_tensor,
         preview=_preview_image,
         example=_example_image,
@@ -174,7 +175,7 @@ Mask = Annotated[
         colour="#e5e7eb",
         shape="square",
         parse=_read_mask,
-        digest=_tensor_digest,
+        digest=tensor_digest,
         dump=_dump_tensor,
         load=_load_tensor,
         write=_write_masks,

@@ -19,6 +19,10 @@ class Classifier(Model[ClassifierConfig, classifier.Classifier]):
     def build(self) -> classifier.Classifier:
         return classifier.Classifier(self.config)
 
+    @property
+    def image_size(self) -> int:
+        return self.config.trunk.image_size
+
     @cached_property
     def trained(self) -> Schedule:
         """The chain whose noise the classifier knows."""

@@ -17,6 +17,10 @@ class Clip(Model[NoisedClipConfig, NoisedClip]):
     def build(self) -> NoisedClip:
         return NoisedClip(self.config)
 
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
+
     @cached_property
     def trained(self) -> Schedule | None:
         """The chain whose noise the image encoder knows; None for one that knows clean pictures only."""

@@ -26,6 +26,10 @@ class UNet(Model[UNetConfig, unet.UNet]):
     def build(self) -> unet.UNet:
         return unet.UNet(self.config)
 
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
+
     @cached_property
     def trained(self) -> Schedule:
         """The chain that the network was trained on."""
