@@ -15,6 +15,7 @@ class Classifier(Model[ClassifierConfig, classifier.Classifier]):
     """A handle of a classifier of noisy pictures."""
 
     configuration: ClassVar[type] = ClassifierConfig
+    guides: ClassVar[bool] = True
 
     def build(self) -> classifier.Classifier:
         return classifier.Classifier(self.config)

@@ -13,6 +13,7 @@ class Clip(Model[NoisedClipConfig, NoisedClip]):
     """A handle of a CLIP; a noised one knows how noisy its picture is."""
 
     configuration: ClassVar[type] = NoisedClipConfig
+    guides: ClassVar[bool] = True
 
     def build(self) -> NoisedClip:
         return NoisedClip(self.config)

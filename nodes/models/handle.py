@@ -51,6 +51,8 @@ class Model(ABC, Generic[C, M]):
 
     configuration: ClassVar[type]
     """The class of the configuration, which tells the kinds of models apart."""
+    guides: ClassVar[bool] = False
+    """Whether gradients are taken through it. In half precision they would underflow: such a model keeps float32."""
 
     @abstractmethod
     def build(self) -> M:
@@ -71,15 +73,20 @@ class Model(ABC, Generic[C, M]):
     def _skeleton(self) -> M:
         with torch.device("meta"):
             network = self.build().eval().requires_grad_(False)
-        return network.to(DTYPES[self.precision])
+        return network.to(self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return torch.float32 if self.guides else DTYPES[self.precision]
 
     @cached_property
     def needs(self) -> Weights:
         """What the network needs, counted without its weights."""
         parameters = sum(p.numel() for p in self._skeleton.parameters())
         here = bool(self.files) and all(file.exists() for file in self.files)
-        size = parameters * DTYPES[self.precision].itemsize
-        identity = f"{self.digest}/{self.precision}"
+        size = parameters * self.dtype.itemsize
+        identity = f"{self.digest}/{self.dtype}"
         return Weights(self.name, identity, parameters, size, here, self.download or None)
 
     def weights(self) -> dict[str, Tensor]:
@@ -102,7 +109,7 @@ class Model(ABC, Generic[C, M]):
         return found
 
     def _load(self) -> M:
-        weights = {k: v.to(DTYPES[self.precision]) for k, v in self.weights().items()}
+        weights = {k: v.to(self.dtype) for k, v in self.weights().items()}
         with torch.device("meta"):
             network = self.build()
         network.load_state_dict(weights, assign=True)
