@@ -55,7 +55,8 @@ class Engine:
 
     def provenance(self, program: Program) -> dict[str, str]:
         """The text chunks of the program's pictures: what it is, and the digests of the models that it names."""
-        return provenance(program, model_digests(program, self.literals()))
+        context, models = self.context, model_digests(program, self.literals())
+        return provenance(program, models, context.device, context.precision)
 
 
 def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:

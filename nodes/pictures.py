@@ -81,8 +81,6 @@ def resize(
 
 def size_of(size: int | list[int] | None, like: Any) -> pixels.Size:
     """The size that is meant. Raises Mismatch."""
-    if isinstance(like, str):
-        raise Mismatch(f"'{like}' is a text", port="like", hint="wire a model or a picture")
     if (size is None) == (like is None):
         raise Mismatch("either a size or something like it is needed", hint="give size or like")
     if isinstance(like, Tensor):
@@ -96,8 +94,7 @@ def size_of(size: int | list[int] | None, like: Any) -> pixels.Size:
 
 def _picture(value: Any, port: str) -> Tensor:
     if not isinstance(value, Tensor) or value.ndim != 4:
-        hint = "wire a load_image" if isinstance(value, str) else None
-        raise Mismatch("these are neither pictures nor masks", port=port, hint=hint)
+        raise Mismatch("these are neither pictures nor masks", port=port)
     return value
 
 

@@ -45,7 +45,7 @@ def test_resize_to_a_size_or_like_a_picture() -> None:
     with pytest.raises(Mismatch, match=r"\[1, 2, 3\] is no size"):
         resize(pictures(1), [1, 2, 3])
     with pytest.raises(Mismatch, match="neither pictures nor masks"):
-        resize("cat.png", 8)
+        resize(torch.zeros(3, 8), 8)
 
 
 def test_crop_and_paste_are_inverse() -> None:
@@ -147,11 +147,12 @@ nodes:
   small:  {type: resize, image: $photo, size: 8}
   smaller: {type: resize, image: $mask, like: $small}
   black:  {type: mask_from_image, image: $small, threshold: 0.5}
+  trained: {type: resize, image: $small, like: shapes/glide/upsample}
   back:   {type: resize, image: $small, like: $photo}
   result: {type: paste, image: $back, onto: $photo, mask: $mask}
   report: {type: compare, first: $result, second: $photo, mask: $mask}
   saved:  {type: save_image, image: $result, file: kept/result.png}
-outputs: {image: $result, smaller: $smaller, table: $report.table, hole: $hole, black: $black}
+outputs: {image: $result, smaller: $smaller, table: $report.table, hole: $hole, black: $black, trained: $trained}
 """
 
 
@@ -171,6 +172,7 @@ def test_a_graph_of_pictures(photo: Path) -> None:
     assert loaded.check() == ()
     found = loaded()
     assert found.smaller.shape == (1, 1, 8, 8)
+    assert found.trained.shape == (1, 3, 128, 128)
     assert found.table.column("max_difference") == [0.0]
     assert float(found.hole.sum()) == 4 * 6
     with PillowImage.open(photo / "out" / "kept" / "result.png") as picture:
@@ -184,11 +186,11 @@ def test_a_graph_of_pictures(photo: Path) -> None:
     ("old", "new", "says"),
     [
         ("threshold: 0.5", "threshold: 2", "2.0 is out of range"),
-        ("like: $small}", "like: small}", "'small' is a text"),
+        ("like: $small}", "like: small.png}", "there is no file"),
         ("kept/result.png", "../result.png", "only below the output folder"),
         ("kept/result.png", "result.jpg", "must end with .png"),
         ("image: $small, like: $photo", "image: $small, size: 9", "is no lid for one of"),
-        ("image: $small, like: $photo", "image: photo.png, size: 9", "neither pictures nor masks"),
+        ("image: $small, like: $photo", "image: photo.png, size: 9", "takes its type from a wire"),
     ],
 )
 def test_faults_are_found_before_the_run(photo: Path, old: str, new: str, says: str) -> None:
