@@ -89,13 +89,13 @@ class Model(ABC, Generic[C, M]):
         identity = f"{self.digest}/{self.dtype}"
         return Weights(self.name, identity, parameters, size, here, self.download or None)
 
-    def weights(self) -> dict[str, Tensor]:
-        """The weights under our names, as they are kept. Raises MissingWeights naming the file and how to get it."""
+    def weights(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+        """The weights under our names, as they are kept or in `dtype`. Raises MissingWeights saying how to get them."""
         if not self.files:
             raise MissingWeights(f"'{self.name}' has no weights yet")
-        return ours(self.layout, [self._read(file) for file in self.files])
+        return ours(self.layout, [self._read(file, dtype) for file in self.files])
 
-    def _read(self, file: Path) -> dict[str, Tensor]:
+    def _read(self, file: Path, dtype: torch.dtype | None) -> dict[str, Tensor]:
         if not file.exists():
             get = f"; `nodegraph models get {self.name}` fetches it"
             raise MissingWeights(
@@ -105,14 +105,13 @@ class Model(ABC, Generic[C, M]):
         found: dict[str, Tensor] = {}
         for key, value in read_weights(file):
             cancel_point()
-            found[key] = value
+            found[key] = value if dtype is None else value.to(dtype)
         return found
 
     def _load(self) -> M:
-        weights = {k: v.to(self.dtype) for k, v in self.weights().items()}
         with torch.device("meta"):
             network = self.build()
-        network.load_state_dict(weights, assign=True)
+        network.load_state_dict(self.weights(self.dtype), assign=True)
         return network.eval().requires_grad_(False)
 
 
