@@ -61,7 +61,8 @@ def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> N
     plan = planned()
     predicted = next(step.memory for step in plan.steps if step.node == "small")
     graph = load("glide/text_to_image", cached=False, out=tmp_path)
-    from nodes.denoisers import classifier_free_guidance, clip_x0
+    from nodes.denoisers import clip_x0
+    from nodes.guidance import classifier_free_guidance
 
     model = parse_unet("shapes/glide/base", graph.engine.context)
     model.module()
