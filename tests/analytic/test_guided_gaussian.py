@@ -77,7 +77,9 @@ def test_two_guides_are_one_with_both_observations() -> None:
     twice = ScoreGuidance(half, log_likelihood, 0.5)
     once = ScoreGuidance(denoiser("eps", CHAIN), log_likelihood, 1.0)
     spaced, start = respace(CHAIN, 20), Start(Drawn(1), 8)
-    torch.testing.assert_close(run(ancestral(twice, spaced, start)), run(ancestral(once, spaced, start)))
+    torch.testing.assert_close(
+        run(ancestral(twice, spaced, start)), run(ancestral(once, spaced, start))
+    )
 
 
 def conditional() -> tuple[float, float]:

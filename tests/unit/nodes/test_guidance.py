@@ -35,13 +35,17 @@ PICTURE = torch.rand(1, 3, 20, 28, generator=torch.Generator().manual_seed(1)) *
 
 
 class Models:
-    """The tiny models by name; `wrongly` gives one with another configuration."""
+    """The tiny models of a folder by name, each read once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.context = context(folder)
+        self.read: dict[str, Model] = {}
 
     def __call__(self, kind: type[Model], name: str) -> Model:
-        return parsed(kind, self.folder / name, context(self.folder))
+        if name not in self.read:
+            self.read[name] = parsed(kind, self.folder / name, self.context)
+        return self.read[name]
 
     @property
     def unconditional(self) -> UNet:
