@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.types import Context, PortType
-from nodes.diffusion import pixels
+from nodes.diffusion import masks
 from nodes.pictures import Like, Size, size_of
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Image, Mask, tensor_digest
@@ -58,7 +58,7 @@ def mask_rectangle(
         raise Mismatch(
             f"rows {top} to {bottom} and columns {left} to {right} are no rectangle", port="top"
         )
-    return 1 - pixels.rectangle(size_of(size, like), top, left, bottom, right)
+    return 1 - masks.rectangle(size_of(size, like), top, left, bottom, right)
 
 
 @node(category="masks", words=("transparency", "RGBA"))
@@ -77,7 +77,7 @@ def mask_from_image(
     ] = None,
 ) -> Mask:
     """What is white is known, what is black is to be made, [B, 1, H, W]; grey is soft, unless there is a threshold."""
-    brightness = pixels.luminance(image)
+    brightness = masks.luminance(image)
     return brightness if threshold is None else (brightness >= threshold).to(brightness.dtype)
 
 

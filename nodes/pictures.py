@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.types import Context, PortType
-from nodes.diffusion import pixels
+from nodes.diffusion import masks
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Classifier, Clip, Image, Mask, Table, UNet, X, write_images
 
@@ -76,10 +76,10 @@ def resize(
 
     Raises Mismatch unless either `size` or `like` is given.
     """
-    return pixels.resized(_picture(image, "image"), size_of(size, like))  # type: ignore[return-value]
+    return masks.resampled(_picture(image, "image"), size_of(size, like))  # type: ignore[return-value]
 
 
-def size_of(size: int | list[int] | None, like: Any) -> pixels.Size:
+def size_of(size: int | list[int] | None, like: Any) -> tuple[int, int]:
     """The size that is meant. Raises Mismatch."""
     if (size is None) == (like is None):
         raise Mismatch("either a size or something like it is needed", hint="give size or like")
@@ -112,7 +112,7 @@ def crop(
     return whole[:, :, top : top + height, left : left + width]  # type: ignore[return-value]
 
 
-def _inside(whole: Tensor, size: pixels.Size, top: int, left: int) -> None:
+def _inside(whole: Tensor, size: tuple[int, int], top: int, left: int) -> None:
     if top + size[0] > whole.shape[-2] or left + size[1] > whole.shape[-1]:
         raise Mismatch(
             f"{size[0]} × {size[1]} pixels from row {top} and column {left} on leave a picture of "
@@ -144,7 +144,7 @@ def paste(
     window = onto[:, :, row : row + size[0], column : column + size[1]]
     result = onto.clone()
     result[:, :, row : row + size[0], column : column + size[1]] = (
-        pixels.blended(image, window, pixels.mask_at(given[0], size)) if given else image
+        masks.blended(image, window, masks.mask_at(given[0], size)) if given else image
     )
     return result
 
@@ -232,7 +232,7 @@ def _pairs(first: Tensor, second: Tensor, mask: Tensor | None) -> list[Tensor]:
             hint="resize it with like: first",
         )
     known = first.new_ones(1, 1, *first.shape[-2:]) if mask is None else mask
-    return rows_of(first, second, pixels.mask_at(known, (first.shape[-2], first.shape[-1])))
+    return rows_of(first, second, masks.mask_at(known, (first.shape[-2], first.shape[-1])))
 
 
 def _beside(a: Tensor, b: Tensor, known: Tensor, gain: float) -> Tensor:
