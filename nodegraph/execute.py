@@ -20,8 +20,8 @@ from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started
 from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, wires
 from nodegraph.node import Progress
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
-from nodegraph.types import TypeRef
 from nodegraph.provenance import provenance
+from nodegraph.types import TypeRef
 
 Outputs = tuple[Any, ...]
 
