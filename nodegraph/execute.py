@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 from nodegraph.cache import Cache
@@ -16,9 +17,10 @@ from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
-from nodegraph.keys import Key, Library, Literals, keys_of, wires
+from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, wires
 from nodegraph.node import Progress
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
+from nodegraph.provenance import provenance
 from nodegraph.types import TypeRef
 
 Outputs = tuple[Any, ...]
@@ -47,8 +49,14 @@ class Engine:
         token: CancelToken | None = None,
     ) -> Iterator[Event]:
         """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
-        run = _Run(self, program, self.literals(), token or CancelToken())
+        context = replace(self.context, provenance=partial(self.provenance, program))
+        run = _Run(self, program, Literals(self.library, context), token or CancelToken())
         return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))
+
+    def provenance(self, program: Program) -> dict[str, str]:
+        """The text chunks of the program's pictures: what it is, and the digests of the models that it names."""
+        context, models = self.context, model_digests(program, self.literals())
+        return provenance(program, models, context.device, context.precision)
 
 
 def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:

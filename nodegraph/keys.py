@@ -108,6 +108,23 @@ def source_identity(source: Source, keys: list[Key], literals: Literals) -> byte
     return b"\1".join(source_identity(entry, keys, literals) for entry in source.entries)
 
 
+def model_digests(program: Program, literals: Literals) -> dict[str, str]:
+    """Digests of the models that a program names; a model in a folder goes by the folder's name."""
+    found: dict[str, str] = {}
+    for step in program.steps:
+        for source in step.inputs.values():
+            if isinstance(source, Constant) and _is_model(source, literals.library):
+                path = Path(str(source.value))
+                name = path.name if path.is_absolute() else str(source.value)
+                found[name] = literals.identity(source).decode()
+    return found
+
+
+def _is_model(constant: Constant, library: Library) -> bool:
+    port = library.port_type(constant.type.name)
+    return port is not None and port.literal == "name" and port.digest is not None
+
+
 def wires(sources: Mapping[str, Source]) -> list[Wire]:
     """All wires of a step's inputs."""
     found: list[Wire] = []

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
 
@@ -127,6 +127,24 @@ class Allocations(TorchDispatchMode):
         self.now -= size
 
 
+class Operations(TorchDispatchMode):
+    """Floating-point operations that are made inside, also by backward passes.
+
+    torch's own counting mode follows modules too, and so refuses gradients with respect to what a module is given.
+    """
+
+    def __init__(self) -> None:
+        cast(Any, super()).__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self.count += formula(*args, **(kwargs or {}), out_val=made)
+        return made
+
+
 def _leaves(made: Any) -> list[Tensor]:
     """The tensors of an operation's result."""
     several = cast("list[Any]", made) if isinstance(made, list | tuple) else [made]
@@ -137,14 +155,12 @@ def _leaves(made: Any) -> list[Tensor]:
 class _Meter:
     """What an abstract run has cost so far; `recalled`: operations of calls that were not made again."""
 
-    counter: FlopCounterMode
+    counter: Operations
     memory: Allocations
     recalled: int = 0
 
     def cost(self) -> Cost:
-        return Cost(
-            self.counter.get_total_flops() + self.recalled, self.memory.peak, self.memory.now
-        )
+        return Cost(self.counter.count + self.recalled, self.memory.peak, self.memory.now)
 
 
 _meter: ContextVar[_Meter | None] = ContextVar("meter", default=None)
@@ -153,7 +169,7 @@ _meter: ContextVar[_Meter | None] = ContextVar("meter", default=None)
 @contextmanager
 def abstract_run() -> Generator[Callable[[], Cost]]:
     """Run what is inside on shapes, without gradients; the function that it gives tells the cost afterwards."""
-    meter = _Meter(FlopCounterMode(display=False), Allocations("meta"))
+    meter = _Meter(Operations(), Allocations("meta"))
     before = _meter.set(meter)
     try:
         with torch.no_grad(), meter.memory, ShapesOnly(), meter.counter:

@@ -1,11 +1,13 @@
 """Nodes between embeddings, and between noises."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.noise import Noise
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import X
 
@@ -20,9 +22,12 @@ Share = Annotated[
 def slerp(a: X, b: X, t: Share = 0.5) -> X:
     """Spherical interpolation of rows [B, …]: along the great circle, the length interpolated too. t[T] on B rows gives B·T.
 
-    Rows that are parallel are interpolated on the straight line. Raises Mismatch on other shapes.
+    Rows that are parallel are interpolated on the straight line. Noise keeps its place in the chain. Raises Mismatch on
+    other shapes, or noise of another place.
     Ref: Shoemake 1985; Ramesh et al. 2022, §3.2.
     """
+    if isinstance(a, Noise) and isinstance(b, Noise):
+        return replace(_at_one_level(a, b), x_t=slerp(a.x_t, b.x_t, t))  # type: ignore[return-value]
     first, second, shares = _rows(a, b, t)  # type: ignore[arg-type]
     length_a, length_b = (v.flatten(1).norm(dim=1).reshape(shares.shape) for v in (first, second))
     cosine = (first * second).flatten(1).sum(1).reshape(shares.shape) / (length_a * length_b).clamp(
@@ -43,6 +48,12 @@ def lerp(a: X, b: X, t: Share = 0.5) -> X:
     """Linear interpolation of rows [B, …]; t[T] on B rows gives B·T. Raises Mismatch on other shapes."""
     first, second, shares = _rows(a, b, t)  # type: ignore[arg-type]
     return first + shares * (second - first)  # type: ignore[return-value]
+
+
+def _at_one_level(a: Noise[Any], b: Noise[Any]) -> Noise[Any]:
+    if (a.timestep, a.kind, a.train_steps) != (b.timestep, b.kind, b.train_steps):
+        raise Mismatch("the two are at other places of their chains", port="b")
+    return a
 
 
 def _rows(a: Tensor, b: Tensor, t: float | list[float]) -> tuple[Tensor, Tensor, Tensor]:

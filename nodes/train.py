@@ -237,7 +237,7 @@ def package_model(
     """A model in a folder of its own that can be used by name: weights, configuration, card."""
     write_model(folder, model.module(), model.config, {"card": card})
     (Path(folder) / "README.md").write_text(f"# {Path(folder).name}\n\n{card}\n", encoding="utf-8")
-    written = read_config(folder)
+    written = read_config(folder, type(model.config))
     assert written == model.config
     return model
 

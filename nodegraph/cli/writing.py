@@ -5,16 +5,16 @@ from typing import Any
 
 from nodegraph.cli.console import errors, fail
 from nodegraph.execute import Engine
-from nodegraph.program import Constant, Program, Source, Wire
-from nodegraph.provenance import Recorded, provenance
+from nodegraph.keys import model_digests
+from nodegraph.program import Program, Wire
+from nodegraph.provenance import Recorded
 
 
 def write_outputs(
     engine: Engine, program: Program, outputs: dict[str, Any], out: Path
 ) -> dict[str, Any]:
     """Write what can be looked at; other outputs are given as they are."""
-    context = engine.context
-    chunks = provenance(program, models_of(engine, program), context.device, context.precision)
+    chunks = engine.provenance(program)
     written: dict[str, Any] = {}
     for name, value in outputs.items():
         port = engine.library.port_type(_kind(program, name))
@@ -56,27 +56,9 @@ def _plain(value: Any, describe: Any) -> Any:
     return describe(value) if describe else repr(value)
 
 
-def models_of(engine: Engine, program: Program) -> dict[str, str]:
-    """Digests of the models that the program names; without the folders they lie in."""
-    literals = engine.literals()
-    found: dict[str, str] = {}
-    for step in program.steps:
-        for source in step.inputs.values():
-            if isinstance(source, Constant) and _is_model(engine, source):
-                given = Path(str(source.value))
-                name = given.name if given.is_absolute() else str(source.value)
-                found[name] = literals.identity(source).decode()
-    return found
-
-
-def _is_model(engine: Engine, source: Source) -> bool:
-    port = engine.library.port_type(source.type.name) if isinstance(source, Constant) else None
-    return port is not None and port.literal == "name" and port.digest is not None
-
-
 def warn_of_other_models(engine: Engine, program: Program, recorded: Recorded) -> None:
     """Say which models are not the ones that made the picture."""
-    for name, digest in models_of(engine, program).items():
+    for name, digest in model_digests(program, engine.literals()).items():
         if recorded.models.get(name, digest) != digest:
             errors.print(
                 f"'{name}' has other weights than those that made the picture: it will differ",

@@ -1,7 +1,6 @@
 """Is this file that model? Every key and shape against the configuration, without reading the tensors' values."""
 
 from collections.abc import Mapping
-from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
@@ -11,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nodegraph.models import SAFETENSORS
-from nodes.checkpoints.catalogue import Part, PublishedFile, UnknownModel, find_part
+from nodes.checkpoints.catalogue import UnknownModel, find_part
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.weights import is_safetensors
 
@@ -26,13 +25,16 @@ class WrongFile(ValueError):
 def identified(model: str, path: Path) -> str:
     """The name under which a file is kept as one of the files of a model (`openai/glide/base`).
 
-    Raises UnknownModel, or WrongFile naming the differences from the file of the model that is nearest to it.
+    Raises UnknownModel, BadPart, or WrongFile naming the differences from the file of the model that is nearest to it.
     """
     part = find_part(model)
     if part is None or not part.files:
         raise UnknownModel(f"'{model}' is not a published model of the catalogue")
     found = tensor_shapes(path)
-    faults = {file.name: differences(part, file, found) for file in part.files}
+    faults = {
+        file.name: differences(wanted, found)
+        for file, wanted in zip(part.files, published_shapes(part), strict=True)
+    }
     nearest = min(faults, key=lambda name: sum(faults[name].values()))
     if faults[nearest]:
         raise WrongFile(f"{path} is not {nearest} of '{model}': {'; '.join(faults[nearest])}")
@@ -63,22 +65,8 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in cast(Mapping[str, Tensor], held).items()}
 
 
-def differences(part: Part, file: PublishedFile, found: Shapes) -> dict[str, int]:
-    """What is wrong with a file's tensors, in words, with how many are concerned; empty if all fits.
-
-    A layout without a network in this program is judged by the number of its tensors and parameters.
-    """
-    wanted = published_shapes(part)
-    if wanted is None:
-        counted = (len(found), sum(prod(shape) for shape in found.values()))
-        says = f"{counted[0]} tensors with {counted[1]:,} parameters"
-        expected = f"{file.keys} with {file.parameters:,}"
-        right = counted == (file.keys, file.parameters)
-        return {} if right else {f"{says} instead of {expected}": abs(counted[0] - file.keys) + 1}
-    return _compared(wanted, found)
-
-
-def _compared(wanted: Shapes, found: Shapes) -> dict[str, int]:
+def differences(wanted: Shapes, found: Shapes) -> dict[str, int]:
+    """What is wrong with a file's tensors, in words, with how many are concerned; empty if all fits."""
     missing = [key for key in wanted if key not in found]
     left = [key for key in found if key not in wanted]
     others = [

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -16,17 +16,24 @@ from torch import Tensor, nn
 from nodegraph.download import sha256_of
 from nodegraph.models import noted_digest
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
-from nodes.networks.config import UNetConfig
+from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
 
 FORMAT = 1
+KINDS: Mapping[type, str] = {
+    UNetConfig: "UNet",
+    ClassifierConfig: "Classifier",
+    NoisedClipConfig: "Clip",
+}
+"""The kind of a model, as it is written into its folder, by the class of its configuration."""
+C = TypeVar("C")
 
 
 class BadConfig(ValueError):
     """A configuration file that does not describe a model: names the file and the key."""
 
 
-def read_config(folder: Path) -> UNetConfig:
-    """The configuration of a model folder. Raises BadConfig."""
+def read_config(folder: Path, kind: type[C]) -> C:
+    """The configuration of a model folder, of class `kind`. Raises BadConfig, also for a model of another kind."""
     path = folder / CONFIG_FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -36,14 +43,16 @@ def read_config(folder: Path) -> UNetConfig:
         raise BadConfig(
             f"{path}: format {record.get('format')} is not one that this program reads ({FORMAT})"
         )
-    return config_from(record["config"], str(path))
+    if record.get("kind") != KINDS[kind]:
+        raise BadConfig(f"{path}: this is a {record.get('kind')}, not a {KINDS[kind]}")
+    return config_from(record["config"], kind, str(path))
 
 
-def config_from(record: Mapping[str, Any], owner: str) -> UNetConfig:
-    """A configuration from its JSON. Raises BadConfig on an unknown key or a wrong value."""
-    _known_keys(record, UNetConfig, owner)
+def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
+    """A configuration of class `kind` from its JSON. Raises BadConfig on an unknown key or a wrong value."""
+    _known_keys(record, kind, owner)
     try:
-        return TypeAdapter(UNetConfig).validate_python(dict(record))
+        return TypeAdapter(kind).validate_python(dict(record))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -51,7 +60,7 @@ def config_from(record: Mapping[str, Any], owner: str) -> UNetConfig:
 
 
 def _known_keys(record: Mapping[str, Any], kind: type, owner: str) -> None:
-    known = {f.name: f.type for f in fields(kind)}
+    known = {f.name: f.type for f in fields(cast(Any, kind))}
     for key, value in record.items():
         if key not in known:
             raise BadConfig(f"{owner}: unknown key '{key}'; there are {', '.join(known)}")
@@ -64,9 +73,7 @@ def _options(annotation: Any) -> tuple[Any, ...]:
     return getattr(annotation, "__args__", (annotation,))
 
 
-def write_model(
-    folder: Path, network: nn.Module, config: UNetConfig, about: Mapping[str, Any]
-) -> None:
+def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[str, Any]) -> None:
     """Write a model folder: float16 weights, and a configuration with the digest of the weights and what is known of them."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: _half(v) for k, v in network.state_dict().items()}
@@ -75,7 +82,7 @@ def write_model(
     partial.replace(folder / WEIGHTS_FILE)
     record = {
         "format": FORMAT,
-        "kind": "UNet",
+        "kind": KINDS[type(config)],
         "config": asdict(config),
         "sha256": sha256_of(folder / WEIGHTS_FILE),
         "parameters": sum(v.numel() for v in weights.values()),

@@ -106,7 +106,8 @@ class ClassifierConfig:
 class NoisedClipConfig:
     """GLIDE's CLIP, whose image encoder knows the timestep; `train_steps` of 0: it does not.
 
-    Two transformers of heads × head width; `embedding_width` is that of the joint space.
+    Two transformers of heads × head width; `embedding_width` is that of the joint space. `words`: a closed vocabulary,
+    in place of CLIP's byte-pair encoding.
     """
 
     image_size: int = 64
@@ -123,3 +124,4 @@ class NoisedClipConfig:
     image_heads: int = 12
     image_head_width: int = 64
     image_layers: int = 12
+    words: tuple[str, ...] = ()

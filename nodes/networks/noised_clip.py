@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nodes.networks.bpe import clip_clean, clip_encoding
 from nodes.networks.config import NoisedClipConfig
+from nodes.networks.tokenizer import words_to_ids
 
 MEANS = (122.77093945, 116.74601272, 104.09373519)
 DEVIATIONS = (68.50053285, 66.63215831, 70.32316309)
@@ -91,18 +92,22 @@ class ImageEncoder(nn.Module):
         self.final_norm = nn.LayerNorm(width)
         self.proj = nn.Linear(width, config.embedding_width, bias=False)
 
-    def tokens(self, x_t: Tensor, t: Tensor | None) -> Tensor:
-        """What stands at every token after the last block, [B, 1 + N, W]. Raises ValueError on another size."""
+    def layers(self, x_t: Tensor, t: Tensor | None) -> list[Tensor]:
+        """What stands at every token after each block, [B, 1 + N, W]. Raises ValueError on another size."""
         if x_t.shape[-2:] != (self.size, self.size):
             raise ValueError(f"CLIP takes {self.size} px, the picture has {list(x_t.shape[-2:])}")
         means, deviations = (x_t.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEANS, DEVIATIONS))
         levels = ((x_t + 1) * 127.5 - means) / deviations  # [B, 3, S, S]
-        patches = self.patches(levels).flatten(2).transpose(1, 2)  # [B, N, W]
+        patches = (
+            self.patches(levels.to(self.patches.weight.dtype)).flatten(2).transpose(1, 2)
+        )  # [B, N, W]
         x = torch.cat([self._first(len(x_t), t), patches], 1) + self.positional_embedding
         x = self.first_norm(x)
+        found: list[Tensor] = []
         for block in self.blocks:
             x = block(x, False)
-        return x
+            found.append(x)
+        return found
 
     def _first(self, batch: int, t: Tensor | None) -> Tensor:
         if self.time_embedding is not None:
@@ -113,7 +118,7 @@ class ImageEncoder(nn.Module):
         return self.class_embedding.expand(batch, 1, -1)
 
     def forward(self, x_t: Tensor, t: Tensor | None = None) -> Tensor:
-        return self.proj(self.final_norm(self.tokens(x_t, t)[:, 0]))
+        return self.proj(self.final_norm(self.layers(x_t, t)[-1][:, 0]))
 
 
 class NoisedClip(nn.Module):
@@ -127,23 +132,42 @@ class NoisedClip(nn.Module):
 
     def texts(self, texts: list[str]) -> Tensor:
         """Unit embeddings of texts [B, D]."""
-        tokens, lengths = clip_tokens(texts, self.config.context)
+        tokens, lengths = tokens_of(self.config, texts)
         device = self.text.positional_embedding.device
-        return F.normalize(self.text(tokens.to(device), lengths.to(device)), dim=-1)
+        return F.normalize(self.text(tokens.to(device), lengths.to(device)).float(), dim=-1)
 
     def images(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Unit embeddings of noisy pictures [B, D]."""
-        return F.normalize(self.image(x_t, t), dim=-1)
+        return F.normalize(self.image(x_t, t).float(), dim=-1)
 
-    def log_similarity(self, text: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """The logit scale times the cosine of unit text embeddings [B or 1, D] and noisy pictures, [B]."""
-        return self.config.logit_scale * (text * self.images(x_t, t)).sum(-1)
+    def features(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
+        """What each block of the image encoder sees at each patch, [B, N, W], every patch normalised."""
+        return [
+            F.layer_norm(layer[:, 1:].float(), layer.shape[-1:])
+            for layer in self.image.layers(x_t, t)
+        ]
+
+
+def tokens_of(config: NoisedClipConfig, texts: list[str]) -> tuple[Tensor, Tensor]:
+    """Tokens [B, L], padded by 0, and their number [B], by the tokenizer that the configuration names."""
+    if not config.words:
+        return clip_tokens(texts, config.context)
+    return _padded(
+        [words_to_ids(t, config.words) for t in texts], [], len(config.words) + 2, config.context
+    )
 
 
 def clip_tokens(texts: list[str], context: int) -> tuple[Tensor, Tensor]:
     """CLIP's tokens with start and end [B, L], padded by 0, and their number [B]; what is too long is cut off."""
     encoding = clip_encoding()
     start, end = encoding.ids["<|startoftext|>"], encoding.ids["<|endoftext|>"]
-    rows = [[start, *encoding.encode(clip_clean(t))[: context - 2], end] for t in texts]
+    return _padded([encoding.encode(clip_clean(t)) for t in texts], [start], end, context)
+
+
+def _padded(
+    texts: list[list[int]], start: list[int], end: int, context: int
+) -> tuple[Tensor, Tensor]:
+    kept = context - len(start) - 1
+    rows = [[*start, *text[:kept], end] for text in texts]
     padded = [row + [0] * (context - len(row)) for row in rows]
     return torch.tensor(padded), torch.tensor([len(row) for row in rows])

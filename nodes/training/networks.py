@@ -83,14 +83,14 @@ class UNetNetwork(Network[UNet]):
 
     def promise(self) -> UNet:
         return UNet(
-            "untrained", self.config, "untrained", None, self.device, self.precision, self.residency
+            "untrained", self.config, "untrained", (), self.device, self.precision, self.residency
         )
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> UNet:
         write_model(folder, module, self.config, about)
-        digest, file = weights_digest(folder), folder / WEIGHTS_FILE
+        digest, files = weights_digest(folder), (folder / WEIGHTS_FILE,)
         return UNet(
-            folder.name, self.config, digest, file, self.device, self.precision, self.residency
+            folder.name, self.config, digest, files, self.device, self.precision, self.residency
         )
 
 

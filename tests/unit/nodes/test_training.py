@@ -122,14 +122,14 @@ def test_a_contrastive_loss_of_a_new_reader_is_chance() -> None:
 def test_models_survive_their_folder(tmp_path: Path) -> None:
     network = UNet(TINY)
     write_model(tmp_path, network, TINY, {"steps": 1})
-    assert read_config(tmp_path) == TINY
+    assert read_config(tmp_path, UNetConfig) == TINY
     with pytest.raises(BadConfig, match="unknown key 'foldd'"):
-        config_from({"foldd": 2}, "config.json")
+        config_from({"foldd": 2}, UNetConfig, "config.json")
     with pytest.raises(BadConfig, match="image_size"):
-        config_from({"image_size": "large"}, "config.json")
+        config_from({"image_size": "large"}, UNetConfig, "config.json")
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadConfig, match="format None"):
-        read_config(tmp_path)
+        read_config(tmp_path, UNetConfig)
 
 
 def test_words_are_tokens_whatever_their_case() -> None:

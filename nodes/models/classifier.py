@@ -1,0 +1,46 @@
+"""Classifiers of noisy pictures on a wire."""
+
+from functools import cached_property
+from typing import ClassVar
+
+from torch import Tensor
+
+from nodes.diffusion.schedule import Schedule, schedule
+from nodes.models.handle import Model, port_type
+from nodes.networks import classifier
+from nodes.networks.config import ClassifierConfig
+
+
+class Classifier(Model[ClassifierConfig, classifier.Classifier]):
+    """A handle of a classifier of noisy pictures."""
+
+    configuration: ClassVar[type] = ClassifierConfig
+    guides: ClassVar[bool] = True
+
+    def build(self) -> classifier.Classifier:
+        return classifier.Classifier(self.config)
+
+    @property
+    def image_size(self) -> int:
+        return self.config.trunk.image_size
+
+    @cached_property
+    def trained(self) -> Schedule:
+        """The chain whose noise the classifier knows."""
+        trained = self.config.trunk.trained
+        return schedule(trained.schedule, trained.train_steps)  # type: ignore[arg-type]
+
+    def logits(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Logits [B, classes] of noisy pictures x_t [B, C, H, W] at trained timesteps t [B]."""
+        return self.module()(x_t, t)
+
+
+def _describe(value: Classifier) -> str:
+    config = value.config
+    chain = config.trunk.trained.schedule
+    return f"{value.name}: {config.classes} classes, {config.trunk.image_size} px, {chain}"
+
+
+CLASSIFIER = port_type(
+    Classifier, "shapes/adm/classifier", "A classifier of noisy pictures", _describe
+)

@@ -1,0 +1,48 @@
+"""CLIPs on a wire."""
+
+from functools import cached_property
+from typing import ClassVar
+
+from torch import Tensor
+
+from nodes.diffusion.schedule import Schedule, schedule
+from nodes.models.handle import Model, port_type
+from nodes.networks.config import NoisedClipConfig
+from nodes.networks.noised_clip import NoisedClip
+
+
+class Clip(Model[NoisedClipConfig, NoisedClip]):
+    """A handle of a CLIP; a noised one knows how noisy its picture is."""
+
+    configuration: ClassVar[type] = NoisedClipConfig
+    guides: ClassVar[bool] = True
+
+    def build(self) -> NoisedClip:
+        return NoisedClip(self.config)
+
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
+
+    @cached_property
+    def trained(self) -> Schedule | None:
+        """The chain whose noise the image encoder knows; None for one that knows clean pictures only."""
+        config = self.config
+        return schedule(config.schedule, config.train_steps) if config.train_steps else None  # type: ignore[arg-type]
+
+    def images(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Unit embeddings [B, D] of pictures noised to t [B]."""
+        return self.module().images(x_t, t)
+
+    def features(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
+        """What each block of the image encoder sees at each patch, [B, N, W]."""
+        return self.module().features(x_t, t)
+
+
+def _describe(value: Clip) -> str:
+    config = value.config
+    noise = f"noised, {config.schedule}" if config.train_steps else "clean pictures"
+    return f"{value.name}: {config.image_size} px, {config.embedding_width} wide, {noise}"
+
+
+CLIP = port_type(Clip, "shapes/glide/clip", "A CLIP", _describe)

@@ -1,0 +1,182 @@
+"""What every handle of a model has: configuration, digest, the files of its weights, and where it runs."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from nodegraph.cancel import cancel_point
+from nodegraph.residency import Residency
+from nodegraph.types import Context, PortType, Weights
+from nodes.checkpoints.catalogue import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    Part,
+    find_part,
+    model_files,
+    shipped_folder,
+)
+from nodes.checkpoints.layouts import OURS, ours, published_config
+from nodes.checkpoints.weights import content_digest, read_config, read_weights, weights_digest
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+C = TypeVar("C")
+M = TypeVar("M", bound=nn.Module)
+H = TypeVar("H", bound="Model[Any, Any]")
+
+
+class MissingWeights(FileNotFoundError):
+    """A model whose weights are not on this machine."""
+
+
+@dataclass(frozen=True)
+class Model(ABC, Generic[C, M]):
+    """A handle: `name`, configuration, digest and files of the weights (their keys in `layout`), and where it runs."""
+
+    name: str
+    config: C
+    digest: str
+    files: tuple[Path, ...] = ()
+    device: str = "cpu"
+    precision: str = "float32"
+    residency: Residency = field(default_factory=Residency, compare=False, repr=False)
+    layout: str = OURS
+    download: int = 0
+    """Bytes of the files that are not here."""
+
+    configuration: ClassVar[type]
+    """The class of the configuration, which tells the kinds of models apart."""
+    guides: ClassVar[bool] = False
+    """Whether gradients are taken through it. In half precision they would underflow: such a model keeps float32."""
+
+    @abstractmethod
+    def build(self) -> M:
+        """The network of the configuration, with its first weights."""
+
+    @property
+    def abstract(self) -> bool:
+        return self.device == "meta"
+
+    def module(self) -> M:
+        """The network on its device, its weights loaded on first use. Raises MissingWeights."""
+        if self.abstract:
+            return self._skeleton
+        need = self.needs
+        return self.residency.get(need.identity, self.device, need.size, self._load)
+
+    @cached_property
+    def _skeleton(self) -> M:
+        with torch.device("meta"):
+            network = self.build().eval().requires_grad_(False)
+        return network.to(self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return torch.float32 if self.guides else DTYPES[self.precision]
+
+    @cached_property
+    def needs(self) -> Weights:
+        """What the network needs, counted without its weights."""
+        parameters = sum(p.numel() for p in self._skeleton.parameters())
+        here = bool(self.files) and all(file.exists() for file in self.files)
+        size = parameters * self.dtype.itemsize
+        identity = f"{self.digest}/{self.dtype}"
+        return Weights(self.name, identity, parameters, size, here, self.download or None)
+
+    def weights(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+        """The weights under our names, as they are kept or in `dtype`. Raises MissingWeights saying how to get them."""
+        if not self.files:
+            raise MissingWeights(f"'{self.name}' has no weights yet")
+        return ours(self.layout, [self._read(file, dtype) for file in self.files])
+
+    def _read(self, file: Path, dtype: torch.dtype | None) -> dict[str, Tensor]:
+        if not file.exists():
+            get = f"; `nodegraph models get {self.name}` fetches it"
+            raise MissingWeights(
+                f"the weights of '{self.name}' are not on this machine: there is no {file}"
+                + ("" if self.layout == OURS else get)
+            )
+        found: dict[str, Tensor] = {}
+        for key, value in read_weights(file):
+            cancel_point()
+            found[key] = value if dtype is None else value.to(dtype)
+        return found
+
+    def _load(self) -> M:
+        with torch.device("meta"):
+            network = self.build()
+        network.load_state_dict(self.weights(self.dtype), assign=True)
+        return network.eval().requires_grad_(False)
+
+
+def parsed(kind: type[H], literal: Any, context: Context) -> H:
+    """A model by a catalogue name (`shapes/glide/base`), or of a folder with a `config.json`.
+
+    Raises ValueError for a name that is not known, or a model of another kind.
+    """
+    name = str(literal)
+    shipped = shipped_folder(name)
+    if shipped is not None:
+        return from_folder(kind, shipped, context, name)
+    part = find_part(name)
+    if part is not None and part.files:
+        return _published(kind, name, part, context)
+    folder = context.readable(name)
+    if not (folder / CONFIG_FILE).exists():
+        raise ValueError(
+            f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}"
+        )
+    return from_folder(kind, folder, context)
+
+
+def from_folder(kind: type[H], folder: Path, context: Context, name: str = "") -> H:
+    """The model in a folder of our own layout. Raises BadConfig."""
+    config = read_config(folder, kind.configuration)
+    where = context.device, context.precision, context.residency
+    return kind(
+        name or folder.name, config, weights_digest(folder), (folder / WEIGHTS_FILE,), *where
+    )
+
+
+def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
+    """A model of the catalogue, whether its files are here or not. Raises ValueError for another kind."""
+    config = published_config(part)
+    if not isinstance(config, kind.configuration):
+        raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
+    files = model_files(name, part)
+    digests = [
+        content_digest(file.kept) if file.kept else file.sha256 or f"absent:{name}"
+        for file in files
+    ]
+    paths = tuple(file.kept or file.place for file in files)
+    where = context.device, context.precision, context.residency
+    absent = sum(file.size for file in files if not file.kept)
+    return kind(name, config, _one_digest(digests), paths, *where, part.layout, absent)
+
+
+def _one_digest(digests: list[str]) -> str:
+    """The digest of a model of one file is the file's."""
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("|".join(digests).encode()).hexdigest()
+    )
+
+
+def port_type(kind: type[H], example: str, doc: str, describe: Any) -> PortType:
+    """The port of a kind of models."""
+    return PortType(
+        kind.__name__,
+        f"{doc}: a catalogue name such as {example}, or a folder.",
+        literal="name",
+        colour="#c084fc",
+        shape="diamond",
+        parse=lambda literal, context: parsed(kind, literal, context),
+        digest=lambda value: value.digest,
+        describe=describe,
+        weights=lambda value: value.needs,
+    )

@@ -1,0 +1,108 @@
+"""UNets on a wire."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nodegraph.errors import Mismatch
+from nodegraph.tensors import Recall
+from nodegraph.types import Context
+from nodes.diffusion.denoisers import DiffusionNetwork
+from nodes.diffusion.schedule import Schedule, schedule
+from nodes.models.handle import Model, parsed, port_type
+from nodes.networks import unet
+from nodes.networks.config import TextConfig, UNetConfig
+from nodes.networks.tokenizer import tokenize
+
+
+class UNet(Model[UNetConfig, unet.UNet]):
+    """A handle of a UNet."""
+
+    configuration: ClassVar[type] = UNetConfig
+
+    def build(self) -> unet.UNet:
+        return unet.UNet(self.config)
+
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
+
+    @cached_property
+    def trained(self) -> Schedule:
+        """The chain that the network was trained on."""
+        return schedule(self.config.trained.schedule, self.config.trained.train_steps)  # type: ignore[arg-type]
+
+    @cached_property
+    def diffusion(self) -> DiffusionNetwork:
+        """The network as the denoiser algebra sees it; one object for each handle, so that its calls are shared."""
+        config = self.config
+        return DiffusionNetwork(
+            call=self._call,
+            trained=self.trained,
+            sample_shape=(config.channels, config.image_size, config.image_size),
+            parametrisation=config.trained.parametrisation,
+            learned_variance=config.trained.learned_variance,
+            fixed_variance=config.trained.fixed_variance,
+            device=torch.device(self.device),
+            prepare=self._prepared,
+        )
+
+    def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What is the same at every step: tokens as the keys and values of each attention, labels as their embedding."""
+        ready = dict(conditions)
+        if (tokens := ready.pop("tokens", None)) is not None:
+            ready["context"] = self.module().projected(tokens)
+        if (labels := ready.pop("labels", None)) is not None:
+            ready["embedding"] = self._embedded(labels, ready.get("embedding"))
+        return ready
+
+    def _embedded(self, labels: Tensor, pooled: Tensor | None) -> Tensor:
+        """Labels [R] as [R, E], and the pooled text added where there is one."""
+        table = self.module().label_embedding
+        assert table is not None
+        return table(labels) if pooled is None else table(labels) + pooled
+
+    def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        network = self._on_shapes if self.abstract else self.module()
+        return network(x_t, t, **conditions)
+
+    @cached_property
+    def _on_shapes(self) -> Recall:
+        return Recall(self.module())
+
+    def text_config(self) -> TextConfig:
+        """Configuration of the text transformer. Raises Mismatch for a network without one."""
+        if self.config.text is None:
+            raise Mismatch(f"'{self.name}' has no text transformer of its own", port="model")
+        return self.config.text
+
+    def encode(self, text: str) -> tuple[Tensor, Tensor]:
+        """Pooled [1, E] and tokens [1, L, W] of a text."""
+        tokens = tokenize(self.text_config(), [text])
+        module = self.module()
+        assert module.text is not None
+        encoding = module.text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+        return encoding.pooled.float(), encoding.tokens.float()
+
+
+def parse_unet(literal: Any, context: Context) -> UNet:
+    """A UNet by a catalogue name (`shapes/glide/base`), or of a folder with a `config.json`."""
+    return parsed(UNet, literal, context)
+
+
+def _describe(value: UNet) -> str:
+    config = value.config
+    parts = [f"{config.image_size} px", config.trained.parametrisation, config.trained.schedule]
+    optional = {
+        "text": config.text,
+        f"{config.classes} classes": config.classes,
+        "low resolution": config.low_resolution,
+        "known pixels": config.known_pixels,
+    }
+    return f"{value.name}: {', '.join(parts + [name for name, there in optional.items() if there])}"
+
+
+UNET = port_type(UNet, "shapes/glide/base", "A UNet", _describe)

@@ -1,0 +1,108 @@
+"""Handles of models: every kind in our own layout and in the published ones, with and without weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nodegraph.context import RunContext
+from nodegraph.models import ModelFile
+from nodegraph.paths import Sandbox
+from nodes.checkpoints.openai import openai_key
+from nodes.checkpoints.weights import BadConfig, write_model
+from nodes.models import CLASSIFIER, CLIP, UNET, Classifier, Clip, MissingWeights, UNet
+from nodes.models.handle import parsed
+from nodes.networks.classifier import Classifier as ClassifierModule
+from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
+from nodes.networks.noised_clip import NoisedClip
+from nodes.networks.unet import UNet as UNetModule
+
+TRUNK = UNetConfig(16, 3, 32, (1, 2), 1, (2,), head_channels=16)
+CLIP_CONFIG = NoisedClipConfig(
+    16, 4, 24, 1000, "cosine", 20.0, 16, 6, 2, 8, 2, 2, 8, 2, words=("red", "blue", "circle")
+)
+KINDS = {
+    "UNet": (UNet, UNET, UNetModule, TRUNK),
+    "Classifier": (Classifier, CLASSIFIER, ClassifierModule, ClassifierConfig(TRUNK, 5)),
+    "Clip": (Clip, CLIP, NoisedClip, CLIP_CONFIG),
+}
+
+
+def context(folder: Path, **options) -> RunContext:
+    return RunContext(Sandbox((folder,), folder), **options)
+
+
+def random(network: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2, generator=generator)
+    return network
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_folder_is_a_model_of_its_kind(name: str, tmp_path: Path) -> None:
+    kind, port, network, config = KINDS[name]
+    module = random(network(config))
+    write_model(tmp_path / "mine", module, config, {})
+    model = parsed(kind, tmp_path / "mine", context(tmp_path))
+    assert (model.name, model.config, model.abstract) == ("mine", config, False)
+    assert model.needs.here and model.needs.parameters == sum(
+        p.numel() for p in module.parameters()
+    )
+    for key, value in model.module().state_dict().items():
+        torch.testing.assert_close(value, module.state_dict()[key], atol=2e-3, rtol=1e-3)
+    assert model.module() is model.module()
+    assert port.digest(model) == model.digest and len(model.digest) == 64
+    assert port.describe(model).startswith("mine: ")
+    for other in set(KINDS) - {name}:
+        with pytest.raises(BadConfig, match=f"this is a {name}, not a {other}"):
+            parsed(KINDS[other][0], tmp_path / "mine", context(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "parameters"),
+    [
+        (UNet, "openai/adm-64/diffusion", 295904454),
+        (Classifier, "openai/adm-64/classifier", 65438568),
+        (Clip, "openai/glide/clip", 86443776 + 71679488),
+    ],
+)
+def test_published_models_are_built_without_their_weights(
+    kind, name: str, parameters: int, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path))
+    model = parsed(kind, name, context(tmp_path, device="meta", abstract=True))
+    assert (model.needs.parameters, model.needs.here) == (parameters, False)
+    assert next(model.module().parameters()).is_meta
+    here = parsed(kind, name, context(tmp_path))
+    with pytest.raises(MissingWeights, match=f"models get {name}"):
+        here.module()
+    with pytest.raises(ValueError, match=f"is a {kind.__name__}, not a"):
+        parsed(next(k for k in (UNet, Clip) if k is not kind), name, context(tmp_path))
+
+
+def test_both_files_of_a_published_clip_are_one_model(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path))
+    model = parsed(Clip, "openai/glide/clip", context(tmp_path, device="meta", abstract=True))
+    for part, file in zip(("image", "text"), model.files, strict=True):
+        half = getattr(model.module(), part)
+        held = {openai_key(k, "clip"): torch.empty(0) for k in half.state_dict()}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(held, file)
+    again = parsed(Clip, "openai/glide/clip", context(tmp_path))
+    assert set(again.weights()) == set(model.module().state_dict())
+    assert again.digest != model.digest
+    assert ModelFile("openai/glide/clip", again.files[0].name, 0).kept == again.files[0]
+
+
+def test_a_clip_reads_a_closed_vocabulary() -> None:
+    clip = random(NoisedClip(CLIP_CONFIG)).eval().requires_grad_(False)
+    words = clip.texts(["a red circle", "A RED circle.", "a blue circle", "", "red " * 30])
+    assert words.shape == (5, 24)
+    torch.testing.assert_close(words[0], words[1])
+    assert float((words[0] * words[2]).sum()) < 0.9999
+    assert bool(words.isfinite().all())
+    half = NoisedClip(CLIP_CONFIG).bfloat16()
+    seen = half.images(torch.zeros(2, 3, 16, 16), torch.tensor([3, 900]))
+    assert seen.dtype == torch.float32
