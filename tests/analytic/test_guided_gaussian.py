@@ -61,14 +61,14 @@ def test_a_guide_turns_the_prior_into_the_posterior(name: str) -> None:
     mean, covariance = posterior()
     found = [
         run(SAMPLERS[name](guided, respace(CHAIN, steps), Start(Drawn(5), COUNT)))
-        for steps in (10, 300)
+        for steps in (10, 1000)
     ]
     errors = [
         max(float((x.mean(0) - mean).abs().max()), float((x.T.cov() - covariance).abs().max()))
         for x in found
     ]
-    assert errors[1] < 0.02
-    assert errors[1] < errors[0] + 0.005
+    assert errors[1] < 0.03
+    assert errors[1] < errors[0]
     assert float((mean - MEAN).abs().max()) > 0.3
 
 
@@ -89,10 +89,10 @@ def conditional() -> tuple[float, float]:
     return float(mean), float(COVARIANCE[1, 1] - slope * COVARIANCE[0, 1])
 
 
-def inpainted(inner, chain: Schedule, sampler=ancestral, count: int = COUNT) -> Tensor:
+def inpainted(inner: Leaf, chain: Schedule, sampler) -> Tensor:
     mask = torch.tensor([[1.0, 0.0]])
     masked = MaskInpainter(inner, torch.full((1, 2), KNOWN), mask)
-    return run(sampler(masked, chain, Start(Drawn(2), count)))
+    return run(sampler(masked, chain, Start(Drawn(2), COUNT)))
 
 
 def error(x: Tensor) -> float:
@@ -116,20 +116,23 @@ def told_network() -> Leaf:
 
 @pytest.mark.parametrize("name", ["ancestral", "ddim"])
 def test_a_network_that_is_told_completes_exactly(name: str) -> None:
-    assert error(inpainted(told_network(), respace(CHAIN, 100), SAMPLERS[name])) < 0.01
+    assert error(inpainted(told_network(), respace(CHAIN, 300), SAMPLERS[name])) < 0.02
 
 
 @pytest.mark.parametrize("name", ["ancestral", "ddim"])
 def test_resampling_makes_the_rest_agree_with_what_is_known(name: str) -> None:
-    inner, spaced = denoiser("eps", CHAIN), respace(CHAIN, 60)
+    """Imposing what is known is not enough; repeated walks of a fine schedule end at the exact conditional."""
+    inner, fine = denoiser("eps", CHAIN), respace(CHAIN, 250)
     found = [
-        error(inpainted(inner, with_resampling(spaced, 6, n), SAMPLERS[name])) for n in (1, 4, 16)
+        error(inpainted(inner, with_resampling(fine, 10, n), SAMPLERS[name])) for n in (1, 4, 20)
     ]
-    print(name, found)
+    assert found[0] > 0.08
+    assert found[1] < 0.7 * found[0]
+    assert found[2] < 0.03
 
 
 def test_jumps_alone_change_nothing_in_the_distribution() -> None:
-    walk = with_resampling(respace(CHAIN, 60), 10, 3)
+    walk = with_resampling(respace(CHAIN, 300), 30, 3)
     x = run(ancestral(denoiser("eps", CHAIN), walk, Start(Drawn(4), COUNT)))
     assert float((x.mean(0) - MEAN).abs().max()) < 0.03
     assert float((x.T.cov() - COVARIANCE).abs().max()) < 0.03
@@ -141,7 +144,7 @@ def test_a_start_from_the_data_gives_the_data() -> None:
     for timestep in (437, 500):
         bar = CHAIN.alphas_cumprod[timestep].float()
         x_t = bar.sqrt() * x0 + (1 - bar).sqrt() * torch.randn(COUNT, 2, generator=generator)
-        left = started_at(respace(CHAIN, 100), timestep)
+        left = started_at(respace(CHAIN, 300), timestep)
         assert left.timesteps[-1] == timestep
         torch.testing.assert_close(left.alphas_cumprod[-1], CHAIN.alphas_cumprod[timestep])
         x = run(ancestral(denoiser("eps", CHAIN), left, Start(Drawn(9), x_t=x_t)))
