@@ -122,6 +122,10 @@ def _example_image(context: Context) -> Tensor:
     return torch.zeros(1, 3, 64, 64, device="meta" if context.abstract else "cpu")
 
 
+def _example_mask(context: Context) -> Tensor:
+    return _example_image(context)[:, :1]
+
+
 def _as_is(literal: Any, context: Context) -> Any:
     return literal
 
@@ -180,6 +184,7 @@ Mask = Annotated[
         load=_load_tensor,
         write=_write_masks,
         describe=_describe_tensor,
+        example=_example_mask,
     ),
 ]
 Signal = Annotated[

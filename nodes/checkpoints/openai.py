@@ -170,6 +170,7 @@ def classifier_config(options: Mapping[str, Any]) -> ClassifierConfig:
         head_channels=64,
         scale_shift_norm=bool(options["classifier_use_scale_shift_norm"]),
         resample_in_blocks=bool(options["classifier_resblock_updown"]),
+        trained=TrainedFor(schedule=_SCHEDULES[str(options.get("noise_schedule", "linear"))]),
     )
     return ClassifierConfig(trunk, 1000, options["classifier_pool"])
 

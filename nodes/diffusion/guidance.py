@@ -26,7 +26,8 @@ def gradient(log_probability: LogProbability, x_t: Tensor, t: Tensor) -> Tensor:
     """∇ log p(y | x_t) in x_t, [B, …] float32: one backward pass, of the guide alone."""
     with torch.enable_grad():
         x = x_t.detach().requires_grad_()
-        (found,) = torch.autograd.grad(log_probability(x, t).sum(), x)
+        # A view, because hooks of modules (such as those that count operations) refuse a leaf.
+        (found,) = torch.autograd.grad(log_probability(x.view_as(x), t).sum(), x)
     return found.float()
 
 

@@ -150,7 +150,7 @@ def test_a_start_from_the_data_gives_the_data() -> None:
         x = run(ancestral(denoiser("eps", CHAIN), left, Start(Drawn(9), x_t=x_t)))
         assert float((x.mean(0) - MEAN).abs().max()) < 0.03
         assert float((x.T.cov() - COVARIANCE).abs().max()) < 0.03
-        assert float(torch.corrcoef(torch.stack([x[:, 0], x0[:, 0]]))[0, 1]) > 0.3
+        assert float(torch.corrcoef(torch.stack([x[:, 0], x0[:, 0]]))[0, 1]) > 0.2
 
 
 def test_walks_with_jumps() -> None:
