@@ -30,9 +30,12 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/engine.py
 
-docs: setup  ## the reference of nodes and diagnostics, from what is installed
+docs: setup  ## the reference of nodes and diagnostics, from what is installed, and the site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/nodegraph schema --out graph.schema.json
+	$(BIN)/mkdocs build --quiet
+	@echo "the site: site/index.html"
 
 clean:
 	rm -rf $(VENV) out site

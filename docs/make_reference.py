@@ -1,4 +1,7 @@
-"""Write docs/nodes.md and docs/diagnostics.md from what is installed."""
+"""Write docs/nodes.md and docs/diagnostics.md from what is installed, and the pages of the site that stand elsewhere.
+
+The start page is the README, and the benchmarks are those of `benchmarks/`; both copies are made for the site alone.
+"""
 
 from pathlib import Path
 
@@ -7,6 +10,14 @@ from nodegraph.codes import CODES
 from nodegraph.node import NodeSpec, Port
 
 DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+PLACES = {
+    "](docs/adr)": "](adr/0001-one-lane.md)",
+    "](docs)": "](nodes.md)",
+    "](docs/": "](",
+    "](benchmarks/README.md)": "](benchmarks.md)",
+}
+"""Links of the README, and where they lead on the site."""
 
 
 def nodes_page() -> str:
@@ -49,6 +60,17 @@ def diagnostics_page() -> str:
     return "\n".join(["# Diagnostics", "", "| code | name | meaning |", "|---|---|---|", *rows, ""])
 
 
+def start_page() -> str:
+    """The README, with its links as on the site."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for there, here in PLACES.items():
+        text = text.replace(there, here)
+    return text
+
+
 if __name__ == "__main__":
     (DOCS / "nodes.md").write_text(nodes_page(), encoding="utf-8")
     (DOCS / "diagnostics.md").write_text(diagnostics_page(), encoding="utf-8")
+    (DOCS / "index.md").write_text(start_page(), encoding="utf-8")
+    benchmarks = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(benchmarks, encoding="utf-8")

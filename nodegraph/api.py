@@ -4,19 +4,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.cache import Cache, Disk
 from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
-from nodegraph.errors import Diagnostic
+from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest
 from nodegraph.events import Completed, Event
-from nodegraph.execute import Engine
+from nodegraph.execute import Engine, needed
 from nodegraph.inputs import Request
+from nodegraph.keys import keys_of
 from nodegraph.paths import Sandbox, cache_folder
+from nodegraph.program import Constant, Many, Program
 from nodegraph.registry import Registry, installed
-from nodegraph.source import SourceText
+from nodegraph.residency import Residency
+from nodegraph.source import SourceText, read_source
+from nodegraph.threads import wait_quietly
 from nodegraph.types import Precision
 
 
@@ -37,23 +41,38 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How graphs are run: device, precision, output folder, cache, and what may be read beside the graph's folder."""
+    """How graphs are run: device (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`), precision, output folder, cache, and what may
+    be read beside the graph's folder."""
 
     device: str = "cpu"
     precision: Precision = "float32"
-    out: Path = Path("out")
+    out: str | Path = Path("out")
     cached: bool = True
     readable: tuple[Path, ...] = ()
 
 
 def make_engine(registry: Registry, source: SourceText, options: Options) -> Engine:
-    """An engine for a graph: it may read the graph's folder, the shipped graphs, and what the options name."""
+    """An engine for a graph: it may read the graph's folder, the shipped graphs, and what the options name.
+
+    Raises ValueError for a device that is not there.
+    """
     folder = source.folder or Path()
     shipped = tuple({path.parent for path in registry.graphs.values()})
-    sandbox = Sandbox((folder, *shipped, *options.readable), options.out)
-    context = RunContext(sandbox, folder, options.device, options.precision)
+    sandbox = Sandbox((folder, *shipped, *options.readable), Path(options.out))
+    device, residency = _device(options.device)
+    context = RunContext(sandbox, folder, device, options.precision, residency=residency)
     disk = Disk(cache_folder() / "results", registry) if options.cached else None
     return Engine(registry, context, Cache(disk=disk))
+
+
+def _device(wanted: str) -> tuple[str, Residency]:
+    """The device, and a keeper of models with its memory as the budget. The CPU's needs no torch, and has no budget."""
+    if wanted == "cpu":
+        return wanted, Residency()
+    from nodegraph.tensors import choose_device, memory_budgets
+
+    device = choose_device(wanted)
+    return device, Residency(memory_budgets(device))
 
 
 @dataclass(frozen=True)
@@ -63,7 +82,8 @@ class LoadedGraph:
     source: SourceText
     registry: Registry
     engine: Engine
-    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    _checked: set[str] = field(default_factory=set[str])
+    """What the shapes were checked for: all that may change them."""
 
     def __call__(self, preset: str | None = None, **inputs: Any) -> Result:
         """Run the graph. Raises GraphError with every fault, or NodeFailed."""
@@ -76,7 +96,11 @@ class LoadedGraph:
         self, preset: str | None = None, token: CancelToken | None = None, **inputs: Any
     ) -> Iterator[Event]:
         """Run the graph and watch it."""
-        program = self.compiled(Request({**self.defaults, **inputs}, preset)).checked()
+        program = self.compiled(Request(inputs, preset)).checked()
+        shaping = _shaping(program)
+        if shaping not in self._checked:
+            check_before_run(program, self.engine)
+            self._checked.add(shaping)
         yield from self.engine.run(program, token=token)
 
     def compiled(self, request: Request) -> Compiled:
@@ -84,12 +108,46 @@ class LoadedGraph:
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault of the graph, types and shapes."""
-        compiled = self.compiled(Request(self.defaults, whole=False))
+        compiled = self.compiled(Request(whole=False))
         if compiled.program is None:
             return compiled.diagnostics
         from nodegraph.shapes import check_shapes
 
         return (*compiled.diagnostics, *check_shapes(compiled.program, self.engine).diagnostics)
+
+
+def _shaping(program: Program) -> str:
+    """What may change the shapes of a program: its literals, but for texts, seeds and real numbers."""
+    literals = [
+        (step.name, port, _form(constant.value))
+        for step in program.steps
+        for port, source in step.inputs.items()
+        for constant in (source.entries if isinstance(source, Many) else (source,))
+        if isinstance(constant, Constant) and constant.type.name not in ("Text", "Seed", "float")
+    ]
+    return repr(literals)
+
+
+def _form(value: Any) -> object:
+    """A literal, or the shape of a value that Python gave."""
+    if isinstance(value, list):
+        return [_form(item) for item in cast("list[Any]", value)]
+    if isinstance(value, str | int | float | None):
+        return value
+    return type(value).__name__, getattr(value, "shape", None)
+
+
+def check_before_run(program: Program, engine: Engine) -> None:
+    """Run a program on shapes, unless there is nothing to run. Raises GraphError with every fault."""
+    keys = keys_of(program, engine.literals(), engine.policy)
+    hits = [engine.cache.where(key) is not None for key in keys]
+    if all(hits[i] for i in needed(program, tuple(program.outputs), lambda i: hits[i])):
+        return
+    from nodegraph.shapes import check_shapes
+
+    report = check_shapes(program, engine)
+    if report.diagnostics:
+        raise GraphError(report.diagnostics)
 
 
 @cache
@@ -99,23 +157,24 @@ def registry() -> Registry:
 
 
 def find_graph(name: str, known: Registry) -> SourceText:
-    """A graph by file or by the name of a shipped one. Raises GraphError if there is neither."""
-    from nodegraph.errors import GraphError, diagnostic, nearest
-    from nodegraph.source import read_source
-
+    """A graph by file, or by the name of a shipped one or of a composite. Raises GraphError if there is none."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return read_source(path)
-    if name in known.graphs:
-        return read_source(known.graphs[name])
-    hint = nearest(name, known.graphs)
-    raise GraphError(
-        [diagnostic("E005", f"'{name}' is neither a graph file nor a shipped graph", None, hint)]
-    )
+    shipped = {**known.composites, **known.graphs}
+    if name in shipped:
+        return read_source(shipped[name])
+    message = f"'{name}' is neither a graph file nor a shipped graph"
+    hint = nearest(name, [*map(str, Path().glob("*.y*ml")), *shipped])
+    raise GraphError([diagnostic("E005", message, Span(name, 1, 1, 1, 1), hint)])
 
 
 def load(graph: str | Path, **options: Any) -> LoadedGraph:
-    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached."""
+    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached.
+
+    Where torch is not imported yet, its threads will sleep while they wait (`nodegraph.threads`), as in the command line.
+    """
+    wait_quietly()
     known = registry()
     source = find_graph(str(graph), known)
     return LoadedGraph(source, known, make_engine(known, source, Options(**options)))

@@ -5,17 +5,22 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from nodegraph.keys import Key, Library
 from nodegraph.types import TypeRef
 
 META = "entry.json"
+PARTIAL = "partial"
+ABANDONED = 3600.0
+"""Seconds after which a partial entry is taken for what a killed process left."""
 PLAIN = ("str", "int", "float", "bool", "Text", "Seed")
 Where = Literal["memory", "disk"]
 
@@ -57,18 +62,32 @@ class Memory:
                 self._size -= self._held.popitem(last=False)[1][1]
 
 
-def _bytes(value: Any) -> int:
-    return int(getattr(value, "nbytes", 64))
+def _bytes(value: Any, depth: int = 3) -> int:
+    """About how much a value holds: tensors and arrays by their size, also inside lists and dataclasses."""
+    size = getattr(value, "nbytes", None)
+    if size is not None:
+        return int(size)
+    parts: list[Any] = []
+    if depth and isinstance(value, list | tuple):
+        parts = list(cast("tuple[Any, ...]", value))
+    elif depth and is_dataclass(value):
+        parts = [getattr(value, field.name) for field in fields(value)]
+    return sum((_bytes(part, depth - 1) for part in parts), 64)
 
 
 @dataclass(slots=True)
 class Disk:
-    """Results in folders named by their keys. An entry is made beside and renamed into place, and verified when read."""
+    """Results in folders named by their keys. An entry is made beside and renamed into place, and verified when read.
+
+    Bounded by `limit` in bytes: what was not used for longest goes, with the first result that a process keeps, and
+    whenever it has kept an eighth of the limit more. Several processes may share the folder.
+    """
 
     folder: Path
     library: Library
     limit: int = 4 * 2**30
-    _written: int = 0
+    _unchecked: int | None = None
+    """Bytes kept since the size of the whole was looked at; None before the first time."""
 
     def path(self, key: Key) -> Path:
         """Folder of an entry."""
@@ -89,24 +108,46 @@ class Disk:
         return ref.name in PLAIN if port is None or port.dump is None else port.load is not None
 
     def put(self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef]) -> None:
-        """Keep the outputs of a step, if the disk lets us: a cache that cannot be written is no fault of the graph."""
+        """Keep the outputs of a step, if they and the disk let us: what cannot be kept is no fault of the graph."""
         target = self.path(key)
-        if target.exists():
+        if key in self:
             return
-        partial = self.folder / "partial" / secrets.token_hex(8)
+        partial = self._beside()
         try:
             partial.mkdir(parents=True)
             for number, (value, ref) in enumerate(zip(outputs, types, strict=True)):
                 self._dump(value, ref, partial / str(number))
             self._seal(partial)
+            size = _size(partial)
+            if key not in self:
+                self._remove(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.rename(target)
-        except OSError:
+        except (OSError, TypeError, ValueError):
             shutil.rmtree(partial, ignore_errors=True)
             return
-        self._written += sum(f.stat().st_size for f in target.rglob("*") if f.is_file())
-        if self._written > self.limit // 8:
-            self._written = 0
+        self._account(size)
+
+    def _beside(self) -> Path:
+        """A new name for what is not whole: being made, or being removed."""
+        return self.folder / PARTIAL / secrets.token_hex(8)
+
+    def _remove(self, entry: Path) -> None:
+        """Take an entry out at once, and then delete it: a kill in between leaves no half of it in its place."""
+        aside = self._beside()
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            entry.rename(aside)
+        except OSError:
+            return
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _account(self, size: int) -> None:
+        """Count what was kept, and look at the whole when it is time."""
+        first = self._unchecked is None
+        self._unchecked = size + (self._unchecked or 0)
+        if first or self._unchecked > self.limit // 8:
+            self._unchecked = 0
             self.trim()
 
     def _dump(self, value: Any, ref: TypeRef, folder: Path) -> None:
@@ -123,12 +164,7 @@ class Disk:
     def _seal(self, folder: Path) -> None:
         files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         digests = {p.relative_to(folder).as_posix(): _digest(p) for p in files}
-        folders = [
-            p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_dir()
-        ]
-        (folder / META).write_text(
-            json.dumps({"files": digests, "folders": folders}), encoding="utf-8"
-        )
+        (folder / META).write_text(json.dumps({"files": digests}), encoding="utf-8")
 
     def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Any, ...] | None:
         """The outputs of a step, or None; an entry that is damaged is removed."""
@@ -139,10 +175,8 @@ class Disk:
                 raise ValueError("damaged")
             found = tuple(self._load(ref, folder / str(number)) for number, ref in enumerate(types))
             os.utime(folder / META)
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError):
-            shutil.rmtree(folder, ignore_errors=True)
+            self._remove(folder)
             return None
         return found
 
@@ -157,23 +191,54 @@ class Disk:
 
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+        return _size(self.folder)
 
     def trim(self) -> None:
-        """Remove the entries that were not used for longest, until what is left fits the limit."""
-        entries = sorted(self.folder.glob("??/*/" + META), key=lambda p: p.stat().st_mtime)
+        """Remove what killed processes left, and the entries not used for longest, until the rest fits the limit."""
+        self._sweep()
         total = self.size()
-        for meta in entries:
+        if total <= self.limit:
+            return
+        entries = [
+            (used, meta.parent)
+            for meta in self.folder.glob("??/*/" + META)
+            if (used := _time(meta))
+        ]
+        for _, entry in sorted(entries):
+            total -= _size(entry)
+            self._remove(entry)
             if total <= self.limit:
                 return
-            total -= sum(p.stat().st_size for p in meta.parent.rglob("*") if p.is_file())
-            shutil.rmtree(meta.parent, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what has been partial for so long that nobody is making it any more."""
+        for path in (self.folder / PARTIAL).glob("*"):
+            if 0 < _time(path) < time.time() - ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
 
     def clear(self) -> int:
         """Remove everything; returns the bytes that were freed."""
         freed = self.size()
         shutil.rmtree(self.folder, ignore_errors=True)
         return freed
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below a folder; those that another process removes meanwhile do not count."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).stat().st_size
+    return total
+
+
+def _time(path: Path) -> float:
+    """When a file or folder was last written; 0 if it is not there any more."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _digest(path: Path) -> str:

@@ -21,6 +21,7 @@ CODES: dict[str, tuple[str, str]] = {
     "E110": ("unknown-input", "The graph has no input of that name."),
     "E111": ("no-outputs", "A graph must say what comes out."),
     "E112": ("bad-name", "A name that `$name` cannot refer to."),
+    "E113": ("outside-folder", "`type:` names a graph file outside the folder of the graph."),
     "E201": ("unknown-port", "The node type has no input of that name."),
     "E202": ("unknown-type", "No node type, or no port type, of that name is installed."),
     "E203": ("unknown-output", "The node has no output of that name."),

@@ -9,7 +9,8 @@ from nodegraph.errors import Diagnostic, GraphError, nearest, place
 from nodegraph.graph import Graph, GraphNode, Ref, Value, read_graph
 from nodegraph.inputs import Inputs, Request
 from nodegraph.node import NodeSpec, Port
-from nodegraph.order import cycle_among, in_order
+from nodegraph.order import cycles_among, in_order
+from nodegraph.paths import Outside
 from nodegraph.program import Constant, Program, Step, Wire
 from nodegraph.references import Found, References, references
 from nodegraph.registry import Registry
@@ -59,10 +60,17 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     outputs = compiler.unfold(graph, source, scope, "")
     if not faults.errors:
         _warn_of_unused(graph, registry, faults)
-    diagnostics = tuple(sorted(faults.found, key=place))
+    diagnostics = tuple(sorted(_meant(faults.found), key=place))
     if faults.errors:
         return Compiled(None, diagnostics, graph)
     return Compiled(_program(source, graph, compiler, scope, outputs), diagnostics, graph)
+
+
+def _meant(found: list[Diagnostic]) -> list[Diagnostic]:
+    """The faults, without those of things that stand behind a syntax error: what was not read is not missing."""
+    if not any(fault.code == "E001" for fault in found):
+        return found
+    return [fault for fault in found if fault.code not in ("E204", "E205")]
 
 
 Outputs = dict[str, Found]
@@ -102,26 +110,35 @@ class _Compiler:
 
     def unfold(self, graph: Graph, source: SourceText, scope: Scope, prefix: str) -> Outputs:
         """Append the steps of a graph under a prefix, and return its outputs."""
-        self.sources[Path(source.name).name] = source.text
+        self.sources[source.key] = source.text
         self.stack.append(source.identity)
         waits = {n: references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
         order = in_order(waits)
-        if len(order) < len(waits):
-            self.cycle(graph, waits)
         for name in order:
             scope[name] = self.node(graph.nodes[name], source, scope, prefix + name)
-        for name in graph.nodes.keys() - set(order):
-            scope[name] = FAILED
+        if len(order) < len(waits):
+            self.knotted(graph, source, scope, waits, set(order))
         outputs = {n: self.output(value, scope) for n, value in graph.outputs.items()}
         self.stack.pop()
         return {n: found for n, found in outputs.items() if found is not None}
 
-    def cycle(self, graph: Graph, waits: Mapping[str, set[str]]) -> None:
-        path = cycle_among(waits)
-        message = "nodes wait for each other: " + " → ".join([*path, path[0]])
-        self.faults.add(
-            "E106", message, graph.nodes[path[0]].span, "cut one of these wires", path[0]
-        )
+    def knotted(
+        self,
+        graph: Graph,
+        source: SourceText,
+        scope: Scope,
+        waits: Mapping[str, set[str]],
+        ordered: set[str],
+    ) -> None:
+        """Report every cycle, and what else is wrong with the nodes on it and behind it."""
+        for path in cycles_among(waits):
+            message = "nodes wait for each other: " + " → ".join([*path, path[0]])
+            span = graph.nodes[path[0]].span
+            self.faults.add("E106", message, span, "cut one of these wires", path[0])
+        rest = [name for name in graph.nodes if name not in ordered]
+        scope.update(dict.fromkeys(rest, FAILED))
+        for name in rest:
+            self.node(graph.nodes[name], source, scope, name)
 
     def output(self, value: Value, scope: Scope) -> Found | None:
         if not isinstance(value, Ref):
@@ -133,7 +150,8 @@ class _Compiler:
         if node.type.endswith((".yaml", ".yml")):
             return self.subgraph(site, self.beside(node, source), path)
         if node.type in self.registry.composites:
-            return self.subgraph(site, from_file(self.registry.composites[node.type]), path)
+            inner = replace(from_file(self.registry.composites[node.type]), place=node.type)
+            return self.subgraph(site, inner, path)
         spec = self.registry.nodes.get(node.type)
         if spec is None:
             hint = nearest(node.type, [*self.registry.nodes, *self.registry.composites])
@@ -146,10 +164,13 @@ class _Compiler:
         """The subgraph file that a type names."""
         try:
             return source.beside(node.type)
+        except Outside as error:
+            hint = "keep it in the folder of the graph that is run, or below"
+            self.faults.add("E113", str(error), node.type_span, hint, node.name)
         except (OSError, UnicodeDecodeError):
             message = f"there is no graph file '{node.type}' beside {Path(source.name).name}"
             self.faults.add("E107", message, node.type_span, None, node.name)
-            return None
+        return None
 
     def subgraph(self, site: Site, inner: SourceText | None, path: str) -> Bound:
         graph = None if inner is None else self.read(site.node, inner)

@@ -1,5 +1,6 @@
 """The context of a run: folders, device, precision, and the keeper of loaded models."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from nodegraph.types import Precision
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run gives to its literals. `within` moves it to the folder of another graph file."""
+    """What a run gives to its literals. `within` moves it to the folder of another graph file.
+
+    `provenance`: the text chunks of the pictures that the run writes.
+    """
 
     sandbox: Sandbox
     folder: Path = field(default_factory=Path)
@@ -18,6 +22,7 @@ class RunContext:
     precision: Precision = "float32"
     abstract: bool = False
     residency: Residency = field(default_factory=Residency)
+    provenance: Callable[[], Mapping[str, str]] = dict[str, str]
 
     def within(self, folder: Path | None) -> "RunContext":
         """The context for literals of a file in `folder`."""

@@ -128,7 +128,7 @@ def _receive(
     _room(partial, done, total)
     with partial.open("ab" if done else "wb") as file:
         progress(done, total)
-        while chunk := response.read(CHUNK):
+        while chunk := response.read1(CHUNK):
             _append(file, chunk, partial)
             done += len(chunk)
             progress(done, total)

@@ -71,7 +71,8 @@ class GraphError(Exception):
     """A graph that cannot run; holds every fault that was found, not only the first."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__("\n".join(str(d) for d in diagnostics))
+        hints = (f"\n  hint: {d.hint}" if d.hint else "" for d in diagnostics)
+        super().__init__("\n".join(f"{d}{h}" for d, h in zip(diagnostics, hints, strict=True)))
         self.diagnostics = tuple(diagnostics)
 
 

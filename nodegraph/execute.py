@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 from nodegraph.cache import Cache
@@ -16,9 +17,11 @@ from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
-from nodegraph.keys import Key, Library, Literals, keys_of, wires
+from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, wires
 from nodegraph.node import Progress
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
+from nodegraph.provenance import provenance
+from nodegraph.types import TypeRef
 
 Outputs = tuple[Any, ...]
 
@@ -46,8 +49,14 @@ class Engine:
         token: CancelToken | None = None,
     ) -> Iterator[Event]:
         """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
-        run = _Run(self, program, self.literals(), token or CancelToken())
+        context = replace(self.context, provenance=partial(self.provenance, program))
+        run = _Run(self, program, Literals(self.library, context), token or CancelToken())
         return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))
+
+    def provenance(self, program: Program) -> dict[str, str]:
+        """The text chunks of the program's pictures: what it is, and the digests of the models that it names."""
+        context, models = self.context, model_digests(program, self.literals())
+        return provenance(program, models, context.device, context.precision)
 
 
 def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:
@@ -183,11 +192,17 @@ class _Run:
         return list(_flat(self, source))
 
     def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
-        types = {port.name: port.type.name for port in step.spec.inputs}
+        types = {port.name: port.type for port in step.spec.inputs}
         return {name: self.describe(types[name], value) for name, value in inputs.items()}
 
-    def describe(self, type_name: str, value: Any) -> str:
-        port = self.engine.library.port_type(type_name)
+    def describe(self, ref: TypeRef, value: Any) -> str:
+        """One line about a value on a port; of a list, about its first items."""
+        if ref.name == "list" and isinstance(value, list):
+            items = cast("list[Any]", value)
+            shown = [self.describe(ref.args[0], item) for item in items[:4]]
+            rest = ["…"] if len(items) > 4 else []
+            return f"[{', '.join(shown + rest)}]"
+        port = self.engine.library.port_type(ref.name)
         if port is not None and port.describe is not None:
             return port.describe(value)
         text = repr(value)

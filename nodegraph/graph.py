@@ -49,6 +49,7 @@ class GraphInput:
     name: str
     type: str
     span: Span
+    type_span: Span
     default: Literal | Listing | None = None
     low: float | None = None
     high: float | None = None
@@ -138,9 +139,10 @@ class _GraphReader:
             return None
         self.known_keys(tree, TOP_KEYS, "a graph")
         self.version(tree)
-        inputs = {e.key: self.input(e) for e in self.section(tree, "inputs")}
-        nodes = {e.key: self.node(e) for e in self.section(tree, "nodes")}
-        self.names_once(tree)
+        declared, named = self.section(tree, "inputs"), self.section(tree, "nodes")
+        inputs = {e.key: self.input(e) for e in declared}
+        nodes = {e.key: self.node(e) for e in named}
+        self.names_once({e.key for e in declared}, named)
         outputs = {
             e.key: v for e in self.section(tree, "outputs") if (v := self.output(e)) is not None
         }
@@ -190,7 +192,7 @@ class _GraphReader:
             return ()
         if isinstance(found, Table):
             return found.entries
-        self.fault("E103", f"'{key}' must be a mapping", found.span)
+        self.fault("E103", f"'{key}' must be a mapping", found.span, f"write: {key}: {{name: …}}")
         return ()
 
     def text_of(self, tree: Table, key: str) -> str:
@@ -202,9 +204,8 @@ class _GraphReader:
             hint = "use letters, digits and '_', not starting with a digit"
             self.fault("E112", f"'{entry.key}' is not a name", entry.span, hint)
 
-    def names_once(self, tree: Table) -> None:
-        inputs = {entry.key for entry in self.section(tree, "inputs")}
-        for entry in self.section(tree, "nodes"):
+    def names_once(self, inputs: set[str], nodes: tuple[Entry, ...]) -> None:
+        for entry in nodes:
             if entry.key in inputs:
                 message = f"'{entry.key}' is an input and a node; they share one namespace"
                 self.fault("E104", message, entry.span, "rename one of them", entry.key)
@@ -230,6 +231,7 @@ class _GraphReader:
         return GraphInput(
             entry.key,
             kind.value,
+            entry.span,
             kind.span,
             self.constant(default),
             self.number(table, "min"),
@@ -286,7 +288,8 @@ class _GraphReader:
             return None
         kind = entry.value.get("type")
         if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
-            self.fault("E103", f"node '{entry.key}' needs a type", entry.span, None, entry.key)
+            hint = "`nodegraph nodes` lists them"
+            self.fault("E103", f"node '{entry.key}' needs a type", entry.span, hint, entry.key)
             return None
         inputs: dict[str, Value] = {}
         keys: dict[str, Span] = {}
@@ -311,9 +314,11 @@ class _GraphReader:
         value = value_of(entry.value)
         if isinstance(value, Ref):
             return value
-        self.fault(
-            "E103", f"output '{entry.key}' must refer to a node", entry.value.span, "write: $node"
+        name = (
+            value.value if isinstance(value, Literal) and isinstance(value.value, str) else "node"
         )
+        message = f"output '{entry.key}' must refer to a node"
+        self.fault("E103", message, entry.value.span, f"write: ${name}")
         return None
 
     def presets(self, tree: Table) -> dict[str, dict[str, Value]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.errors import Span, nearest
 from nodegraph.graph import Graph, GraphInput, Value
@@ -34,13 +34,15 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults."""
+    """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults.
+
+    `texts` are values as from a command line, read by the types of their inputs; they win over `inputs`.
+    """
 
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     preset: str | None = None
     whole: bool = True
-    from_text: bool = False
-    """Values are texts, as from a command line, read by the types of their inputs."""
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,24 @@ class Inputs:
     def root(self, graph: Graph, folder: Path | None, request: Request) -> Scope:
         """The scope of the graph that was asked for: given values, else the preset's, else defaults."""
         preset = self.preset(graph, request.preset)
-        for name in request.inputs:
+        self.check_presets(graph)
+        for name in (*request.inputs, *request.texts):
             if name not in graph.inputs:
                 self.faults.add(
                     "E110", f"the graph has no input '{name}'", None, nearest(name, graph.inputs)
                 )
         return {n: self.root_input(i, folder, request, preset) for n, i in graph.inputs.items()}
 
+    def check_presets(self, graph: Graph) -> None:
+        """Every preset, whether it is asked for or not."""
+        for key, value in (pair for values in graph.presets.values() for pair in values.items()):
+            if key not in graph.inputs:
+                message = f"the graph has no input '{key}'"
+                self.faults.add("E110", message, value.span, nearest(key, graph.inputs))
+            elif (ref := self.declared_type(graph.inputs[key])) is not None:
+                self.check_written(graph.inputs[key], ref, value)
+
     def preset(self, graph: Graph, name: str | None) -> Mapping[str, Value]:
-        for values in graph.presets.values():
-            for key, value in values.items():
-                if key not in graph.inputs:
-                    self.faults.add(
-                        "E110",
-                        f"the graph has no input '{key}'",
-                        value.span,
-                        nearest(key, graph.inputs),
-                    )
         if name is None:
             return {}
         if name not in graph.presets:
@@ -91,9 +94,13 @@ class Inputs:
         ref = self.declared_type(declared)
         if ref is None:
             return FAILED
-        self.check_default(declared, ref)
+        if declared.default is not None:
+            self.check_written(declared, ref, declared.default)
+        if declared.name in request.texts:
+            value = from_text(request.texts[declared.name], ref, self.registry.ports)
+            return self.constant(declared, ref, value, None, Path())
         if declared.name in request.inputs:
-            return self.given(declared, ref, request.inputs[declared.name], request.from_text)
+            return self.given(declared, ref, request.inputs[declared.name])
         written = preset.get(declared.name) or declared.default
         if written is not None:
             return self.constant(declared, ref, plain(written), written.span, folder)
@@ -109,32 +116,26 @@ class Inputs:
         try:
             ref = parse_type(declared.type)
         except ValueError as error:
-            self.faults.add("E202", str(error), declared.span)
+            self.faults.add("E202", str(error), declared.type_span)
             return None
         known = {*self.registry.ports, "str", "int", "float", "bool", "list", "*"}
         for name in names_in(ref):
             if name not in known:
-                self.faults.add(
-                    "E202", f"there is no port type '{name}'", declared.span, nearest(name, known)
-                )
+                message = f"there is no port type '{name}'"
+                self.faults.add("E202", message, declared.type_span, nearest(name, known))
                 return None
         return ref
 
-    def check_default(self, declared: GraphInput, ref: TypeRef) -> None:
-        if declared.default is not None and plain(declared.default) is not None:
+    def check_written(self, declared: GraphInput, ref: TypeRef, written: Value) -> None:
+        """Whether a default, or the value of a preset, fits its input."""
+        if plain(written) is not None:
             owner = f"input '{declared.name}': "
-            self.faults.literal(
-                plain(declared.default),
-                slot_of(declared, ref),
-                declared.default.span,
-                None,
-                owner,
-            )
+            self.faults.literal(plain(written), slot_of(declared, ref), written.span, None, owner)
 
-    def given(self, declared: GraphInput, ref: TypeRef, value: Any, text: bool) -> Bound:
-        if text:
-            value = from_text(value, ref, self.registry.ports)
-        elif not isinstance(value, str | int | float | bool | list | None):
+    def given(self, declared: GraphInput, ref: TypeRef, value: Any) -> Bound:
+        """A value from Python: a literal such as a file would hold, or the value itself."""
+        items = cast("list[Any]", value) if isinstance(value, list) else [value]
+        if not all(isinstance(item, str | int | float | bool | list | None) for item in items):
             return Bound({"": (Constant(value, ref, None), ref)})
         return self.constant(declared, ref, value, None, Path())
 

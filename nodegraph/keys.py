@@ -41,6 +41,8 @@ class Literals:
 
     def value(self, constant: Constant) -> Any:
         """The value of a literal: what its port type makes of it."""
+        if isinstance(constant.value, list):
+            return [self.value(item) for item in items_of(constant)]
         found = self._read(constant)
         return constant.value if found is None else found[0]
 
@@ -65,12 +67,20 @@ class Literals:
     def identity(self, constant: Constant) -> bytes:
         """What a literal contributes to a key: the digest of its content where the type has one, else its text."""
         value = constant.value
+        if isinstance(value, list):
+            return b"\2".join((b"list", *map(self.identity, items_of(constant))))
         found = self._read(constant)
         if found is not None and found[1].digest is not None:
             return found[1].digest(found[0]).encode()
-        if isinstance(value, str | int | float | bool | list | None):
-            return repr(cast(object, value)).encode()
+        if isinstance(value, str | int | float | bool | None):
+            return repr(value).encode()
         return self._given(constant).encode() or secrets.token_bytes(SIZE)
+
+    def names_model(self, constant: Constant) -> bool:
+        """Whether a literal is a model, by the type that reads it."""
+        found = self._read(constant)
+        port = self.library.port_type(constant.type.name) if found is None else found[1]
+        return port is not None and port.literal == "name" and port.digest is not None
 
     def _given(self, constant: Constant) -> str:
         """The digest of a value that was given as it is, where its type has one."""
@@ -91,6 +101,13 @@ def _first_reading(
     last = readers[-1]
     assert last.parse is not None
     return last.parse(literal, context), last
+
+
+def items_of(constant: Constant) -> list[Constant]:
+    """The items of a literal list, each as a literal of its own."""
+    kind = constant.type.args[0] if constant.type.name == "list" else constant.type
+    values = cast("list[Any]", constant.value)
+    return [Constant(value, kind, constant.span, constant.folder) for value in values]
 
 
 def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
@@ -124,6 +141,18 @@ def source_identity(source: Source, keys: list[Key], literals: Literals) -> byte
     if isinstance(source, Constant):
         return literals.identity(source)
     return b"\1".join(source_identity(entry, keys, literals) for entry in source.entries)
+
+
+def model_digests(program: Program, literals: Literals) -> dict[str, str]:
+    """Digests of the models that a program names; a model in a folder goes by the folder's name."""
+    found: dict[str, str] = {}
+    for step in program.steps:
+        for source in step.inputs.values():
+            if isinstance(source, Constant) and literals.names_model(source):
+                path = Path(str(source.value))
+                name = path.name if path.is_absolute() else str(source.value)
+                found[name] = literals.identity(source).decode()
+    return found
 
 
 def wires(sources: Mapping[str, Source]) -> list[Wire]:

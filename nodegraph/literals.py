@@ -10,6 +10,14 @@ from nodegraph.scalars import plain
 from nodegraph.types import Range, TypeRef
 
 _WANTED = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_WRITTEN = {
+    "text": "a text",
+    "path": "the path of a file",
+    "name": "a name",
+    "number": "a number",
+    "flag": "true or false",
+    "none": "a wire",
+}
 _KIND = {"text": "str", "path": "str", "name": "str", "number": "float", "flag": "bool"}
 
 
@@ -41,7 +49,7 @@ def coerced(value: Any, slot: Slot, ports: Mapping[str, PortFacts]) -> Any:
 
 def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     if ref.name == "|":
-        return _first(value, ref, ports)
+        return _coerced(value, member_for(value, ref, ports), ports)
     if ref.name == "list":
         items = cast("list[Any]", value) if isinstance(value, list) else [value]
         return [_coerced(item, ref.args[0], ports) for item in items]
@@ -52,25 +60,32 @@ def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     return _plain(value, ref, ports)
 
 
-def _first(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
+def member_for(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> TypeRef:
+    """The member of a union that reads a value; any other type is itself. Raises BadLiteral where none does."""
+    if ref.name != "|":
+        return ref
     members = sorted(ref.args, key=lambda m: m.name == "list")
     for member in members:
         try:
-            return _coerced(value, member, ports)
+            _coerced(value, member, ports)
         except BadLiteral:
             continue
+        return member
     wanted = " or ".join(_wanted(m, ports) for m in members)
-    raise BadLiteral("E208", f"{value!r} is not {wanted}")
+    raise BadLiteral("E208", f"{_shown(value)} is not {wanted}")
 
 
 def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     facts = ports.get(ref.name)
-    kind = ref.name if facts is None else _KIND.get(facts.literal, "none")
+    kind = _kind(ref, facts)
+    if ref.variable:
+        message = f"{_shown(value)} cannot stand here: this input takes its type from a wire"
+        raise BadLiteral("E208", message, "wire a node's output: $node")
     if kind == "none":
         raise BadLiteral(
             "E208",
-            f"{value!r} cannot be read as {ref}; it needs a wire",
-            f"wire an output of type {ref}",
+            f"{_shown(value)} cannot be read as {ref}; it needs a wire",
+            f"wire an output of type {ref}: $node",
         )
     if kind == "str" and isinstance(value, str):
         return value
@@ -80,6 +95,20 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         return _number(value, kind, facts is not None)
     hint = "quote it, to make it a text" if kind == "str" and value is not None else None
     raise BadLiteral("E208", f"{_shown(value)} is not {_wanted(ref, ports)}", hint)
+
+
+def _kind(ref: TypeRef, facts: PortFacts | None) -> str:
+    """The plain type that a literal of a type is written as; `none` where there is no literal of it."""
+    if facts is None:
+        return ref.name if ref.name in _WANTED else "none"
+    return _KIND.get(facts.literal, "none")
+
+
+def accepts_literals(ref: TypeRef, ports: Mapping[str, PortFacts]) -> bool:
+    """Whether a value of a type can be written in a file."""
+    if ref.name in ("list", "|"):
+        return any(accepts_literals(member, ports) for member in ref.args)
+    return _kind(ref, ports.get(ref.name)) != "none"
 
 
 def _number(value: float, kind: str, domain: bool) -> Any:
@@ -92,17 +121,20 @@ def _wanted(ref: TypeRef, ports: Mapping[str, PortFacts]) -> str:
     if ref.name == "list":
         return f"a list of {ref.args[0]}"
     facts = ports.get(ref.name)
-    return _WANTED.get(ref.name, f"{ref} ({facts.literal})" if facts else str(ref))
+    return _WANTED.get(ref.name) or (f"{_WRITTEN[facts.literal]} ({ref})" if facts else str(ref))
 
 
 def _shown(value: Any) -> str:
-    return "an empty value" if value is None else repr(value)
+    """A value as a graph file would say it."""
+    if value is None:
+        return "an empty value"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _within(value: Any, slot: Slot) -> None:
     if slot.menu is not None and value not in slot.menu:
         offered = ", ".join(str(m) for m in slot.menu)
-        raise BadLiteral("E207", f"{value!r} is not on offer", f"there are: {offered}")
+        raise BadLiteral("E207", f"{_shown(value)} is not on offer", f"there are: {offered}")
     bounds = slot.range
     if bounds is None or not isinstance(value, int | float) or isinstance(value, bool):
         return
@@ -125,10 +157,24 @@ def _unit(bounds: Range) -> str:
 
 def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     """A value given as text (on the command line) for a declared type: a `Text` stays what it is, `$5` too."""
-    facts = ports.get(ref.name)
-    kind = ref.name if facts is None else _KIND.get(facts.literal, "none")
-    if kind == "str":
+    if _kind(ref, ports.get(ref.name)) == "str":
         return text
-    if ref.name in ("list", "|") and "," in text:
-        return [plain(part.strip()) for part in text.strip("[] ").split(",")]
+    if ref.name == "|":
+        return _any_from_text(text, ref, ports)
+    if ref.name == "list":
+        bare = text.strip()
+        inside = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
+        parts = inside.split(",") if inside.strip() else []
+        return [from_text(part.strip(), ref.args[0], ports) for part in parts]
     return plain(text)
+
+
+def _any_from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
+    """What the first member of a union makes of a text that it can use; a text, if none does."""
+    for member in sorted(ref.args, key=lambda m: (m.name == "list", m.name == "str")):
+        found = from_text(text, member, ports)
+        try:
+            return _coerced(found, member, ports)
+        except BadLiteral:
+            continue
+    return text

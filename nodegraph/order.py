@@ -24,19 +24,19 @@ def in_order(waits: Mapping[str, set[str]]) -> list[str]:
     return order
 
 
-def cycle_among(waits: Mapping[str, set[str]]) -> list[str]:
-    """A shortest cycle, in the direction of the wires."""
+def cycles_among(waits: Mapping[str, set[str]]) -> list[list[str]]:
+    """A shortest cycle of each knot of nodes that wait for each other, in the direction of the wires."""
     import networkx
 
     nx: Any = networkx
-
     graph = nx.DiGraph((needed, name) for name, before in waits.items() for needed in before)
-    component = max(nx.strongly_connected_components(graph), key=len)
-    start = min(name for name in component)
-    paths = (
-        nx.shortest_path(graph, follower, start)
-        for follower in graph.successors(start)
-        if follower in component and nx.has_path(graph, follower, start)
-    )
-    path = min(paths, key=len)
-    return [start, *path[:-1]]
+    knots = nx.strongly_connected_components(graph)
+    cycles = [_cycle_in(nx, graph.subgraph(knot)) for knot in knots]
+    return sorted(cycle for cycle in cycles if cycle)
+
+
+def _cycle_in(nx: Any, knot: Any) -> list[str]:
+    """A shortest cycle through the first node; empty for a node that does not wait for itself."""
+    start = min(knot)
+    paths = [nx.shortest_path(knot, follower, start) for follower in knot.successors(start)]
+    return [start, *min(paths, key=len)[:-1]] if paths else []

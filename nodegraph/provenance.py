@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,20 @@ class NoProvenance(ValueError):
     """A picture that does not say how it was made."""
 
 
-def provenance(program: Program, models: Mapping[str, str]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a picture says of itself: its graph, the inputs, digests of the models by name, precision and kind of device."""
+
+    source: SourceText
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    precision: str | None = None
+    device: str | None = None
+
+
+def provenance(
+    program: Program, models: Mapping[str, str], device: str, precision: str
+) -> dict[str, str]:
     """Text chunks for a picture of this program; `models` are digests by name. Holds no absolute paths."""
     name = Path(program.file).name
     record = {
@@ -26,6 +40,8 @@ def provenance(program: Program, models: Mapping[str, str]) -> dict[str, str]:
         "sources": dict(program.sources),
         "inputs": {key: _plain(value) for key, value in program.inputs.items() if _is_plain(value)},
         "models": dict(models),
+        "device": device.partition(":")[0],
+        "precision": precision,
         "versions": {p: _version(p) for p in PACKAGES} | {"python": sys.version.split()[0]},
     }
     return {CHUNK: json.dumps(record, ensure_ascii=False)}
@@ -46,8 +62,8 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def read_picture(path: Path) -> tuple[SourceText, dict[str, Any]]:
-    """The graph and inputs that made a picture. Raises NoProvenance where it does not say.
+def read_picture(path: Path) -> Recorded:
+    """How a picture was made. Raises NoProvenance where it does not say.
 
     The graph is somebody else's: its folder is the picture's own, and it reads and writes no more than any graph may.
     """
@@ -58,6 +74,8 @@ def read_picture(path: Path) -> tuple[SourceText, dict[str, Any]]:
     try:
         record = json.loads(str(text))
         sources, name = record["sources"], record["graph"]
-        return SourceText(name, sources[name], path.parent, sources), dict(record["inputs"])
-    except (ValueError, KeyError, TypeError):
+        source = SourceText(name, sources[name], path.parent, sources)
+        options = (record.get("precision"), record.get("device"))
+        return Recorded(source, dict(record["inputs"]), dict(record.get("models", {})), *options)
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise NoProvenance(f"{path} does not carry the graph that made it") from None

@@ -54,7 +54,8 @@ class References:
         try:
             parts = lister(_located(bundle))
         except ValueError as error:
-            self.faults.add("E208", str(error), bundle.span or ref.span, None, node)
+            message = f"input '{ref.name}': {error}"
+            self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
             return nothing
         if ref.port not in parts:
             message = f"the bundle '{bundle.value}' has no part '{ref.port}'"

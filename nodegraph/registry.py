@@ -8,12 +8,14 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +30,8 @@ from nodegraph.types import PortType
 NODE_GROUP = "nodegraph.nodes"
 GRAPH_GROUP = "nodegraph.graphs"
 COMPOSITES = "composites"
+CATALOGUES = 4
+"""How many catalogues are kept: environments that share a cache do not take each other's away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class PortFacts:
     home: str
     parts: str | None = None
     widens_to: tuple[str, ...] = ()
+
+
+class BrokenLibrary(RuntimeError):
+    """An installed node library that cannot be imported, or that is no node library: names it and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +118,9 @@ def node_functions(module: ModuleType) -> list[tuple[Callable[..., Any], Declara
 
 def installed() -> Registry:
     """The registry of everything that is installed, from the catalogue; torch is not imported."""
-    packages = {point.name: point.value for point in entry_points(group=NODE_GROUP)}
+    packages = [point.value for point in entry_points(group=NODE_GROUP)]
     graphs = graph_files(point.value for point in entry_points(group=GRAPH_GROUP))
-    digest = sources_digest(packages.values(), graphs.values())
+    digest = sources_digest(packages, graphs.values())
     registry = _read_catalogue(digest) or _build_catalogue(digest)
     shipped, composites = split_composites(graphs)
     return replace(registry, graphs=shipped, composites=composites)
@@ -130,7 +138,7 @@ def _build_catalogue(digest: str) -> Registry:
     command = [sys.executable, "-P", "-c", "from nodegraph.build import main; main()"]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
-        raise RuntimeError(f"the node libraries cannot be read:\n{child.stderr.strip()}")
+        raise BrokenLibrary(f"the node libraries cannot be read: {child.stderr.strip()}")
     _keep(cache_folder() / f"catalogue-{digest}.json", child.stdout)
     return _from_json(child.stdout)
 
@@ -139,11 +147,12 @@ def _keep(path: Path, text: str) -> None:
     """Write the catalogue, if the cache can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for old in path.parent.glob("catalogue-*.json"):
-            old.unlink(missing_ok=True)
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f"{path.stem}-{os.getpid()}.partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
+        kept = sorted(path.parent.glob("catalogue-*.json"), key=lambda p: p.stat().st_mtime)
+        for old in kept[:-CATALOGUES]:
+            old.unlink(missing_ok=True)
     except OSError:
         return
 
@@ -169,17 +178,28 @@ def module_names(package: str) -> list[str]:
 
 
 def _places(package: str) -> list[str]:
+    return list(_found(package).submodule_search_locations or ())
+
+
+def _found(package: str) -> ModuleSpec:
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise ModuleNotFoundError(f"the node library '{package}' is registered but not installed")
-    return list(spec.submodule_search_locations or ())
+        raise BrokenLibrary(f"the node library '{package}' is registered but not installed")
+    return spec
+
+
+def _source_files(package: str) -> list[Path]:
+    """The Python files of a package, or the one file of a module."""
+    spec = _found(package)
+    if spec.submodule_search_locations is None:
+        return [Path(spec.origin)] if spec.origin else []
+    return [path for place in spec.submodule_search_locations for path in Path(place).rglob("*.py")]
 
 
 def sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
     """Digest of the content of every source file, so that any edit makes a new catalogue."""
     digest = hashlib.blake2b(sys.version.encode(), digest_size=12)
-    folders = [Path(place) for package in packages for place in _places(package)]
-    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    sources = sorted(path for package in packages for path in _source_files(package))
     for path in [*sources, *sorted(graphs), *sorted(Path(__file__).parent.glob("*.py"))]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -9,7 +9,14 @@ from nodegraph.execute import Engine
 from nodegraph.keys import Literals
 from nodegraph.node import Declaration, Progress
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
-from nodegraph.tensors import Cost, NeedsData, abstract_run, describe, module_path
+from nodegraph.tensors import (
+    Cost,
+    abstract_run,
+    describe,
+    module_path,
+    needs_data,
+    on_shapes,
+)
 from nodegraph.types import Weights
 
 
@@ -79,13 +86,12 @@ class _Checker:
         models = self.models(step, inputs)
         try:
             outputs, cost = self.call(step, inputs)
-        except NeedsData as error:
-            self.values.append(unknown)
-            return StepShapes(step.name, ("unknown",) * len(unknown), reason=str(error))
         except Exception as error:
             self.values.append(unknown)
-            self.fault(step, error)
-            return StepShapes(step.name, ("unknown",) * len(unknown), reason="it failed")
+            reason = needs_data(error)
+            if reason is None:
+                self.fault(step, error)
+            return StepShapes(step.name, ("unknown",) * len(unknown), reason=reason or "it failed")
         self.values.append(outputs)
         described = tuple(self.describe(step, i, v) for i, v in enumerate(outputs))
         return StepShapes(step.name, described, cost.flops, cost.peak, cost.kept, models)
@@ -128,7 +134,9 @@ class _Checker:
             return self.values[source.step][source.output]
         if isinstance(source, Many):
             return [item for entry in source.entries for item in _listed(self.value(entry))]
-        return self.example(source) if source.value is EXAMPLE else self.literals.value(source)
+        if source.value is EXAMPLE:
+            return self.example(source)
+        return on_shapes(self.literals.value(source))
 
     def example(self, constant: Constant) -> Any:
         port = self.engine.library.port_type(constant.type.name)

@@ -3,19 +3,41 @@
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
 
 class NeedsData(Exception):
     """An abstract run met an operation whose result depends on values, not on shapes."""
+
+
+def needs_data(error: Exception) -> str | None:
+    """Why an abstract run could not go on, where only values were missing; None for a fault of shapes or dtypes."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, NeedsData):
+        return text
+    limits = ("meta tensor", "meta device", "device meta", "unallocated storage")
+    if isinstance(error, NotImplementedError) or any(limit in text.lower() for limit in limits):
+        return f"it cannot run on shapes: {text}"
+    return None
+
+
+def on_shapes(value: Any) -> Any:
+    """A tensor, or those of a list, by their shapes alone; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.to("meta")
+    if isinstance(value, list | tuple):
+        several = cast("list[Any] | tuple[Any, ...]", value)
+        return type(several)(on_shapes(item) for item in several)
+    return value
 
 
 _READS_VALUES = (
@@ -29,12 +51,17 @@ _SAME_DTYPE = ("aten::mm", "aten::bmm", "aten::addmm", "aten::convolution", "ate
 
 
 class ShapesOnly(TorchDispatchMode):
-    """Runs tensor code on shapes: copies stay on meta, reading a value raises NeedsData, mixed dtypes raise TypeError."""
+    """Runs tensor code on shapes: what meets a meta tensor is on meta too, and copies stay there.
+
+    Reading a value raises NeedsData, mixed dtypes raise TypeError.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name
-        tensors = [a for a in args if isinstance(a, Tensor)]
+        tensors = [leaf for a in args for leaf in _leaves(a)]
         if any(t.is_meta for t in tensors):
+            if not all(t.is_meta for t in tensors) and not func._schema.is_mutable:
+                args = on_shapes(tuple(args))
             if name.startswith(_READS_VALUES) or (name == "aten::index" and _boolean_index(args)):
                 raise NeedsData(f"{name} reads the values of a tensor")
             if name == "aten::_to_copy":
@@ -100,18 +127,96 @@ class Allocations(TorchDispatchMode):
         self.now -= size
 
 
+class Operations(TorchDispatchMode):
+    """Floating-point operations that are made inside, also by backward passes.
+
+    torch's own counting mode follows modules too, and so refuses gradients with respect to what a module is given.
+    """
+
+    def __init__(self) -> None:
+        cast(Any, super()).__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self.count += formula(*args, **(kwargs or {}), out_val=made)
+        return made
+
+
 def _leaves(made: Any) -> list[Tensor]:
     """The tensors of an operation's result."""
     several = cast("list[Any]", made) if isinstance(made, list | tuple) else [made]
     return [leaf for leaf in several if isinstance(leaf, Tensor)]
 
 
+@dataclass(slots=True)
+class _Meter:
+    """What an abstract run has cost so far; `recalled`: operations of calls that were not made again."""
+
+    counter: Operations
+    memory: Allocations
+    recalled: int = 0
+
+    def cost(self) -> Cost:
+        return Cost(self.counter.count + self.recalled, self.memory.peak, self.memory.now)
+
+
+_meter: ContextVar[_Meter | None] = ContextVar("meter", default=None)
+
+
 @contextmanager
 def abstract_run() -> Generator[Callable[[], Cost]]:
     """Run what is inside on shapes, without gradients; the function that it gives tells the cost afterwards."""
-    counter, memory = FlopCounterMode(display=False), Allocations("meta")
-    with torch.no_grad(), memory, ShapesOnly(), counter:
-        yield lambda: Cost(counter.get_total_flops(), memory.peak, memory.now)
+    meter = _Meter(Operations(), Allocations("meta"))
+    before = _meter.set(meter)
+    try:
+        with torch.no_grad(), meter.memory, ShapesOnly(), meter.counter:
+            yield meter.cost
+    finally:
+        _meter.reset(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A function of meta tensors that is called once for arguments of equal shapes; its cost counts each time."""
+
+    function: Callable[..., Tensor]
+    _known: dict[tuple[str, ...], "_Made"] = field(default_factory=dict[tuple[str, ...], "_Made"])
+
+    def __call__(self, *args: Tensor, **kwargs: Tensor) -> Tensor:
+        """What the function gives; outside an abstract run it is simply called."""
+        meter = _meter.get()
+        if meter is None:
+            return self.function(*args, **kwargs)
+        key = (*map(shown, args), *(f"{name}: {shown(kwargs[name])}" for name in sorted(kwargs)))
+        if key not in self._known:
+            result, self._known[key] = _measured(meter, lambda: self.function(*args, **kwargs))
+            return result
+        made = self._known[key]
+        meter.recalled += made.flops
+        meter.memory.peak = max(meter.memory.peak, meter.memory.now + made.peak)
+        return torch.empty(made.shape, dtype=made.dtype, device="meta")
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is remembered of a call: its result without a storage, and what the call alone costs."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    flops: int
+    peak: int
+
+
+def _measured(meter: _Meter, call: Callable[[], Tensor]) -> tuple[Tensor, _Made]:
+    before, memory = meter.cost(), meter.memory
+    memory.peak = memory.now
+    result = call()
+    flops, peak = meter.cost().flops - before.flops, memory.peak - before.kept
+    memory.peak = max(memory.peak, before.peak)
+    return result, _Made(result.shape, result.dtype, flops, peak)
 
 
 def module_path(trace: TracebackType | None) -> str:
@@ -149,6 +254,14 @@ def describe(value: Any) -> str:
         )
     text = repr(value)
     return text if len(text) <= 80 else type(value).__name__
+
+
+def memory_budgets(device: str) -> dict[str, int]:
+    """Bytes that loaded models may take, by kind of device: nine tenths of the memory of a cuda device."""
+    if not device.startswith("cuda"):
+        return {}
+    properties = cast(Any, torch.cuda).get_device_properties(device)
+    return {"cuda": properties.total_memory * 9 // 10}
 
 
 def choose_device(wanted: str) -> str:

@@ -71,6 +71,11 @@ class Context(Protocol):
         """The keeper of loaded models."""
         ...
 
+    @property
+    def provenance(self) -> Callable[[], Mapping[str, str]]:
+        """Gives the text chunks of pictures that the run writes: what made them."""
+        ...
+
     def readable(self, path: str) -> Path:
         """The path, resolved against `folder`; raises PermissionError outside the folders that the run may read."""
         ...

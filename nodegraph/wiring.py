@@ -5,14 +5,14 @@ from pathlib import Path
 
 from nodegraph.errors import nearest
 from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value
-from nodegraph.literals import BadLiteral, Slot
+from nodegraph.literals import BadLiteral, Slot, accepts_literals, member_for
 from nodegraph.node import Port
 from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
 from nodegraph.references import References, has_reference, is_list
 from nodegraph.registry import Registry
 from nodegraph.scope import Faults, Scope, plain, unknown
 from nodegraph.types import TypeRef
-from nodegraph.unify import UNKNOWN, fits, resolved
+from nodegraph.unify import PLAIN, fits, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,16 @@ class Wiring:
         """What stands on each port; None when a required one is absent, so that the node is absent too."""
         node, values, absent = site.node, dict[str, Source](), False
         self._strangers(node, {port.name for port in ports})
-        for port in ports:
+        for port in sorted(ports, key=lambda p: _waits(p, node.inputs.get(p.name))):
             written = node.inputs.get(port.name)
             found = None if written is None else self._value(site, port, written)
             if found is not None:
                 values[port.name] = found
+            elif port.name in node.keys and written is None:
+                values[port.name] = unknown(node.keys[port.name])
             elif port.required and written is None:
                 message = f"'{node.name}' ({node.type}) needs input '{port.name}': {port.type}"
-                self.faults.add("E205", message, node.span, self._feeders(port.type), node.name)
+                self.faults.add("E205", message, node.span, self._giver(port), node.name)
             elif port.required:
                 absent = True
         return None if absent else values
@@ -67,17 +69,13 @@ class Wiring:
         return self._literal(site, port, written)
 
     def _literal(self, site: Site, port: Port, written: Value) -> Source:
-        ref = port.type
-        if ref.variable:
-            ref = resolved(ref, site.variables) if ref.name in site.variables else ref
-        if ref.variable:
-            site.variables.setdefault(ref.name, UNKNOWN)
-            ref = UNKNOWN
+        ref = site.variables.get(port.type.name, port.type) if port.type.variable else port.type
         slot, owner = Slot(ref, port.range, port.menu), f"{site.owner(port)}: "
         found = self.faults.literal(plain(written), slot, written.span, site.node.name, owner)
         if isinstance(found, BadLiteral):
             return unknown(written.span)
-        return Constant(found, port.type, written.span, site.folder)
+        kind = member_for(found, ref, self.registry.ports)
+        return Constant(found, kind, written.span, site.folder)
 
     def _wired(self, site: Site, port: Port, written: Ref) -> Source | None:
         references = References(self.registry, self.faults)
@@ -152,11 +150,24 @@ class Wiring:
         ]
         return f"{' or '.join(sorted(names)[:3])} would convert it" if names else None
 
-    def _feeders(self, target: TypeRef) -> str | None:
+    def _giver(self, port: Port) -> str | None:
+        """What would give an input: a value that is written here, or the output of a node."""
+        ways: list[str] = []
+        if accepts_literals(port.type, self.registry.ports):
+            ways.append(f"write {port.name}: …")
+        if port.type.name in PLAIN:
+            return ways[0]
         wide = self.registry.widenings
         names = sorted(
             s.name
             for s in self.registry.nodes.values()
-            if any(fits(o.type, target, {}, wide) for o in s.outputs)
+            if any(not o.type.variable and fits(o.type, port.type, {}, wide) for o in s.outputs)
         )
-        return f"{', '.join(names[:4])} would give one" if names and not target.variable else None
+        if names:
+            ways.append(f"wire one of {', '.join(names[:4])}")
+        return " or ".join(ways) or None
+
+
+def _waits(port: Port, written: Value | None) -> bool:
+    """A literal on a generic port waits for the wires that say what type it is."""
+    return port.type.variable and isinstance(written, Literal | Listing)

@@ -139,7 +139,8 @@ def parse(text: str, file: str) -> Parsed:
     try:
         _consume(reader, yaml.parse(text.removeprefix("\ufeff"), Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        mark: Any = error.problem_mark or error.context_mark
+        unclosed = error.context_mark is not None and "end of stream" in str(error.problem)
+        mark: Any = error.context_mark if unclosed else error.problem_mark or error.context_mark
         span = (
             Span(file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
             if mark
@@ -147,7 +148,7 @@ def parse(text: str, file: str) -> Parsed:
         )
         problem = error.problem or error.context or "cannot be read"
         reader.diagnostics.append(
-            diagnostic("E001", str(problem), span, _syntax_hint(str(problem)))
+            diagnostic("E001", str(problem), span, _syntax_hint(str(problem), error.context_mark))
         )
     except yaml.YAMLError as error:
         reader.diagnostics.append(
@@ -158,10 +159,18 @@ def parse(text: str, file: str) -> Parsed:
     return Parsed(reader.root, tuple(reader.diagnostics))
 
 
-def _syntax_hint(problem: str) -> str | None:
-    if "mapping values are not allowed" in problem or "block mapping" in problem:
-        return "a text with ': ' in it must be quoted, and keys of one mapping start in the same column"
-    return "use blanks, not tabs" if "character that cannot start" in problem else None
+_HINTS = {
+    "mapping values are not allowed": "a text with ': ' in it must be quoted, and keys of one mapping start in the same column",
+    "expected key": "keys of one mapping start in the same column",
+    "cannot start": "use blanks, not tabs, and quote a text that begins with a special character",
+    "end of stream": "what is opened here is never closed",
+}
+
+
+def _syntax_hint(problem: str, opened: Any) -> str | None:
+    if "expected ','" in problem and opened is not None:
+        return f"what is opened in line {opened.line + 1} is not closed, or a comma is missing"
+    return next((hint for part, hint in _HINTS.items() if part in problem), None)
 
 
 def _consume(reader: _Reader, events: Iterator[Any]) -> None:

@@ -1,15 +1,62 @@
-"""Nodes that make conditions of pictures."""
+"""Nodes that make conditions: classes and pictures."""
 
 from dataclasses import replace
 from typing import Annotated
 
 import torch
+from torch import Tensor
 
 from nodegraph import Doc, Mismatch, node
+from nodegraph.errors import nearest
+from nodes.diffusion.masks import resampled
 from nodes.models.embeddings import same_space
 from nodes.networks.config import ClipConditionConfig
+from nodes.shapes.world import COLOURS, SHAPES
+from nodes.text import text_encoder
+from nodes.types import (
+    CONDITION_TENSORS,
+    ClipImage,
+    ClipText,
+    ClipTokens,
+    Condition,
+    Image,
+    Mask,
+    Text,
+    UNet,
+)
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ClipImage, ClipText, ClipTokens, Condition, Image, UNet
+
+CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
+NO_CLASS = len(CLASSES)
+"""What networks of the shapes world are told where no class is wanted."""
+
+
+@node(category="conditions", words=("class", "ImageNet", "ADM"))
+def label(
+    index: Annotated[
+        list[int | str],
+        Doc("A number, or a class of the shapes world such as red circle; empty: none of them."),
+    ],
+) -> Condition:
+    """A class as its number, [R] for R of them. The networks of the shapes world know 64, colour · 8 + shape, and 64 for none.
+
+    Raises Mismatch for a name that is no class.
+    """
+    named = any(not isinstance(i, int) and not i.strip().isdecimal() for i in index)
+    numbers = torch.tensor([_number(i) for i in index])
+    return Condition("label", labels=numbers, made_by="shapes" if named else "")
+
+
+def _number(index: int | str) -> int:
+    if isinstance(index, int) or index.strip().isdecimal():
+        return int(index)
+    name = " ".join(index.lower().split())
+    if not name:
+        return NO_CLASS
+    if name not in CLASSES:
+        hint = nearest(name, CLASSES) or "give its number, or a colour and a shape"
+        raise Mismatch(f"there is no class '{index}'", port="index", hint=hint)
+    return CLASSES.index(name)
 
 
 @node(category="conditions", words=("super resolution", "upsampling"))
@@ -55,12 +102,56 @@ def _takes_embeddings(model: UNet) -> ClipConditionConfig:
     return model.config.clip
 
 
+@node(category="conditions", words=("inpainting", "edit", "mask"))
+def known_pixels(image: Image, mask: Mask) -> Condition:
+    """The known pixels of a picture (mask 1) and the mask, for a network that was fine-tuned to complete pictures.
+
+    The mask may have another resolution. Raises Mismatch for other numbers of pictures and masks.
+    Ref: Nichol et al. 2022 (GLIDE), §2.5.
+    """
+    rows = max(len(image), len(mask))
+    if not {len(image), len(mask)} <= {1, rows}:
+        raise Mismatch(f"{len(mask)} masks for {len(image)} pictures", port="mask")
+    height, width = image.shape[-2:]
+    weight = resampled(mask, (height, width))
+    both = (part.expand(rows, -1, -1, -1) for part in (image, weight))
+    return Condition("known_pixels", pixels=torch.cat([*both], 1))
+
+
+@node(category="conditions", words=("super resolution", "upsampling"))
+def upsampler_conditions(
+    model: UNet,
+    image: Annotated[Image, Doc("The pictures to enlarge.")],
+    text: Annotated[Text, Doc("What they show, for a network that reads.")] = "",
+    known: Annotated[Image | None, Doc("A large picture of which pixels are known.")] = None,
+    mask: Annotated[Mask | None, Doc("1 = known.")] = None,
+) -> list[Condition]:
+    """What an upsampling network wants to be told: the small picture, the text if it reads, known pixels if it takes them.
+
+    Without a known picture, a network that takes one is told that nothing is known.
+    """
+    found = [low_resolution(image)]
+    if model.config.text is not None:
+        found.append(text_encoder(model, text))
+    if model.config.known_pixels:
+        picture = image if known is None else known
+        nothing = torch.zeros_like(picture[:, :1])
+        found.append(known_pixels(picture, nothing if known is None else _required(mask)))
+    return found
+
+
+def _required(mask: Tensor | None) -> Tensor:
+    if mask is None:
+        raise Mismatch("a known picture needs a mask", port="mask", hint="wire a mask, 1 = known")
+    return mask
+
+
 def joined(conditions: list[Condition]) -> Condition:
     """Conditions of one kind and maker as the rows of one."""
     first = conditions[0]
     parts = {
         name: torch.cat([getattr(c, name) for c in conditions])
-        for name in ("embedding", "tokens", "pixels", "mask")
+        for name in CONDITION_TENSORS
         if getattr(first, name) is not None
     }
     return replace(first, **parts)

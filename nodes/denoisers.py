@@ -1,4 +1,4 @@
-"""Nodes that make denoisers, and the techniques around them."""
+"""Nodes that make denoisers, and those that hold x_0 in bounds or impose what is known of it."""
 
 from typing import Annotated
 
@@ -8,8 +8,9 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import techniques
 from nodes.diffusion.denoisers import Denoiser, Leaf
+from nodes.diffusion.masks import fitted, wholly_known
 from nodes.models.embeddings import same_space
-from nodes.networks.unet import upsampled
+from nodes.networks.unet import masked, upsampled
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import (
     ClipImage,
@@ -23,28 +24,36 @@ from nodes.types import (
     X,
 )
 
+MAKERS = {
+    "text": "text_encoder",
+    "unclip": "unclip_conditions",
+    "label": "label",
+    "low_resolution": "low_resolution",
+    "known_pixels": "known_pixels",
+}
 
-@node(category="denoising", words=("UNet denoiser", "model"))
+
+@node(category="denoising", words=("UNet denoiser", "model", "ADM", "unconditional"))
 def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Image]:  # noqa: B006
-    """The network under its conditions: what it predicts of x_0 at (x_t, t).
+    """The network under its conditions (none for an unconditional one): what it predicts of x_0 at (x_t, t).
 
-    Raises Mismatch when the network wants other conditions, or a text was encoded by another network.
+    Raises Mismatch when the network wants other conditions, a text was encoded by another network, or there is no such class.
     """
-    by_kind = {c.kind: c for c in conditions}
-    if len(by_kind) < len(conditions):
+    given = {c.kind: c for c in conditions}
+    if len(given) < len(conditions):
         raise Mismatch(
             "two conditions of one kind", port="conditions", hint="wire one of each kind"
         )
-    _check_kinds(model, by_kind)
-    tensors: dict[str, Tensor] = {}
-    if text := by_kind.get("text"):
-        tensors |= {"embedding": text.embedding, "tokens": text.tokens}  # type: ignore[dict-item]
-    if clip := by_kind.get("unclip"):
-        tensors |= {"embedding": clip.embedding, "tokens": clip.tokens, "mask": clip.mask}  # type: ignore[dict-item]
-    if small := by_kind.get("low_resolution"):
-        config = model.config
-        tensors["pixels"] = upsampled(small.pixels, config.image_size, config.low_resolution_as)  # type: ignore[arg-type]
-    return Leaf(model.diffusion, {name: value.to(model.device) for name, value in tensors.items()})
+    _check_kinds(model, given)
+    tensors: dict[str, Tensor | None] = {"pixels": _beside(model, given)}
+    if text := given.get("text"):
+        tensors |= {"embedding": text.embedding, "tokens": text.tokens}
+    if clip := given.get("unclip"):
+        tensors |= {"embedding": clip.embedding, "tokens": clip.tokens, "mask": clip.mask}
+    if label := given.get("label"):
+        tensors["labels"] = class_numbers(label, model.config.classes or 0, model.name)
+    there = {name: value.to(model.device) for name, value in tensors.items() if value is not None}
+    return Leaf(model.diffusion, there)
 
 
 def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
@@ -52,25 +61,27 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
     wants = {
         "text": config.text is not None,
         "unclip": config.clip is not None,
+        "label": config.classes is not None,
         "low_resolution": config.low_resolution,
+        "known_pixels": config.known_pixels,
     }
     for kind, wanted in wants.items():
+        word = kind.replace("_", "-")
         if wanted and kind not in given:
-            makers = {"text": "text_encoder", "unclip": "unclip_conditions"}
-            maker = makers.get(kind, "low_resolution")
             raise Mismatch(
-                f"'{model.name}' wants a {kind} condition",
+                f"'{model.name}' wants a {word} condition",
                 port="conditions",
-                hint=f"wire a {maker}",
+                hint=f"wire a {MAKERS[kind]}",
             )
         if kind in given and not wanted:
-            raise Mismatch(f"'{model.name}' takes no {kind} condition", port="conditions")
-    for kind, maker in (("text", "text_encoder"), ("unclip", "unclip_conditions")):
+            raise Mismatch(f"'{model.name}' takes no {word} condition", port="conditions")
+    for kind, verb in (("text", "encoded"), ("unclip", "made")):
         if kind in given and given[kind].made_by != model.digest:
+            word = "text" if kind == "text" else "unCLIP condition"
             raise Mismatch(
-                f"the {kind} condition was made by another network than '{model.name}'",
+                f"the {word} was {verb} by another network than '{model.name}'",
                 port="conditions",
-                hint=f"wire a {maker} with the same model",
+                hint=f"wire a {MAKERS[kind]} with the same model",
             )
 
 
@@ -101,45 +112,38 @@ def prior_denoiser(
     return Leaf(model.diffusion, {n: v.to(model.device) for n, v in conditions.items()})
 
 
-@node(category="guidance", words=("guidance combiner", "cfg", "negative prompt"))
-def classifier_free_guidance(
-    cond: Denoiser[X],
-    uncond: Annotated[
-        Denoiser[X], Doc("The same network under an empty text, or under what is not wanted.")
-    ],
-    scale: Annotated[float, Range(-20, 100), Doc("s = 1 + w of the paper; 1 = no guidance.")] = 3.0,
-) -> Denoiser[X]:
-    """x_0 = u + s (c − u): further along what the condition changes. One network call a step.
-
-    Ref: Ho & Salimans 2022, eq. 6.
-    """
-    return techniques.ClassifierFreeGuidance(_same_samples(cond, uncond), uncond, scale)
-
-
-@node(category="guidance", words=("guidance interval",))
-def guidance_interval(
-    inside: Denoiser[X],
-    outside: Denoiser[X],
-    start: Annotated[
-        int, Range(0), Doc("First trained timestep of the interval, the less noisy end.")
-    ] = 0,
-    end: Annotated[int, Range(0), Doc("Last trained timestep of the interval.")] = 999,
-) -> Denoiser[X]:
-    """`inside` for timesteps in [start, end], `outside` elsewhere. Ref: Kynkäänniemi et al. 2024."""
-    return techniques.GuidanceInterval(_same_samples(inside, outside), outside, start, end)
-
-
-def _same_samples(first: Denoiser[X], second: Denoiser[X]) -> Denoiser[X]:
-    if first.sample_shape != second.sample_shape:
+def class_numbers(label: Condition, classes: int, name: str, port: str = "conditions") -> Tensor:
+    """The numbers of a label [R]. Raises Mismatch for another kind of condition, or a class that the model `name` has not."""
+    if label.labels is None:
+        raise Mismatch(f"a {label.kind} condition is no class", port=port, hint="wire a label")
+    highest = int(label.labels.max())
+    if label.made_by == "shapes" and classes > 65:
         raise Mismatch(
-            f"one denoiser makes {list(first.sample_shape)}, the other {list(second.sample_shape)}"
+            f"'{name}' does not know the classes of the shapes world",
+            port=port,
+            hint="give the number of the class",
         )
-    if (first.trained.kind, len(first.trained)) != (second.trained.kind, len(second.trained)):
+    if highest >= classes:
+        raise Mismatch(f"'{name}' has {classes} classes, there is no number {highest}", port=port)
+    return label.labels
+
+
+def _beside(model: UNet, given: dict[str, Condition]) -> Tensor | None:
+    """What stands beside x_t, [R, K, H, W]: known pixels with their mask, then the low-resolution picture."""
+    size = model.config.image_size
+    parts: list[Tensor] = []
+    if (known := given.get("known_pixels")) and known.pixels is not None:
+        image, mask = fitted(known.pixels[:, :-1], known.pixels[:, -1:], (size, size))
+        parts.append(masked(image, wholly_known(mask)))
+    if (small := given.get("low_resolution")) and small.pixels is not None:
+        parts.append(upsampled(small.pixels, size, model.config.low_resolution_as))
+    rows = max((len(part) for part in parts), default=0)
+    if not {len(part) for part in parts} <= {1, rows}:
         raise Mismatch(
-            f"one network was trained on a {first.trained.kind} chain, "
-            f"the other on a {second.trained.kind} one"
+            f"known pixels of {len(parts[0])} pictures, and {len(parts[1])} small ones",
+            port="conditions",
         )
-    return first
+    return torch.cat([part.expand(rows, -1, -1, -1) for part in parts], 1) if parts else None
 
 
 @node(category="denoising", words=("threshold",))
@@ -160,17 +164,42 @@ def clip_x0(
 def dynamic_threshold(
     denoiser: Denoiser[X], percentile: Annotated[float, Range(0, 1)] = 0.995
 ) -> Denoiser[X]:
-    """x_0 divided by the percentile of |x_0|, where that exceeds 1. Ref: Saharia et al. 2022 (Imagen), §2.3."""
+    """x_0 divided by the percentile of |x_0|, where that exceeds 1. Ref: Saharia et al. 2022 (Imagen), §2.3.
+
+    Raises Mismatch around known pixels, which it would change, and around a clip, which leaves it nothing to do.
+    """
+    if "pixels" in denoiser.settled:
+        raise Mismatch(
+            "known pixels are imposed on x_0 already, and a threshold would scale them",
+            port="denoiser",
+            hint="wire the mask around the threshold",
+        )
+    if "range" in denoiser.settled:
+        raise Mismatch(
+            "x_0 is held within a range already: there is nothing left to scale",
+            port="denoiser",
+            hint="leave one of the two out",
+        )
     return techniques.DynamicThreshold(denoiser, percentile)
 
 
-@node(category="editing", words=("mask inpainter", "inpainting", "edit"))
-def mask_inpainter(denoiser: Denoiser[Image], image: Image, mask: Mask) -> Denoiser[Image]:
-    """The known pixels (mask 1) of a picture re-imposed on x_0 at each step; both are resized to the network's size.
+@node(category="editing", words=("mask inpainter", "inpainting", "edit", "blended"))
+def mask_inpainter(
+    denoiser: Denoiser[Image],
+    image: Annotated[Image | None, Doc("The picture to complete; none: nothing is known.")] = None,
+    mask: Annotated[Mask | None, Doc("1 = known; soft edges are mixed.")] = None,
+) -> Denoiser[Image]:
+    """The known pixels (mask 1) of a picture re-imposed on x_0 at each step; both may have any resolution.
 
-    Needs no training of its own. Ref: Nichol et al. 2022 (GLIDE), §2.5.
+    Needs no training of its own, alone or around a network that is told the known pixels too. Without a picture the denoiser
+    is passed on. Raises Mismatch for a picture without a mask, or a mask alone. Ref: Nichol et al. 2022 (GLIDE), §2.5.
     """
-    size = denoiser.sample_shape[-2:]
-    known = torch.nn.functional.interpolate(image, size, mode="bilinear", antialias=True)
-    weight = torch.nn.functional.interpolate(mask, size, mode="bilinear", antialias=True)
-    return techniques.MaskInpainter(denoiser, known, weight.clamp(0, 1))
+    if image is None and mask is None:
+        return denoiser
+    if image is None or mask is None:
+        missing = "image" if image is None else "mask"
+        raise Mismatch(
+            "a picture and its mask belong together", port=missing, hint=f"wire the {missing}"
+        )
+    height, width = denoiser.sample_shape[-2:]
+    return techniques.MaskInpainter(denoiser, *fitted(image, mask, (height, width)))

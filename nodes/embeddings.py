@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.noise import Noise
 from nodes.models.embeddings import Embedding, same_space
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import X
@@ -23,9 +24,12 @@ Share = Annotated[
 def slerp(a: X, b: X, t: Share = 0.5) -> X:
     """Spherical interpolation of rows [B, …]: along the great circle between their directions. t[T] on B rows gives B·T.
 
-    Rows that are parallel, or opposite, are interpolated on the straight line. Raises Mismatch on other shapes, or two CLIPs.
+    Rows that are parallel, or opposite, are interpolated on the straight line. Noise keeps its place in the chain. Raises
+    Mismatch on other shapes, two CLIPs, or noise of another place.
     Ref: Shoemake 1985; Ramesh et al. 2022, §3.2.
     """
+    if isinstance(a, Noise) and isinstance(b, Noise):
+        return replace(_at_one_level(a, b), x_t=slerp(a.x_t, b.x_t, t))  # type: ignore[return-value]
     first, second, shares = _rows(a, b, t)
     length_a, length_b = (v.flatten(1).norm(dim=1).reshape(shares.shape) for v in (first, second))
     product = (first * second).flatten(1).sum(1).reshape(shares.shape)
@@ -73,6 +77,12 @@ def _tensors(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return a, b
     raise Mismatch(f"a {type(a).__name__} cannot be interpolated", port="a")
+
+
+def _at_one_level(a: Noise[Any], b: Noise[Any]) -> Noise[Any]:
+    if (a.timestep, a.kind, a.train_steps) != (b.timestep, b.kind, b.train_steps):
+        raise Mismatch("the two are at other places of their chains", port="b")
+    return a
 
 
 def _rows(first: Any, second: Any, t: float | list[float]) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,9 +8,10 @@ import numpy as np
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.conditions import joined
-from nodes.denoisers import classifier_free_guidance, clip_x0, unet_denoiser
+from nodes.denoisers import clip_x0, unet_denoiser
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.samplers import Start, ancestral
+from nodes.guidance import classifier_free_guidance
 from nodes.schedules import noise_scheduler
 from nodes.shapes.oracle import PARTS, judge
 from nodes.shapes.world import held_out_captions

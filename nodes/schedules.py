@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodes.diffusion.respacing import respace
+from nodes.diffusion.respacing import respace, with_resampling
 from nodes.diffusion.schedule import Kind, Schedule, schedule
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Prior, UNet
@@ -32,3 +32,21 @@ def noise_scheduler(
             f"'{model.name}' was trained on a {trained.kind} chain, not a {kind} one", port="kind"
         )
     return respace(trained, steps)
+
+
+@node(category="denoising", words=("RePaint", "resampling", "inpainting"))
+def repaint_schedule(
+    schedule: Schedule,
+    jump: Annotated[int, Range(1, 1000), Doc("Steps that a jump goes back up.")] = 10,
+    resamples: Annotated[int, Range(1, 100), Doc("Walks of each stretch; 1 = no jumps.")] = 10,
+) -> Schedule:
+    """The schedule with jumps back up, in which the made part of a picture comes to agree with the known part.
+
+    For any sampler around a `mask_inpainter`. Raises Mismatch for a schedule that jumps already, or shorter than a jump.
+    Ref: Lugmayr et al. 2022 (RePaint), §4.2.
+    """
+    if schedule.jumps:
+        raise Mismatch("the schedule jumps already", port="schedule", hint="wire a noise_scheduler")
+    if jump >= len(schedule):
+        raise Mismatch(f"a jump of {jump} steps is longer than the schedule", port="jump")
+    return with_resampling(schedule, jump, resamples)

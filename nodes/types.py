@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nodegraph.types import Context, PortType
 from nodes.diffusion.denoisers import Denoiser
-from nodes.diffusion.noise import NoiseSource, RecordedNoise
+from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
 from nodes.diffusion.schedule import Schedule
 from nodes.models import (
     BUNDLE,
@@ -54,13 +54,7 @@ def to_bytes(image: Tensor) -> np.ndarray:
 
 def from_bytes(pictures: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
-    return (
-        torch.from_numpy(np.array(pictures, order="C"))
-        .permute(0, 3, 1, 2)
-        .float()
-        .div(127.5)
-        .sub(1)
-    )
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def _dump_tensor(value: Tensor, folder: Path) -> None:
@@ -102,11 +96,12 @@ def _read_mask(literal: Any, context: Context) -> Tensor:
         )
 
 
-def _tensor_digest(value: Tensor) -> str:
+def tensor_digest(value: Tensor) -> str:
+    """sha256 of the values."""
     return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
-def _write_images(
+def write_images(
     value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
 ) -> Sequence[Path]:
     """One PNG for each picture: `stem.png`, or `stem-0.png`, `stem-1.png`, … with the provenance as text chunks."""
@@ -128,7 +123,7 @@ def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -
 def _write_masks(
     value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
 ) -> Sequence[Path]:
-    return _write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
+    return write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
 
 
 def _preview_image(value: Tensor) -> bytes | None:
@@ -142,6 +137,10 @@ def _preview_image(value: Tensor) -> bytes | None:
 
 def _example_image(context: Context) -> Tensor:
     return torch.zeros(1, 3, 64, 64, device="meta" if context.abstract else "cpu")
+
+
+def _example_mask(context: Context) -> Tensor:
+    return _example_image(context)[:, :1]
 
 
 def _as_is(literal: Any, context: Context) -> Any:
@@ -179,10 +178,10 @@ Image = Annotated[
         colour="#4cc38a",
         shape="square",
         parse=_read_image,
-        digest=_tensor_digest,
+        digest=tensor_digest,
         dump=_dump_tensor,
         load=_load_tensor,
-        write=_write_images,
+        write=write_images,
         describe=_describe_tensor,
         preview=_preview_image,
         example=_example_image,
@@ -197,11 +196,12 @@ Mask = Annotated[
         colour="#e5e7eb",
         shape="square",
         parse=_read_mask,
-        digest=_tensor_digest,
+        digest=tensor_digest,
         dump=_dump_tensor,
         load=_load_tensor,
         write=_write_masks,
         describe=_describe_tensor,
+        example=_example_mask,
     ),
 ]
 Signal = Annotated[
@@ -278,25 +278,30 @@ def _write_figure(
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a network is told beside x_t: `embedding` [R, E], `tokens` [R, L, W], or a picture in `pixels` [R, C, H, W].
+    """What a network is told beside x_t: `embedding` [R, E], `tokens` [R, L, W], a picture in `pixels` [R, C, H, W] (of known
+    pixels with their mask behind), or class `labels` int64 [R].
 
-    `mask` [R, L]: where there are tokens. `made_by` is the digest of the network whose transformer encoded a text, or whose
-    projections read CLIP's embeddings: its encodings mean nothing to another.
+    `mask` [R, L]: where there are tokens. `made_by`: whose language it is. The digest of the network whose transformer encoded
+    a text, or whose projections read CLIP's embeddings: its encodings mean nothing to another; `shapes` for a label that was
+    given by its name in the shapes world.
     """
 
-    kind: Literal["text", "unclip", "low_resolution"]
+    kind: Literal["text", "unclip", "low_resolution", "label", "known_pixels"]
     embedding: Tensor | None = None
     tokens: Tensor | None = None
     pixels: Tensor | None = None
+    labels: Tensor | None = None
     mask: Tensor | None = None
     made_by: str = ""
 
 
-_TENSORS = ("embedding", "tokens", "pixels", "mask")
+CONDITION_TENSORS = ("embedding", "tokens", "pixels", "labels", "mask")
 
 
 def _dump_condition(value: Condition, folder: Path) -> None:
-    found = {n: t.contiguous().cpu() for n in _TENSORS if (t := getattr(value, n)) is not None}
+    found = {
+        n: t.contiguous().cpu() for n in CONDITION_TENSORS if (t := getattr(value, n)) is not None
+    }
     save_file(found, folder / TENSOR_FILE, metadata={"kind": value.kind, "made_by": value.made_by})
 
 
@@ -308,12 +313,32 @@ def _load_condition(folder: Path) -> Condition:
 
 
 def _describe_condition(value: Condition) -> str:
-    found = (f"{n} {list(t.shape)}" for n in _TENSORS if (t := getattr(value, n)) is not None)
+    found = (
+        f"{n} {list(t.shape)}" for n in CONDITION_TENSORS if (t := getattr(value, n)) is not None
+    )
     return f"{value.kind}: {', '.join(found)}"
 
 
+def _dump_noise(value: Noise[Any], folder: Path) -> None:
+    chain = {"kind": value.kind, "train_steps": str(value.train_steps)}
+    place = chain | {"timestep": str(value.timestep)}
+    save_file({"x_t": value.x_t.contiguous().cpu()}, folder / TENSOR_FILE, metadata=place)
+
+
+def _load_noise(folder: Path) -> Noise[Any]:
+    with safe_open(folder / TENSOR_FILE, "pt") as file:
+        place, x_t = file.metadata(), file.get_tensor("x_t")
+    return Noise(x_t, int(place["timestep"]), place["kind"], int(place["train_steps"]))
+
+
+def _describe_noise(value: Noise[Any]) -> str:
+    where = f"at step {value.timestep} of {value.train_steps}, {value.kind}"
+    return f"{_describe_tensor(value.x_t)}, {where}"
+
+
 def _describe_schedule(value: Schedule) -> str:
-    return f"{value.kind}, {len(value)} of {value.train_steps} steps"
+    jumps = f", {value.jumps} jumps up, {len(value.visits)} visits" if value.jumps else ""
+    return f"{value.kind}, {len(value)} of {value.train_steps} steps{jumps}"
 
 
 def _describe_denoiser(value: Denoiser[Any]) -> str:
@@ -323,11 +348,12 @@ def _describe_denoiser(value: Denoiser[Any]) -> str:
 
 
 def _probe_denoiser(value: Denoiser[Any]) -> None:
-    """Try the denoiser once on shapes, so that a wrong condition shows where it is made; each network call is made once."""
+    """Call the denoiser once on shapes, so that a wrong condition shows where the denoiser is made."""
     rows = value.rows
-    x_t = torch.empty(rows, *value.sample_shape, device="meta")
-    t = torch.zeros(rows, dtype=torch.int64, device="meta")
-    value.combine(x_t, t, {leaf: leaf.on_shapes(rows) for leaf in value.needs(t)})
+    value(
+        torch.empty(rows, *value.sample_shape, device="meta"),
+        torch.zeros(rows, dtype=torch.int64, device="meta"),
+    )
 
 
 def _read_noise(literal: Any, context: Context) -> NoiseSource:
@@ -344,7 +370,7 @@ def _noise_digest(value: NoiseSource) -> str:
     """Of a recorded noise, which is the only one that a literal names."""
     assert isinstance(value, RecordedNoise)
     parts = [value.initial] + ([] if value.steps is None else [value.steps])
-    return "|".join(_tensor_digest(part) for part in parts)
+    return "|".join(tensor_digest(part) for part in parts)
 
 
 def _writable(literal: Any, context: Context) -> Path:
@@ -380,6 +406,15 @@ PORT_TYPES: dict[type, PortType] = {
         colour="#f59e0b",
         describe=_describe_schedule,
     ),
+    Noise: PortType(
+        "Noise",
+        "Noisy samples x_t, x_T or before, with their place in the chain: what a sampler may start from.",
+        colour="#94a3b8",
+        shape="square",
+        dump=_dump_noise,
+        load=_load_noise,
+        describe=_describe_noise,
+    ),
     NoiseSource: PortType(
         "NoiseSource",
         "Where noise comes from; a safetensors file with `initial` [B, …] and perhaps `steps` [S, B, …].",
@@ -390,7 +425,7 @@ PORT_TYPES: dict[type, PortType] = {
     ),
     Condition: PortType(
         "Condition",
-        "What a network is told beside x_t: a text, a low-resolution picture.",
+        "What a network is told beside x_t: a text, a class, a low-resolution picture, known pixels.",
         colour="#fb923c",
         dump=_dump_condition,
         load=_load_condition,

@@ -1,11 +1,14 @@
 """The command line: `nodegraph run | check | plan | nodes | models | schema | fmt | cache`."""
 
-import os
+import sys
 from typing import Any
 
 import typer
 
 from nodegraph.cli import browse, checking, files, models, running
+from nodegraph.cli.console import FAILED, errors
+from nodegraph.registry import BrokenLibrary
+from nodegraph.threads import wait_quietly
 
 app = typer.Typer(
     name="nodegraph",
@@ -31,7 +34,9 @@ app.command("cache")(files.cache)
 
 def main() -> None:
     """The `nodegraph` command."""
-    # Threads that spin while they wait made a run seventy times slower on a machine that did other work too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    app()
+    wait_quietly()
+    try:
+        app()
+    except BrokenLibrary as error:
+        errors.print(f"{error}\nmend that package, or uninstall it", style="red", markup=False)
+        sys.exit(FAILED)

@@ -1,7 +1,6 @@
 """`nodegraph check` and `nodegraph plan`."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,15 @@ from rich.table import Table
 from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.cli.arguments import input_values, print_help
 from nodegraph.cli.console import FAILED, USAGE, errors, print_faults, print_json, results
-from nodegraph.cli.running import compile_or_fail, engine_for, open_source, read_or_fail
+from nodegraph.cli.opening import (
+    Asked,
+    compile_or_fail,
+    engine_for,
+    open_source,
+    read_or_fail,
+    texts_of,
+)
+from nodegraph.cli.running import Device, Precise
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.inputs import Request
@@ -82,8 +89,8 @@ def plan(
         str, typer.Argument(help="A graph file, or the name of a shipped graph.")
     ] = "",
     preset: Annotated[str | None, typer.Option(help="A named set of input values.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Device = None,
+    precision: Precise = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
@@ -97,19 +104,19 @@ def plan(
     if not graph:
         typer.echo(context.get_help())
         raise typer.Exit(0 if show_help else USAGE)
-    source, recorded = open_source(graph)
-    read = read_or_fail(source)
+    recorded = open_source(graph)
+    read = read_or_fail(recorded.source)
     if show_help:
         print_help(read, f"plan {graph}")
         return
-    given = input_values(context.args, read)
-    program = compile_or_fail(source, recorded, given, preset).checked()
-    made = make_plan(program, engine_for(source, given, device, precision, Path("out"), True))
+    asked = Asked(input_values(context.args, read), preset, device, precision)
+    program = compile_or_fail(recorded, asked)
+    made = make_plan(program, engine_for(recorded, asked))
     if as_json:
         print_json(_plan_record(made))
     else:
         _print_plan(made)
-    print_faults(made.shapes.diagnostics, {source.name: source.text})
+    print_faults(made.shapes.diagnostics, texts_of(recorded.source))
     if made.shapes.diagnostics:
         raise typer.Exit(FAILED)
 

@@ -37,8 +37,10 @@ def fmt(
             text = path.read_text(encoding="utf-8")
             made = formatted(text, str(path))
         except Unformattable as error:
-            print_faults(error.diagnostics, {str(path): ""})
+            print_faults(error.diagnostics, {})
             raise typer.Exit(FAILED) from None
+        except UnicodeDecodeError:
+            fail(f"{path} cannot be read: it is not UTF-8 text")
         except OSError as error:
             fail(f"{path} cannot be read: {error.strerror}")
         if made != text:

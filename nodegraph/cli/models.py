@@ -61,7 +61,8 @@ def get(
         if file.kept is not None:
             errors.print(f"{file.model}: {file.kept} is here", markup=False)
     if absent:
-        errors.print(f"licence {listing.licence}; model card: {listing.card_url}", markup=False)
+        card = f"; model card: {listing.card_url}" if listing.card_url else ""
+        errors.print(f"licence {listing.licence}{card}", markup=False)
         _agreed(listing, accept_licence)
     for file in absent:
         _get(listing, file)
@@ -215,7 +216,7 @@ def _explained(file: ModelFile, partial: Path) -> Generator[None, None, None]:
         yield
     except DownloadError as error:
         fail(
-            f"{error}\na file had elsewhere is taken by `nodegraph models add FILE --as {file.model}`"
+            f"{error}\nif you have the file already: `nodegraph models add FILE --as {file.model}`"
         )
     except OSError as error:
         if error.errno not in FULL:

@@ -10,27 +10,46 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
-from nodegraph.api import Options, find_graph, make_engine, registry
+from nodegraph.api import check_before_run
 from nodegraph.cli.arguments import input_values, print_help
-from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json, results
-from nodegraph.compile import Compiled, compile_graph
+from nodegraph.cli.console import USAGE, errors, fail, print_json, results
+from nodegraph.cli.opening import (
+    Asked,
+    compile_or_fail,
+    engine_for,
+    open_source,
+    read_or_fail,
+    refuse,
+    texts_of,
+)
+from nodegraph.cli.writing import warn_of_other_models, write_outputs
 from nodegraph.errors import GraphError, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
 from nodegraph.execute import Engine
-from nodegraph.graph import Graph, read_graph
 from nodegraph.history import History
-from nodegraph.inputs import Request
-from nodegraph.program import Constant, Program, Source, Wire
-from nodegraph.provenance import NoProvenance, provenance, read_picture
-from nodegraph.source import SourceText
-from nodegraph.types import Precision
+from nodegraph.program import Program
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1 or mps; a picture's own, or auto.", show_default=False
+    ),
+]
+Precise = Annotated[
+    str | None,
+    typer.Option(
+        help="float32, bfloat16 or float16; a picture's own, or float32.", show_default=False
+    ),
+]
 
 
 def run(
@@ -43,8 +62,8 @@ def run(
     ] = "",
     preset: Annotated[str | None, typer.Option(help="A named set of input values.")] = None,
     out: Out = Path("out"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Device = None,
+    precision: Precise = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither read nor keep results.")
     ] = False,
@@ -60,15 +79,20 @@ def run(
     if not graph:
         typer.echo(context.get_help())
         raise typer.Exit(0 if show_help else USAGE)
-    source, recorded = open_source(graph)
-    read = read_or_fail(source)
+    recorded = open_source(graph, as_json)
+    read = read_or_fail(recorded.source, as_json)
     if show_help:
         print_help(read, f"run {graph}")
         return
-    given = input_values(context.args, read)
-    compiled = compile_or_fail(source, recorded, given, preset)
-    engine = engine_for(source, given, device, precision, out, not no_cache)
-    program = compiled.checked()
+    texts = input_values(context.args, read)
+    asked = Asked(texts, preset, device, precision, out, not no_cache, as_json)
+    program = compile_or_fail(recorded, asked)
+    engine = engine_for(recorded, asked)
+    try:
+        check_before_run(program, engine)
+    except GraphError as error:
+        refuse(error.diagnostics, texts_of(recorded.source), as_json)
+    warn_of_other_models(engine, program, recorded)
     report = Report(quiet or as_json)
     outputs = carry_out(engine, program, report, as_json)
     History(engine).write(program)
@@ -79,65 +103,14 @@ def run(
         show(written, report)
 
 
-def open_source(name: str) -> tuple[SourceText, dict[str, Any]]:
-    """The graph, and the inputs recorded with it if it comes out of a picture."""
-    try:
-        if Path(name).suffix.lower() == ".png":
-            return read_picture(Path(name))
-        return find_graph(name, registry()), {}
-    except GraphError as error:
-        print_faults(error.diagnostics, {})
-        raise typer.Exit(FAILED) from None
-    except (NoProvenance, OSError) as error:
-        fail(str(error))
+class Speed(ProgressColumn):
+    """Steps per second, or seconds per step where they are slow."""
 
-
-def read_or_fail(source: SourceText) -> Graph:
-    """The graph as read; a text that is none ends the program."""
-    graph, faults = read_graph(source.text, source.name)
-    if graph is None:
-        print_faults(faults, {source.name: source.text})
-        raise typer.Exit(FAILED)
-    return graph
-
-
-def compile_or_fail(
-    source: SourceText, recorded: dict[str, Any], given: dict[str, str], preset: str | None
-) -> Compiled:
-    """The program; faults end the program, warnings are shown."""
-    known = {key: _as_text(value) for key, value in recorded.items()}
-    request = Request({**known, **given}, preset, whole=True, from_text=True)
-    compiled = compile_graph(source, registry(), request)
-    print_faults(compiled.diagnostics, {source.name: source.text, **source.siblings})
-    if compiled.program is None:
-        raise typer.Exit(FAILED)
-    return compiled
-
-
-def _as_text(value: Any) -> str:
-    """A recorded value as it would be given on the command line."""
-    return ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
-
-
-def engine_for(
-    source: SourceText, given: dict[str, str], device: str, precision: str, out: Path, cached: bool
-) -> Engine:
-    """The engine of a run; a device that is not there ends the program."""
-    from nodegraph.tensors import choose_device
-
-    if precision not in ("float32", "bfloat16", "float16"):
-        fail(f"'{precision}' is not a precision; there are float32, bfloat16 and float16", USAGE)
-    named = tuple(
-        Path(value)
-        for value in given.values()
-        if value and len(value) < 1024 and Path(value).exists()
-    )
-    try:
-        chosen = choose_device(device)
-    except ValueError as error:
-        fail(str(error), USAGE)
-    kind: Precision = precision
-    return make_engine(registry(), source, Options(chosen, kind, out, cached, named))
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s/step")
 
 
 @dataclass(slots=True)
@@ -154,7 +127,7 @@ class Report:
                 self.nodes[node] = {"status": "failed", "seconds": 0.0}
             case Stepped(node, done, total, _, note):
                 if node not in self.bars:
-                    self.bars[node] = progress.add_task(node, total=total)
+                    self.bars[node] = progress.add_task(node, total=total, note=note)
                 progress.update(self.bars[node], completed=done, total=total, note=note)
             case Cached(node):
                 self.nodes[node] = {"status": "cached", "seconds": 0.0}
@@ -170,6 +143,7 @@ def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Speed(),
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
@@ -177,7 +151,7 @@ def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -
     try:
         with Progress(*columns, console=errors, disable=report.quiet) as progress:
             for event in engine.run(program):
-                _follow(report, event, progress)
+                report.follow(event, progress)
                 if isinstance(event, Completed):
                     outputs = event.outputs
     except (NodeFailed, ValueError, OSError) as error:
@@ -191,71 +165,9 @@ def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -
     return outputs
 
 
-def _follow(report: Report, event: Event, progress: Progress) -> None:
-    if isinstance(event, Stepped) and event.node not in report.bars:
-        report.bars[event.node] = progress.add_task(event.node, total=event.total, note="")
-    report.follow(event, progress)
-
-
 def _skipped(program: Program, report: Report) -> None:
     for step in program.steps:
         report.nodes.setdefault(step.name, {"status": "skipped", "seconds": 0.0})
-
-
-def write_outputs(
-    engine: Engine, program: Program, outputs: dict[str, Any], out: Path
-) -> dict[str, Any]:
-    """Write what can be looked at; other outputs are given as they are."""
-    chunks = provenance(program, _models(engine, program))
-    written: dict[str, Any] = {}
-    for name, value in outputs.items():
-        kind = program.output_types[name].name
-        source = program.outputs[name]
-        if kind == "?" and isinstance(source, Wire):
-            kind = program.steps[source.step].output_types[source.output].name
-        port = engine.library.port_type(kind)
-        if port is not None and port.write is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            stem = _free(out, f"{Path(program.file).stem}-{name}")
-            written[name] = [str(path) for path in port.write(value, out, stem, chunks)]
-        else:
-            written[name] = _plain(value, port.describe if port else None)
-    return written
-
-
-def _free(out: Path, stem: str) -> str:
-    """A name that no file of the folder starts with, so that nothing is overwritten."""
-    number = 1
-    taken = {path.name for path in out.iterdir()}
-    while any(name.startswith(f"{stem}-{number:03d}") for name in taken):
-        number += 1
-    return f"{stem}-{number:03d}"
-
-
-def _plain(value: Any, describe: Any) -> Any:
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    return describe(value) if describe else repr(value)
-
-
-def _models(engine: Engine, program: Program) -> dict[str, str]:
-    """Digests of the models that the program names."""
-    literals = engine.literals()
-    found: dict[str, str] = {}
-    for step in program.steps:
-        for source in step.inputs.values():
-            if isinstance(source, Constant) and _is_model(engine, source):
-                found[
-                    Path(str(source.value)).name
-                    if Path(str(source.value)).is_absolute()
-                    else str(source.value)
-                ] = literals.identity(source).decode()
-    return found
-
-
-def _is_model(engine: Engine, source: Source) -> bool:
-    port = engine.library.port_type(source.type.name) if isinstance(source, Constant) else None
-    return port is not None and port.literal == "name" and port.digest is not None
 
 
 def show(written: dict[str, Any], report: Report) -> None:

@@ -24,11 +24,12 @@ CHECK = "nodes.checkpoints.verify:identified"
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One file of a part. `keys` and `parameters` count what is in it; `size` (bytes) and `sha256` where publicly known."""
+    """One file of a part, with the numbers of its parameters and (`keys`) of its tensors; `size` (bytes) and `sha256` where
+    publicly known."""
 
     url: str
-    keys: int
     parameters: int
+    keys: int | None = None
     size: int | None = None
     sha256: str | None = None
 
@@ -39,7 +40,8 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One model of a bundle: its port type; if it is published, its layout, the options it was built with, and its files."""
+    """One model of a bundle: its port type; if it is published, its layout, the options it was built with, and its
+    files, in the order of the layout (CLIP's image encoder, then its text encoder)."""
 
     kind: str
     layout: str = "nodegraph"

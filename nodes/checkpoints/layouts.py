@@ -1,16 +1,18 @@
-"""Published layouts: what a file holds for the options it was made with, and its keys as ours."""
+"""Published layouts: what each file of a model holds for the options it was made with, and its keys as ours."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodes.checkpoints import diffusers, karlo, lucidrains
 from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.open_clip import open_clip_config, open_clip_to_ours
 from nodes.checkpoints.openai import (
+    Names,
     adm_config,
     classifier_config,
     clip_config,
@@ -20,6 +22,7 @@ from nodes.checkpoints.openai import (
 )
 from nodes.checkpoints.transformers_clip import clip_config as transformers_clip_config
 from nodes.checkpoints.transformers_clip import clip_to_ours
+from nodes.networks.classifier import Classifier
 from nodes.networks.config import (
     ClassifierConfig,
     ClipConfig,
@@ -29,6 +32,7 @@ from nodes.networks.config import (
     PriorConfig,
     UNetConfig,
 )
+from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.unet import UNet
 
 OURS = "nodegraph"
@@ -36,13 +40,41 @@ Config = (
     UNetConfig | ClassifierConfig | NoisedClipConfig | PriorConfig | LaionPriorConfig | ClipConfig
 )
 Options = Mapping[str, Any]
+Files = Sequence[Mapping[str, Tensor]]
+"""The state dicts of a model's files, in the order of the catalogue."""
 
-UNETS: Mapping[str, Callable[[Options], UNetConfig]] = {
-    "openai_glide": glide_config,
-    "openai_adm": adm_config,
-    "openai_adm_upsampler": partial(adm_config, low_resolution=True),
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A configuration from published options, the network that it builds, and how that lies in files.
+
+    `names`: whose names its parameters have there; `modules`: the module that each file holds, in order; "" is all of it.
+    """
+
+    config: Callable[[Options], Config]
+    network: Callable[[Any], nn.Module]
+    names: Names
+    modules: tuple[str, ...] = ("",)
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "openai_glide": Layout(glide_config, UNet, "unet"),
+    "openai_adm": Layout(adm_config, UNet, "unet"),
+    "openai_adm_upsampler": Layout(partial(adm_config, low_resolution=True), UNet, "unet"),
+    "openai_adm_classifier": Layout(classifier_config, Classifier, "classifier"),
+    "openai_glide_clip": Layout(clip_config, NoisedClip, "clip", ("image", "text")),
 }
-"""Configurations of UNets by layout, from their published options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A layout whose tensors are ours after more than new names (several become one): it is read, and not written.
+
+    `ours`: our state dict of its files, for a configuration.
+    """
+
+    config: Callable[[Options], Config]
+    ours: Callable[[Files, Any], dict[str, Tensor]]
 
 
 def _diffusers_unet(options: Options) -> UNetConfig:
@@ -66,48 +98,6 @@ def _open_clip(options: Options) -> ClipConfig:
     return open_clip_config(options["architecture"], options.get("space", ""))
 
 
-CONFIGS: Mapping[str, Callable[[Options], Config]] = {
-    **UNETS,
-    "openai_adm_classifier": classifier_config,
-    "openai_glide_clip": clip_config,
-    "diffusers_decoder": _diffusers_unet,
-    "diffusers_super_resolution": _diffusers_unet,
-    "diffusers_prior": _diffusers_prior,
-    "transformers_clip": _transformers_clip,
-    "karlo_prior": karlo.prior_config,
-    "karlo_decoder": karlo.decoder_config,
-    "karlo_first": karlo.super_resolution_config,
-    "karlo_last": karlo.super_resolution_config,
-    "lucidrains_prior": lucidrains.prior_config,
-    "open_clip": _open_clip,
-}
-"""Configurations of every kind of network by layout."""
-
-
-def published_config(part: Part) -> Config | None:
-    """Configuration of a published model, or None for a layout that is not known."""
-    known = CONFIGS.get(part.layout)
-    return known(part.options) if known and part.options else None
-
-
-def published_shapes(part: Part) -> dict[str, tuple[int, ...]] | None:
-    """Keys of a part's file and their shapes, from its options; None for a layout that is judged by its counts."""
-    if part.layout not in UNETS or not part.options:
-        return None
-    with torch.device("meta"):
-        network = UNet(UNETS[part.layout](part.options))
-    return {openai_key(key): tuple(value.shape) for key, value in network.state_dict().items()}
-
-
-Files = Sequence[Mapping[str, Tensor]]
-"""The state dicts of a model's files, in the order of the catalogue."""
-
-
-def _noised_clip(files: Files, config: Any) -> dict[str, Tensor]:
-    parts = zip(("image", "text"), files, strict=True)
-    return {f"{part}.{k}": v for part, file in parts for k, v in to_ours(file, "clip").items()}
-
-
 def _decoder(files: Files, config: Any) -> dict[str, Tensor]:
     network, projection = files
     return {
@@ -124,25 +114,74 @@ def _of_last(files: Files, config: Any) -> dict[str, Tensor]:
     return karlo.super_resolution_to_ours(files[0], karlo.LAST)
 
 
-RENAMED: Mapping[str, Callable[[Files, Any], dict[str, Tensor]]] = {
-    OURS: lambda files, config: dict(files[0]),
-    **{layout: lambda files, config: to_ours(files[0]) for layout in UNETS},
-    "openai_adm_classifier": lambda files, config: to_ours(files[0], "classifier"),
-    "openai_glide_clip": _noised_clip,
-    "diffusers_decoder": _decoder,
-    "diffusers_super_resolution": lambda files, c: diffusers.unet_to_ours(files[0], c),
-    "diffusers_prior": lambda files, config: diffusers.prior_to_ours(files[0], config),
-    "transformers_clip": lambda files, config: clip_to_ours(*files),
-    "karlo_prior": lambda files, config: karlo.prior_to_ours(*files),
-    "karlo_decoder": lambda files, config: karlo.decoder_to_ours(files[0]),
-    "karlo_first": _of_first,
-    "karlo_last": _of_last,
-    "lucidrains_prior": lambda files, config: lucidrains.prior_to_ours(files[0]),
-    "open_clip": lambda files, config: open_clip_to_ours(files[0]),
+CONVERTED: Mapping[str, Converted] = {
+    "diffusers_decoder": Converted(_diffusers_unet, _decoder),
+    "diffusers_super_resolution": Converted(
+        _diffusers_unet, lambda files, config: diffusers.unet_to_ours(files[0], config)
+    ),
+    "diffusers_prior": Converted(
+        _diffusers_prior, lambda files, config: diffusers.prior_to_ours(files[0], config)
+    ),
+    "transformers_clip": Converted(_transformers_clip, lambda files, _: clip_to_ours(*files)),
+    "karlo_prior": Converted(karlo.prior_config, lambda files, _: karlo.prior_to_ours(*files)),
+    "karlo_decoder": Converted(
+        karlo.decoder_config, lambda files, _: karlo.decoder_to_ours(files[0])
+    ),
+    "karlo_first": Converted(karlo.super_resolution_config, _of_first),
+    "karlo_last": Converted(karlo.super_resolution_config, _of_last),
+    "lucidrains_prior": Converted(
+        lucidrains.prior_config, lambda files, _: lucidrains.prior_to_ours(files[0])
+    ),
+    "open_clip": Converted(_open_clip, lambda files, _: open_clip_to_ours(files[0])),
 }
-"""What makes our state dict of the files of a layout, for a configuration."""
+
+
+class BadPart(ValueError):
+    """A part of a catalogue whose layout or options describe no network."""
+
+
+def published_config(part: Part) -> Config:
+    """Configuration of a published model from its options. Raises BadPart."""
+    try:
+        return _layout(part).config(part.options or {})
+    except KeyError as error:
+        raise BadPart(f"the options of layout '{part.layout}' lack {error}") from None
+
+
+def published_shapes(part: Part) -> list[dict[str, tuple[int, ...]]] | None:
+    """Keys and shapes of each file of a part, from its options; None for a converted layout. Raises BadPart."""
+    layout = _layout(part)
+    if isinstance(layout, Converted):
+        return None
+    if len(part.files) != len(layout.modules):
+        raise BadPart(
+            f"layout '{part.layout}' has {len(layout.modules)} files, not {len(part.files)}"
+        )
+    with torch.device("meta"):
+        network = layout.network(published_config(part))
+    modules = [network.get_submodule(name) for name in layout.modules]
+    return [
+        {openai_key(key, layout.names): tuple(v.shape) for key, v in module.state_dict().items()}
+        for module in modules
+    ]
 
 
 def ours(layout: str, files: Files, config: Any) -> dict[str, Tensor]:
-    """The state dicts of a layout's files under our names, as one. Raises ValueError for keys that cannot be told apart."""
-    return RENAMED[layout](files, config)
+    """The state dicts of a layout's files, in order, under our names as one. Raises ValueError where two keys meet."""
+    if layout == OURS:
+        return dict(files[0])
+    if layout in CONVERTED:
+        return CONVERTED[layout].ours(files, config)
+    known = LAYOUTS[layout]
+    return {
+        f"{module}.{key}" if module else key: value
+        for module, file in zip(known.modules, files, strict=True)
+        for key, value in to_ours(file, known.names).items()
+    }
+
+
+def _layout(part: Part) -> Layout | Converted:
+    known = {**LAYOUTS, **CONVERTED}
+    if part.layout not in known:
+        raise BadPart(f"there is no layout '{part.layout}'; there are {', '.join(known)}")
+    return known[part.layout]

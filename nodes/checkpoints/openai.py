@@ -88,27 +88,27 @@ _DEFAULT_MULTIPLIERS: dict[int, tuple[float, ...]] = {
 _SCHEDULES = {"linear": "linear", "squaredcos_cap_v2": "cosine", "cosine": "cosine"}
 
 
-Layout = Literal["unet", "classifier", "clip"]
-"""What a state dict belongs to; each has its own names. CLIP's encoders are two state dicts of one layout."""
+Names = Literal["unet", "classifier", "clip"]
+"""Whose names a state dict has. CLIP's encoders are two state dicts with names of one kind."""
 
 
-def our_key(key: str, layout: Layout = "unet") -> str:
+def our_key(key: str, names: Names = "unet") -> str:
     """Our name of a parameter of OpenAI's networks."""
-    for theirs, ours in _pairs(layout, key.startswith(_TEXT_STARTS)):
+    for theirs, ours in _pairs(names, key.startswith(_TEXT_STARTS)):
         key = _replaced(key, theirs, ours)
     return key
 
 
-def openai_key(key: str, layout: Layout = "unet") -> str:
+def openai_key(key: str, names: Names = "unet") -> str:
     """OpenAI's name of a parameter of our networks."""
-    pairs = _pairs(layout, key.startswith("text."))
+    pairs = _pairs(names, key.startswith("text."))
     for theirs, ours in sorted(pairs, key=lambda pair: pair[1].startswith(".")):
         key = _replaced(key, ours, theirs)
     return key
 
 
-def _pairs(layout: Layout, text: bool) -> tuple[tuple[str, str], ...]:
-    return {"classifier": _CLASSIFIER, "clip": _CLIP, "unet": _TEXT if text else _UNET}[layout]
+def _pairs(names: Names, text: bool) -> tuple[tuple[str, str], ...]:
+    return {"classifier": _CLASSIFIER, "clip": _CLIP, "unet": _TEXT if text else _UNET}[names]
 
 
 def _replaced(key: str, old: str, new: str) -> str:
@@ -118,12 +118,12 @@ def _replaced(key: str, old: str, new: str) -> str:
     return new + key.removeprefix(old) if key.startswith(old) else key
 
 
-def to_ours(state_dict: Mapping[str, Tensor], layout: Layout = "unet") -> dict[str, Tensor]:
+def to_ours(state_dict: Mapping[str, Tensor], names: Names = "unet") -> dict[str, Tensor]:
     """An OpenAI state dict under our names. Raises ValueError where two keys meet."""
-    renamed = {our_key(key, layout): value for key, value in state_dict.items()}
+    renamed = {our_key(key, names): value for key, value in state_dict.items()}
     if len(renamed) != len(state_dict):
         raise ValueError(
-            f"two keys of the checkpoint have the same meaning; it is no OpenAI {layout}"
+            f"two keys of the checkpoint have the same meaning; it is no OpenAI {names}"
         )
     return renamed
 
@@ -170,6 +170,7 @@ def classifier_config(options: Mapping[str, Any]) -> ClassifierConfig:
         head_channels=64,
         scale_shift_norm=bool(options["classifier_use_scale_shift_norm"]),
         resample_in_blocks=bool(options["classifier_resblock_updown"]),
+        trained=TrainedFor(schedule=_SCHEDULES[str(options.get("noise_schedule", "linear"))]),
     )
     return ClassifierConfig(trunk, 1000, options["classifier_pool"])
 

@@ -26,17 +26,40 @@ class WrongFile(ValueError):
 def identified(model: str, path: Path) -> str:
     """The name under which a file is kept as one of the files of a model (`openai/glide/base`).
 
-    Raises UnknownModel, or WrongFile naming the differences from the file of the model that is nearest to it.
+    Raises UnknownModel, BadPart, or WrongFile naming the differences from the file of the model that is nearest to it.
     """
     part = find_part(model)
     if part is None or not part.files:
         raise UnknownModel(f"'{model}' is not a published model of the catalogue")
     found = tensor_shapes(path)
-    faults = {file.name: differences(part, file, found) for file in part.files}
+    faults = _faults(part, found)
     nearest = min(faults, key=lambda name: sum(faults[name].values()))
     if faults[nearest]:
         raise WrongFile(f"{path} is not {nearest} of '{model}': {'; '.join(faults[nearest])}")
     return str(Path(nearest).with_suffix(SAFETENSORS)) if is_safetensors(path) else nearest
+
+
+def _faults(part: Part, found: Shapes) -> dict[str, dict[str, int]]:
+    """What is wrong with it as each file of a part. The files of a converted layout are judged by their numbers."""
+    shapes = published_shapes(part)
+    if shapes is None:
+        return {file.name: miscounted(file, found) for file in part.files}
+    return {
+        file.name: differences(wanted, found)
+        for file, wanted in zip(part.files, shapes, strict=True)
+    }
+
+
+def miscounted(file: PublishedFile, found: Shapes) -> dict[str, int]:
+    """In words whether a file has other numbers of tensors and parameters than it should, as `differences`."""
+    tensors, parameters = len(found), sum(prod(shape) for shape in found.values())
+    if parameters == file.parameters and file.keys in (None, tensors):
+        return {}
+    expected = "" if file.keys is None else f"{file.keys} with "
+    words = (
+        f"{tensors} tensors with {parameters:,} parameters instead of {expected}{file.parameters:,}"
+    )
+    return {words: abs(tensors - (file.keys or tensors)) + 1}
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -63,22 +86,8 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in cast(Mapping[str, Tensor], held).items()}
 
 
-def differences(part: Part, file: PublishedFile, found: Shapes) -> dict[str, int]:
-    """What is wrong with a file's tensors, in words, with how many are concerned; empty if all fits.
-
-    A layout without a network in this program is judged by the number of its tensors and parameters.
-    """
-    wanted = published_shapes(part)
-    if wanted is None:
-        counted = (len(found), sum(prod(shape) for shape in found.values()))
-        says = f"{counted[0]} tensors with {counted[1]:,} parameters"
-        expected = f"{file.keys} with {file.parameters:,}"
-        right = counted == (file.keys, file.parameters)
-        return {} if right else {f"{says} instead of {expected}": abs(counted[0] - file.keys) + 1}
-    return _compared(wanted, found)
-
-
-def _compared(wanted: Shapes, found: Shapes) -> dict[str, int]:
+def differences(wanted: Shapes, found: Shapes) -> dict[str, int]:
+    """What is wrong with a file's tensors, in words, with how many are concerned; empty if all fits."""
     missing = [key for key in wanted if key not in found]
     left = [key for key in found if key not in wanted]
     others = [

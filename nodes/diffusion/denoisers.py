@@ -9,8 +9,8 @@ What does not change over the steps of a run (the batch of conditions, and what 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,9 +32,10 @@ class Prediction:
     score: Tensor | None = None
 
 
-Predictions = Mapping["Leaf", Prediction]
 X = TypeVar("X")
 """What is sampled (a picture, an embedding): a mark for readers and type checkers; nothing depends on it at run time."""
+Settled = Literal["range", "pixels"]
+"""What was done to x_0 that arithmetic on it would undo: it was held within a range, or some of it was given."""
 
 
 class Denoiser(ABC, Generic[X]):
@@ -50,8 +51,18 @@ class Denoiser(ABC, Generic[X]):
         return self.leaves
 
     @abstractmethod
-    def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        """The prediction, from those of the leaves."""
+    def combine(self, x_t: Tensor, t: Tensor, known: "Predictions") -> Prediction:
+        """The prediction, from those of the leaves and of the denoisers inside."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Rows of conditions: each gives `count` samples."""
+
+    @property
+    def settled(self) -> frozenset[Settled]:
+        """What of x_0 is settled, here or inside; empty for a plain prediction, which guidance may extrapolate."""
+        return frozenset()
 
     @property
     def root(self) -> "Leaf":
@@ -82,13 +93,20 @@ class Denoiser(ABC, Generic[X]):
     def device(self) -> torch.device:
         return self.root.network.device
 
-    @property
-    def rows(self) -> int:
-        """Rows of conditions: each gives `count` samples."""
-        return max(leaf.rows for leaf in self.leaves)
-
     def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
         return evaluate([self], x_t, t)[0]
+
+
+class Predictions(dict[Denoiser[Any], Prediction]):
+    """Predictions at one (x_t, t), those of the leaves first; any other denoiser's is combined once, when it is asked for."""
+
+    def __init__(self, x_t: Tensor, t: Tensor, leaves: Mapping[Denoiser[Any], Prediction]) -> None:
+        super().__init__(leaves)
+        self._at = x_t, t
+
+    def __missing__(self, denoiser: Denoiser[Any]) -> Prediction:
+        self[denoiser] = denoiser.combine(*self._at, self)
+        return self[denoiser]
 
 
 Conditions = Mapping[str, Tensor]
@@ -140,27 +158,16 @@ class Leaf(Denoiser[Any]):
         return max((len(value) for value in self.conditions.values()), default=1)
 
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        return known[self]
-
-    def on_shapes(self, rows: int) -> Prediction:
-        """What the network gives for `rows` samples on the meta device, without values; asked once for each number."""
-        if rows not in self._on_shapes:
-            x_t = torch.empty(rows, *self.sample_shape, device="meta")
-            t = torch.zeros(rows, dtype=torch.int64, device="meta")
-            self._on_shapes[rows] = self(x_t, t)
-        return self._on_shapes[rows]
-
-    @cached_property
-    def _on_shapes(self) -> dict[int, Prediction]:
-        return {}
+        raise KeyError("the prediction of a network call is made before any is combined")
 
     def prepared(self, batch: int) -> dict[str, Tensor]:
         """What the network takes, with one row for each sample: `count` samples a row of conditions, row-major."""
         ready = self.network.prepare(self.conditions)
-        return {name: _expand(value, batch, name) for name, value in ready.items()}
+        return {name: shared_out(value, batch, name) for name, value in ready.items()}
 
 
-def _expand(value: Tensor, batch: int, name: str) -> Tensor:
+def shared_out(value: Tensor, batch: int, name: str) -> Tensor:
+    """Rows [R, …] for `batch` samples, row-major. Raises ValueError where that is no whole number for each row."""
     if batch % len(value):
         raise ValueError(f"{batch} samples cannot be shared out over {len(value)} rows of '{name}'")
     return value.repeat_interleave(batch // len(value), 0)
@@ -183,8 +190,11 @@ def evaluator(denoisers: Sequence[Denoiser[Any]], batch: int) -> Evaluator:
 
     def evaluated(x_t: Tensor, t: Tensor) -> list[Prediction]:
         needed = tuple(dict.fromkeys(leaf for d in denoisers for leaf in d.needs(t)))
-        known = {leaf: p for group in groups(needed) for leaf, p in group.call(x_t, t)}
-        return [denoiser.combine(x_t, t, known) for denoiser in denoisers]
+        leaves: dict[Denoiser[Any], Prediction] = {
+            leaf: p for group in groups(needed) for leaf, p in group.call(x_t, t)
+        }
+        known = Predictions(x_t, t, leaves)
+        return [known[denoiser] for denoiser in denoisers]
 
     return evaluated
 

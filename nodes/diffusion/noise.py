@@ -3,14 +3,25 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+X = TypeVar("X")
 INITIAL = 0
 """Draw number of x_T; the noise of the i-th visited step is draw i + 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Noise(Generic[X]):
+    """Noisy samples x_t [B, …], x_T or before it, at a trained timestep of a chain of `kind` with `train_steps` steps."""
+
+    x_t: Tensor
+    timestep: int
+    kind: str
+    train_steps: int
 
 
 class NoiseSource(Protocol):

@@ -18,6 +18,13 @@ def q_sample(schedule: Schedule, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor
     return signal * x0 + at(schedule.sqrt_one_minus_alphas_cumprod, t, x0) * noise
 
 
+def renoised(schedule: Schedule, x: Tensor, level: int, step: int, noise: Tensor) -> Tensor:
+    """A draw of q(x_step | x_level) for a level below the step; −1 is the clean sample. Ref: Ho et al. 2020, eq. 2 and 4."""
+    products = schedule.alphas_cumprod
+    kept = float(products[step] / (products[level] if level >= 0 else 1.0))
+    return kept**0.5 * x + (1 - kept) ** 0.5 * noise
+
+
 def q_mean_variance(schedule: Schedule, x0: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, variance and log-variance of q(x_t | x_0); the last two [B, 1, …]. Ref: Ho et al. 2020, eq. 4."""
     mean = at(schedule.sqrt_alphas_cumprod, t, x0) * x0

@@ -1,10 +1,13 @@
 """Respacing: visit fewer steps of a trained chain, with betas that keep the same ᾱ at the steps that remain."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import torch
+from torch import Tensor
 
-from nodes.diffusion.schedule import Schedule
+from nodes.diffusion.schedule import Kind, Schedule, schedule
 
 FAST27 = (10, 10, 3, 2, 2)
 
@@ -34,12 +37,11 @@ def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
         raise ValueError(
             f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps"
         )
-    return visiting(trained, spaced_timesteps(trained.train_steps, spec))
+    return _at_timesteps(trained, torch.tensor(spaced_timesteps(trained.train_steps, spec)))
 
 
-def visiting(trained: Schedule, timesteps: Sequence[int]) -> Schedule:
-    """The trained chain at those timesteps, rising, with betas that keep ᾱ. Ref: Nichol & Dhariwal 2021, §4."""
-    kept = torch.tensor(list(timesteps))
+def _at_timesteps(trained: Schedule, kept: Tensor, visits: tuple[int, ...] = ()) -> Schedule:
+    """The trained chain at rising timesteps, with betas that keep its ᾱ there. Ref: Nichol & Dhariwal 2021, §4."""
     products = trained.alphas_cumprod if trained.products is None else trained.products
     products = products[kept]
     before = torch.cat([products.new_ones(1), products[:-1]])
@@ -48,7 +50,45 @@ def visiting(trained: Schedule, timesteps: Sequence[int]) -> Schedule:
     follows = torch.diff(kept, prepend=kept.new_tensor([-1])) == 1
     betas = torch.where(follows, trained.betas[kept], betas)
     given = None if trained.products is None else products
-    return Schedule(trained.kind, betas, kept, trained.train_steps, given)
+    return Schedule(trained.kind, betas, kept, trained.train_steps, visits, given)
+
+
+def trained_chain(spaced: Schedule) -> Schedule:
+    """The chain that a schedule was cut from. Raises ValueError where betas were given that have no name."""
+    if len(spaced) == spaced.train_steps:
+        return replace(spaced, visits=())
+    return schedule(cast(Kind, spaced.kind), spaced.train_steps)
+
+
+def started_at(spaced: Schedule, timestep: int) -> Schedule:
+    """What is left of a schedule for a sample at that trained timestep, which is its first step, visited before or not.
+
+    So nothing of the sample's noise level is rounded. Raises ValueError for a timestep outside of the chain.
+    """
+    if not 0 <= timestep < spaced.train_steps:
+        raise ValueError(f"timestep {timestep} is not in a chain of {spaced.train_steps} steps")
+    below = spaced.timesteps[spaced.timesteps < timestep]
+    first = len(below)
+    visited = bool((spaced.timesteps == timestep).any())
+    rest = tuple(step for step in spaced.visits if step < first + visited)
+    visits = rest if visited else (first, *rest)
+    kept = torch.cat([below, below.new_tensor([timestep])])
+    return _at_timesteps(trained_chain(spaced), kept, visits)
+
+
+def with_resampling(spaced: Schedule, jump: int, resamples: int) -> Schedule:
+    """The schedule with every stretch of `jump` steps walked `resamples` times, by jumps back up.
+
+    Nothing jumps to above the first step. Raises ValueError for a schedule that jumps already. Ref: Lugmayr et al. 2022, §4.2.
+    """
+    if spaced.jumps:
+        raise ValueError("the schedule jumps already")
+    visits: list[int] = []
+    for step in spaced.visits:
+        if step % jump == 0 and step + jump < len(spaced):
+            visits += [*range(step + jump, step, -1)] * (resamples - 1)
+        visits.append(step)
+    return replace(spaced, visits=tuple(visits))
 
 
 def _count(part: str, whole: str) -> int:

@@ -16,6 +16,7 @@ from nodes.diffusion.process import (
     learned_log_variance,
     posterior,
     predicted_x0,
+    renoised,
 )
 from nodes.diffusion.schedule import Schedule, at
 
@@ -34,14 +35,13 @@ class Now:
 class Start:
     """Where sampling starts. `count` samples for each row of conditions; x_T is `temperature` · noise.
 
-    With `x_t` [B, …] given it starts there, before step `step` of the schedule (the last one by default).
+    With `x_t` [B, …] given it starts there, at the first step that the schedule visits.
     """
 
     noise: NoiseSource
     count: int = 1
     temperature: float = 1.0
     x_t: Tensor | None = None
-    step: int | None = None
 
     def first(self, denoiser: Denoiser[Any]) -> Tensor:
         """x at the start, float32 [B, …] on the denoiser's device."""
@@ -53,31 +53,49 @@ class Start:
         noise = self.noise.draw(samples, INITIAL, denoiser.sample_shape)
         return (noise * self.temperature).to(denoiser.device)
 
+    def draw(self, number: int, like: Tensor) -> Tensor:
+        """Noise of the number-th draw after x_T, like x_t."""
+        drawn = self.noise.draw(range(len(like)), INITIAL + 1 + number, tuple(like.shape[1:]))
+        return drawn.to(like.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A step that a sampler takes: the `number`-th, at `step` of the schedule, also as `steps` [B] of every row."""
+
+    number: int
+    step: int
+    steps: Tensor
+
 
 Sampling = Generator[Now, None, Tensor]
-Move = Callable[[Tensor, int, Prediction, Tensor], Tensor]
-"""(x_t, step, prediction, steps [B]) → x_{t−1}."""
+Move = Callable[[Tensor, Visit, Prediction], Tensor]
+"""(x_t, visit, prediction) → x_{t−1}."""
 
 
 def _walk(denoiser: Denoiser[Any], schedule: Schedule, start: Start, move: Move) -> Sampling:
     _same_chain(denoiser, schedule)
     x_t = start.first(denoiser)
     predict = evaluator([denoiser], len(x_t))
-    last = len(schedule) - 1 if start.step is None else start.step
-    for done, step in enumerate(range(last, -1, -1), 1):
+    total = len(schedule.visits)
+    level = schedule.visits[0]
+    for number, step in enumerate(schedule.visits):
         # A generator must not leave the caller's gradient mode changed while it waits.
         with torch.no_grad():
-            x_t, x0 = _one(predict, schedule, x_t, step, move)
-        yield Now(done, last + 1, x_t, x0)
+            if step > level:
+                x_t = renoised(schedule, x_t, level, step, start.draw(total + number, x_t))
+            visit = Visit(number, step, torch.full((len(x_t),), step, device=x_t.device))
+            x_t, x0 = _one(predict, schedule, x_t, visit, move)
+        level = step - 1
+        yield Now(number + 1, total, x_t, x0)
     return x_t
 
 
 def _one(
-    predict: Evaluator, schedule: Schedule, x_t: Tensor, step: int, move: Move
+    predict: Evaluator, schedule: Schedule, x_t: Tensor, visit: Visit, move: Move
 ) -> tuple[Tensor, Tensor]:
-    steps = torch.full((len(x_t),), step, device=x_t.device)
-    [prediction] = predict(x_t, schedule.timesteps.to(x_t.device)[steps])
-    return move(x_t, step, prediction, steps), prediction.x0
+    [prediction] = predict(x_t, schedule.timesteps.to(x_t.device)[visit.steps])
+    return move(x_t, visit, prediction), prediction.x0
 
 
 def _same_chain(denoiser: Denoiser[Any], schedule: Schedule) -> None:
@@ -92,10 +110,10 @@ def _same_chain(denoiser: Denoiser[Any], schedule: Schedule) -> None:
 def ancestral(denoiser: Denoiser[Any], schedule: Schedule, start: Start) -> Sampling:
     """Ancestral sampling; a score shifts the mean by Σ·score. Ref: Ho et al. 2020, Alg. 2; Dhariwal & Nichol 2021, Alg. 1."""
 
-    def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
-        noise = None if step == 0 else _step_noise(start, x_t, _last(schedule, start) - step)
+    def move(x_t: Tensor, visit: Visit, prediction: Prediction) -> Tensor:
+        noise = None if visit.step == 0 else start.draw(visit.number, x_t)
         fixed = denoiser.fixed_variance
-        return ancestral_step(schedule, x_t, steps, prediction, noise, fixed)
+        return ancestral_step(schedule, x_t, visit.steps, prediction, noise, fixed)
 
     return _walk(denoiser, schedule, start, move)
 
@@ -139,10 +157,10 @@ def reverse_step(
 def ddim(denoiser: Denoiser[Any], schedule: Schedule, start: Start, eta: float = 0.0) -> Sampling:
     """DDIM; η = 0 is deterministic, η = 1 as noisy as DDPM. Ref: Song et al. 2021, eq. 12; Dhariwal & Nichol 2021, Alg. 2."""
 
-    def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
-        still = step == 0 or eta == 0
-        noise = None if still else _step_noise(start, x_t, _last(schedule, start) - step)
-        return ddim_step(schedule, x_t, steps, prediction, noise, eta)
+    def move(x_t: Tensor, visit: Visit, prediction: Prediction) -> Tensor:
+        still = visit.step == 0 or eta == 0
+        noise = None if still else start.draw(visit.number, x_t)
+        return ddim_step(schedule, x_t, visit.steps, prediction, noise, eta)
 
     return _walk(denoiser, schedule, start, move)
 
@@ -182,24 +200,26 @@ def dpm_solver(
 ) -> Sampling:
     """DPM-Solver++(2M), a multistep solver of the probability-flow ODE in x_0. Ref: Lu et al. 2022b, Alg. 2.
 
-    The first step is of first order, and the last two: the log-SNR leaps there. Raises ValueError unless `order` is 1 or 2.
+    The first step is of first order, also after a jump, and the last two: the log-SNR leaps there.
+    Raises ValueError unless `order` is 1 or 2.
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, not {order}")
     log_snr = schedule.alphas_cumprod.sqrt().log() - schedule.sqrt_one_minus_alphas_cumprod.log()
-    history: list[Tensor] = []
+    before: dict[int, Tensor] = {}
 
-    def move(x_t: Tensor, step: int, prediction: Prediction, steps: Tensor) -> Tensor:
-        x0, _ = guided_x0_eps(schedule, x_t, steps, prediction)
-        history.append(x0)
+    def move(x_t: Tensor, visit: Visit, prediction: Prediction) -> Tensor:
+        x0, _ = guided_x0_eps(schedule, x_t, visit.steps, prediction)
+        step, earlier = visit.step, before.get(visit.step + 1)
+        before.clear()
+        before[step] = x0
         if step == 0:
             return x0
         now, then = log_snr[step], log_snr[step - 1]
         guess = x0
-        if order == 2 and len(history) > 1 and step > 1:
+        if order == 2 and earlier is not None and step > 1:
             ratio = float((now - log_snr[step + 1]) / (then - now))
-            guess = x0 + (x0 - history[-2]) / (2 * ratio)
-        del history[:-1]
+            guess = x0 + (x0 - earlier) / (2 * ratio)
         signal = float(schedule.sqrt_alphas_cumprod[step - 1])
         spread = schedule.sqrt_one_minus_alphas_cumprod
         shrink = float(spread[step - 1] / spread[step])
@@ -228,12 +248,3 @@ def invert_step(schedule: Schedule, x_t: Tensor, steps: Tensor, prediction: Pred
     predicted, eps = guided_x0_eps(schedule, x_t, steps, prediction)
     after = at(schedule.alphas_cumprod_next, steps, x_t)
     return after.sqrt() * predicted + (1 - after).sqrt() * eps
-
-
-def _last(schedule: Schedule, start: Start) -> int:
-    return len(schedule) - 1 if start.step is None else start.step
-
-
-def _step_noise(start: Start, x_t: Tensor, visited: int) -> Tensor:
-    noise = start.noise.draw(range(len(x_t)), INITIAL + 1 + visited, tuple(x_t.shape[1:]))
-    return noise.to(x_t.device)

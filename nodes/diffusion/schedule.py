@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -31,13 +32,16 @@ class Schedule:
 
     `betas` float64 [T]; `timesteps` int64 [T]: the index of each step in the chain the network was trained on;
     `train_steps`: length of that chain; `kind`: its name. A trained chain has timesteps 0 … T − 1.
-    `products` [T]: ᾱ of a chain whose tables are kept in another precision than float64. Ref: Ho et al. 2020, eq. 2.
+    `visits`: the steps that a sampler takes, in their order; a visit of step t leaves x at level t − 1, and a later visit of a
+    step above that level is reached by noise. By default every step once, the noisiest first. `products` [T]: ᾱ of a chain
+    whose tables are kept in another precision than float64. Ref: Ho et al. 2020, eq. 2.
     """
 
     kind: str
     betas: Tensor
     timesteps: Tensor
     train_steps: int
+    visits: tuple[int, ...] = ()
     products: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -49,9 +53,17 @@ class Schedule:
             raise ValueError(
                 f"betas must lie in (0, 1]; they span {self.betas.min()} … {self.betas.max()}"
             )
+        if not self.visits:
+            object.__setattr__(self, "visits", tuple(range(len(self.betas) - 1, -1, -1)))
+        _check_visits(self.visits, len(self.betas))
 
     def __len__(self) -> int:
         return len(self.betas)
+
+    @property
+    def jumps(self) -> int:
+        """How often a sampler goes up again."""
+        return sum(later >= earlier for earlier, later in pairwise(self.visits))
 
     @cached_property
     def alphas_cumprod(self) -> Tensor:
@@ -115,6 +127,13 @@ class Schedule:
     def posterior_mean_coef2(self) -> Tensor:
         """Weight of x_t in the posterior mean. Ref: Ho et al. 2020, eq. 7."""
         return (1 - self.alphas_cumprod_prev) * (1 - self.betas).sqrt() / (1 - self.alphas_cumprod)
+
+
+def _check_visits(visits: tuple[int, ...], steps: int) -> None:
+    """A walk from any step down to the last: never below the level that it has reached. Raises ValueError for another."""
+    leaps = any(later < earlier - 1 for earlier, later in pairwise(visits))
+    if leaps or visits[-1] != 0 or not all(0 <= step < steps for step in visits):
+        raise ValueError(f"visits must lead down to step 0 of {steps}, one step at a time")
 
 
 def at(table: Tensor, steps: Tensor, like: Tensor) -> Tensor:

@@ -6,29 +6,54 @@ from typing import Any
 
 from torch import Tensor
 
-from nodes.diffusion.denoisers import Denoiser, Leaf, Prediction, Predictions
+from nodes.diffusion.denoisers import (
+    Denoiser,
+    Leaf,
+    Prediction,
+    Predictions,
+    Settled,
+    shared_out,
+)
+
+RANGE: frozenset[Settled] = frozenset({"range"})
+PIXELS: frozenset[Settled] = frozenset({"pixels"})
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifierFreeGuidance(Denoiser[Any]):
-    """x_0 = u + s (c − u), the scores alike; the variance is the conditional branch's. Ref: Ho & Salimans 2022, eq. 6.
+class Pair(Denoiser[Any]):
+    """What every technique over two denoisers has: the network calls of both, and the rows of the one that has more."""
 
-    With s = 1 the conditional branch is left alone; x_0 stands for ε because the weights sum to one.
-    """
-
-    cond: Denoiser[Any]
-    uncond: Denoiser[Any]
-    scale: float
+    first: Denoiser[Any]
+    second: Denoiser[Any]
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        return (*self.cond.leaves, *self.uncond.leaves)
+        return tuple(dict.fromkeys((*self.first.leaves, *self.second.leaves)))
 
     def needs(self, t: Tensor) -> tuple[Leaf, ...]:
-        return (*self.cond.needs(t), *self.uncond.needs(t))
+        return (*self.first.needs(t), *self.second.needs(t))
+
+    @property
+    def rows(self) -> int:
+        return max(self.first.rows, self.second.rows)
+
+    @property
+    def settled(self) -> frozenset[Settled]:
+        return self.first.settled | self.second.settled
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierFreeGuidance(Pair):
+    """x_0 = u + s (c − u), the scores alike; the variance is the conditional branch's. Ref: Ho & Salimans 2022, eq. 6.
+
+    The first is the conditional, the second the unconditional branch. With s = 1 the conditional branch is left alone; x_0
+    stands for ε because the weights sum to one.
+    """
+
+    scale: float
 
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        cond, uncond = self.cond.combine(x_t, t, known), self.uncond.combine(x_t, t, known)
+        cond, uncond = known[self.first], known[self.second]
         return Prediction(
             x0=uncond.x0 + self.scale * (cond.x0 - uncond.x0),
             variance=cond.variance,
@@ -45,6 +70,47 @@ def _guided_score(cond: Tensor | None, uncond: Tensor | None, scale: float) -> T
 
 
 @dataclass(frozen=True, eq=False)
+class GuidanceRescale(Pair):
+    """Guided x_0 with φ of the way to the standard deviation of the conditional x_0. Ref: Lin et al. 2023, §3.4.
+
+    The first is the guided, the second the conditional one. In the space of x_0, whatever the network predicts: of a
+    chain whose last step has no signal that is the paper's own at the last step, where v = −x_0. Deviations are of a whole
+    sample; x_0 is scaled about zero.
+    """
+
+    phi: float
+
+    def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
+        guided, cond = known[self.first], known[self.second]
+        ratio = _deviation(cond.x0) / _deviation(guided.x0).clamp(min=1e-8)
+        return replace(guided, x0=(self.phi * ratio + 1 - self.phi) * guided.x0)
+
+
+def _deviation(x0: Tensor) -> Tensor:
+    """Standard deviation of each sample, [B, 1, …]."""
+    return x0.flatten(1).std(1).reshape(-1, *[1] * (x0.ndim - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class GuidanceInterval(Pair):
+    """The first for timesteps in [start, end] of the trained chain, the second elsewhere. Ref: Kynkäänniemi et al. 2024."""
+
+    start: int
+    end: int
+
+    def needs(self, t: Tensor) -> tuple[Leaf, ...]:
+        return self._at(t).needs(t)
+
+    def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
+        return known[self._at(t)]
+
+    def _at(self, t: Tensor) -> Denoiser[Any]:
+        """On shapes alone, where t has no values, the first: what costs most."""
+        within = t.is_meta or bool(((t >= self.start) & (t <= self.end)).all())
+        return self.first if within else self.second
+
+
+@dataclass(frozen=True, eq=False)
 class Wrapper(Denoiser[Any]):
     """What every technique over one denoiser has: the leaves are the inner one's."""
 
@@ -57,8 +123,16 @@ class Wrapper(Denoiser[Any]):
     def needs(self, t: Tensor) -> tuple[Leaf, ...]:
         return self.inner.needs(t)
 
+    @property
+    def rows(self) -> int:
+        return self.inner.rows
+
+    @property
+    def settled(self) -> frozenset[Settled]:
+        return self.inner.settled
+
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        return self.change(self.inner.combine(x_t, t, known), x_t, t)
+        return self.change(known[self.inner], x_t, t)
 
     @abstractmethod
     def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
@@ -72,6 +146,10 @@ class ClipX0(Wrapper):
     low: float = -1.0
     high: float = 1.0
 
+    @property
+    def settled(self) -> frozenset[Settled]:
+        return self.inner.settled | RANGE
+
     def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
         return replace(inner, x0=inner.x0.clamp(self.low, self.high))
 
@@ -81,6 +159,10 @@ class DynamicThreshold(Wrapper):
     """x_0 clipped to ±s and divided by s, s being the percentile of |x_0|, at least 1. Ref: Saharia et al. 2022, §2.3."""
 
     percentile: float = 0.995
+
+    @property
+    def settled(self) -> frozenset[Settled]:
+        return self.inner.settled | RANGE
 
     def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
         size = inner.x0.abs().flatten(1).quantile(self.percentile, dim=1).clamp(min=1.0)
@@ -92,39 +174,24 @@ class DynamicThreshold(Wrapper):
 class MaskInpainter(Wrapper):
     """Known x_0 imposed where `mask` is 1; no guide pulls there. Ref: Nichol et al. 2022 (GLIDE), §2.5.
 
-    `known` [B, C, H, W] and `mask` [B, 1, H, W] in [0, 1] have the sample's size, or one row for all.
+    `known` [R, C, H, W] and `mask` [R, 1, H, W] in [0, 1] have the sample's size; R rows, or one for all. Between 0 and 1
+    the two are mixed.
     """
 
     known: Tensor
     mask: Tensor
 
-    def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
-        mask = self.mask.to(x_t.device)
-        x0 = mask * self.known.to(x_t.device) + (1 - mask) * inner.x0
-        score = None if inner.score is None else inner.score * (1 - mask)
-        return replace(inner, x0=x0, score=score)
-
-
-@dataclass(frozen=True, eq=False)
-class GuidanceInterval(Denoiser[Any]):
-    """`inside` for timesteps in [start, end] of the trained chain, `outside` elsewhere. Ref: Kynkäänniemi et al. 2024."""
-
-    inside: Denoiser[Any]
-    outside: Denoiser[Any]
-    start: int
-    end: int
+    @property
+    def rows(self) -> int:
+        return max(self.inner.rows, len(self.known), len(self.mask))
 
     @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        return tuple(dict.fromkeys((*self.inside.leaves, *self.outside.leaves)))
+    def settled(self) -> frozenset[Settled]:
+        return self.inner.settled | PIXELS
 
-    def needs(self, t: Tensor) -> tuple[Leaf, ...]:
-        return self._at(t).needs(t)
-
-    def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        return self._at(t).combine(x_t, t, known)
-
-    def _at(self, t: Tensor) -> Denoiser[Any]:
-        """On shapes alone, where t has no values, `inside`: what costs most."""
-        within = t.is_meta or bool(((t >= self.start) & (t <= self.end)).all())
-        return self.inside if within else self.outside
+    def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
+        mask = shared_out(self.mask.to(x_t.device), len(x_t), "mask")
+        known = shared_out(self.known.to(x_t.device), len(x_t), "known")
+        x0 = mask * known + (1 - mask) * inner.x0
+        score = None if inner.score is None else inner.score * (1 - mask)
+        return replace(inner, x0=x0, score=score)

@@ -15,9 +15,14 @@ class Classifier(Model[ClassifierConfig, classifier.Classifier]):
     """A handle of a classifier of noisy pictures."""
 
     configuration: ClassVar[type] = ClassifierConfig
+    guides: ClassVar[bool] = True
 
     def build(self) -> classifier.Classifier:
         return classifier.Classifier(self.config)
+
+    @property
+    def image_size(self) -> int:
+        return self.config.trunk.image_size
 
     @cached_property
     def trained(self) -> Schedule:

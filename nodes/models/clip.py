@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import ClassVar
 
+from torch import Tensor
+
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.handle import Model, port_type
 from nodes.networks.config import NoisedClipConfig
@@ -13,15 +15,28 @@ class Clip(Model[NoisedClipConfig, NoisedClip]):
     """A handle of a CLIP; a noised one knows how noisy its picture is."""
 
     configuration: ClassVar[type] = NoisedClipConfig
+    guides: ClassVar[bool] = True
 
     def build(self) -> NoisedClip:
         return NoisedClip(self.config)
+
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
 
     @cached_property
     def trained(self) -> Schedule | None:
         """The chain whose noise the image encoder knows; None for one that knows clean pictures only."""
         config = self.config
         return schedule(config.schedule, config.train_steps) if config.train_steps else None  # type: ignore[arg-type]
+
+    def images(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Unit embeddings [B, D] of pictures noised to t [B]."""
+        return self.module().images(x_t, t)
+
+    def features(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
+        """What each block of the image encoder sees at each patch, [B, N, W]."""
+        return self.module().features(x_t, t)
 
 
 def _describe(value: Clip) -> str:

@@ -48,11 +48,15 @@ class Model(ABC, Generic[C, M]):
     precision: str = "float32"
     residency: Residency = field(default_factory=Residency, compare=False, repr=False)
     layout: str = OURS
+    download: int = 0
+    """Bytes of the files that are not here."""
 
     configuration: ClassVar[type]
     """The class of the configuration, which tells the kinds of models apart."""
     published: ClassVar[tuple[type, ...]] = ()
     """Where there are more: the classes of configurations that published models of this kind have."""
+    guides: ClassVar[bool] = False
+    """Whether gradients are taken through it. In half precision they would underflow: such a model keeps float32."""
 
     @abstractmethod
     def build(self) -> M:
@@ -73,7 +77,12 @@ class Model(ABC, Generic[C, M]):
     def _skeleton(self) -> M:
         with torch.device("meta"):
             network = self.build().eval().requires_grad_(False)
-        return network.to(DTYPES[self.precision])
+        return network.to(self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return torch.float32 if self.guides else DTYPES[self.precision]
 
     @cached_property
     def parameters(self) -> int:
@@ -85,19 +94,18 @@ class Model(ABC, Generic[C, M]):
         """What the network needs, counted without its weights."""
         parameters = self.parameters
         here = bool(self.files) and all(file.exists() for file in self.files)
-        size = parameters * DTYPES[self.precision].itemsize
-        identity = f"{self.digest}/{self.precision}"
-        return Weights(
-            self.name, identity, parameters, size, here, None if here else parameters * 2
-        )
+        size = parameters * self.dtype.itemsize
+        identity = f"{self.digest}/{self.dtype}"
+        return Weights(self.name, identity, parameters, size, here, self.download or None)
 
-    def weights(self) -> dict[str, Tensor]:
-        """The weights under our names, as they are kept. Raises MissingWeights naming the file and how to get it."""
+    def weights(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+        """The weights under our names, as they are kept or in `dtype`. Raises MissingWeights saying how to get them."""
         if not self.files:
             raise MissingWeights(f"'{self.name}' has no weights yet")
-        return ours(self.layout, [self._read(file) for file in self.files], self.config)
+        files = [self._read(file, dtype) for file in self.files]
+        return ours(self.layout, files, self.config)
 
-    def _read(self, file: Path) -> dict[str, Tensor]:
+    def _read(self, file: Path, dtype: torch.dtype | None) -> dict[str, Tensor]:
         if not file.exists():
             get = f"; `nodegraph models get {self.name}` fetches it"
             raise MissingWeights(
@@ -107,14 +115,13 @@ class Model(ABC, Generic[C, M]):
         found: dict[str, Tensor] = {}
         for key, value in read_weights(file):
             cancel_point()
-            found[key] = value
+            found[key] = value if dtype is None else value.to(dtype)
         return found
 
     def _load(self) -> M:
-        weights = {k: v.to(DTYPES[self.precision]) for k, v in self.weights().items()}
         with torch.device("meta"):
             network = self.build()
-        network.load_state_dict(weights, assign=True)
+        network.load_state_dict(self.weights(self.dtype), assign=True)
         return network.eval().requires_grad_(False)
 
 
@@ -188,7 +195,8 @@ def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
     ]
     paths = tuple(file.kept or file.place for file in files)
     where = context.device, context.precision, context.residency
-    return kind(name, config, _one_digest(digests), paths, *where, layout=part.layout)
+    absent = sum(file.size for file in files if not file.kept)
+    return kind(name, config, _one_digest(digests), paths, *where, part.layout, absent)
 
 
 def _one_digest(digests: list[str]) -> str:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nodegraph.tensors import Recall
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import Embedding
@@ -55,7 +56,12 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
         )
 
     def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        return self.module()(x_t, t, **conditions)
+        network = self._on_shapes if self.abstract else self.module()
+        return network(x_t, t, **conditions)
+
+    @cached_property
+    def _on_shapes(self) -> Recall:
+        return Recall(self.module())
 
     def _embedding(self, sample: Tensor) -> Embedding:
         return Embedding(self.module().embeddings(sample), self.config.space)

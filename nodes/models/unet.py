@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodegraph.errors import Mismatch
+from nodegraph.tensors import Recall
 from nodegraph.types import Context
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
@@ -26,6 +27,10 @@ class UNet(Model[UNetConfig, unet.UNet]):
 
     def build(self) -> unet.UNet:
         return unet.UNet(self.config)
+
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
 
     @cached_property
     def trained(self) -> Schedule:
@@ -49,15 +54,27 @@ class UNet(Model[UNetConfig, unet.UNet]):
         )
 
     def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Tokens as the keys and values that each attention makes of them: they are the same at every step."""
-        rest = dict(conditions)
-        tokens = rest.pop("tokens", None)
-        return (
-            conditions if tokens is None else {**rest, "context": self.module().projected(tokens)}
-        )
+        """What is the same at every step: tokens as the keys and values of each attention, labels as their embedding."""
+        ready = dict(conditions)
+        if (tokens := ready.pop("tokens", None)) is not None:
+            ready["context"] = self.module().projected(tokens)
+        if (labels := ready.pop("labels", None)) is not None:
+            ready["embedding"] = self._embedded(labels, ready.get("embedding"))
+        return ready
+
+    def _embedded(self, labels: Tensor, pooled: Tensor | None) -> Tensor:
+        """Labels [R] as [R, E], and the pooled text added where there is one."""
+        table = self.module().label_embedding
+        assert table is not None
+        return table(labels) if pooled is None else table(labels) + pooled
 
     def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        return self.module()(x_t, t, **conditions)
+        network = self._on_shapes if self.abstract else self.module()
+        return network(x_t, t, **conditions)
+
+    @cached_property
+    def _on_shapes(self) -> Recall:
+        return Recall(self.module())
 
     def text_config(self) -> TextConfig:
         """Configuration of the text transformer. Raises Mismatch for a network without one."""

@@ -92,8 +92,8 @@ class ImageEncoder(nn.Module):
         self.final_norm = nn.LayerNorm(width)
         self.proj = nn.Linear(width, config.embedding_width, bias=False)
 
-    def tokens(self, x_t: Tensor, t: Tensor | None) -> Tensor:
-        """What stands at every token after the last block, [B, 1 + N, W]. Raises ValueError on another size."""
+    def layers(self, x_t: Tensor, t: Tensor | None) -> list[Tensor]:
+        """What stands at every token after each block, [B, 1 + N, W]. Raises ValueError on another size."""
         if x_t.shape[-2:] != (self.size, self.size):
             raise ValueError(f"CLIP takes {self.size} px, the picture has {list(x_t.shape[-2:])}")
         means, deviations = (x_t.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEANS, DEVIATIONS))
@@ -103,9 +103,11 @@ class ImageEncoder(nn.Module):
         )  # [B, N, W]
         x = torch.cat([self._first(len(x_t), t), patches], 1) + self.positional_embedding
         x = self.first_norm(x)
+        found: list[Tensor] = []
         for block in self.blocks:
             x = block(x, False)
-        return x
+            found.append(x)
+        return found
 
     def _first(self, batch: int, t: Tensor | None) -> Tensor:
         if self.time_embedding is not None:
@@ -116,7 +118,7 @@ class ImageEncoder(nn.Module):
         return self.class_embedding.expand(batch, 1, -1)
 
     def forward(self, x_t: Tensor, t: Tensor | None = None) -> Tensor:
-        return self.proj(self.final_norm(self.tokens(x_t, t)[:, 0]))
+        return self.proj(self.final_norm(self.layers(x_t, t)[-1][:, 0]))
 
 
 class NoisedClip(nn.Module):
@@ -138,9 +140,12 @@ class NoisedClip(nn.Module):
         """Unit embeddings of noisy pictures [B, D]."""
         return F.normalize(self.image(x_t, t).float(), dim=-1)
 
-    def log_similarity(self, text: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """The logit scale times the cosine of unit text embeddings [B or 1, D] and noisy pictures, [B]."""
-        return self.config.logit_scale * (text * self.images(x_t, t)).sum(-1)
+    def features(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
+        """What each block of the image encoder sees at each patch, [B, N, W], every patch normalised."""
+        return [
+            F.layer_norm(layer[:, 1:].float(), layer.shape[-1:])
+            for layer in self.image.layers(x_t, t)
+        ]
 
 
 def tokens_of(config: NoisedClipConfig, texts: list[str]) -> tuple[Tensor, Tensor]:

@@ -63,6 +63,65 @@ def test_run_twice_then_change_then_repeat_from_the_picture(cache: Path, tmp_pat
     assert first["outputs"] != again["outputs"]
 
 
+def test_a_picture_is_made_again_with_its_own_precision(cache: Path, tmp_path: Path) -> None:
+    rounded = run_json(cache, tmp_path, *FEW, "--precision", "bfloat16")
+    (name,) = rounded["outputs"]["image"]
+    again = run_json(cache, tmp_path, name, "--no-cache")
+    assert (picture(again, tmp_path) == picture(rounded, tmp_path)).all()
+    exact = run_json(cache, tmp_path, name, "--precision", "float32")
+    assert (picture(exact, tmp_path) != picture(rounded, tmp_path)).any()
+
+
+def test_a_picture_of_other_weights_says_so(cache: Path, tmp_path: Path) -> None:
+    (name,) = run_json(cache, tmp_path, *FEW)["outputs"]["image"]
+    with Image.open(tmp_path / name) as opened:
+        record = json.loads(opened.info["nodegraph"])
+        record["models"]["shapes/glide/base"] = "another"
+        chunks = PngInfo()
+        chunks.add_itxt("nodegraph", json.dumps(record))
+        opened.save(tmp_path / "other.png", pnginfo=chunks)
+    said = nodegraph(cache, tmp_path, "run", "other.png").stderr
+    assert "'shapes/glide/base' has other weights" in said
+    assert "upsample'" not in said
+
+
+def test_programs_read_faults_of_a_run(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "g.yaml").write_text("graph: 1\nnodes: {a: {type: nothing}}\noutputs: {a: $a}\n")
+    for arguments in (("g.yaml",), ("h.yaml",), ("glide/text_to_image", "--seed", "x")):
+        done = nodegraph(cache, tmp_path, "run", *arguments, "--json", code=1)
+        found = json.loads(done.stdout)
+        assert (found["outputs"], found["nodes"]) == ({}, {})
+        keys = {"code", "severity", "message", "file", "line", "column", "hint"}
+        assert keys <= found["diagnostics"][0].keys()
+
+
+def test_an_output_that_is_no_picture_is_explained(cache: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    text = "graph: 1\nnodes: {a: {type: load_image, file: a.png}}\noutputs: {a: $a}\n"
+    (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "out").write_text("a file, not a folder", encoding="utf-8")
+    said = nodegraph(cache, tmp_path, "run", "g.yaml", code=1).stderr
+    assert "out cannot be written" in said
+    assert "--out FOLDER" in said
+
+
+def test_composites_are_graphs_by_name(cache: Path, tmp_path: Path) -> None:
+    assert "--temperature" in nodegraph(cache, tmp_path, "run", "upsampler", "--help").stdout
+    nodegraph(cache, tmp_path, "check", "upsampler", "guided_denoiser")
+
+
+def test_the_module_is_the_command(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "nodes.py").write_text("raise RuntimeError('wrong nodes')", encoding="utf-8")
+    text = "graph: 1\nnodes: {d: {type: points_dataset}}\noutputs: {d: $d}\n"
+    (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "nodegraph", "run", "g.yaml", "--quiet"]
+    environment = {**os.environ, "NODEGRAPH_CACHE": str(cache)}
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_of_a_graph_lists_its_inputs(cache: Path, tmp_path: Path) -> None:
     shown = nodegraph(cache, tmp_path, "run", "glide/text_to_image", "--help").stdout
     for option in ("--prompt", "--guidance", "--seed", "--preset", "openai"):
@@ -80,13 +139,19 @@ def test_help_of_a_graph_lists_its_inputs(cache: Path, tmp_path: Path) -> None:
         (("run", "glide/text_to_image", "--preset", "openai"), "are not on this machine"),
         (("run", "glide/text_to_image", "--preset", "openai"), "models get openai/glide/base"),
         (("models", "get", "openai/glid"), "did you mean 'openai/glide'"),
-        (("run", "nothing.png"), "nothing.png"),
+        (("run", "glide/text_to_image", "--steps", "abc"), "E403 bad-value: schedule"),
+        (("run", "--seed", "3", "glide/text_to_image"), "the graph comes first"),
+        (("run", "mine"), "did you mean 'mine.yaml'"),
+        (("run", "nothing.png"), "nothing.png cannot be read: No such file"),
+        (("fmt", "latin.yaml"), "latin.yaml cannot be read: it is not UTF-8 text"),
         (("nodes", "slrp"), "did you mean 'slerp'"),
     ],
 )
 def test_mistakes_are_explained(
     cache: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
+    (tmp_path / "mine.yaml").write_text("graph: 1\n", encoding="utf-8")
+    (tmp_path / "latin.yaml").write_bytes(b"graph: \xff")
     environment = {**os.environ, "NODEGRAPH_CACHE": str(cache), "COLUMNS": "200"}
     command = [str(Path(sys.executable).with_name("nodegraph")), *arguments]
     done = subprocess.run(

@@ -6,7 +6,8 @@ import torch
 from fill import filled
 from torch import Tensor
 
-from nodes.checkpoints.openai import glide_config, openai_key, to_ours
+from nodes.checkpoints.openai import glide_config, openai_key, our_key, to_ours
+from nodes.networks.blocks import multi_head_attention, timestep_embedding
 from nodes.networks.config import UNetConfig
 from nodes.networks.text import TextEncoding
 from nodes.networks.unet import UNet, masked, upsampled
@@ -102,6 +103,50 @@ def test_text_features(golden) -> None:
         golden.close(f"{case}.xf_out", text.tokens.transpose(1, 2), tensors, meta)
         compared += 1
     assert compared or not meta["cases"]
+
+
+def test_the_path_through_the_blocks(golden) -> None:
+    """Mean and deviation of each sample behind every block, under the references' names, and the embedded timesteps."""
+    tensors, meta = golden.load("glide_text2im_tiny")
+    if "base_blocks" not in meta:
+        return
+    unet = golden_unet(glide_config(meta["cases"]["base"]["options"]))
+    seen: dict[str, Tensor] = {}
+    for name in ["time_embed", *meta["base_blocks"]]:
+        module = unet.get_submodule(our_key(f"{name}.").removesuffix("."))
+        module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
+    run(unet, inputs_of(tensors, "base", ""))
+    golden.close("base.time_embed_out", seen["time_embed"], tensors, meta)
+    behind = [seen[name].flatten(1) for name in meta["base_blocks"]]
+    golden.close("base.block_mean", torch.stack([h.mean(1) for h in behind]), tensors, meta)
+    golden.close("base.block_std", torch.stack([h.std(1) for h in behind]), tensors, meta)
+
+
+def test_parts_on_their_own(golden) -> None:
+    tensors, meta = golden.load("glide_text2im_tiny")
+    if "nn" not in meta:
+        return
+    for name in case_tensors(tensors, "nn.timestep_embedding.dim"):
+        full = f"nn.timestep_embedding.dim{name}"
+        embedding = timestep_embedding(tensors["nn.timestep_embedding.t"], int(name))
+        golden.close(full, embedding, tensors, meta)
+    given = case_tensors(tensors, "nn.qkv_attention.")
+    qkv, heads = given["qkv"], meta["nn"]["heads"]
+    for name, context in {"out": None, "out_with_encoder": given["encoder_kv"]}.items():
+        out = multi_head_attention(qkv, heads, head_major=True, context_kv=context)
+        golden.close(f"nn.qkv_attention.{name}", out, tensors, meta)
+
+
+def test_every_number_of_the_tiny_networks_is_compared(golden) -> None:
+    _, meta = golden.load("glide_text2im_tiny")
+    for comparison in (
+        test_forward_passes,
+        test_text_features,
+        test_the_path_through_the_blocks,
+        test_parts_on_their_own,
+    ):
+        comparison(golden)
+    assert sorted(set(meta["tolerance"]) - golden.seen) == []
 
 
 def test_every_key_of_the_published_checkpoints(golden) -> None:

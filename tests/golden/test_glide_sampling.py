@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nodes.checkpoints.openai import glide_config
 from nodes.diffusion.denoisers import Denoiser, DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import LogProbability, ScoreGuidance
+from nodes.diffusion.guidance import LogProbability, ScoreGuidance, text_log_probability
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.process import eps_from_x0
 from nodes.diffusion.respacing import respace
@@ -110,7 +110,7 @@ def clip_guide(stage: Stage) -> LogProbability:
     """The similarity of the prompt to noisy pictures, by the noised CLIP of the pipeline."""
     clip = golden_clip(stage.case["clip_config"])
     text = clip.texts([stage.case["prompt"]])
-    return lambda x_t, t: clip.log_similarity(text, x_t, t)
+    return text_log_probability(clip.images, text, clip.config.logit_scale)
 
 
 def guided(stage: Stage) -> tuple[Denoiser, Denoiser, Denoiser]:

@@ -9,7 +9,7 @@ from test_glide_networks import assert_weights
 from torch import nn
 
 from nodes.checkpoints.openai import clip_config, openai_key, to_ours
-from nodes.diffusion.guidance import gradient
+from nodes.diffusion.guidance import gradient, text_log_probability
 from nodes.networks.noised_clip import NoisedClip, clip_tokens
 
 
@@ -41,12 +41,13 @@ def test_features_and_gradients(golden) -> None:
         "text.probe_features": clip.text.hidden(tokens, lengths),
         "image.z_unnormalized": clip.image(x, t),
         "image.z": clip.images(x, t),
-        "image.probe_features": clip.image.tokens(x, t)[:, 0],
+        "image.probe_features": clip.image.layers(x, t)[-1][:, 0],
     }
     for name, value in named.items():
         golden.close(name, value, tensors, meta)
     text = clip.texts(meta["prompts"])
-    found = gradient(lambda noisy, at: clip.log_similarity(text, noisy, at), x, t)
+    guide = text_log_probability(clip.images, text, clip.config.logit_scale)
+    found = gradient(guide, x, t)
     for name in [n for n in tensors if n.startswith("cond_fn.grad_scale")]:
         golden.close(name, float(name.rpartition("scale")[2]) * found, tensors, meta)
     still = golden_clip(meta["image_notime_config"])

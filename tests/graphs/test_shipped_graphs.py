@@ -1,5 +1,6 @@
 """Every shipped graph checks without unknowns on the way to its outputs, and the small ones run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from nodegraph.compile import compile_graph
 from nodegraph.events import Completed, Finished
 from nodegraph.inputs import Request
 from nodegraph.shapes import check_shapes
+from nodes.checkpoints.catalogue import shipped_folder
 
 NAMES = sorted(registry().graphs)
 COMPOSITES = sorted(registry().composites)
@@ -19,8 +21,19 @@ def program_of(name: str, request: Request):
     return source, compile_graph(source, registry(), request).checked()
 
 
+def models_to_come(name: str) -> list[str]:
+    """Parts of the default bundle of a graph that are not shipped yet."""
+    text = find_graph(name, registry()).text
+    bundle = re.search(r"models: +\{type: Bundle, default: (shapes/\w+)", text)
+    parts = sorted(set(re.findall(r"\$models\.(\w+)", text)))
+    names = [f"{bundle[1]}/{part}" for part in parts] if bundle else []
+    return [name for name in names if shipped_folder(name) is None]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_checks(name: str) -> None:
+    if absent := models_to_come(name):
+        pytest.xfail(f"not trained yet: {', '.join(absent)}")
     source, program = program_of(name, Request(whole=False))
     report = check_shapes(program, make_engine(registry(), source, Options(cached=False)))
     assert report.diagnostics == ()

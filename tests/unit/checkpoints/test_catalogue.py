@@ -4,35 +4,36 @@ Karlo's entries are compared with the manifests of its checkpoints (tests/golden
 """
 
 import json
+from dataclasses import replace
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from nodes.checkpoints.catalogue import entries
-from nodes.checkpoints.layouts import published_shapes
-from nodes.checkpoints.verify import WrongFile, identified
+from nodegraph.context import RunContext
+from nodegraph.paths import Sandbox
+from nodes.checkpoints.catalogue import entries, model_files
+from nodes.checkpoints.layouts import BadPart, published_shapes
+from nodes.checkpoints.verify import identified
+from nodes.models import Classifier, Clip, UNet
+from nodes.models.handle import parsed
 
+HANDLES = {"UNet": UNet, "Classifier": Classifier, "Clip": Clip}
 PUBLISHED = {
     f"{entry.name}/{name}": part
     for entry in entries().values()
     for name, part in entry.parts.items()
     if part.files and entry.source == "openai"
 }
-NETWORKS = {name for name, part in PUBLISHED.items() if published_shapes(part) is not None}
 
 
-def test_every_published_unet_has_a_network() -> None:
-    assert {name for name, part in PUBLISHED.items() if part.kind == "UNet"} <= NETWORKS
-
-
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_keys_and_parameters(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_parameters(name: str) -> None:
     part = PUBLISHED[name]
-    (file,) = part.files
-    shapes = published_shapes(part)
-    assert shapes is not None
-    assert (len(shapes), sum(prod(s) for s in shapes.values())) == (file.keys, file.parameters)
+    counted = [sum(prod(shape) for shape in file.values()) for file in published_shapes(part)]
+    assert counted == [file.parameters for file in part.files]
 
 
 def test_the_catalogue_covers_what_is_published() -> None:
@@ -45,24 +46,63 @@ def test_the_catalogue_covers_what_is_published() -> None:
             assert file.sha256 is None or len(file.sha256) == 64
 
 
-def test_the_golden_options_are_the_catalogues() -> None:
+def manifest(name: str) -> dict[str, Any]:
     golden = Path(__file__).parents[2] / "golden" / "data"
-    glide = json.loads((golden / "glide_manifest.json").read_text())["models"]
-    adm = json.loads((golden / "adm_manifest.json").read_text())["models"]
-    assert PUBLISHED["openai/glide/upsample_inpaint"].options == glide["upsample_inpaint"]["config"]
+    return json.loads((golden / f"{name}.json").read_text(encoding="utf-8"))["models"]
+
+
+def published() -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """What the references' manifests say of each published model: its options, and the records of its files."""
+    glide, adm = manifest("glide_manifest"), manifest("adm_manifest")
+    clip = manifest("glide_clip_manifest")["glide_clip"]
+    found = {
+        "openai/glide/base": glide["base"],
+        "openai/glide/upsample": glide["upsample"],
+        "openai/glide/inpaint": glide["base_inpaint"],
+        "openai/glide/upsample_inpaint": glide["upsample_inpaint"],
+        "openai/adm-256/diffusion_uncond": adm["256x256_diffusion_uncond"],
+    }
     for size in (64, 128, 256, 512):
         for kind in ("diffusion", "classifier"):
-            wanted = adm[f"{size}x{size}_{kind}"]["config"]
-            assert PUBLISHED[f"openai/adm-{size}/{kind}"].options == wanted
-    for size, name in ((64, "64_256_upsampler"), (128, "128_512_upsampler")):
+            found[f"openai/adm-{size}/{kind}"] = adm[f"{size}x{size}_{kind}"]
+    for size, large in ((64, 256), (128, 512)):
         # The upsamplers' multipliers are fixed in their factory, not among their options.
-        wanted = {**adm[name]["config"], "channel_mult": "1,1,2,2,4,4"}
-        assert PUBLISHED[f"openai/adm-{size}/upsample"].options == wanted
+        record = adm[f"{size}_{large}_upsampler"]
+        options = {**record["config"], "channel_mult": "1,1,2,2,4,4"}
+        found[f"openai/adm-{size}/upsample"] = {**record, "config": options}
+    one = {name: (record["config"], [record]) for name, record in found.items()}
+    both = [clip["image_encoder"], clip["text_encoder"]]
+    return {**one, "openai/glide/clip": (clip["config"], both)}
 
 
-def test_a_layout_without_a_network_is_judged_by_its_counts(tmp_path: Path) -> None:
-    import torch
+def test_the_catalogues_options_are_the_references() -> None:
+    assert {name: part.options for name, part in PUBLISHED.items()} == {
+        name: options for name, (options, _) in published().items()
+    }
 
-    torch.save({"a": torch.zeros(3)}, tmp_path / "x.pt")
-    with pytest.raises(WrongFile, match=r"1 tensors with 3 parameters instead of"):
-        identified("openai/glide/clip", tmp_path / "x.pt")
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_every_key_loads_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files with every published key and shape, without values, are recognised, and fill the network of the handle."""
+    monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path))
+    part, records = PUBLISHED[name], published()[name][1]
+    for file, record in zip(model_files(name, part), records, strict=True):
+        state = {key: torch.empty(shape, device="meta") for key, shape in record["state_dict"]}
+        file.place.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, file.place)
+        assert identified(name, file.place) == file.name
+    model = parsed(HANDLES[part.kind], name, RunContext(Sandbox((), tmp_path), device="meta"))
+    assert model.needs.here
+    model.module().load_state_dict(model.weights(), strict=True, assign=True)
+
+
+def test_parts_that_describe_no_network() -> None:
+    part = PUBLISHED["openai/glide/clip"]
+    with pytest.raises(BadPart, match="there is no layout 'openai_clip'; there are openai_glide, "):
+        published_shapes(replace(part, layout="openai_clip"))
+    with pytest.raises(BadPart, match=r"options of layout 'openai_glide_clip' lack 'image_size'"):
+        published_shapes(replace(part, options=None))
+    with pytest.raises(BadPart, match=r"'openai_glide_clip' has 2 files, not 1"):
+        published_shapes(replace(part, files=part.files[:1]))

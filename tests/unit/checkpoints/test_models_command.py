@@ -21,7 +21,7 @@ import nodegraph
 import nodegraph.download
 from nodegraph.cli import app
 from nodegraph.errors import NodeFailed
-from nodes.checkpoints.catalogue import Part
+from nodes.checkpoints.catalogue import Part, PublishedFile
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.openai import to_ours
 
@@ -60,9 +60,8 @@ NAME = "tiny/glide/base"
 
 
 def state_dict(**changes: Any) -> dict[str, torch.Tensor]:
-    part = Part("UNet", "openai_glide", {**TINY, **changes})
-    shapes = published_shapes(part)
-    assert shapes is not None
+    files = (PublishedFile("base.pt", 1),)
+    (shapes,) = published_shapes(Part("UNet", "openai_glide", {**TINY, **changes}, files))
     return filled(shapes)
 
 
@@ -92,7 +91,7 @@ def server(checkpoint: bytes) -> Iterator[Served]:
 
 
 def publish(models: Path, url: str, sha256: str | None = None, **entry: str) -> None:
-    file = {"url": url, "keys": 1, "parameters": 1, "sha256": sha256}
+    file = {"url": url, "parameters": 1, "sha256": sha256}
     part = {"kind": "UNet", "layout": "openai_glide", "options": TINY, "files": [file]}
     about = {"licence": "MIT", "source": "test", "card": "Tiny."}
     record = {"tiny/glide": {**about, **entry, "parts": {"base": part}}}

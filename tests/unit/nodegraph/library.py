@@ -62,6 +62,43 @@ class Halves(NamedTuple):
     remainder: int
 
 
+Doubled = Annotated[
+    int,
+    PortType(
+        "Doubled",
+        "Read as twice the number.",
+        literal="number",
+        parse=lambda literal, context: 2 * literal,
+        digest=str,
+    ),
+]
+
+
+@node(category="test")
+def all_doubled(items: list[Doubled]) -> int:
+    """The sum of numbers that were doubled when they were read."""
+    return sum(items)
+
+
+@node(category="test")
+def doubled(a: Doubled) -> Doubled:
+    """A doubled number."""
+    return a
+
+
+@node(category="test")
+def either(a: T, b: T) -> T:
+    """The larger of two values of one type."""
+    return max(a, b)
+
+
+@node(category="test")
+def odd_number() -> int:
+    """Says that it gives a whole number, and gives something that JSON does not know."""
+    time.sleep(0.06)
+    return 1 + 2j  # type: ignore[return-value]
+
+
 @node(category="test")
 def halves(a: int) -> Halves:
     """Two outputs."""
@@ -93,6 +130,12 @@ def same(value: T) -> T:
 def fail(a: int) -> int:
     """Never works."""
     raise ZeroDivisionError(f"{a} was too much")
+
+
+@node(category="test")
+def fail_all(items: list[int]) -> int:
+    """Never works."""
+    raise ZeroDivisionError
 
 
 @node(category="test")

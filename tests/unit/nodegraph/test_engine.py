@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import library
+import numpy as np
 import pytest
 
-from nodegraph.cache import Cache, Disk
+from nodegraph.cache import ABANDONED, META, Cache, Disk
 from nodegraph.cancel import CancelToken, cancel_point
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
@@ -20,7 +21,9 @@ from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped
 from nodegraph.execute import Engine
 from nodegraph.inputs import Request
+from nodegraph.keys import keys_of
 from nodegraph.paths import Outside, Sandbox
+from nodegraph.program import Many
 from nodegraph.registry import Registry, from_modules
 from nodegraph.source import SourceText
 
@@ -255,6 +258,69 @@ def test_memory_is_bounded(registry: Registry) -> None:
     assert len(running.cache.memory._held) == 3
 
 
+def test_memory_counts_what_lists_and_records_hold(registry: Registry) -> None:
+    running = engine(registry)
+    running.cache.memory.bytes = 1000
+    for number in range(20):
+        held = [np.zeros(20), Many((np.zeros(20),))]
+        running.cache.memory.put(bytes([number]), (held,))
+    assert 0 < len(running.cache.memory._held) <= 1000 // 320
+
+
+def test_a_literal_list_is_read_item_by_item(registry: Registry) -> None:
+    for written in ("[1, 2]", "3"):
+        found = compiled(registry, f"all: {{type: all_doubled, items: {written}}}", "{all: $all}")
+        assert run(engine(registry), found)[0] == {"all": 6}
+    keys = {
+        keys_of(
+            compiled(registry, f"all: {{type: all_doubled, items: {w}}}", "{all: $all}").checked(),
+            engine(registry).literals(),
+            "",
+        )[0]
+        for w in ("[1, 2]", "[2, 1]", "[1, 2, 0]", "[3]")
+    }
+    assert len(keys) == 4
+
+
+def test_what_cannot_be_kept_is_no_fault(registry: Registry, tmp_path: Path) -> None:
+    outputs, _ = run(
+        engine(registry, tmp_path), compiled(registry, "a: {type: odd_number}", "{a: $a}")
+    )
+    assert outputs == {"a": 1 + 2j}
+    assert not list(tmp_path.glob("??/*"))
+    assert not list((tmp_path / "partial").glob("*"))
+
+
+def test_half_an_entry_is_made_whole_again(registry: Registry, tmp_path: Path) -> None:
+    found = compiled(registry, "a: {type: slow, a: 4}", "{a: $a}")
+    run(engine(registry, tmp_path), found)
+    (entry,) = tmp_path.glob("??/*")
+    for lost in (entry / META, entry / "0" / "value.json"):
+        lost.unlink()
+        _, events = run(engine(registry, tmp_path), found)
+        assert finished(events) == {"a": "ran"}
+        _, events = run(engine(registry, tmp_path), found)
+        assert finished(events) == {"a": "cached"}
+
+
+def test_many_short_processes_keep_the_disk_bounded(registry: Registry, tmp_path: Path) -> None:
+    for number in range(12):
+        disk = Disk(tmp_path, registry, limit=600)
+        running = Engine(registry, RunContext(Sandbox((), Path())), Cache(disk=disk))
+        run(running, compiled(registry, f"a: {{type: slow, a: {number}}}", "{a: $a}"))
+        assert disk.size() <= 600
+
+
+def test_what_a_killed_process_left_is_swept_away(registry: Registry, tmp_path: Path) -> None:
+    for name, age in (("old", 2 * ABANDONED), ("fresh", 1)):
+        path = tmp_path / "partial" / name
+        path.mkdir(parents=True)
+        (path / "value.json").write_text("1", encoding="utf-8")
+        os.utime(path, (time.time() - age,) * 2)
+    run(engine(registry, tmp_path), compiled(registry, "a: {type: slow, a: 4}", "{a: $a}"))
+    assert [path.name for path in (tmp_path / "partial").iterdir()] == ["fresh"]
+
+
 def test_the_disk_is_bounded(registry: Registry, tmp_path: Path) -> None:
     disk = Disk(tmp_path, registry, limit=600)
     running = Engine(registry, RunContext(Sandbox((), Path())), Cache(disk=disk))
@@ -303,7 +369,6 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     started = {line.split()[1] for line in again if line.startswith("Started")}
     assert not started & set(done)
     assert any(line.startswith("Completed") for line in again)
-    assert not list((tmp_path / "partial").glob("*")) or time.time()
 
 
 def test_two_processes_share_a_cache(tmp_path: Path) -> None:
@@ -339,3 +404,13 @@ def test_the_sandbox(tmp_path: Path) -> None:
             sandbox.writing(name)
     with pytest.raises(FileNotFoundError, match="there is no file"):
         sandbox.reading(inside / "b.txt")
+
+
+def test_a_failure_summarises_lists_item_by_item(registry: Registry) -> None:
+    found = compiled(
+        registry,
+        "all: {type: total, items: [1, 2, 3, 4, 5], kind: max}\nbad: {type: fail_all, items: [1, $all, 3, 4, 5]}",
+        "{bad: $bad}",
+    )
+    with pytest.raises(NodeFailed, match=r"items = \[1, 5, 3, 4, …\]"):
+        list(engine(registry).run(found.checked()))

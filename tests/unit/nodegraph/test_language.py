@@ -1,6 +1,7 @@
 """The language: scalars, signatures, types, the formatter and the schema."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import library
@@ -12,7 +13,9 @@ from nodegraph.compile import compile_graph
 from nodegraph.fmt import formatted
 from nodegraph.graph import read_graph
 from nodegraph.inputs import Request
+from nodegraph.literals import Slot, coerced, from_text
 from nodegraph.node import Declaration
+from nodegraph.program import Constant
 from nodegraph.registry import from_modules
 from nodegraph.scalars import plain
 from nodegraph.schema import json_schema
@@ -20,22 +23,33 @@ from nodegraph.signature import SignatureError, TypeReader, spec_of
 from nodegraph.source import SourceText
 from nodegraph.types import TypeRef
 from nodegraph.unify import fits, parse_type
+from nodegraph.yaml_source import Leaf, Table, parse
 
 WIDE = {("int", "float")}
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("1e-4", 1e-4), ("1e3", 1000.0), ("on", "on"), ("yes", "yes"), ("1:30", "1:30"), ("012", 12), ("0o17", 15),
-        ("0x1F", 31), ("~", None), ("", None), ("Null", None), ("true", True), ("FALSE", False), ("tRue", "tRue"),
-        (".5", 0.5), ("+12", 12), ("1_000", "1_000"), ("1.", 1.0), (".inf", float("inf")), ("-.INF", float("-inf")),
-        ("2026-11-24", "2026-11-24"), ("0b11", "0b11"), ("-", "-"), (".", "."), ("null0", "null0"),
-    ],
-)  # fmt: skip
-def test_plain_scalars(text: str, value: object) -> None:
-    assert plain(text) == value
-    assert type(plain(text)) is type(value)
+CORPUS = json.loads(Path(__file__).with_name("scalars.json").read_text(encoding="utf-8"))
+"""Plain scalars and what they are, for every program that reads graph files; numbers that JSON has not are texts."""
+KINDS = {"null": type(None), "bool": bool, "int": int, "float": float, "str": str}
+
+
+@pytest.mark.parametrize("row", CORPUS, ids=[row["text"] for row in CORPUS])
+def test_plain_scalars(row: dict[str, Any]) -> None:
+    found, kind = plain(row["text"]), KINDS[row["type"]]
+    assert type(found) is kind
+    value = None if row["type"] == "null" else kind(row["value"])
+    assert found == value or (found != found and value != value)
+
+
+@pytest.mark.parametrize("row", CORPUS, ids=[row["text"] for row in CORPUS])
+def test_scalars_mean_the_same_in_a_file(row: dict[str, Any]) -> None:
+    for text, quoted in ((row["text"], False), (json.dumps(row["text"]), True)):
+        tree = parse(f"key: {text}", "x.yaml").tree
+        assert isinstance(tree, Table)
+        leaf = tree.entries[0].value
+        assert isinstance(leaf, Leaf)
+        expected = row["text"] if quoted else plain(row["text"])
+        assert repr(leaf.value) == repr(expected)
 
 
 def test_a_signature_is_a_spec() -> None:
@@ -190,10 +204,10 @@ def test_the_schema_accepts_what_compiles_and_refuses_what_does_not() -> None:
 def test_values_from_the_command_line_are_read_by_type() -> None:
     text = 'graph: 1\ninputs:\n  a: {type: int}\n  s: {type: str, default: ""}\nnodes:\n  x: {type: add, a: $a}\noutputs: {x: $x, s: $s}\n'
     registry = from_modules([library])
-    request = Request({"a": "7", "s": "$5"}, from_text=True)
+    request = Request(texts={"a": "7", "s": "$5"})
     program = compile_graph(SourceText("x.yaml", text), registry, request).checked()
     assert program.inputs == {"a": 7, "s": "$5"}
-    wrong = compile_graph(SourceText("x.yaml", text), registry, Request({"a": "x"}, from_text=True))
+    wrong = compile_graph(SourceText("x.yaml", text), registry, Request(texts={"a": "x"}))
     assert [d.code for d in wrong.diagnostics] == ["E208"]
     unknown_input = compile_graph(SourceText("x.yaml", text), registry, Request({"a": 1, "b": 2}))
     assert [d.code for d in unknown_input.diagnostics] == ["E110"]
@@ -213,3 +227,74 @@ def test_ports_of_older_versions_are_read_under_their_new_names(name: str) -> No
     compiled = compile_graph(SourceText("x.yaml", text), from_modules([library]))
     assert [(d.code, d.severity) for d in compiled.diagnostics] == [("W103", "warning")]
     assert list(compiled.checked().steps[0].inputs) == ["value"]
+
+
+def compiled_text(nodes: str, outputs: str = "{}"):
+    text = f"graph: 1\nnodes:\n{nodes}\noutputs: {outputs}\n"
+    return compile_graph(SourceText("x.yaml", text), from_modules([library]))
+
+
+def test_a_literal_on_a_generic_port_takes_the_type_of_its_wire() -> None:
+    nodes = "  d: {type: doubled, a: 2}\n  e: {type: either, a: 5, b: $d}"
+    step = compiled_text(nodes, "{e: $e}").checked().steps[1]
+    literal = step.inputs["a"]
+    assert isinstance(literal, Constant)
+    assert str(literal.type) == "Doubled"
+
+
+def test_a_literal_alone_cannot_say_what_a_generic_port_is() -> None:
+    found = compiled_text("  e: {type: same, value: a.png}", "{e: $e}").diagnostics
+    assert [(d.code, d.hint) for d in found] == [("E208", "wire a node's output: $node")]
+
+
+def test_every_cycle_is_reported_and_what_else_is_wrong_there() -> None:
+    nodes = """
+  alone: {type: add, a: 1}
+  self: {type: add, a: $self}
+  one: {type: add, a: $two, b: 101}
+  two: {type: add, a: $one}
+  behind: {type: add, c: $two}"""
+    found = compiled_text(nodes, "{a: $alone, b: $behind}").diagnostics
+    cycles = [d.message.partition(": ")[2] for d in found if d.code == "E106"]
+    assert cycles == ["self → self", "one → two → one"]
+    assert [d.code for d in found if d.code != "E106"] == ["E206", "E205", "E201"]
+
+
+def test_a_subgraph_lies_in_the_folder_of_the_graph(tmp_path: Path) -> None:
+    inner = "graph: 1\nnodes:\n  a: {type: add, a: %d}\noutputs: {a: $a}\n"
+    for place, number in (("x.yaml", 1), ("here/one/x.yaml", 2), ("here/two/x.yaml", 3)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(inner % number, encoding="utf-8")
+    (tmp_path / "here" / "link.yaml").symlink_to(tmp_path / "x.yaml")
+    outer = tmp_path / "here" / "outer.yaml"
+    for place in ("../x.yaml", "one/../../x.yaml", "link.yaml", str(tmp_path / "x.yaml")):
+        outer.write_text(f"graph: 1\nnodes: {{a: {{type: {place}}}}}\noutputs: {{a: $a}}\n")
+        assert [d.code for d in compile_graph(outer, from_modules([library])).diagnostics] == [
+            "E113"
+        ]
+    outer.write_text(
+        "graph: 1\nnodes: {a: {type: one/x.yaml}, b: {type: ./two/x.yaml}}\noutputs: {a: $a, b: $b}\n"
+    )
+    program = compile_graph(outer, from_modules([library])).checked()
+    assert set(program.sources) == {"outer.yaml", "one/x.yaml", "two/x.yaml"}
+    again = SourceText("outer.yaml", program.sources["outer.yaml"], None, program.sources)
+    steps = compile_graph(again, from_modules([library])).checked().steps
+    assert [step.inputs["a"].value for step in steps] == [2, 3]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("1, 2", "list[int]", [1, 2]),
+        ("[1, 2]", "list[int]", [1, 2]),
+        ("3", "list[int]", [3]),
+        ("yes, true", "list[str]", ["yes", "true"]),
+        ("a, b", "str", "a, b"),
+        ("0.5", "float | list[float]", 0.5),
+        ("0, 1", "float | list[float]", [0.0, 1.0]),
+        ("12", "int | str", 12),
+        ("ddim50", "int | str", "ddim50"),
+    ],
+)
+def test_texts_are_read_by_type(text: str, kind: str, value: object) -> None:
+    assert coerced(from_text(text, parse_type(kind), {}), Slot(parse_type(kind)), {}) == value

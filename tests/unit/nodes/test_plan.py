@@ -3,16 +3,21 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from nodegraph.api import Options, find_graph, load, make_engine, registry
 from nodegraph.compile import compile_graph
+from nodegraph.context import RunContext
 from nodegraph.inputs import Request
+from nodegraph.paths import Sandbox
 from nodegraph.plan import make_plan
-from nodegraph.tensors import Allocations
+from nodegraph.tensors import Allocations, abstract_run
 from nodes.denoisers import unet_denoiser
+from nodes.diffusion.guidance import class_log_probability, gradient
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.samplers import Start, ancestral
-from nodes.models import parse_unet
+from nodes.models import Classifier, parse_unet
+from nodes.models.handle import parsed
 from nodes.schedules import noise_scheduler
 from nodes.text import text_encoder
 
@@ -56,7 +61,8 @@ def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> N
     plan = planned()
     predicted = next(step.memory for step in plan.steps if step.node == "small")
     graph = load("glide/text_to_image", cached=False, out=tmp_path)
-    from nodes.denoisers import classifier_free_guidance, clip_x0
+    from nodes.denoisers import clip_x0
+    from nodes.guidance import classifier_free_guidance
 
     model = parse_unet("shapes/glide/base", graph.engine.context)
     model.module()
@@ -67,3 +73,17 @@ def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> N
     with Allocations("cpu") as measured:
         assert len(list(ancestral(guided, schedule, Start(SeededNoise(0), count=1)))) == 3
     assert predicted == pytest.approx(measured.peak, rel=0.2)
+
+
+def test_a_backward_pass_is_followed_and_counted(tmp_path: Path) -> None:
+    """Guidance takes gradients with respect to what a network is given."""
+    context = RunContext(Sandbox((), tmp_path), device="meta", abstract=True)
+    classifier = parsed(Classifier, "openai/adm-64/classifier", context)
+    x_t, t = torch.empty(1, 3, 64, 64, device="meta"), torch.empty(1, device="meta")
+    labels = torch.zeros(1, dtype=torch.int64, device="meta")
+    with abstract_run() as cost:
+        classifier.logits(x_t, t)
+        forward = cost().flops
+        gradient(class_log_probability(classifier.logits, labels), x_t, t)
+    backward = cost().flops - 2 * forward  # as much as forward, but for attention's two products
+    assert forward < backward < 1.3 * forward

@@ -1,0 +1,126 @@
+"""From what stands on the command line to a graph, a program and an engine; what is wrong ends the program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from nodegraph.api import Options, find_graph, make_engine, registry
+from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json
+from nodegraph.compile import compile_graph
+from nodegraph.errors import Diagnostic, GraphError
+from nodegraph.execute import Engine
+from nodegraph.graph import Graph, read_graph
+from nodegraph.inputs import Request
+from nodegraph.program import Program
+from nodegraph.provenance import NoProvenance, Recorded, read_picture
+from nodegraph.render import as_json as fault_as_json
+from nodegraph.source import SourceText
+from nodegraph.types import Precision
+
+PICTURES = (".png", ".apng")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of the command line decides a run: values of graph inputs as texts, a preset, a place and a precision.
+
+    `device` and `precision` are None where nothing is said; `as_json`: faults go to standard output too.
+    """
+
+    texts: Mapping[str, str]
+    preset: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    out: Path = Path("out")
+    cached: bool = True
+    as_json: bool = False
+
+
+def open_source(name: str, as_json: bool = False) -> Recorded:
+    """The graph; with the inputs and options recorded with it if it comes out of a picture."""
+    if name.startswith("-"):
+        fail(f"the graph comes first, then its options: nodegraph run GRAPH {name} …", USAGE)
+    try:
+        if Path(name).suffix.lower() in PICTURES:
+            return read_picture(Path(name))
+        return Recorded(find_graph(name, registry()))
+    except GraphError as error:
+        refuse(error.diagnostics, {}, as_json)
+    except NoProvenance as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{name} cannot be read: {error.strerror or error}")
+
+
+def read_or_fail(source: SourceText, as_json: bool = False) -> Graph:
+    """The graph as read; a text that is none ends the program."""
+    graph, faults = read_graph(source.text, source.name)
+    if graph is None:
+        refuse(faults, {source.name: source.text}, as_json)
+    return graph
+
+
+def compile_or_fail(recorded: Recorded, asked: Asked) -> Program:
+    """The program; faults end the program, warnings are shown."""
+    source = recorded.source
+    request = Request(recorded.inputs, asked.preset, texts=asked.texts)
+    compiled = compile_graph(source, registry(), request)
+    if compiled.program is None:
+        refuse(compiled.diagnostics, texts_of(source), asked.as_json)
+    print_faults(compiled.diagnostics, texts_of(source))
+    return compiled.program
+
+
+def refuse(
+    found: tuple[Diagnostic, ...] | list[Diagnostic], sources: Mapping[str, str], as_json: bool
+) -> NoReturn:
+    """Show the faults of a graph, and leave; a program that reads gets them as `diagnostics`."""
+    print_faults(found, sources)
+    if as_json:
+        faults = [fault_as_json(fault) for fault in found]
+        print_json({"outputs": {}, "nodes": {}, "diagnostics": faults})
+    raise typer.Exit(FAILED)
+
+
+def texts_of(source: SourceText) -> dict[str, str]:
+    """The texts that faults may point into, by name."""
+    return {source.name: source.text, **source.siblings}
+
+
+def engine_for(recorded: Recorded, asked: Asked) -> Engine:
+    """The engine of a run; a device or precision that is none ends the program.
+
+    A picture is made with its own precision, and on its kind of device if that is here, unless the command line says otherwise.
+    """
+    precision = asked.precision or recorded.precision or "float32"
+    if precision not in ("float32", "bfloat16", "float16"):
+        fail(f"'{precision}' is not a precision; there are float32, bfloat16 and float16", USAGE)
+    named = tuple(Path(value) for value in asked.texts.values() if _is_path(value))
+    kind: Precision = precision
+    device = asked.device or _recorded_device(recorded)
+    try:
+        return make_engine(
+            registry(), recorded.source, Options(device, kind, asked.out, asked.cached, named)
+        )
+    except ValueError as error:
+        fail(str(error), USAGE)
+
+
+def _recorded_device(recorded: Recorded) -> str:
+    from nodegraph.tensors import choose_device
+
+    try:
+        return choose_device(recorded.device or "auto")
+    except ValueError:
+        errors.print(
+            f"the picture was made on {recorded.device}, which is not here; pixels may differ",
+            style="yellow",
+        )
+        return choose_device("auto")
+
+
+def _is_path(value: str) -> bool:
+    return 0 < len(value) < 1024 and Path(value).exists()

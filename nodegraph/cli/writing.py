@@ -1,0 +1,67 @@
+"""What comes out of a run, as files for people or values for programs; pictures say where they come from."""
+
+from pathlib import Path
+from typing import Any
+
+from nodegraph.cli.console import errors, fail
+from nodegraph.execute import Engine
+from nodegraph.keys import model_digests
+from nodegraph.program import Program, Wire
+from nodegraph.provenance import Recorded
+
+
+def write_outputs(
+    engine: Engine, program: Program, outputs: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    """Write what can be looked at; other outputs are given as they are."""
+    chunks = engine.provenance(program)
+    written: dict[str, Any] = {}
+    for name, value in outputs.items():
+        port = engine.library.port_type(_kind(program, name))
+        if port is None or port.write is None:
+            written[name] = _plain(value, port.describe if port else None)
+            continue
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            stem = _free(out, f"{Path(program.file).stem}-{name}")
+            written[name] = [str(path) for path in port.write(value, out, stem, chunks)]
+        except OSError as error:
+            fail(f"{out} cannot be written: {error.strerror or error}; say --out FOLDER")
+        except (ValueError, TypeError) as error:
+            shown = port.describe(value) if port.describe else repr(value)[:80]
+            fail(f"output '{name}' ({port.name}) cannot be written: {error}\n  {name} = {shown}")
+    return written
+
+
+def _kind(program: Program, name: str) -> str:
+    """Name of the type of an output; of the node's own where the graph does not know."""
+    source = program.outputs[name]
+    if program.output_types[name].name == "?" and isinstance(source, Wire):
+        return program.steps[source.step].output_types[source.output].name
+    return program.output_types[name].name
+
+
+def _free(out: Path, stem: str) -> str:
+    """A name that no file of the folder starts with, so that nothing is overwritten."""
+    number = 1
+    taken = {path.name for path in out.iterdir()}
+    while any(name.startswith(f"{stem}-{number:03d}") for name in taken):
+        number += 1
+    return f"{stem}-{number:03d}"
+
+
+def _plain(value: Any, describe: Any) -> Any:
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    return describe(value) if describe else repr(value)
+
+
+def warn_of_other_models(engine: Engine, program: Program, recorded: Recorded) -> None:
+    """Say which models are not the ones that made the picture."""
+    for name, digest in model_digests(program, engine.literals()).items():
+        if recorded.models.get(name, digest) != digest:
+            errors.print(
+                f"'{name}' has other weights than those that made the picture: it will differ",
+                style="yellow",
+                markup=False,
+            )

@@ -1,0 +1,55 @@
+"""What the docs show is true: their graphs check, their nodes are nodes."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from nodegraph.api import Options, make_engine, registry
+from nodegraph.compile import compile_graph
+from nodegraph.registry import from_modules
+from nodegraph.shapes import check_shapes
+from nodegraph.source import SourceText
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str, mark: str) -> list[tuple[str, str]]:
+    """Code blocks of a language that hold a mark, with a name for each."""
+    found = []
+    for page in PAGES:
+        texts = re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        found += [(f"{page.stem}_{n}", text) for n, text in enumerate(texts) if mark in text]
+    return found
+
+
+GRAPHS = blocks("yaml", "graph: 1")
+NODES = blocks("python", "@node")
+
+
+def test_there_are_some() -> None:
+    assert len(GRAPHS) >= 3
+    assert len(NODES) >= 4
+
+
+@pytest.mark.parametrize(("name", "text"), GRAPHS, ids=[name for name, _ in GRAPHS])
+def test_graphs_check(name: str, text: str) -> None:
+    source = SourceText(f"{name}.yaml", text)
+    compiled = compile_graph(source, registry())
+    assert compiled.diagnostics == ()
+    engine = make_engine(registry(), source, Options(cached=False))
+    report = check_shapes(compiled.checked(), engine)
+    assert report.diagnostics == ()
+    assert report.unknown == 0
+
+
+@pytest.mark.parametrize(("name", "text"), NODES, ids=[name for name, _ in NODES])
+def test_nodes_are_nodes(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(text, name, "exec"), module.__dict__)
+    declared = re.findall(r"^def ([a-z]\w*)\(", text, re.MULTILINE)
+    assert set(from_modules([module]).nodes) == set(declared)
