@@ -24,7 +24,7 @@ def program_of(name: str, request: Request):
 def models_to_come(name: str) -> list[str]:
     """Parts of the default bundle of a graph that are not shipped yet."""
     text = find_graph(name, registry()).text
-    bundle = re.search(r"models: +\{type: Bundle, default: (shapes/\w+)", text)
+    bundle = re.search(r"type: Bundle,?\s+default: (shapes/\w+)", text)
     parts = sorted(set(re.findall(r"\$models\.(\w+)", text)))
     names = [f"{bundle[1]}/{part}" for part in parts] if bundle else []
     return [name for name in names if shipped_folder(name) is None]
