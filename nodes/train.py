@@ -26,7 +26,7 @@ from nodes.training.networks import (
 from nodes.training.objectives import ContrastiveObjective, DiffusionObjective
 from nodes.training.recipe import Recipe
 from nodes.training.samples import sample_pictures
-from nodes.training.trainer import Objective
+from nodes.training.step import Objective, Training
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Image, RunFolder, Seed, Signal, Table, Text, UNet
 
@@ -184,19 +184,20 @@ def trainer(
         int, Range(1), Doc("Steps between savings, points of the curve and samples.")
     ] = 500,
     prompts: Annotated[list[Text], Doc("Captions of the samples.")] = [],  # noqa: B006
+    processes: Annotated[int, Range(1, 64), Doc("They share each batch; on the CPU only.")] = 1,
 ) -> Generator[Progress, None, Trained[M]]:
     """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
 
-    Raises ValueError when `run_dir` holds another training, FloatingPointError when the loss is no number any more.
+    On a CPU, two processes of one thread do more than one process of two, and give the same network up to rounding.
+    Raises ValueError when `run_dir` holds another training, FloatingPointError when the loss is no number any more,
+    RuntimeError when one of the processes was killed.
     """
     recipe = Recipe(
         steps, batch_size, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
         save_every=interval, sample_every=interval,
     )  # fmt: skip
-    training = loop.Training(
-        network.build(), objective, dataset, recipe, run_dir, network.describe()
-    )
-    running = loop.train(training, network.device)
+    training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
+    running = loop.train(training, network.device, processes)
     samples = torch.ones(1, 3, 32, 32)
     while True:
         try:

@@ -24,7 +24,7 @@ from nodes.diffusion.schedule import Schedule
 from nodes.models import BUNDLE, CLASSIFIER, CLIP, UNET, Bundle, Classifier, Clip, UNet
 from nodes.training.dataset import Dataset
 from nodes.training.networks import Network, PointModel, TextReader
-from nodes.training.trainer import Objective
+from nodes.training.step import Objective
 
 TENSOR_FILE = "tensor.safetensors"
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,12 +12,11 @@ from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, squared_error, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
-from nodes.diffusion.timesteps import stratified
 from nodes.networks.reader import Reader
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet, upsampled
-from nodes.training.dataset import Batch, drop_captions
-from nodes.training.trainer import Draw
+from nodes.training.dataset import Batch, without
+from nodes.training.step import Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class DiffusionObjective:
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Loss of each row [B]."""
         x0 = batch.signal
-        t = torch.from_numpy(stratified(draw.choice, len(x0), len(self.schedule))).to(x0.device)
+        t = draw.timesteps(len(self.schedule)).to(x0.device)
         noise = draw.normal(x0)
         x_t = q_sample(self.schedule, x0, t, noise)
         output = network(x_t, t, **self.conditions(network, batch, draw)).float()
@@ -73,9 +71,8 @@ class DiffusionObjective:
             return {}
         found: dict[str, Tensor] = {}
         if network.text is not None:
-            captions = drop_captions(
-                cast(Sequence[str], batch.captions), draw.choice, self.caption_dropout
-            )
+            dropped = draw.uniform() < self.caption_dropout
+            captions = without(cast(Sequence[str], batch.captions), dropped)
             tokens = tokenize(network.text.config, captions)
             encoding = network.text(
                 tokens.ids.to(batch.signal.device), tokens.mask.to(batch.signal.device)
@@ -88,10 +85,8 @@ class DiffusionObjective:
     def low_resolution(self, pictures: Tensor, draw: Draw, size: int) -> Tensor:
         """The pictures at a quarter of their size, with noise of a random strength, on 256 levels, enlarged again."""
         small = F.interpolate(pictures, scale_factor=0.25, mode="area")
-        strength = (
-            torch.from_numpy(draw.choice.random(len(small), dtype=np.float32)) * self.blur_noise
-        )
-        small = small + strength.reshape(-1, 1, 1, 1).to(small.device) * draw.normal(small)
+        strength = torch.from_numpy(draw.uniform() * self.blur_noise).to(small)
+        small = small + strength.reshape(-1, 1, 1, 1) * draw.normal(small)
         return upsampled(small.add(1).mul(127.5).round().div(127.5).sub(1), size)
 
 
@@ -99,7 +94,7 @@ class DiffusionObjective:
 class ContrastiveObjective:
     """Captions find their pictures in a batch, and pictures their captions. Ref: Radford et al. 2021 (CLIP), fig. 3.
 
-    `noise`: standard deviation of noise on the pictures.
+    `noise`: standard deviation of noise on the pictures. Processes that share a batch compare within their own share.
     """
 
     noise: float = 0.1

@@ -15,7 +15,7 @@ from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet, upsampled
 from nodes.training.dataset import Dataset
 from nodes.training.objectives import DiffusionObjective
-from nodes.training.trainer import Objective
+from nodes.training.step import Objective
 
 STEPS = 20
 GUIDANCE = 3.0
