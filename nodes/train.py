@@ -166,7 +166,11 @@ def _abstract_trainer(
     return Trained(network.promise(), history, samples)
 
 
-@node(category="training", words=("train", "optimiser", "AdamW", "EMA"), abstract=_abstract_trainer)
+@node(
+    category="training",
+    words=("train", "optimiser", "AdamW", "Muon", "EMA"),
+    abstract=_abstract_trainer,
+)
 def trainer(
     network: Network[M],
     objective: Objective,
@@ -184,6 +188,9 @@ def trainer(
         int, Range(1), Doc("Steps between savings, points of the curve and samples.")
     ] = 500,
     prompts: Annotated[list[Text], Doc("Captions of the samples.")] = [],  # noqa: B006
+    optimiser: Annotated[
+        Literal["adamw", "muon"], Doc("muon: for kernels and matrices; the rest keeps AdamW.")
+    ] = "adamw",
     processes: Annotated[int, Range(1, 64), Doc("They share each batch; on the CPU only.")] = 1,
 ) -> Generator[Progress, None, Trained[M]]:
     """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
@@ -193,7 +200,7 @@ def trainer(
     RuntimeError when one of the processes was killed.
     """
     recipe = Recipe(
-        steps, batch_size, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
+        steps, batch_size, optimiser, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
         save_every=interval, sample_every=interval,
     )  # fmt: skip
     training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nodes.training.crew import Crew, crew
+from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.state import Record, State, fresh, restore, save
 from nodes.training.step import Training
@@ -37,7 +38,7 @@ def train(
     network = training.network.to(device).train()
     recipe = training.recipe
     print_of = training.fingerprint()
-    state = restore(fresh(network, _optimiser(network, recipe)), training.run_dir, print_of)
+    state = restore(fresh(network, optimiser(network, recipe)), training.run_dir, print_of)
     losses: list[float] = []
     with crew(training, processes, device) as hands:
         while state.step < recipe.steps:
@@ -57,11 +58,9 @@ def train(
 
 
 def _step(state: State, recipe: Recipe, hands: Crew) -> float:
-    for group in state.optimiser.param_groups:
-        group["lr"] = recipe.rate(state.step)
     loss = hands.gradient(state.step)
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
-    state.optimiser.step()
+    state.optimiser.step(recipe.rate(state.step))
     state.follow(recipe.averaging(state.step))
     state.step += 1
     if not np.isfinite(loss):
@@ -69,17 +68,6 @@ def _step(state: State, recipe: Recipe, hands: Crew) -> float:
             f"the loss is {loss} at step {state.step}; a lower learning_rate may help"
         )
     return loss
-
-
-def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW that decays matrices and kernels, not gains and biases."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def averaged(state: State, build: Callable[[], nn.Module]) -> nn.Module:

@@ -17,6 +17,7 @@ from nodes.train import points_dataset
 from nodes.training.dataset import ShapesPictures
 from nodes.training.networks import PointsNetwork
 from nodes.training.objectives import ContrastiveObjective, DiffusionObjective
+from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.step import Training, draw_for, shares
 from nodes.training.trainer import train
@@ -68,18 +69,33 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert [r.step for r in state.history] == list(range(20, 201, 20))
 
 
-def test_a_killed_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    whole = finish(points(tmp_path / "whole", 60))
-    broken = train(points(tmp_path / "broken", 60))
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path: Path, optimiser: str) -> None:
+    whole = finish(points(tmp_path / "whole", 60, optimiser=optimiser))
+    broken = train(points(tmp_path / "broken", 60, optimiser=optimiser))
     next(broken)
     next(broken)
     broken.close()
-    resumed = finish(points(tmp_path / "broken", 60))
+    resumed = finish(points(tmp_path / "broken", 60, optimiser=optimiser))
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name])
     assert all(torch.equal(value, resumed.average[name]) for name, value in whole.average.items())
-    longer = finish(points(tmp_path / "broken", 80))
+    longer = finish(points(tmp_path / "broken", 80, optimiser=optimiser))
     assert longer.step == 80
+
+
+def test_muon_takes_matrices_between_the_ends() -> None:
+    network = UNet(TINY)
+    shared = optimiser(network, Recipe(optimiser="muon"))
+    assert {"time.0.weight", "middle.0.conv_out.weight"} < set(shared.views) < set(shared.parameters)
+    assert not {"inputs.0.0.weight", "out_conv.weight", "text.token_embedding.weight"} & set(
+        shared.views
+    )
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    shared.step(1e-3)
+    assert all(not torch.equal(p, before[name]) for name, p in network.named_parameters())
 
 
 def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
