@@ -71,6 +71,26 @@ class ShapesPictures:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassPictures:
+    """Single things of the shapes world with their class (colour · 8 + shape) as label, and their captions."""
+
+    size: int = 32
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (3, self.size, self.size)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        from nodes.shapes.classes import class_batch
+
+        pictures, captions, labels = class_batch(rng, size, self.size)
+        return Batch(pictures_to_signal(pictures), tuple(captions), torch.from_numpy(labels))
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {"kind": "classes", "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
 class Points:
     """Rows of a table as signals [B, D]: draws with replacement."""
 

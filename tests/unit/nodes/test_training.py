@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
+from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
 from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet
-from nodes.train import points_dataset
 from nodes.training.dataset import ShapesPictures
 from nodes.training.networks import PointsNetwork
-from nodes.training.objectives import ContrastiveObjective, DiffusionObjective
+from nodes.training.objectives import DiffusionObjective
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
+from nodes.training.recognition import ContrastiveObjective
 from nodes.training.step import Training, draw_for, shares
 from nodes.training.trainer import train
 
@@ -87,7 +88,9 @@ def test_a_killed_training_goes_on_bit_for_bit(tmp_path: Path, optimiser: str) -
 def test_muon_takes_matrices_between_the_ends() -> None:
     network = UNet(TINY)
     shared = optimiser(network, Recipe(optimiser="muon"))
-    assert {"time.0.weight", "middle.0.conv_out.weight"} < set(shared.views) < set(shared.parameters)
+    assert (
+        {"time.0.weight", "middle.0.conv_out.weight"} < set(shared.views) < set(shared.parameters)
+    )
     assert not {"inputs.0.0.weight", "out_conv.weight", "text.token_embedding.weight"} & set(
         shared.views
     )
