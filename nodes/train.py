@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 import torch
 
 from nodegraph import Doc, Progress, Range, node
-from nodes.checkpoints.weights import read_config, write_model
+from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.models import Model
 from nodes.training import trainer as loop
@@ -99,13 +99,13 @@ def trainer(
             samples = samples if drawn is None else drawn
         yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
     module = loop.averaged(state, network.build)
-    about = {
+    made = {
         "steps": state.step,
         "seconds": round(state.seconds),
         "batch_size": batch_size,
         "trained_on": dataset.describe(),
     }
-    model = network.hand_over(module, run_dir / "model", about)
+    model = network.hand_over(module, run_dir / "model", made)
     drawn = sample_pictures(module, objective, prompts, dataset)
     rows = tuple((r.step, r.loss, r.learning_rate, r.seconds) for r in state.history)
     history = Table(("step", "loss", "learning_rate", "seconds"), rows)
@@ -125,7 +125,8 @@ def package_model(
     card: Annotated[str, Doc("What people should know of it.")] = "",
 ) -> H:
     """A model in a folder of its own that can be used by name: weights, configuration, card."""
-    write_model(folder, model.module(), model.config, {"card": card})
+    noted = about(model.files[0].parent) if model.files else {}
+    write_model(folder, model.module(), model.config, {**noted, "card": card})
     title = "/".join(folder.parts[-2:])
     (folder / "README.md").write_text(f"# {title}\n\n{card}\n", encoding="utf-8")
     written = read_config(folder, type(model.config))
