@@ -92,8 +92,8 @@ def clip_network(
     embedding_width: Annotated[int, Range(8, 4096)] = 128,
     patch_size: Annotated[int, Range(1, 64)] = 4,
     heads: Annotated[int, Range(1, 64), Doc("Of both encoders, each 32 wide.")] = 3,
-    image_layers: Annotated[int, Range(1, 48)] = 4,
-    text_layers: Annotated[int, Range(1, 48)] = 3,
+    image_layers: Annotated[int, Range(1, 48)] = 3,
+    text_layers: Annotated[int, Range(1, 48)] = 2,
     logit_scale: Annotated[float, Range(1, 200)] = 20.0,
 ) -> Network[Clip]:
     """GLIDE's CLIP, whose image encoder knows the timestep, with the closed vocabulary of `like`.
