@@ -24,7 +24,7 @@ def program_of(name: str, request: Request):
 def models_to_come(name: str) -> list[str]:
     """Parts of the default bundles of a graph, and of graphs in it, that are not shipped yet."""
     text = find_graph(name, registry()).text
-    bundles = re.findall(r"(\w+): +\{type: Bundle, default: (shapes/\w+)", text)
+    bundles = re.findall(r"(\w+):\s+\{?type: Bundle,?\s+default: (shapes/\w+)", text)
     parts = {
         f"{bundle}/{part}"
         for port, bundle in bundles
