@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nodegraph.errors import Mismatch
+from nodes.agreement import pixel_difference, shapes_agreement
 from nodes.cases import edit_cases, held_out_scenes
-from nodes.compare import pixel_difference, shapes_agreement
 from nodes.diffusion.fidelity import frechet_distance, kernel_distance, precision_recall
 from nodes.evaluate import mean_row, plot_lines, shapes_oracle
 from nodes.fidelity import bits_per_dim
