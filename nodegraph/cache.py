@@ -70,7 +70,7 @@ def _bytes(value: Any, depth: int = 3) -> int:
     parts: list[Any] = []
     if depth and isinstance(value, list | tuple):
         parts = list(cast("tuple[Any, ...]", value))
-    elif depth and is_dataclass(value):
+    elif depth and is_dataclass(value) and not isinstance(value, type):
         parts = [getattr(value, field.name) for field in fields(value)]
     return sum((_bytes(part, depth - 1) for part in parts), 64)
 

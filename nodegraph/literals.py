@@ -65,14 +65,16 @@ def member_for(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Type
     if ref.name != "|":
         return ref
     members = sorted(ref.args, key=lambda m: m.name == "list")
+    hints: list[str | None] = []
     for member in members:
         try:
             _coerced(value, member, ports)
-        except BadLiteral:
+        except BadLiteral as fault:
+            hints.append(fault.hint)
             continue
         return member
     wanted = " or ".join(_wanted(m, ports) for m in members)
-    raise BadLiteral("E208", f"{_shown(value)} is not {wanted}")
+    raise BadLiteral("E208", f"{_shown(value)} is not {wanted}", hints[0])
 
 
 def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:

@@ -1,23 +1,14 @@
 """Nodes that measure, and draw what they measured."""
 
 import io
-from collections.abc import Generator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
-from nodegraph import Doc, Mismatch, Progress, Range, node
-from nodes.conditions import joined
-from nodes.denoisers import clip_x0, unet_denoiser
-from nodes.diffusion.noise import SeededNoise
-from nodes.diffusion.samplers import Start, ancestral
-from nodes.guidance import classifier_free_guidance
-from nodes.schedules import noise_scheduler
+from nodegraph import Doc, Mismatch, node
 from nodes.shapes.oracle import PARTS, judge
-from nodes.shapes.world import held_out_captions
-from nodes.text import text_encoder
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Figure, Image, Seed, Signal, Table, Text, UNet, to_bytes
+from nodes.types import Figure, Image, Signal, Table, Text, to_bytes
 
 
 def _abstract_oracle(images: Image, captions: list[str]) -> Table:
@@ -41,64 +32,35 @@ def shapes_oracle(images: Image, captions: list[Text]) -> Table:
     return Table(("caption", *PARTS), rows)
 
 
-def _abstract_accuracy(model: UNet, **_: object) -> Table:
-    unet_denoiser(model, [text_encoder(model, "a red circle")])
-    return Table(("objects", *PARTS), ())
+def _abstract_means(table: Table, columns: list[str], name: str = "", x: float = 0.0) -> Table:
+    for column in columns:
+        table.column(column)
+    return Table(("name", "x", "rows", *columns, *(f"{c}_se" for c in columns)), ())
 
 
-@node(category="evaluation", words=("accuracy", "held out"), abstract=_abstract_accuracy)
-def prompt_accuracy(
-    model: UNet,
-    count: Annotated[int, Range(1, 10_000), Doc("Captions for each number of objects.")] = 100,
-    guidance: Annotated[float, Range(0, 20)] = 3.0,
-    steps: Annotated[int, Range(1, 1000)] = 50,
-    seed: Seed = 0,
-    chunk: Annotated[
-        int, Range(1, 1024), Doc("Pictures at once; the result does not depend on it.")
-    ] = 25,
-) -> Generator[Progress, None, Table]:
-    """Share of held-out captions that a text-to-image network of the shapes world obeys, by the oracle, part by part.
+@node(
+    category="evaluation",
+    words=("average", "statistics", "standard error"),
+    abstract=_abstract_means,
+)
+def mean_row(
+    table: Table,
+    columns: Annotated[list[str], Doc("Columns of numbers.")],
+    name: Annotated[str, Doc("What the row stands for: a technique, a model.")] = "",
+    x: Annotated[float, Doc("Where it stands on a curve: a scale, a number of pictures.")] = 0.0,
+) -> Table:
+    """Means of columns in one row, with their standard errors in columns `_se`. Raises KeyError naming an absent column.
 
-    One row for scenes with one object, one for two; `_se` columns are standard errors. Ancestral sampling, clipped.
+    Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`.
     """
-    rows: list[tuple[object, ...]] = []
-    total = 2 * count
-    for objects in (1, 2):
-        captions = held_out_captions(count, objects, seed)
-        found: list[list[float]] = []
-        for first in range(0, count, chunk):
-            some = captions[first : first + chunk]
-            pictures = _drawn(model, some, guidance, steps, seed + first + 10_000 * objects)
-            found += [
-                [float(getattr(judge(c, p), part)) for part in PARTS]
-                for c, p in zip(some, to_bytes(pictures), strict=True)
-            ]
-            yield Progress((objects - 1) * count + len(found), total, None)
-        shares = np.asarray(found).mean(0)
-        errors = np.sqrt(shares * (1 - shares) / len(found))
-        rows.append(
-            (
-                objects,
-                len(found),
-                *(round(float(v), 4) for v in shares),
-                *(round(float(e), 4) for e in errors),
-            )
-        )
-    return Table(("objects", "captions", *PARTS, *(f"{p}_se" for p in PARTS)), tuple(rows))
+    values = np.array([table.column(column) for column in columns], float)  # [C, N]
+    means, errors = values.mean(1), values.std(1) / max(1, len(table.rows)) ** 0.5
+    row = (name, x, len(table.rows), *(round(float(v), 6) for v in (*means, *errors)))
+    return Table(_abstract_means(table, columns).columns, (row,))
 
 
-def _drawn(model: UNet, captions: list[str], guidance: float, steps: int, seed: int) -> Image:
-    """One picture for each caption, as `glide/text_to_image` draws its small ones."""
-    encoded = [text_encoder(model, caption) for caption in captions]
-    cond = unet_denoiser(model, [joined(encoded)])
-    uncond = unet_denoiser(model, [text_encoder(model, "")])
-    denoiser = clip_x0(classifier_free_guidance(cond, uncond, guidance))
-    *_, last = ancestral(denoiser, noise_scheduler(model, steps=steps), Start(SeededNoise(seed)))
-    return last.x_t.cpu()
-
-
-def _abstract_lines(table: Table, x: str, y: list[str], **_: object) -> Figure:
-    for name in (x, *y):
+def _abstract_lines(table: Table, x: str, y: list[str], by: str = "", **_: object) -> Figure:
+    for name in (x, *y, *([by] if by else [])):
         table.column(name)
     return Figure(b"")
 
@@ -110,6 +72,7 @@ def plot_lines(
     y: Annotated[list[str], Doc("Columns that are drawn, each as a line.")],
     title: str = "",
     log_y: bool = False,
+    by: Annotated[str, Doc("Column whose values tell lines apart; empty: none.")] = "",
 ) -> Figure:
     """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`. Raises KeyError naming an absent column."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -117,15 +80,32 @@ def plot_lines(
 
     drawing = Drawing(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     axes = drawing.add_subplot()
-    for name in y:
-        errors = table.column(f"{name}_se") if f"{name}_se" in table.columns else None
-        axes.errorbar(
-            table.column(x), table.column(name), yerr=errors, marker="o", markersize=3, label=name
-        )
+    for word, part in _parts(table, by).items():
+        for name in y:
+            errors = part.column(f"{name}_se") if f"{name}_se" in part.columns else None
+            label = " ".join(w for w in (word, name if len(y) > 1 or not by else "") if w)
+            axes.errorbar(
+                part.column(x),
+                part.column(name),
+                yerr=errors,
+                marker="o",
+                markersize=3,
+                label=label,
+            )
     axes.set(xlabel=x, title=title, yscale="log" if log_y else "linear")
     axes.legend()
     axes.grid(alpha=0.3)
     return _figure(FigureCanvasAgg(drawing))
+
+
+def _parts(table: Table, by: str) -> dict[str, Table]:
+    """Rows with the same value in a column as a table each, in their order; the whole table where no column is named."""
+    if not by:
+        return {"": table}
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for value, row in zip(table.column(by), table.rows, strict=True):
+        found.setdefault(str(value), []).append(row)
+    return {value: Table(table.columns, tuple(rows)) for value, rows in found.items()}
 
 
 def _abstract_points(points: Signal, title: str = "") -> Figure:

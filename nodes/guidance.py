@@ -90,15 +90,19 @@ def classifier_guidance(
 
 @node(category="guidance", words=("CLIP guidance", "text guidance"))
 def clip_guidance(
-    denoiser: Denoiser[Image], clip: NoisedClip, text: Text, scale: Scale = 3.0
+    denoiser: Denoiser[Image],
+    clip: NoisedClip,
+    text: Annotated[Text | list[Text], Doc("What to draw; several give a row each.")],
+    scale: Scale = 3.0,
 ) -> Denoiser[Image]:
     """Towards pictures that a noised CLIP finds like a text: score + s ∇ (logit scale · cosine). Raises Mismatch as
     `classifier_guidance`. Ref: Nichol et al. 2022 (GLIDE), §2.4.
     """
     _check_clip(denoiser, clip)
-    wanted = clip.module().texts([text])
+    texts = [text] if isinstance(text, str) else text
+    wanted = clip.module().texts(texts)
     log_probability = guidance.text_log_probability(clip.images, wanted, clip.config.logit_scale)
-    return ScoreGuidance(denoiser, log_probability, scale)
+    return ScoreGuidance(denoiser, log_probability, scale, len(texts))
 
 
 @node(category="guidance", words=("image guidance", "semantic diffusion guidance"))

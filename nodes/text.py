@@ -9,11 +9,15 @@ from nodes.types import Condition, Text, UNet
 
 @node(category="text", words=("prompt", "caption", "text encoder"))
 def text_encoder(
-    model: UNet, text: Annotated[Text, Doc("What to draw; empty for the unconditional branch.")]
+    model: UNet,
+    text: Annotated[
+        Text | list[Text],
+        Doc("What to draw; empty for the unconditional branch; several give a row each."),
+    ],
 ) -> Condition:
-    """The text as the network's own transformer reads it: pooled [1, E] and tokens [1, L, W].
+    """Texts as the network's own transformer reads them: pooled [R, E] and tokens [R, L, W].
 
     Raises Mismatch for a network without a text transformer. Ref: Nichol et al. 2022 (GLIDE), §3.
     """
-    pooled, tokens = model.encode(text)
+    pooled, tokens = model.encode([text] if isinstance(text, str) else text)
     return Condition("text", embedding=pooled, tokens=tokens, made_by=model.digest)

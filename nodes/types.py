@@ -1,9 +1,7 @@
 """The types on the wires: what each means, its shape and range, and how it is read, kept and shown."""
 
-import csv
 import hashlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +37,11 @@ from nodes.models import (
 )
 from nodes.models import ClipImage as ClipImage
 from nodes.models import ClipText as ClipText
+from nodes.tables import TABLE, Table
 from nodes.training.dataset import Dataset
+from nodes.training.folder import folder_digest
 from nodes.training.networks import Network, PointModel, TextReader
-from nodes.training.trainer import Objective
+from nodes.training.step import Objective
 
 TENSOR_FILE = "tensor.safetensors"
 
@@ -218,42 +218,6 @@ Signal = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of plain values under named columns: curves, scores, counts."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-    def column(self, name: str) -> list[Any]:
-        """The values of one column. Raises KeyError naming the columns there are."""
-        if name not in self.columns:
-            raise KeyError(f"no column '{name}'; there are {', '.join(self.columns)}")
-        at = self.columns.index(name)
-        return [row[at] for row in self.rows]
-
-
-def _dump_table(value: Table, folder: Path) -> None:
-    record = {"columns": value.columns, "rows": value.rows}
-    (folder / "table.json").write_text(json.dumps(record), encoding="utf-8")
-
-
-def _load_table(folder: Path) -> Table:
-    record = json.loads((folder / "table.json").read_text(encoding="utf-8"))
-    return Table(tuple(record["columns"]), tuple(tuple(row) for row in record["rows"]))
-
-
-def _write_table(
-    value: Table, folder: Path, stem: str, provenance: Mapping[str, str]
-) -> Sequence[Path]:
-    path = folder / f"{stem}.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(value.columns)
-        writer.writerows(value.rows)
-    return [path]
-
-
-@dataclass(frozen=True, slots=True)
 class Figure:
     """A drawing, as PNG bytes."""
 
@@ -388,6 +352,17 @@ RunFolder = Annotated[
     ),
 ]
 
+ReadFolder = Annotated[
+    Path,
+    PortType(
+        "ReadFolder",
+        "A folder of files to read.",
+        literal="path",
+        parse=lambda literal, context: context.readable(str(literal)),
+        digest=folder_digest,
+    ),
+]
+
 X = TypeVar("X")
 """What is sampled, or passed through: the output has the type of the input."""
 
@@ -431,15 +406,7 @@ PORT_TYPES: dict[type, PortType] = {
         load=_load_condition,
         describe=_describe_condition,
     ),
-    Table: PortType(
-        "Table",
-        "Rows of plain values under named columns.",
-        colour="#64748b",
-        shape="square",
-        dump=_dump_table,
-        load=_load_table,
-        write=_write_table,
-    ),
+    Table: TABLE,
     Figure: PortType(
         "Figure",
         "A drawing.",

@@ -170,7 +170,8 @@ def classifier_config(options: Mapping[str, Any]) -> ClassifierConfig:
         head_channels=64,
         scale_shift_norm=bool(options["classifier_use_scale_shift_norm"]),
         resample_in_blocks=bool(options["classifier_resblock_updown"]),
-        trained=TrainedFor(schedule=_SCHEDULES[str(options.get("noise_schedule", "linear"))]),
+        # Its flags do not name the chain: it is that of the published network of its size.
+        trained=TrainedFor(schedule="cosine" if size == 64 else "linear"),
     )
     return ClassifierConfig(trunk, 1000, options["classifier_pool"])
 

@@ -60,6 +60,12 @@ def read_config(folder: Path, kind: type[C]) -> C:
     return config_from(record["config"], kind, str(path))
 
 
+def about(folder: Path) -> dict[str, Any]:
+    """What is noted of the model in a folder: how it was trained, its card. Empty where there is no configuration."""
+    path = folder / CONFIG_FILE
+    return json.loads(path.read_text(encoding="utf-8")).get("about", {}) if path.exists() else {}
+
+
 def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
     """A configuration of class `kind` from its JSON. Raises BadConfig on an unknown key or a wrong value."""
     _known_keys(record, kind, owner)

@@ -53,6 +53,17 @@ class SeededNoise:
 
 
 @dataclass(frozen=True, slots=True)
+class Shifted:
+    """The noise of `source` for the samples from `first` on: what a part of a batch gets is the whole batch's."""
+
+    source: NoiseSource
+    first: int
+
+    def draw(self, samples: Sequence[int], number: int, shape: tuple[int, ...]) -> Tensor:
+        return self.source.draw([self.first + sample for sample in samples], number, shape)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedNoise:
     """Noise read from tensors: `initial` [B, …], and `steps` [S, B, …] for the visited steps in their order.
 

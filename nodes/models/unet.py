@@ -1,6 +1,6 @@
 """UNets on a wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -82,9 +82,9 @@ class UNet(Model[UNetConfig, unet.UNet]):
             raise Mismatch(f"'{self.name}' has no text transformer of its own", port="model")
         return self.config.text
 
-    def encode(self, text: str) -> tuple[Tensor, Tensor]:
-        """Pooled [1, E] and tokens [1, L, W] of a text."""
-        tokens = tokenize(self.text_config(), [text])
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Pooled [R, E] and tokens [R, L, W] of R texts."""
+        tokens = tokenize(self.text_config(), texts)
         module = self.module()
         assert module.text is not None
         encoding = module.text(tokens.ids.to(self.device), tokens.mask.to(self.device))

@@ -187,14 +187,3 @@ def batch(
     return np.stack([render(scene, size) for scene in scenes]), [
         caption(scene, rng) for scene in scenes
     ]
-
-
-def held_out_captions(count: int, things: int, seed: int) -> list[str]:
-    """Captions of held-out scenes with one or two things. Raises ValueError for another number."""
-    from nodes.shapes.captions import caption
-
-    if things not in (1, 2):
-        raise ValueError(f"scenes of {things} things are never held out; ask for 1 or 2")
-    rng = np.random.default_rng([seed, things])
-    mixture = (1.0, 0.0, 0.0) if things == 1 else (0.0, 1.0, 0.0)
-    return [caption(sample_scene(rng, "held_out", mixture), rng) for _ in range(count)]

@@ -20,6 +20,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.signal)
 
+    def take(self, rows: slice) -> "Batch":
+        """Some of the rows."""
+        captions = None if self.captions is None else self.captions[rows]
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch(self.signal[rows], captions, labels)
+
+    def to(self, device: str) -> "Batch":
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(self.signal.to(device), self.captions, labels)
+
 
 class Dataset(Protocol):
     """A source of batches. `describe()` is its identity: two data sets with equal descriptions give equal batches."""
@@ -61,6 +71,26 @@ class ShapesPictures:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassPictures:
+    """Single things of the shapes world with their class (colour · 8 + shape) as label, and their captions."""
+
+    size: int = 32
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (3, self.size, self.size)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        from nodes.shapes.classes import class_batch
+
+        pictures, captions, labels = class_batch(rng, size, self.size)
+        return Batch(pictures_to_signal(pictures), tuple(captions), torch.from_numpy(labels))
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {"kind": "classes", "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
 class Points:
     """Rows of a table as signals [B, D]: draws with replacement."""
 
@@ -84,9 +114,6 @@ def pictures_to_signal(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1.0).contiguous()
 
 
-def drop_captions(
-    captions: Sequence[str], rng: np.random.Generator, rate: float
-) -> tuple[str, ...]:
-    """Captions with a share `rate` of them replaced by the empty one, which teaches the unconditional branch."""
-    dropped = rng.random(len(captions)) < rate
+def without(captions: Sequence[str], dropped: Sequence[bool] | np.ndarray) -> tuple[str, ...]:
+    """Captions, the `dropped` ones replaced by the empty one, which teaches the unconditional branch."""
     return tuple("" if drop else caption for caption, drop in zip(captions, dropped, strict=True))

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from nodegraph.residency import Residency
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
@@ -16,12 +16,15 @@ from nodes.checkpoints.weights import weights_digest, write_model
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule
 from nodes.models import UNet
-from nodes.networks.config import TextConfig, UNetConfig
+from nodes.models.handle import Model
+from nodes.networks.config import TextConfig
 from nodes.networks.points import PointNetwork
 from nodes.networks.reader import Reader
 from nodes.networks.unet import UNet as UNetModule
+from nodes.training.start import Started, started
 
 M = TypeVar("M")
+H = TypeVar("H", bound=Model[Any, Any])
 
 
 class Network(ABC, Generic[M]):
@@ -36,6 +39,10 @@ class Network(ABC, Generic[M]):
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """The identity of the network and its first weights."""
+
+    def told(self) -> str:
+        """What a person should know of its first weights; mostly nothing."""
+        return ""
 
     @abstractmethod
     def promise(self) -> M:
@@ -55,46 +62,79 @@ class TextReader:
 
 
 @dataclass(frozen=True)
-class UNetNetwork(Network[UNet]):
-    """A UNet: from `start`'s weights, else with `reader`'s text transformer, or from scratch."""
+class ModelNetwork(Network[H]):
+    """A network whose model is a handle of `kind`: from scratch."""
 
-    config: UNetConfig
+    kind: type[H]
+    config: Any
     device: str = "cpu"
     precision: str = "float32"
-    start: UNet | None = None
-    reader: TextReader | None = None
     residency: Residency = field(default_factory=Residency, compare=False, repr=False)
 
-    def build(self) -> UNetModule:
+    def build(self) -> nn.Module:
+        torch.manual_seed(0)
+        return self.promise().build()
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"kind": self.kind.__name__, "config": asdict(self.config)}
+
+    def promise(self) -> H:
+        return self._handle("untrained", "untrained", ())
+
+    def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> H:
+        write_model(folder, module, self.config, about)
+        return self._handle(folder.name, weights_digest(folder), (folder / WEIGHTS_FILE,))
+
+    def _handle(self, name: str, digest: str, files: tuple[Path, ...]) -> H:
+        where = self.device, self.precision, self.residency
+        return self.kind(name, self.config, digest, files, *where)
+
+
+@dataclass(frozen=True)
+class UNetNetwork(ModelNetwork[UNet]):
+    """A UNet: from `start`'s weights, with `reader`'s text transformer, or from scratch.
+
+    `start` may have other conditions and outputs. Raises Misfit when it differs in more.
+    """
+
+    start: UNet | None = None
+    reader: TextReader | None = None
+
+    def build(self) -> nn.Module:
         torch.manual_seed(0)
         network = UNetModule(self.config)
         if self.reader is not None and network.text is not None:
             _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         if self.start is not None:
-            network.load_state_dict({k: v.float() for k, v in self.start.weights().items()})
+            given = self.start.weights()
+            network.load_state_dict(self._started(network.state_dict(), given).weights)
         return network
 
+    def told(self) -> str:
+        if self.start is None:
+            return ""
+        with torch.device("meta"):
+            own, given = UNetModule(self.config), self.start.build()
+        notes = self._started(own.state_dict(), given.state_dict()).told()
+        return f"started from '{self.start.name}'" + (f"; {notes}" if notes else "")
+
+    def _started(self, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Started:
+        assert self.start is not None
+        return started(own, self.config, given, self.start.config)
+
     def describe(self) -> Mapping[str, Any]:
-        return {
-            "config": asdict(self.config),
+        first = {
             "start": self.start.digest if self.start else None,
             "reader": self.reader.digest if self.reader else None,
         }
-
-    def promise(self) -> UNet:
-        return UNet(
-            "untrained", self.config, "untrained", (), self.device, self.precision, self.residency
-        )
+        return {**super().describe(), **first}
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> UNet:
-        write_model(folder, module, self.config, about)
-        digest, files = weights_digest(folder), (folder / WEIGHTS_FILE,)
-        return UNet(
-            folder.name, self.config, digest, files, self.device, self.precision, self.residency
-        )
+        told = {"start": self.told()} if self.start else {}
+        return super().hand_over(module, folder, {**about, **told})
 
 
-def _take_text(text: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+def _take_text(text: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """All of the reader's transformer but its last projection, which the UNet learns for itself."""
     own = text.state_dict()
     taken = {k.removeprefix("text."): v for k, v in weights.items() if k.startswith("text.")}

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
+OptimiserName = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Options of AdamW with warm-up, constant rate and a linear cool-down, and an exponential moving average.
+    """Options of an optimiser with warm-up, constant rate and a linear cool-down, and an exponential moving average.
 
     `steps`, `cooldown`, `save_every` and `sample_every` may change when a training is resumed; everything else names it.
     `cooldown` is the number of last steps over which the learning rate falls to zero.
@@ -18,6 +19,7 @@ class Recipe:
 
     steps: int = 10_000
     batch_size: int = 64
+    optimiser: OptimiserName = "adamw"
     learning_rate: float = 8e-4
     warmup: int = 200
     cooldown: int = 2_000

@@ -1,8 +1,8 @@
-"""Samples while training: what the network draws for a few captions."""
+"""Samples while training: what the network draws for a few captions or labels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,60 +11,52 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ddim
 from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0
-from nodes.networks.tokenizer import tokenize
-from nodes.networks.unet import UNet, upsampled
-from nodes.training.dataset import Dataset
+from nodes.networks.unet import UNet
+from nodes.training.dataset import Batch, Dataset
 from nodes.training.objectives import DiffusionObjective
-from nodes.training.trainer import Objective
+from nodes.training.step import Objective, draw_for
 
 STEPS = 20
 GUIDANCE = 3.0
+COUNT = 4
+"""Samples where no captions are given."""
 
 
 def sample_pictures(
     module: nn.Module, objective: Objective, captions: Sequence[str], dataset: Dataset
-) -> Tensor:
-    """Pictures [N, 3, H, W] for captions, by 20 steps of DDIM with guidance 3. Only for diffusion UNets with text."""
-    if (
-        not isinstance(module, UNet)
-        or not isinstance(objective, DiffusionObjective)
-        or module.text is None
-    ):
-        return torch.ones(1, 3, 32, 32)
-    device = next(module.parameters()).device
-    config = module.config
+) -> Tensor | None:
+    """Pictures [N, 3, H, W] by 20 steps of DDIM with guidance 3, for captions, or else for four rows of the data set.
+
+    None for networks that draw no pictures.
+    """
+    if not isinstance(module, UNet) or not isinstance(objective, DiffusionObjective):
+        return None
+    config, device = module.config, next(module.parameters()).device
+    shape = (config.channels, config.image_size, config.image_size)
     network = DiffusionNetwork(
         module,
         objective.schedule,
-        (config.channels, config.image_size, config.image_size),
+        shape,
         objective.parametrisation,
         objective.learned_variance,
         device=device,
     )
+    batch = _shown(dataset, captions).to(str(device))
     with torch.no_grad():
-        pixels = _low_resolution(module, dataset, len(captions))
-        cond = Leaf(network, _text(module, captions) | pixels)
-        uncond = Leaf(network, _text(module, [""] * len(captions)) | pixels)
-        scale = 1.0 if config.low_resolution else GUIDANCE
+        cond = Leaf(network, _told(module, objective.dropping(0.0), batch))
+        uncond = Leaf(network, _told(module, objective.dropping(1.0), batch))
+        scale = GUIDANCE if objective.dropout and not config.low_resolution else 1.0
         denoiser = ClipX0(ClassifierFreeGuidance(cond, uncond, scale))
-        sampling = ddim(denoiser, respace(objective.schedule, STEPS), Start(SeededNoise(0)))
-        *_, last = sampling
+        start = Start(SeededNoise(0), count=1 if cond.rows == len(batch) else len(batch))
+        *_, last = ddim(denoiser, respace(objective.schedule, STEPS), start)
     return last.x0.cpu()
 
 
-def _text(module: UNet, captions: Sequence[str]) -> dict[str, Tensor]:
-    assert module.text is not None
-    tokens = tokenize(module.text.config, captions)
-    device = next(module.parameters()).device
-    encoding = module.text(tokens.ids.to(device), tokens.mask.to(device))
-    return {"embedding": encoding.pooled, "tokens": encoding.tokens}
+def _shown(dataset: Dataset, captions: Sequence[str]) -> Batch:
+    count = len(captions) or COUNT
+    batch = dataset.batch(draw_for(0, 0, count).choice, count)
+    return replace(batch, captions=tuple(captions)) if captions else batch
 
 
-def _low_resolution(module: UNet, dataset: Dataset, count: int) -> dict[str, Tensor]:
-    if not module.config.low_resolution:
-        return {}
-    pictures = dataset.batch(np.random.default_rng(0), count).signal.to(
-        next(module.parameters()).device
-    )
-    small = torch.nn.functional.interpolate(pictures, scale_factor=0.25, mode="area")
-    return {"pixels": upsampled(small, module.config.image_size)}
+def _told(module: UNet, objective: DiffusionObjective, batch: Batch) -> dict[str, Tensor]:
+    return objective.conditions(module, batch, draw_for(0, 0, len(batch)))

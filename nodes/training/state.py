@@ -10,7 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nodes.training.optimiser import Optimiser
+
 STATE_FILE = "state.safetensors"
+SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+"""What optimisers remember of a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class State:
     """What a training owns: step done, the averaged weights beside the network and optimiser, and the loss curve."""
 
     network: nn.Module
-    optimiser: torch.optim.AdamW
+    optimiser: Optimiser
     average: dict[str, Tensor]
     step: int = 0
     seconds: float = 0.0
@@ -41,7 +45,7 @@ class State:
             kept.lerp_(weight, 1 - decay)
 
 
-def fresh(network: nn.Module, optimiser: torch.optim.AdamW) -> State:
+def fresh(network: nn.Module, optimiser: Optimiser) -> State:
     """A state at step 0 whose average is the network itself."""
     average = {name: p.detach().clone() for name, p in network.named_parameters()}
     return State(network, optimiser, average)
@@ -86,26 +90,24 @@ def restore(state: State, run_dir: Path, fingerprint: str) -> State:
 def _tensors(state: State) -> dict[str, Tensor]:
     tensors = {f"network.{k}": p.detach() for k, p in state.network.named_parameters()}
     tensors |= {f"average.{k}": v for k, v in state.average.items()}
-    for name, parameter in state.network.named_parameters():
-        for slot, value in state.optimiser.state.get(parameter, {}).items():
+    for name in state.average:
+        for slot, value in state.optimiser.slots(name).items():
             tensors[f"optimiser.{slot}.{name}"] = value
     return {key: value.contiguous() for key, value in tensors.items()}
 
 
 def _fill(state: State, tensors: Mapping[str, Tensor]) -> None:
-    device = next(state.network.parameters()).device
     with torch.no_grad():
         for name, parameter in state.network.named_parameters():
             parameter.copy_(tensors[f"network.{name}"])
             state.average[name].copy_(tensors[f"average.{name}"])
-            state.optimiser.state[parameter] = _slots(tensors, name, device)
+            state.optimiser.slots(name).update(_slots(tensors, name, parameter.device))
 
 
 def _slots(tensors: Mapping[str, Tensor], name: str, device: torch.device) -> dict[str, Tensor]:
-    slots = ("step", "exp_avg", "exp_avg_sq")
     found = {
         slot: tensors[f"optimiser.{slot}.{name}"]
-        for slot in slots
+        for slot in SLOTS
         if f"optimiser.{slot}.{name}" in tensors
     }
     return {slot: value if slot == "step" else value.to(device) for slot, value in found.items()}

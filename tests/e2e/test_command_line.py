@@ -208,7 +208,7 @@ outputs: {a: $both, b: $none, c: $image}
     (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
     found = json.loads(nodegraph(cache, tmp_path, "check", "g.yaml", "--json", code=1).stdout)
     assert [(f["code"], f["line"]) for f in found] == [("E402", 4), ("E402", 5), ("E402", 8)]
-    assert "low_resolution" in found[0]["message"]
+    assert "low-resolution" in found[0]["message"]
     assert "text" in found[1]["message"]
     assert "linear chain" in found[2]["message"]
 

@@ -22,12 +22,17 @@ def program_of(name: str, request: Request):
 
 
 def models_to_come(name: str) -> list[str]:
-    """Parts of the default bundle of a graph that are not shipped yet."""
+    """Parts of the default bundles of a graph, and of graphs in it, that are not shipped yet."""
     text = find_graph(name, registry()).text
-    bundle = re.search(r"models: +\{type: Bundle, default: (shapes/\w+)", text)
-    parts = sorted(set(re.findall(r"\$models\.(\w+)", text)))
-    names = [f"{bundle[1]}/{part}" for part in parts] if bundle else []
-    return [name for name in names if shipped_folder(name) is None]
+    bundles = re.findall(r"(\w+):\s+\{?type: Bundle,?\s+default: (shapes/\w+)", text)
+    parts = {
+        f"{bundle}/{part}"
+        for port, bundle in bundles
+        for part in re.findall(rf"\${port}\.(\w+)", text)
+    }
+    inner = set(re.findall(r"type: \./(\w+)\.yaml", text))
+    beside = [n for i in inner for n in models_to_come(f"{name.rpartition('/')[0]}/{i}")]
+    return sorted({*beside, *(part for part in parts if shipped_folder(part) is None)})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,9 +95,10 @@ def ran_with(folder: Path):
 
 
 def test_accuracy_is_measured(tmp_path: Path) -> None:
-    outputs, _ = ran("evaluate/prompt_accuracy", tmp_path, count=3, steps=2)
+    outputs, _ = ran("evaluate/prompt_accuracy", tmp_path, count=3, steps="2")
     table = outputs["accuracy"]
-    assert table.column("objects") == [1, 2]
+    assert table.column("name") == ["one object", "two objects"]
+    assert table.column("rows") == [3, 3]
     assert all(0 <= share <= 1 for share in table.column("colour"))
 
 

@@ -41,7 +41,7 @@ def test_a_network_in_half_precision_says_about_the_same(
 ) -> None:
     full, half = handle(), handle(precision)
     assert half.needs.size * 2 == full.needs.size
-    pooled, tokens = full.encode("a red circle")
+    pooled, tokens = full.encode(["a red circle"])
     x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([3, 997])
     conditions = {"embedding": pooled.expand(2, -1), "tokens": tokens.expand(2, -1, -1)}
@@ -50,7 +50,7 @@ def test_a_network_in_half_precision_says_about_the_same(
     assert found.dtype == torch.float32
     error = (found - expected).pow(2).mean().sqrt() / expected.pow(2).mean().sqrt()
     assert 0 < float(error) < share
-    torch.testing.assert_close(half.encode("a red circle")[1], tokens, atol=share, rtol=share)
+    torch.testing.assert_close(half.encode(["a red circle"])[1], tokens, atol=share, rtol=share)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,27 @@
 """Training: the loss falls, a killed training goes on as if nothing had happened, another training is not overwritten."""
 
 import dataclasses
+import multiprocessing
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
+from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
 from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet
-from nodes.train import points_dataset
 from nodes.training.dataset import ShapesPictures
 from nodes.training.networks import PointsNetwork
-from nodes.training.objectives import ContrastiveObjective, DiffusionObjective
+from nodes.training.objectives import DiffusionObjective
+from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
-from nodes.training.trainer import Training, draw_for, train
+from nodes.training.recognition import ContrastiveObjective
+from nodes.training.step import Training, draw_for, shares
+from nodes.training.trainer import train
 
 TINY = UNetConfig(
     image_size=32,
@@ -50,8 +55,8 @@ def points(folder: Path, steps: int, **changes: object) -> Training:
     )
 
 
-def finish(training: Training):
-    running = train(training)
+def finish(training: Training, processes: int = 1):
+    running = train(training, processes=processes)
     while True:
         try:
             next(running)
@@ -65,18 +70,35 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert [r.step for r in state.history] == list(range(20, 201, 20))
 
 
-def test_a_killed_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    whole = finish(points(tmp_path / "whole", 60))
-    broken = train(points(tmp_path / "broken", 60))
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path: Path, optimiser: str) -> None:
+    whole = finish(points(tmp_path / "whole", 60, optimiser=optimiser))
+    broken = train(points(tmp_path / "broken", 60, optimiser=optimiser))
     next(broken)
     next(broken)
     broken.close()
-    resumed = finish(points(tmp_path / "broken", 60))
+    resumed = finish(points(tmp_path / "broken", 60, optimiser=optimiser))
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name])
     assert all(torch.equal(value, resumed.average[name]) for name, value in whole.average.items())
-    longer = finish(points(tmp_path / "broken", 80))
+    longer = finish(points(tmp_path / "broken", 80, optimiser=optimiser))
     assert longer.step == 80
+
+
+def test_muon_takes_matrices_between_the_ends() -> None:
+    network = UNet(TINY)
+    shared = optimiser(network, Recipe(optimiser="muon"))
+    assert (
+        {"time.0.weight", "middle.0.conv_out.weight"} < set(shared.views) < set(shared.parameters)
+    )
+    assert not {"inputs.0.0.weight", "out_conv.weight", "text.token_embedding.weight"} & set(
+        shared.views
+    )
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    shared.step(1e-3)
+    assert all(not torch.equal(p, before[name]) for name, p in network.named_parameters())
 
 
 def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
@@ -86,17 +108,43 @@ def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_step_draws_the_same_whenever_it_is_made() -> None:
-    first, again, other = draw_for(3, 7), draw_for(3, 7), draw_for(3, 8)
+    first, again, other = draw_for(3, 7, 4), draw_for(3, 7, 4), draw_for(3, 8, 4)
     like = torch.zeros(4)
     assert torch.equal(first.normal(like), again.normal(like))
     assert first.choice.random() == again.choice.random()
     assert first.choice.random() != other.choice.random()
 
 
+def test_rows_get_the_same_draw_in_every_share() -> None:
+    like = torch.zeros(5, 2)
+    whole = draw_for(3, 7, 5)
+    expected = whole.timesteps(1000), whole.normal(like), whole.uniform()
+    parts = [draw_for(3, 7, 5, rows) for rows in shares(5, 2)]
+    assert torch.equal(torch.cat([part.timesteps(1000) for part in parts]), expected[0])
+    assert torch.equal(torch.cat([part.normal(like) for part in parts]), expected[1])
+    assert np.array_equal(np.concatenate([part.uniform() for part in parts]), expected[2])
+
+
+def test_processes_share_a_training(tmp_path: Path) -> None:
+    """Two processes give the network of one, up to rounding; a helper's death ends the training, which can be resumed."""
+    alone = finish(points(tmp_path / "alone", 40))
+    broken = train(points(tmp_path / "shared", 40), processes=2)
+    next(broken)
+    (helper,) = multiprocessing.active_children()
+    helper.kill()
+    with pytest.raises(RuntimeError, match="a training process ended with code -9"):
+        next(broken)
+    assert not multiprocessing.active_children()
+    shared = finish(points(tmp_path / "shared", 40), processes=2)
+    for name, value in alone.network.state_dict().items():
+        torch.testing.assert_close(value, shared.network.state_dict()[name], atol=1e-4, rtol=1e-3)
+    assert alone.history[-1].loss == pytest.approx(shared.history[-1].loss, rel=1e-4)
+
+
 def test_a_text_network_learns_from_captions() -> None:
     torch.manual_seed(0)
     network = UNet(TINY)
-    draw = draw_for(0, 0)
+    draw = draw_for(0, 0, 4)
     batch = ShapesPictures(32).batch(draw.choice, 4)
     for objective in (
         DiffusionObjective(schedule("cosine"), "v", 5.0),
@@ -113,7 +161,7 @@ def test_a_contrastive_loss_of_a_new_reader_is_chance() -> None:
 
     torch.manual_seed(0)
     reader = Reader(TINY.text, 64)
-    draw = draw_for(0, 1)
+    draw = draw_for(0, 1, 16)
     loss = ContrastiveObjective().loss(reader, ShapesPictures(32).batch(draw.choice, 16), draw)
     assert loss.shape == (16,)
     assert 1.5 < loss.mean().item() < 8

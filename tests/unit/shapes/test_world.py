@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from nodes.shapes.captions import NotACaption, caption, parse_caption
+from nodes.shapes.cases import held_out_scenes
 from nodes.shapes.oracle import judge, read_picture
 from nodes.shapes.render import render
 from nodes.shapes.world import (
@@ -16,7 +17,6 @@ from nodes.shapes.world import (
     Scene,
     batch,
     held_out,
-    held_out_captions,
     sample_scene,
 )
 
@@ -64,9 +64,9 @@ def test_held_out_scenes_never_appear_in_training() -> None:
     assert not any(held_out(scene) for scene in scenes(2))
     rng = np.random.default_rng(3)
     assert all(held_out(sample_scene(rng, "held_out", (0.5, 0.5, 0))) for _ in range(50))
-    assert len(held_out_captions(20, 2, seed=0)) == 20
+    assert all(held_out(scene) for scene in held_out_scenes(20, 2, seed=0))
     with pytest.raises(ValueError, match="never held out"):
-        held_out_captions(1, 3, seed=0)
+        held_out_scenes(1, 3, seed=0)
 
 
 def test_the_same_seed_gives_the_same_batch() -> None:

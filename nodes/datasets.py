@@ -1,0 +1,91 @@
+"""Nodes that give training batches."""
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+
+from nodegraph import Doc, Mismatch, Range, node
+from nodes.training.dataset import ClassPictures, Dataset, Points, ShapesPictures
+from nodes.training.folder import folder_pictures
+from nodes.types import PORT_TYPES as PORT_TYPES
+from nodes.types import ReadFolder, Seed, Table
+
+Pixels = Annotated[int, Range(16, 512), Doc("Pixels.")]
+
+
+@node(category="training", words=("data", "shapes world"))
+def shapes_dataset(
+    size: Pixels = 32,
+    single: Annotated[float, Range(0, 1), Doc("Share of pictures with one object.")] = 0.45,
+    double: Annotated[float, Range(0, 1), Doc("Share with two; the rest has three.")] = 0.47,
+) -> Dataset:
+    """Captioned pictures of the shapes world, rendered as they are needed. Held-out scenes never appear."""
+    if single + double > 1:
+        raise Mismatch(f"the shares add up to {single + double:g}, more than 1", port="double")
+    return ShapesPictures(size, (single, double, 1 - single - double))
+
+
+@node(category="training", words=("labels", "classes", "shapes world"))
+def class_dataset(size: Pixels = 32) -> Dataset:
+    """Single objects of the shapes world with their class, 0 … 63: colour · 8 + shape. Held-out scenes never appear."""
+    return ClassPictures(size)
+
+
+@node(category="training", words=("data", "files", "own pictures"))
+def folder_dataset(
+    folder: Annotated[
+        ReadFolder, Doc("PNG, JPEG or WebP files, each with NAME.txt as its caption.")
+    ],
+    size: Pixels = 64,
+) -> Dataset:
+    """Pictures of a folder with their captions, each the middle square at `size` px. Raises ValueError when there is none."""
+    return folder_pictures(folder, size)
+
+
+def _abstract_rows(table: Table, columns: list[str]) -> Dataset:
+    for name in columns:
+        table.column(name)
+    return Points(torch.empty(0, len(columns)), ",".join(columns))
+
+
+@node(category="training", words=("data", "rows", "vectors"), abstract=_abstract_rows)
+def table_dataset(
+    table: Table, columns: Annotated[list[str], Doc("Columns of numbers that make a vector.")]
+) -> Dataset:
+    """Rows of a table as vectors [B, D], each column with mean 0 and deviation 1. Raises Mismatch on other than numbers."""
+    try:
+        rows = np.array([table.column(name) for name in columns], np.float32).T
+    except ValueError:
+        raise Mismatch(f"not all of {', '.join(columns)} are numbers", port="columns") from None
+    if not len(rows):
+        raise Mismatch("the table has no rows", port="table")
+    return Points(_standard(rows), ",".join(columns))
+
+
+@node(category="training", words=("point cloud", "toy data"))
+def points_dataset(
+    shape: Literal["two_moons", "spiral", "ring"] = "two_moons",
+    count: Annotated[int, Range(2, 1_000_000)] = 10_000,
+    seed: Seed = 0,
+) -> Dataset:
+    """Points in the plane, [N, 2], with mean 0 and standard deviation about 1."""
+    rng = np.random.default_rng(seed)
+    angle = rng.random(count) * math.pi
+    if shape == "two_moons":
+        upper = rng.random(count) < 0.5
+        x = np.where(upper, np.cos(angle), 1 - np.cos(angle))
+        y = np.where(upper, np.sin(angle), 0.5 - np.sin(angle))
+    elif shape == "spiral":
+        x, y = angle * np.cos(3 * angle), angle * np.sin(3 * angle)
+    else:
+        x, y = np.cos(2 * angle), np.sin(2 * angle)
+    rows = np.stack([x, y], 1) + 0.05 * rng.standard_normal((count, 2))
+    return Points(_standard(rows), f"{shape}-{seed}")
+
+
+def _standard(rows: np.ndarray) -> torch.Tensor:
+    """Rows [N, D] with mean 0 and standard deviation 1 in each column that is not constant."""
+    spread = rows.std(0)
+    return torch.from_numpy((rows - rows.mean(0)) / np.where(spread > 0, spread, 1)).float()

@@ -1,0 +1,80 @@
+"""Tables on a wire."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodegraph.types import Context, PortType
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of plain values under named columns: curves, scores, counts."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one column. Raises KeyError naming the columns there are."""
+        if name not in self.columns:
+            raise KeyError(f"no column '{name}'; there are {', '.join(self.columns)}")
+        at = self.columns.index(name)
+        return [row[at] for row in self.rows]
+
+
+def _dump_table(value: Table, folder: Path) -> None:
+    record = {"columns": value.columns, "rows": value.rows}
+    (folder / "table.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def _load_table(folder: Path) -> Table:
+    record = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    return Table(tuple(record["columns"]), tuple(tuple(row) for row in record["rows"]))
+
+
+def _write_table(
+    value: Table, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
+    path = folder / f"{stem}.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(value.columns)
+        writer.writerows(value.rows)
+    return [path]
+
+
+def _read_table(literal: Any, context: Context) -> Table:
+    """A CSV file with a row of column names; what is a number everywhere in a column is read as numbers."""
+    with context.readable(str(literal)).open(newline="", encoding="utf-8") as file:
+        columns, *rows = csv.reader(file)
+    values = [_numbers(column) for column in zip(*rows, strict=True)]
+    return Table(tuple(columns), tuple(zip(*values, strict=True)))
+
+
+def _numbers(column: Sequence[str]) -> Sequence[str | float]:
+    try:
+        return [float(value) for value in column]
+    except ValueError:
+        return column
+
+
+def _table_digest(value: Table) -> str:
+    return hashlib.sha256(json.dumps([value.columns, value.rows]).encode()).hexdigest()
+
+
+TABLE = PortType(
+    "Table",
+    "Rows of plain values under named columns; a CSV file.",
+    literal="path",
+    colour="#64748b",
+    shape="square",
+    parse=_read_table,
+    digest=_table_digest,
+    dump=_dump_table,
+    load=_load_table,
+    write=_write_table,
+)

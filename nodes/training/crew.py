@@ -1,0 +1,136 @@
+"""Processes that share out the batch of each step. The weights lie in memory that all of them see."""
+
+import pickle
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import torch
+import torch.multiprocessing
+from torch import Tensor, nn
+
+from nodes.training.step import Training, gradient, shares
+
+PATIENCE = 5.0
+"""Seconds in which a helper may end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """One process beside the calling one: `wire` takes the number of a step and gives a loss, `grads` its gradient."""
+
+    process: BaseProcess
+    wire: Connection
+    grads: Tensor
+
+    def result(self) -> float:
+        """Its part of the loss. Raises RuntimeError when the process has ended."""
+        with suppress(EOFError, ConnectionResetError):
+            return self.wire.recv()
+        self.process.join(PATIENCE)
+        raise RuntimeError(
+            f"a training process ended with code {self.process.exitcode}; run again to go on from the last saving"
+        )
+
+    def close(self) -> None:
+        self.wire.close()
+        self.process.join(PATIENCE)
+        self.process.kill()
+        self.process.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The calling process and its helpers; the first share of each batch is the caller's."""
+
+    training: Training
+    helpers: tuple[Helper, ...]
+    device: str
+
+    def gradient(self, step: int) -> float:
+        """Leave the gradient of a step's whole batch on the network, and return its mean loss."""
+        for helper in self.helpers:
+            with suppress(BrokenPipeError):
+                helper.wire.send(step)
+        own, *_ = shares(self.training.recipe.batch_size, 1 + len(self.helpers))
+        loss = gradient(self.training, step, own, self.device)
+        for helper in self.helpers:
+            loss += helper.result()
+            for parameter, grad in _cut(self.training.network, helper.grads):
+                if parameter.grad is not None:
+                    parameter.grad += grad
+        return loss
+
+
+@contextmanager
+def crew(training: Training, processes: int, device: str) -> Iterator[Crew]:
+    """A crew of `processes`, which share the threads of this one. Raises ValueError where they cannot help."""
+    if processes > 1 and device != "cpu":
+        raise ValueError(f"{processes} processes share a batch on the CPU only, not on {device}")
+    if processes > training.recipe.batch_size:
+        raise ValueError(f"{processes} processes for {training.recipe.batch_size} pictures")
+    threads = torch.get_num_threads()
+    helpers: list[Helper] = []
+    try:
+        if processes > 1:
+            torch.set_num_threads(max(1, threads // processes))
+            helpers += _hired(training, processes)
+        yield Crew(training, tuple(helpers), device)
+    finally:
+        torch.set_num_threads(threads)
+        for helper in helpers:
+            helper.close()
+
+
+def _hired(training: Training, processes: int) -> Iterator[Helper]:
+    spawn = torch.multiprocessing.get_context("spawn")
+    weights = _shared(training.network)
+    _adopt(training.network, weights)
+    packed = pickle.dumps(training)
+    for rows in shares(training.recipe.batch_size, processes)[1:]:
+        ours, theirs = spawn.Pipe()
+        grads = torch.zeros_like(weights).share_memory_()
+        orders = (packed, rows, torch.get_num_threads(), weights, grads, theirs)
+        process = spawn.Process(target=_help, args=orders, daemon=True)
+        process.start()
+        theirs.close()
+        yield Helper(process, ours, grads)
+
+
+def _help(
+    packed: bytes, rows: slice, threads: int, weights: Tensor, grads: Tensor, wire: Connection
+) -> None:
+    """The life of a helper: the gradient of its rows for each step it is told, until the caller hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    training: Training = pickle.loads(packed)
+    _adopt(training.network, weights)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError), torch.no_grad():
+        while True:
+            loss = gradient(training, wire.recv(), rows)
+            for parameter, grad in _cut(training.network, grads):
+                if parameter.grad is not None:
+                    grad.copy_(parameter.grad)
+            wire.send(loss)
+
+
+def _shared(network: nn.Module) -> Tensor:
+    """All parameters in one row of shared memory."""
+    return torch.cat([p.detach().flatten() for p in network.parameters()]).share_memory_()
+
+
+def _adopt(network: nn.Module, weights: Tensor) -> None:
+    """Let the parameters be slices of `weights`."""
+    for parameter, part in _cut(network, weights):
+        parameter.data = part
+
+
+def _cut(network: nn.Module, row: Tensor) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    """Each parameter with its slice of a row."""
+    parameters = list(network.parameters())
+    parts = row.split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        yield parameter, part.view_as(parameter)

@@ -1,0 +1,63 @@
+"""Pictures in a folder, each with its caption in a text file of the same name."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nodes.training.dataset import Batch, pictures_to_signal
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPictures:
+    """Pictures as squares of `size` px, the middle of each; drawn with replacement, read when they are drawn.
+
+    `files` are in order of their names; a picture without a caption has an empty one.
+    """
+
+    files: tuple[Path, ...]
+    size: int
+    digest: str
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (3, self.size, self.size)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        chosen = [self.files[i] for i in rng.integers(len(self.files), size=size)]
+        pictures = np.stack([_square(file, self.size) for file in chosen])
+        return Batch(pictures_to_signal(pictures), tuple(_caption(file) for file in chosen))
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {"kind": "folder", "size": self.size, "digest": self.digest}
+
+
+def folder_pictures(folder: Path, size: int) -> FolderPictures:
+    """The pictures of a folder. Raises ValueError when there is none."""
+    files = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
+    if not files:
+        raise ValueError(f"there is no picture ({', '.join(SUFFIXES)}) in {folder}")
+    return FolderPictures(files, size, folder_digest(folder))
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of the names, sizes and times of the files of a folder."""
+    states = [(p.name, (s := p.stat()).st_size, s.st_mtime_ns) for p in sorted(folder.iterdir())]
+    return hashlib.sha256(repr(states).encode()).hexdigest()
+
+
+def _square(file: Path, size: int) -> np.ndarray:
+    with Image.open(file) as picture:
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        middle = picture.convert("RGB").crop((left, top, left + side, top + side))
+        return np.asarray(middle.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def _caption(file: Path) -> str:
+    text = file.with_suffix(".txt")
+    return text.read_text(encoding="utf-8").strip() if text.exists() else ""

@@ -1,0 +1,89 @@
+"""Starting from a network with other conditions or outputs: what fits by name is taken, and what does not is told."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nodes.networks.config import UNetConfig
+
+FIRST = "inputs.0.0.weight"
+LAST = ("out_conv.weight", "out_conv.bias")
+
+
+class Misfit(ValueError):
+    """Weights that a network cannot start from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """First weights by name, and which are not as in the start: `changed` in their channels, `new`, `left` behind."""
+
+    weights: Mapping[str, Tensor]
+    changed: tuple[str, ...]
+    new: tuple[str, ...]
+    left: tuple[str, ...]
+
+    def told(self) -> str:
+        """What was not taken as it was; empty when everything was."""
+        kinds = {"other channels": self.changed, "new": self.new, "left behind": self.left}
+        return "; ".join(f"{kind}: {_brief(names)}" for kind, names in kinds.items() if names)
+
+
+def _brief(names: Iterable[str]) -> str:
+    """Names, with those of one part of the network as one: `text.*`, `outputs.*.context_kv.*`."""
+    patterns = {re.sub(r"^text\..*", "text.*", re.sub(r"(\.\d+)+", ".*", name)) for name in names}
+    return ", ".join(sorted(patterns))
+
+
+def started(
+    own: Mapping[str, Tensor], config: UNetConfig, given: Mapping[str, Tensor], of: UNetConfig
+) -> Started:
+    """First weights for a network of `config` (its `own`) from those of another with other conditions or outputs.
+
+    Input channels are matched by what they carry; where the start has none, weights are zero, as are those of new
+    outputs and of new labels: at first the network does what the start did. Raises Misfit when more differs.
+    """
+    weights: dict[str, Tensor] = {}
+    changed: list[str] = []
+    for name, value in own.items():
+        if name not in given:
+            weights[name] = torch.zeros_like(value) if name.startswith("label_") else value
+        elif value.shape == given[name].shape and (
+            name != FIRST or _carried(config) == _carried(of)
+        ):
+            weights[name] = given[name].to(value)
+        else:
+            weights[name] = _changed(name, value, given[name].to(value), (config, of))
+            changed.append(name)
+    new = tuple(name for name in own if name not in given)
+    left = tuple(name for name in given if name not in own)
+    return Started(weights, tuple(changed), new, left)
+
+
+def _changed(
+    name: str, own: Tensor, given: Tensor, configs: tuple[UNetConfig, UNetConfig]
+) -> Tensor:
+    """A tensor with its channels matched, the rest zero. Raises Misfit for one whose shape means another network."""
+    found = torch.zeros_like(own)
+    if name == FIRST and own.shape[::2] == given.shape[::2]:
+        config, of = map(_carried, configs)
+        for place in set(config) & set(of):
+            found[:, config.index(place)] = given[:, of.index(place)]
+        return found
+    if name in LAST and own.shape[1:] == given.shape[1:]:
+        rows = min(len(own), len(given))
+        found[:rows] = given[:rows]
+        return found
+    raise Misfit(f"'{name}' has the shape {list(given.shape)} there and {list(own.shape)} here")
+
+
+def _carried(config: UNetConfig) -> list[tuple[str, int]]:
+    """What each input channel of the first convolution carries, folded pixels of one channel beside each other."""
+    known = config.channels + 1 if config.known_pixels else 0
+    low = config.channels if config.low_resolution else 0
+    counts = {"x_t": config.channels, "known": known, "low_resolution": low}
+    folded = config.fold**2
+    return [(kind, i) for kind, count in counts.items() for i in range(count * folded)]

@@ -1,0 +1,140 @@
+"""What evaluations measure: agreement with references, edits, distances of distributions, likelihoods, means."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nodegraph.errors import Mismatch
+from nodes.agreement import pixel_difference, shapes_agreement
+from nodes.cases import edit_cases, held_out_scenes
+from nodes.diffusion.fidelity import frechet_distance, kernel_distance, precision_recall
+from nodes.evaluate import mean_row, plot_lines, shapes_oracle
+from nodes.fidelity import bits_per_dim
+from nodes.schedules import noise_scheduler
+from nodes.tables import TABLE, Table
+from nodes.text import text_encoder
+
+
+def finished(running):
+    while True:
+        try:
+            next(running)
+        except StopIteration as stop:
+            return stop.value
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+def test_held_out_pictures_obey_their_captions(objects: int) -> None:
+    scenes = held_out_scenes(20, objects, 64)
+    table = shapes_oracle(scenes.images, scenes.captions)
+    assert sum(table.column("correct")) >= 19
+    assert len(scenes.classes) == len(scenes.names) == 20
+    for caption, name in zip(scenes.captions, scenes.names, strict=True):
+        assert name.split(" ", 1)[1] in caption
+
+
+def test_edits_keep_one_thing_and_cut_out_the_other() -> None:
+    cases = edit_cases(20, 64)
+    table = shapes_oracle(cases.images, cases.captions)
+    assert not any(table.column("colour_and_shape"))
+    assert sum(table.column("count")) >= 19
+    assert all(0.3 < share < 0.99 for share in cases.masks.mean((1, 2, 3)).tolist())
+    rest = shapes_agreement(cases.images * cases.masks + (1 - cases.masks), cases.images)
+    assert not any(rest.column("count"))
+
+
+def test_agreement_tells_content_structure_and_style_apart() -> None:
+    scenes = held_out_scenes(12, 2, 64)
+    same = shapes_agreement(scenes.images, scenes.images)
+    assert all(all(row[1:]) for row in same.rows)
+    turned = shapes_agreement(scenes.images.flip(-1), scenes.images)
+    assert sum(turned.column("style")) >= 11
+    assert sum(turned.column("structure")) < 8
+    recoloured = shapes_agreement(scenes.images.roll(1, 1), scenes.images)
+    assert sum(recoloured.column("structure")) > 8
+    assert sum(recoloured.column("style")) < 6
+    with pytest.raises(Mismatch, match="5 rows for 12 pictures"):
+        shapes_agreement(scenes.images, scenes.images[:5])
+
+
+def test_differences_are_taken_where_the_mask_is_one() -> None:
+    pictures = torch.zeros(2, 3, 4, 4)
+    pictures[1, 0, 0, 0] = 0.5
+    mask = torch.ones(1, 1, 4, 4)
+    both = pixel_difference(pictures, torch.zeros(1, 3, 4, 4), mask)
+    assert both.column("largest") == [0.0, 0.5]
+    assert both.column("mean")[1] == pytest.approx(0.5 / 48)
+    mask[..., 0, 0] = 0
+    assert pixel_difference(pictures, torch.zeros(1, 3, 4, 4), mask).column("largest") == [0, 0]
+    with pytest.raises(Mismatch, match="without a known pixel"):
+        pixel_difference(pictures, pictures, mask * 0)
+
+
+def test_distances_of_normal_distributions() -> None:
+    """Against the closed form, and 0 between draws of one distribution."""
+    torch.manual_seed(0)
+    a, b, c = torch.randn(4000, 4), torch.randn(4000, 4), 2 * torch.randn(4000, 4) + 1
+    assert frechet_distance(a, c) == pytest.approx(4 * 1 + 4 * (1 + 4 - 2 * 2), rel=0.05)
+    assert frechet_distance(a, b) < 0.01
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert abs(kernel_distance(a[:1000], b[:1000])) < 0.05
+    assert kernel_distance(a[:1000], c[:1000]) > 1
+    order = torch.randperm(len(a))
+    assert frechet_distance(a[order], c) == pytest.approx(frechet_distance(a, c))
+
+
+def test_precision_and_recall_of_half_a_circle() -> None:
+    """Half of the real points are generated: all of those are real, and half of the real ones are covered."""
+    angle = torch.arange(400) / 400 * 2 * torch.pi
+    circle = torch.stack([angle.cos(), angle.sin()], 1)
+    half = precision_recall(circle[::2][:100] + 1e-4, circle)
+    assert half.precision == 1.0
+    assert half.recall == pytest.approx(0.5, abs=0.03)
+    with pytest.raises(ValueError, match="3 neighbours need more"):
+        precision_recall(circle[:3], circle)
+
+
+def test_bits_per_dimension_do_not_depend_on_the_chunk(shipped) -> None:
+    images = held_out_scenes(3, 1, 32).images
+    schedule = noise_scheduler(shipped, steps=4)
+    text = text_encoder(shipped, ["a red circle", "a blue star", ""])
+    whole, parts = (
+        finished(bits_per_dim(shipped, images, schedule, [text], chunk=chunk)) for chunk in (3, 2)
+    )
+    assert whole.column("bits_per_dim") == pytest.approx(parts.column("bits_per_dim"), rel=1e-3)
+    assert all(0 < bits < math.inf for bits in whole.column("bits_per_dim"))
+    with pytest.raises(Mismatch, match="makes"):
+        finished(bits_per_dim(shipped, images[..., :16], schedule, [text]))
+
+
+@pytest.fixture
+def shipped(tmp_path: Path):
+    from nodegraph.context import RunContext
+    from nodegraph.paths import Sandbox
+    from nodes.models import parse_unet
+
+    return parse_unet("shapes/glide/base", RunContext(Sandbox((), tmp_path)))
+
+
+def test_means_have_standard_errors_and_lines_are_told_apart() -> None:
+    table = Table(("caption", "right"), (("a", 1), ("b", 0), ("c", 1), ("d", 0)))
+    row = mean_row(table, ["right"], name="clip", x=3)
+    assert row.columns == ("name", "x", "rows", "right", "right_se")
+    assert row.rows == (("clip", 3, 4, 0.5, 0.25),)
+    rows = Table(row.columns, (*row.rows, ("none", 3, 4, 0.1, 0.02)))
+    assert plot_lines(rows, "x", ["right"], by="name").png.startswith(b"\x89PNG")
+    with pytest.raises(KeyError, match="no column 'wrong'"):
+        mean_row(table, ["wrong"])
+
+
+def test_tables_are_read_from_csv(tmp_path: Path) -> None:
+    from nodegraph.context import RunContext
+    from nodegraph.paths import Sandbox
+
+    (tmp_path / "t.csv").write_text("name,x\na,1\nb,2.5\n", encoding="utf-8")
+    table = TABLE.parse("t.csv", RunContext(Sandbox((tmp_path,), tmp_path), tmp_path))
+    assert table == Table(("name", "x"), (("a", 1.0), ("b", 2.5)))
+    assert np.isfinite(table.column("x")).all()
