@@ -112,7 +112,7 @@ def test_values_from_python_are_checked_by_their_shapes() -> None:
     graph = LoadedGraph(source, registry, make_engine(registry, source, Options(cached=False)))
     pair = [torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)]
     assert graph(images=pair).g.shape == (1, 3, 4, 10)
-    with pytest.raises(GraphError, match="E402.*4 × 4 pixels and 5 × 5"):
+    with pytest.raises(GraphError, match=r"E402.*4 × 4 pixels and 5 × 5"):
         graph(images=[pair[0], torch.zeros(1, 3, 5, 5)])
 
 
