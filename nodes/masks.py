@@ -11,8 +11,9 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.types import Context, PortType
 from nodes.diffusion import masks
 from nodes.pictures import Like, Size, size_of
+from nodes.tensors import tensor_digest
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image, Mask, tensor_digest
+from nodes.types import Image, Mask
 
 Side = Annotated[float, Range(0, 1)]
 

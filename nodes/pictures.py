@@ -12,8 +12,9 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.types import Context, PortType
 from nodes.diffusion import masks
+from nodes.tensors import write_images
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, Image, Mask, Table, UNet, X, write_images
+from nodes.types import Classifier, Clip, Image, Mask, Table, UNet, X
 
 Pixels = Annotated[int, Range(1, 8192)]
 Size = Annotated[

@@ -37,11 +37,11 @@ def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
         raise ValueError(
             f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps"
         )
-    return _at_timesteps(trained, torch.tensor(spaced_timesteps(trained.train_steps, spec)))
+    return visiting(trained, torch.tensor(spaced_timesteps(trained.train_steps, spec)))
 
 
-def _at_timesteps(trained: Schedule, kept: Tensor, visits: tuple[int, ...] = ()) -> Schedule:
-    """The trained chain at rising timesteps, with betas that keep its ᾱ there. Ref: Nichol & Dhariwal 2021, §4."""
+def visiting(trained: Schedule, kept: Tensor, visits: tuple[int, ...] = ()) -> Schedule:
+    """The trained chain at rising timesteps [T], with betas that keep its ᾱ there. Ref: Nichol & Dhariwal 2021, §4."""
     products = trained.alphas_cumprod if trained.products is None else trained.products
     products = products[kept]
     before = torch.cat([products.new_ones(1), products[:-1]])
@@ -73,7 +73,7 @@ def started_at(spaced: Schedule, timestep: int) -> Schedule:
     rest = tuple(step for step in spaced.visits if step < first + visited)
     visits = rest if visited else (first, *rest)
     kept = torch.cat([below, below.new_tensor([timestep])])
-    return _at_timesteps(trained_chain(spaced), kept, visits)
+    return visiting(trained_chain(spaced), kept, visits)
 
 
 def with_resampling(spaced: Schedule, jump: int, resamples: int) -> Schedule:

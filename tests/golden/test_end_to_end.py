@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from workplace import Workplace
 
-from nodes.types import to_bytes
+from nodes.tensors import to_bytes
 
 GRAPHS = Path(__file__).parent / "graphs"
 

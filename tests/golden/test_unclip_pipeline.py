@@ -5,7 +5,7 @@ Which runs there are, with which steps, guidance and noise, is read from the fil
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,12 @@ from torch import Tensor
 from nodegraph.context import RunContext
 from nodegraph.paths import Sandbox
 from nodes.conditions import low_resolution, unclip_conditions
-from nodes.denoisers import (
-    classifier_free_guidance,
-    clip_x0,
-    guidance_interval,
-    prior_denoiser,
-    unet_denoiser,
-)
+from nodes.denoisers import clip_x0, prior_denoiser, unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ancestral
+from nodes.guidance import classifier_free_guidance, guidance_interval
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip, parse_open_clip
@@ -179,8 +174,9 @@ def compare_steps(
         if after is None:
             return
         rest = None if noise.steps is None else noise.steps[number:]
-        start = Start(RecordedNoise(x_t, rest), count, x_t=x_t, step=len(spaced) - 1 - number)
-        run.compare(name, next(ancestral(denoiser, spaced, start)).x_t)
+        left = replace(spaced, visits=spaced.visits[number:])
+        start = Start(RecordedNoise(x_t, rest), count, x_t=x_t)
+        run.compare(name, next(ancestral(denoiser, left, start)).x_t)
         x_t = after
 
 

@@ -33,7 +33,7 @@ def pair(t: int, before: int | None) -> tuple[Schedule, Tensor]:
     """The chain in which `before` precedes t (None: t − 1), and the step of t in it."""
     if before is None:
         return chain(), torch.tensor([t])
-    return visiting(chain(), [before, t]), torch.tensor([1])
+    return visiting(chain(), torch.tensor([before, t])), torch.tensor([1])
 
 
 def test_betas(golden) -> None:

@@ -14,7 +14,7 @@ from nodegraph.compile import compile_graph
 from nodegraph.inputs import Request
 from nodegraph.shapes import check_shapes
 from nodes.diffusion.masks import resampled
-from nodes.types import from_bytes, to_bytes
+from nodes.tensors import from_bytes, to_bytes
 
 ADM = ("ddpm/unconditional", "ddpm/film_strip", "guidance/classifier", "guidance/classifier_ddim")
 CLIP = ("clip_text", "content", "structure", "style", "text_and_image")

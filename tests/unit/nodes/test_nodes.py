@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from nodegraph import Mismatch
-from nodes.types import Table, from_bytes, to_bytes
+from nodes.tensors import from_bytes, to_bytes
+from nodes.types import Table
 
 
 def test_nodes_are_found_by_name_and_are_plain_functions() -> None:

@@ -1,0 +1,164 @@
+"""Tensors on the wires: pictures, masks, and any signal; how they are read, kept, shown and written."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nodegraph.types import Context, PortType
+
+TENSOR_FILE = "tensor.safetensors"
+
+
+def to_bytes(image: Tensor) -> np.ndarray:
+    """Pictures [B, 3, H, W] in [-1, 1] → uint8 [B, H, W, 3], rounded to the nearest level."""
+    levels = image.detach().float().add(1).mul(127.5).round().clamp(0, 255)
+    return levels.byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def from_bytes(pictures: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def _dump_tensor(value: Tensor, folder: Path) -> None:
+    save_file({"tensor": value.contiguous().cpu()}, folder / TENSOR_FILE)
+
+
+def _load_tensor(folder: Path) -> Tensor:
+    return load_file(folder / TENSOR_FILE)["tensor"]
+
+
+def describe_tensor(value: Tensor) -> str:
+    """Its dtype, shape, span and device."""
+    shape = ", ".join(str(n) for n in value.shape)
+    span = (
+        "" if value.is_meta or not value.numel() else f" in [{value.min():.3g}, {value.max():.3g}]"
+    )
+    return f"{str(value.dtype).removeprefix('torch.')}[{shape}]{span} on {value.device}"
+
+
+def _read_image(literal: Any, context: Context) -> Tensor:
+    """A picture file as [1, 3, H, W]; transparency is laid on white."""
+    path = context.readable(str(literal))
+    if context.abstract:
+        with PillowImage.open(path) as picture:
+            return torch.empty(1, 3, picture.height, picture.width, device="meta")
+    with PillowImage.open(path) as picture:
+        flat = PillowImage.new("RGBA", picture.size, "white")
+        flat.alpha_composite(picture.convert("RGBA"))
+        return from_bytes(np.asarray(flat.convert("RGB"))[None])
+
+
+def _read_mask(literal: Any, context: Context) -> Tensor:
+    """A picture file read as a mask: white (1) = known."""
+    path = context.readable(str(literal))
+    with PillowImage.open(path) as picture:
+        if context.abstract:
+            return torch.empty(1, 1, picture.height, picture.width, device="meta")
+        return (
+            torch.from_numpy(np.asarray(picture.convert("L")).copy()).float().div(255)[None, None]
+        )
+
+
+def tensor_digest(value: Tensor) -> str:
+    """sha256 of the values."""
+    return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def write_images(
+    value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
+    """One PNG for each picture: `stem.png`, or `stem-0.png`, `stem-1.png`, … with the provenance as text chunks."""
+    pictures = to_bytes(value)
+    names = [stem] if len(pictures) == 1 else [f"{stem}-{i}" for i in range(len(pictures))]
+    return [
+        _write_png(p, folder / f"{n}.png", provenance) for p, n in zip(pictures, names, strict=True)
+    ]
+
+
+def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -> Path:
+    chunks = PngInfo()
+    for key, text in provenance.items():
+        chunks.add_itxt(key, text, zip=True)
+    PillowImage.fromarray(picture).save(path, pnginfo=chunks)
+    return path
+
+
+def _write_masks(
+    value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
+) -> Sequence[Path]:
+    return write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
+
+
+def _preview_image(value: Tensor) -> bytes | None:
+    """The first picture as a PNG, at most 256 px wide."""
+    picture = PillowImage.fromarray(to_bytes(value[:1].clamp(-1, 1))[0])
+    picture.thumbnail((256, 256))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _example_image(context: Context) -> Tensor:
+    return torch.zeros(1, 3, 64, 64, device="meta" if context.abstract else "cpu")
+
+
+def _example_mask(context: Context) -> Tensor:
+    return _example_image(context)[:, :1]
+
+
+Image = Annotated[
+    Tensor,
+    PortType(
+        "Image",
+        "Pictures, float32 [B, 3, H, W] in [-1, 1].",
+        literal="path",
+        colour="#4cc38a",
+        shape="square",
+        parse=_read_image,
+        digest=tensor_digest,
+        dump=_dump_tensor,
+        load=_load_tensor,
+        write=write_images,
+        describe=describe_tensor,
+        preview=_preview_image,
+        example=_example_image,
+    ),
+]
+Mask = Annotated[
+    Tensor,
+    PortType(
+        "Mask",
+        "float32 [B, 1, H, W] in [0, 1]; 1 = known, 0 = to be made.",
+        literal="path",
+        colour="#e5e7eb",
+        shape="square",
+        parse=_read_mask,
+        digest=tensor_digest,
+        dump=_dump_tensor,
+        load=_load_tensor,
+        write=_write_masks,
+        describe=describe_tensor,
+        example=_example_mask,
+    ),
+]
+Signal = Annotated[
+    Tensor,
+    PortType(
+        "Signal",
+        "Any float32 [B, …]: points, features.",
+        colour="#b39ddb",
+        dump=_dump_tensor,
+        load=_load_tensor,
+        describe=describe_tensor,
+    ),
+]
