@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, cast
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from nodegraph.models import SAFETENSORS
 from nodes.checkpoints.catalogue import Part, PublishedFile, UnknownModel, find_part
 from nodes.checkpoints.layouts import published_shapes
-from nodes.checkpoints.weights import is_safetensors
+from nodes.checkpoints.weights import NoStateDict, is_safetensors, torch_tensors
 
 Shapes = Mapping[str, tuple[int, ...]]
 NAMED = 3
@@ -68,7 +65,9 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         if is_safetensors(path):
             with safe_open(path, framework="pt") as file:
                 return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        held: Any = torch.load(path, map_location="meta", weights_only=True)
+        return {key: tuple(v.shape) for key, v in torch_tensors(path, "meta").items()}
+    except NoStateDict as error:
+        raise WrongFile(str(error)) from None
     except (
         SafetensorError,
         UnpicklingError,
@@ -79,11 +78,6 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     ) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise WrongFile(f"{path} holds no readable weights: {reason}") from None
-    if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
-        raise WrongFile(
-            f"{path} is a torch file, but no state dict (a mapping of names to tensors)"
-        )
-    return {key: tuple(value.shape) for key, value in cast(Mapping[str, Tensor], held).items()}
 
 
 def differences(wanted: Shapes, found: Shapes) -> dict[str, int]:

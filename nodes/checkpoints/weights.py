@@ -44,6 +44,10 @@ class BadConfig(ValueError):
     """A configuration file that does not describe a model: names the file and the key."""
 
 
+class NoStateDict(ValueError):
+    """A torch file without a mapping of names to tensors."""
+
+
 def read_config(folder: Path, kind: type[C]) -> C:
     """The configuration of a model folder, of class `kind`. Raises BadConfig, also for a model of another kind."""
     path = folder / CONFIG_FILE
@@ -117,31 +121,36 @@ def _half(value: Tensor) -> Tensor:
 def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
     """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read.
 
-    Those of a list are named 0, 1, …; a state dict may stand below the name of one of `STATE_DICTS`. Raises ValueError for
+    Those of a list are named 0, 1, …; a state dict may stand below the name of one of `STATE_DICTS`. Raises NoStateDict for
     anything else.
     """
     if not is_safetensors(path):
-        yield from _torch_tensors(path).items()
+        yield from torch_tensors(path).items()
         return
     with safe_open(path, "pt") as file:
         for key in file.keys():  # noqa: SIM118 (not a mapping)
             yield key, file.get_tensor(key)
 
 
-def _torch_tensors(path: Path) -> dict[str, Tensor]:
+def torch_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The tensors of a torch file as `read_weights`; on `meta` without their values. Raises NoStateDict."""
     if _is_script(path):
         with warnings.catch_warnings():
             # OpenAI's CLIPs are published as TorchScript, which torch will drop one day.
             warnings.simplefilter("ignore", FutureWarning)
             return dict(torch.jit.load(path, map_location="cpu").state_dict())
-    held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    held: Any = torch.load(path, map_location=device, weights_only=True, mmap=device == "cpu")
     if isinstance(held, list | tuple):
         held = {str(number): value for number, value in enumerate(cast("list[Any]", held))}
     if isinstance(held, Mapping):
         below = (held[name] for name in STATE_DICTS if isinstance(held.get(name), Mapping))
         held = next(below, held)
-    if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
-        raise ValueError(f"{path} holds no state dict: a mapping of names to tensors")
+    if (
+        not held
+        or not isinstance(held, Mapping)
+        or not all(isinstance(v, Tensor) for v in held.values())
+    ):
+        raise NoStateDict(f"{path} holds no state dict: a mapping of names to tensors")
     return dict(cast("Mapping[str, Tensor]", held))
 
 

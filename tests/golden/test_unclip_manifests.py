@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from nodes.checkpoints.catalogue import Part, entries
 from nodes.checkpoints.diffusers import prior_config, unet_config
 from nodes.checkpoints.layouts import ours, published_config
 from nodes.checkpoints.transformers_clip import clip_config
+from nodes.checkpoints.verify import WrongFile, identified
 from nodes.networks.clip import Clip
 from nodes.networks.clip_size import clip_parameters
 from nodes.networks.config import ClipConfig, PriorConfig
@@ -65,6 +67,22 @@ def test_the_published_folders(golden) -> None:
                 compared.add(component)
             loads(part, files)
     assert compared == set(meta["state_dict"])
+
+
+def test_a_file_is_told_by_its_numbers(golden, tmp_path) -> None:
+    """Several of its tensors become one of ours, so its keys are not compared; they stand below a name, or in a list."""
+    meta = golden.meta(ORIGINAL)
+    bundle, path = "kakaobrain/karlo-v1-alpha-original", tmp_path / "file.ckpt"
+    weights, statistics = entries()[bundle].parts["prior"].files
+    state = empty(meta["state_dict"]["prior"])
+    torch.save({"state_dict": state}, path)
+    assert identified(f"{bundle}/prior", path) == weights.name
+    width = meta["yaml"]["prior"]["model"]["hparams"]["clip_dim"]
+    torch.save([torch.zeros(width), torch.ones(width)], path)
+    assert identified(f"{bundle}/prior", path) == statistics.name
+    torch.save({"state_dict": dict(list(state.items())[1:])}, path)
+    with pytest.raises(WrongFile, match=f"instead of {len(state)} with "):
+        identified(f"{bundle}/prior", path)
 
 
 def test_the_catalogue_says_what_the_configuration_files_say(golden) -> None:

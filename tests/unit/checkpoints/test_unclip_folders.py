@@ -23,6 +23,9 @@ from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip, parse_open_clip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
+from nodes.noising import forward_diffusion
+from nodes.samplers import ddim_inversion
+from nodes.schedules import noise_scheduler
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "data"
 TINY, VARIATIONS = GOLDEN / "unclip_tiny_karlo", GOLDEN / "unclip_tiny_karlo_variations"
@@ -53,6 +56,17 @@ def test_pickled_weights_are_the_same(tmp_path: Path) -> None:
         expected = parsed(kind, str(VARIATIONS / part), context(VARIATIONS)).weights()
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[key], expected[key]) for key in found)
+
+
+def test_embeddings_are_neither_noised_nor_inverted() -> None:
+    prior = parsed(Prior, str(TINY / "prior"), context(TINY))
+    embedding, tokens = clip_text(clip_of(TINY), "a frog")
+    denoiser = prior_denoiser(prior, tokens, embedding)
+    schedule = noise_scheduler(prior, steps=3)
+    with pytest.raises(Mismatch, match="embeddings are not noised"):
+        forward_diffusion(embedding, schedule)
+    with pytest.raises(Mismatch, match="embeddings are not inverted"):
+        list(ddim_inversion(denoiser, schedule, embedding))
 
 
 def test_both_folders_have_one_clip() -> None:
