@@ -1,6 +1,6 @@
 """Nodes that train a network, and package what was made."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -15,11 +15,13 @@ from nodes.training.dataset import Dataset
 from nodes.training.networks import M, Network, PointModel
 from nodes.training.recipe import Recipe
 from nodes.training.samples import COUNT, sample_pictures
+from nodes.training.state import State
 from nodes.training.step import Objective, Training
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Image, RunFolder, Seed, Signal, Table, Text
 
 H = TypeVar("H", bound=Model[Any, Any])
+CURVE = ("step", "loss", "learning_rate", "seconds")
 BLANK = (1, 3, 32, 32)
 """The samples of networks that draw no pictures: one white one."""
 
@@ -41,7 +43,7 @@ def _abstract_trainer(
     **_: object,
 ) -> Trained[M]:
     """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
-    history = Table(("step", "loss", "learning_rate", "seconds"), ())
+    history = Table(CURVE, ())
     samples = torch.empty(len(prompts or []) or COUNT, *dataset.sample_shape, device="meta")
     return Trained(network.promise(), history, samples)
 
@@ -84,32 +86,37 @@ def trainer(
         save_every=interval, sample_every=interval,
     )  # fmt: skip
     training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
-    running = loop.train(training, network.device, processes)
-    samples = torch.ones(BLANK)
+
+    def drawn(state: State) -> Image:
+        module = loop.averaged(state, network.build)
+        samples = sample_pictures(module, objective, prompts, dataset)
+        return torch.ones(BLANK) if samples is None else samples
+
     yield Progress(0, steps, None, network.told())
-    while True:
-        try:
-            now = next(running)
-        except StopIteration as stop:
-            state = stop.value
-            break
-        if now.sample:
-            module = loop.averaged(now.state, network.build)
-            drawn = sample_pictures(module, objective, prompts, dataset)
-            samples = samples if drawn is None else drawn
-        yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
-    module = loop.averaged(state, network.build)
+    state = yield from _shown(loop.train(training, network.device, processes), steps, drawn)
     made = {
         "steps": state.step,
         "seconds": round(state.seconds),
         "batch_size": batch_size,
         "trained_on": dataset.describe(),
     }
-    model = network.hand_over(module, run_dir / "model", made)
-    drawn = sample_pictures(module, objective, prompts, dataset)
+    model = network.hand_over(loop.averaged(state, network.build), run_dir / "model", made)
     rows = tuple((r.step, r.loss, r.learning_rate, r.seconds) for r in state.history)
-    history = Table(("step", "loss", "learning_rate", "seconds"), rows)
-    return Trained(model, history, samples if drawn is None else drawn)
+    return Trained(model, Table(CURVE, rows), drawn(state))
+
+
+def _shown(
+    running: Generator[loop.Trained, None, State], steps: int, drawn: Callable[[State], Image]
+) -> Generator[Progress, None, State]:
+    """The savings of a training as progress, with the samples that were drawn last."""
+    samples = torch.ones(BLANK)
+    while True:
+        try:
+            now = next(running)
+        except StopIteration as stop:
+            return stop.value
+        samples = drawn(now.state) if now.sample else samples
+        yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
 
 
 def _abstract_package(model: H, folder: Path, card: str = "") -> H:
