@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nodegraph.cancel import cancel_point
 from nodegraph.residency import Residency
+from nodegraph.tensors import Recall
 from nodegraph.types import Context, PortType, Weights
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
@@ -72,6 +73,15 @@ class Model(ABC, Generic[C, M]):
             return self._skeleton
         need = self.needs
         return self.residency.get(need.identity, self.device, need.size, self._load)
+
+    def call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        """What the network says of x_t at t; on shapes alone, equal calls are made once."""
+        network = self._on_shapes if self.abstract else self.module()
+        return network(x_t, t, **conditions)
+
+    @cached_property
+    def _on_shapes(self) -> Recall:
+        return Recall(self.module())
 
     @cached_property
     def _skeleton(self) -> M:

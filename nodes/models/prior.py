@@ -6,7 +6,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nodegraph.tensors import Recall
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import Embedding
@@ -44,7 +43,7 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
         """The prior as the denoiser algebra sees it; what it samples is an embedding in normalised units."""
         trained = self.config.trained
         return DiffusionNetwork(
-            call=self._call,
+            call=self.call,
             trained=self.trained,
             sample_shape=(self.config.embedding,),
             parametrisation=trained.parametrisation,
@@ -54,14 +53,6 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
             x0_bound=trained.x0_bound,
             value=self._embedding,
         )
-
-    def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        network = self._on_shapes if self.abstract else self.module()
-        return network(x_t, t, **conditions)
-
-    @cached_property
-    def _on_shapes(self) -> Recall:
-        return Recall(self.module())
 
     def _embedding(self, sample: Tensor) -> Embedding:
         return Embedding(self.module().embeddings(sample), self.config.space)

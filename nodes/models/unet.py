@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from nodegraph.errors import Mismatch
-from nodegraph.tensors import Recall
 from nodegraph.types import Context
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
@@ -42,7 +41,7 @@ class UNet(Model[UNetConfig, unet.UNet]):
         """The network as the denoiser algebra sees it; one object for each handle, so that its calls are shared."""
         config = self.config
         return DiffusionNetwork(
-            call=self._call,
+            call=self.call,
             trained=self.trained,
             sample_shape=(config.channels, config.image_size, config.image_size),
             parametrisation=config.trained.parametrisation,
@@ -67,14 +66,6 @@ class UNet(Model[UNetConfig, unet.UNet]):
         table = self.module().label_embedding
         assert table is not None
         return table(labels) if pooled is None else table(labels) + pooled
-
-    def _call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        network = self._on_shapes if self.abstract else self.module()
-        return network(x_t, t, **conditions)
-
-    @cached_property
-    def _on_shapes(self) -> Recall:
-        return Recall(self.module())
 
     def text_config(self) -> TextConfig:
         """Configuration of the text transformer. Raises Mismatch for a network without one."""
