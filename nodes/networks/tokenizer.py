@@ -23,7 +23,9 @@ class Tokens:
 
 
 def tokenize(config: TextConfig, texts: Sequence[str]) -> Tokens:
-    """Texts padded to the network's context; what does not fit is cut off at the end."""
+    """Texts padded to the network's context; what does not fit is cut off at the end. Raises TypeError for one bare text."""
+    if isinstance(texts, str):
+        raise TypeError(f"several texts are wanted, not one; write [{texts!r}]")
     glide = config.tokenizer.kind == "glide_bpe"
     rows = [_glide(t) if glide else words_to_ids(t, config.tokenizer.words) for t in texts]
     return _padded(rows, config.context, GLIDE_PADDING if glide else WORD_PADDING)

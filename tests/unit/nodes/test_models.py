@@ -106,3 +106,9 @@ def test_a_clip_reads_a_closed_vocabulary() -> None:
     half = NoisedClip(CLIP_CONFIG).bfloat16()
     seen = half.images(torch.zeros(2, 3, 16, 16), torch.tensor([3, 900]))
     assert seen.dtype == torch.float32
+
+
+def test_one_text_is_not_taken_for_several() -> None:
+    model = parsed(UNet, "shapes/glide/base", RunContext(Sandbox((), Path())))
+    with pytest.raises(TypeError, match=r"write \['a red circle'\]"):
+        model.encode("a red circle")
