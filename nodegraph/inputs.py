@@ -13,7 +13,7 @@ from nodegraph.program import EXAMPLE, Constant, Source
 from nodegraph.registry import Registry
 from nodegraph.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
 from nodegraph.types import Range, TypeRef
-from nodegraph.unify import UNKNOWN, names_in, parse_type
+from nodegraph.unify import BUILT_IN, UNKNOWN, names_in, parse_type
 
 RESERVED = frozenset(
     (
@@ -118,7 +118,7 @@ class Inputs:
         except ValueError as error:
             self.faults.add("E202", str(error), declared.type_span)
             return None
-        known = {*self.registry.ports, "str", "int", "float", "bool", "list", "*"}
+        known = {*self.registry.ports, *BUILT_IN}
         for name in names_in(ref):
             if name not in known:
                 message = f"there is no port type '{name}'"

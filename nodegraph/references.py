@@ -58,7 +58,8 @@ class References:
             self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
             return nothing
         if ref.port not in parts:
-            message = f"the bundle '{bundle.value}' has no part '{ref.port}'"
+            held = ", ".join(sorted(parts)) or "nothing"
+            message = f"the bundle '{bundle.value}' has no part '{ref.port}'; it holds {held}"
             self.faults.add("E209", message, ref.span, nearest(str(ref.port), parts), node)
             return nothing
         kind = TypeRef(parts[str(ref.port)])

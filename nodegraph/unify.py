@@ -8,6 +8,8 @@ from nodegraph.types import TypeRef
 UNKNOWN = TypeRef("?")
 ANY = TypeRef("*")
 PLAIN = ("str", "int", "float", "bool")
+BUILT_IN = frozenset((*PLAIN, "list", "*"))
+"""Names of types that no library declares."""
 Widenings = Collection[tuple[str, str]]
 
 

@@ -11,7 +11,8 @@ from nodegraph.api import registry
 from nodegraph.cli.console import USAGE, fail, print_json, results
 from nodegraph.errors import nearest
 from nodegraph.node import NodeSpec, Port
-from nodegraph.unify import fits, parse_type
+from nodegraph.types import TypeRef
+from nodegraph.unify import BUILT_IN, fits, names_in, parse_type
 
 
 def nodes(
@@ -23,10 +24,11 @@ def nodes(
 ) -> None:
     """The catalogue of node types: ports, ranges, docs."""
     known = registry().nodes
+    wanted = None if into is None else _port_type(into)
     if name is not None and name in known:
         _one(known[name], as_json)
         return
-    found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, into)]
+    found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, wanted)]
     if not found:
         hint = nearest(name or into or "", [*known, *registry().ports])
         fail(f"no node type fits '{name or into}'" + (f"; {hint}" if hint else ""), USAGE)
@@ -49,14 +51,24 @@ def _matches(spec: NodeSpec, words: str | None) -> bool:
     return words is None or all(word in text for word in words.lower().replace("_", " ").split())
 
 
-def _feeds(spec: NodeSpec, into: str | None) -> bool:
-    if into is None:
-        return True
+def _port_type(text: str) -> TypeRef:
+    """The type that was asked for. Ends with a message where it is malformed or not known."""
     try:
-        target = parse_type(into)
+        found = parse_type(text)
     except ValueError as error:
         fail(str(error), USAGE)
-    return any(fits(port.type, target, {}, registry().widenings) for port in spec.outputs)
+    known = {*registry().ports, *BUILT_IN}
+    for name in names_in(found):
+        if name not in known:
+            hint = nearest(name, known)
+            fail(f"there is no port type '{name}'" + (f"; {hint}" if hint else ""), USAGE)
+    return found
+
+
+def _feeds(spec: NodeSpec, target: TypeRef | None) -> bool:
+    return target is None or any(
+        fits(port.type, target, {}, registry().widenings) for port in spec.outputs
+    )
 
 
 def _one(spec: NodeSpec, as_json: bool) -> None:

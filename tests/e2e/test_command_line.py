@@ -216,6 +216,8 @@ outputs: {a: $both, b: $none, c: $image}
 def test_other_commands(cache: Path, tmp_path: Path) -> None:
     assert "shapes/glide" in nodegraph(cache, tmp_path, "models").stdout
     assert "slerp" in nodegraph(cache, tmp_path, "nodes", "--into", "Image").stdout
+    refused = nodegraph(cache, tmp_path, "nodes", "--into", "list[Imgae]", code=2).stderr
+    assert "there is no port type 'Imgae'; did you mean 'Image'?" in refused
     assert "Ho & Salimans" in nodegraph(cache, tmp_path, "nodes", "classifier_free_guidance").stdout
     assert (
         "classifier_free_guidance"
