@@ -70,7 +70,10 @@ class TextEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Pictures [B, 3, S, S] in [−1, 1], noised to t [B] → features [B, D]. The token of the timestep is read."""
+    """Pictures [B, 3, S, S] in [−1, 1], noised to t [B] → features [B, D]. The token of the timestep is read.
+
+    Before training it is the same token for every t, so that what is learned at one t serves all from the start.
+    """
 
     def __init__(self, config: NoisedClipConfig) -> None:
         super().__init__()
@@ -79,7 +82,9 @@ class ImageEncoder(nn.Module):
         count = (config.image_size // config.patch_size) ** 2
         self.patches = nn.Conv2d(3, width, config.patch_size, config.patch_size, bias=False)
         self.time_embedding = (
-            nn.Embedding(config.train_steps, width) if config.train_steps else None
+            nn.Embedding.from_pretrained(torch.zeros(config.train_steps, width), freeze=False)
+            if config.train_steps
+            else None
         )
         self.class_embedding = (
             None if config.train_steps else nn.Parameter(torch.randn(width) / math.sqrt(width))
