@@ -28,6 +28,10 @@ class Residency:
     _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict[str, _Held])
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def __reduce__(self) -> tuple[type["Residency"], tuple[dict[str, int]]]:
+        """In another process it holds nothing yet."""
+        return Residency, (self.budgets,)
+
     def get(self, name: str, device: str, size: int, load: Callable[[], Resident]) -> Any:
         """The model, on the device; loaded if it is not held. Raises MemoryError if it exceeds the whole budget."""
         with self._lock:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodes.training.dataset import ClassPictures, Dataset, Points, ShapesPictures
+from nodes.training.dataset import ClassPictures, Crops, Dataset, Points, ShapesPictures
 from nodes.training.folder import folder_pictures
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import ReadFolder, Seed, Table
@@ -20,11 +20,16 @@ def shapes_dataset(
     size: Pixels = 32,
     single: Annotated[float, Range(0, 1), Doc("Share of pictures with one object.")] = 0.45,
     double: Annotated[float, Range(0, 1), Doc("Share with two; the rest has three.")] = 0.47,
+    whole: Annotated[
+        float,
+        Range(0, 1),
+        Doc("Share of captions that leave nothing out; the rest does at random."),
+    ] = 0.0,
 ) -> Dataset:
     """Captioned pictures of the shapes world, rendered as they are needed. Held-out scenes never appear."""
     if single + double > 1:
         raise Mismatch(f"the shares add up to {single + double:g}, more than 1", port="double")
-    return ShapesPictures(size, (single, double, 1 - single - double))
+    return ShapesPictures(size, (single, double, 1 - single - double), whole)
 
 
 @node(category="training", words=("labels", "classes", "shapes world"))
@@ -42,6 +47,18 @@ def folder_dataset(
 ) -> Dataset:
     """Pictures of a folder with their captions, each the middle square at `size` px. Raises ValueError when there is none."""
     return folder_pictures(folder, size)
+
+
+@node(category="training", words=("patches", "random crop"))
+def crop_dataset(dataset: Dataset, size: Pixels = 64) -> Dataset:
+    """Squares out of pictures, each from a random place, for networks of convolutions alone.
+
+    Raises Mismatch for pictures that are smaller. Ref: Ramesh et al. 2022, §2.1.
+    """
+    *_, height, width = (1, *dataset.sample_shape)
+    if len(dataset.sample_shape) != 3 or min(height, width) < size:
+        raise Mismatch(f"no {size} px can be cut out of {list(dataset.sample_shape)}", port="size")
+    return Crops(dataset, size)
 
 
 def _abstract_rows(table: Table, columns: list[str]) -> Dataset:

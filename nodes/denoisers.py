@@ -46,14 +46,37 @@ def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Ima
         )
     _check_kinds(model, given)
     tensors: dict[str, Tensor | None] = {"pixels": _beside(model, given)}
-    if text := given.get("text"):
-        tensors |= {"embedding": text.embedding, "tokens": text.tokens}
-    if clip := given.get("unclip"):
-        tensors |= {"embedding": clip.embedding, "tokens": clip.tokens, "mask": clip.mask}
+    tensors |= _said([given[kind] for kind in ("text", "unclip") if kind in given])
     if label := given.get("label"):
         tensors["labels"] = class_numbers(label, model.config.classes or 0, model.name)
     there = {name: value.to(model.device) for name, value in tensors.items() if value is not None}
     return Leaf(model.diffusion, there)
+
+
+def _said(conditions: list[Condition]) -> dict[str, Tensor | None]:
+    """Conditions that speak in tokens as one: embeddings [R, E] added, tokens [R, L, W] behind each other, with their mask."""
+    if len(conditions) < 2:
+        return {n: getattr(c, n) for c in conditions for n in ("embedding", "tokens", "mask")}
+    embeddings = _of_one_number([c.embedding for c in conditions if c.embedding is not None])
+    tokens = _of_one_number([c.tokens for c in conditions if c.tokens is not None])
+    masks = [t.new_ones(t.shape[:2], dtype=torch.bool) for t in tokens]
+    for number, condition in enumerate(conditions):
+        if condition.mask is not None:
+            masks[number] = condition.mask.expand_as(masks[number])
+    return {
+        "embedding": torch.stack(embeddings).sum(0),
+        "tokens": torch.cat(tokens, 1),
+        "mask": torch.cat(masks, 1),
+    }
+
+
+def _of_one_number(values: list[Tensor]) -> list[Tensor]:
+    """Tensors with as many rows as the longest; one row stands for all. Raises Mismatch for other numbers."""
+    rows = max(len(value) for value in values)
+    if not {len(value) for value in values} <= {1, rows}:
+        numbers = " and ".join(str(len(value)) for value in values)
+        raise Mismatch(f"a text and embeddings of {numbers} rows", port="conditions")
+    return [value.expand(rows, *value.shape[1:]) for value in values]
 
 
 def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:

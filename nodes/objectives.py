@@ -1,10 +1,12 @@
 """Nodes that say what a training minimises."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from nodegraph import Doc, Range, node
+from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.schedule import schedule
 from nodes.training.objectives import DiffusionObjective
+from nodes.training.prior import PriorObjective
 from nodes.training.recognition import (
     ClassifierObjective,
     ContrastiveObjective,
@@ -12,6 +14,7 @@ from nodes.training.recognition import (
 )
 from nodes.training.step import Objective
 from nodes.types import PORT_TYPES as PORT_TYPES
+from nodes.types import OpenClip
 
 Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")]
 TrainSteps = Annotated[int, Range(2, 10_000)]
@@ -90,6 +93,53 @@ def hybrid_objective(
     )
 
 
+@node(category="training", words=("unCLIP", "decoder", "DALL·E 2"))
+def unclip_objective(
+    objective: Annotated[Objective, Doc("What the decoder predicts.")],
+    clip: OpenClip,
+    dropout: Annotated[
+        float, Range(0, 1), Doc("Share of embeddings replaced by the learned null.")
+    ] = 0.1,
+) -> Objective:
+    """The same with CLIP's embeddings of the pictures, for an unCLIP decoder. Captions are dropped independently.
+
+    Raises Mismatch for an objective of no diffusion network. Ref: Ramesh et al. 2022, §2.1.
+    """
+    inner = _of_diffusion(objective)
+    return replace(inner, clip=clip, embedding_dropout=dropout)
+
+
+@node(category="training", words=("upsampler", "super resolution", "augmentation", "cascade"))
+def degraded_objective(
+    objective: Annotated[Objective, Doc("What the upsampler predicts.")],
+    noise: Annotated[float, Range(0, 2), Doc("Largest deviation of noise.")] = 0.12,
+    blur: Annotated[float, Range(0, 8), Doc("Largest σ of a Gaussian, in its pixels.")] = 0.6,
+) -> Objective:
+    """The same with low-resolution pictures that are blurred and noised, each by another strength.
+
+    So an upsampler mends what an earlier stage draws badly. Raises Mismatch for an objective of no diffusion network.
+    Ref: Ho et al. 2022 (cascaded diffusion), §4; Ramesh et al. 2022, §2.1.
+    """
+    return replace(_of_diffusion(objective), blur_noise=noise, blur=blur)
+
+
+def _of_diffusion(objective: Objective) -> DiffusionObjective:
+    if not isinstance(objective, DiffusionObjective):
+        raise Mismatch("this objective trains no diffusion network of pictures", port="objective")
+    return objective
+
+
+@node(category="training", words=("CLIP prior", "unCLIP prior"))
+def prior_objective(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are predicted.")],
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    dropout: Dropout = 0.1,
+) -> Objective:
+    """Predict CLIP's image embedding, from a noisy one and what CLIP reads in the caption. Ref: Ramesh et al. 2022, §2.2."""
+    return PriorObjective(clip, schedule(kind, train_steps), dropout)
+
+
 @node(category="training", words=("classifier guidance", "cross-entropy", "labels"))
 def classifier_objective(kind: Chain = "cosine", train_steps: TrainSteps = 1000) -> Objective:
     """Tell the label of a picture at every noise level of a chain. Ref: Dhariwal & Nichol 2021, §4."""
@@ -97,9 +147,14 @@ def classifier_objective(kind: Chain = "cosine", train_steps: TrainSteps = 1000)
 
 
 @node(category="training", words=("CLIP",))
-def contrastive_objective(noise: Annotated[float, Range(0, 2)] = 0.1) -> Objective:
+def contrastive_objective(
+    noise: Annotated[float, Range(0, 2)] = 0.1,
+    scale: Annotated[
+        float, Range(1, 200), Doc("Of the cosines, for a network without one of its own.")
+    ] = 20.0,
+) -> Objective:
     """Captions find their pictures in a batch, and pictures their captions. Ref: Radford et al. 2021, fig. 3."""
-    return ContrastiveObjective(noise)
+    return ContrastiveObjective(noise, scale)
 
 
 @node(category="training", words=("CLIP", "CLIP guidance", "noised CLIP"))

@@ -1,10 +1,11 @@
-"""Nodes that measure classifiers and CLIPs of noisy pictures."""
+"""Nodes that measure classifiers and CLIPs."""
 
 from collections.abc import Callable, Generator
 from typing import Annotated
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
@@ -12,12 +13,13 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.shapes.classes import CLASSES, class_batch
-from nodes.shapes.world import SHAPES
+from nodes.shapes.world import SHAPES, batch
 from nodes.training.dataset import pictures_to_signal
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, Seed, Table
+from nodes.types import Classifier, Clip, OpenClip, Seed, Table
 
 COLUMNS = ("t", "class", "class_se", "colour", "colour_se", "shape", "shape_se")
+RETRIEVAL = ("scenes", "caption", "caption_se", "picture", "picture_se")
 Count = Annotated[int, Range(1, 100_000), Doc("Held-out pictures of single objects.")]
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
 
@@ -65,6 +67,31 @@ def clip_accuracy(
     assert model.trained is not None
     size = model.config.image_size
     return (yield from _by_noise(logits, model.trained, size, (count, seed, chunk)))
+
+
+def _abstract_retrieval(model: OpenClip, **_: object) -> Table:
+    return Table(RETRIEVAL, ())
+
+
+@node(category="evaluation", words=("zero-shot", "top-1"), abstract=_abstract_retrieval)
+def clip_retrieval(
+    model: OpenClip, count: Annotated[int, Range(2, 10_000), Doc("Scenes.")] = 256, seed: Seed = 0
+) -> Table:
+    """How often the nearest of `count` captions is a picture's, and the nearest picture a caption's: one row.
+
+    Held-out scenes of one and two objects, with captions that leave nothing out; `_se` columns are standard errors.
+    Ref: Radford et al. 2021 (CLIP), §3.
+    """
+    rng = np.random.default_rng([seed, 5])
+    pictures, texts = batch(rng, count, model.config.image_size, "held_out", (0.5, 0.5, 0), 1.0)
+    seen = F.normalize(model.see(pictures_to_signal(pictures)).values, dim=-1)  # [N, D]
+    read = F.normalize(model.read(texts)[0].values, dim=-1)  # [N, D]
+    cosine = seen @ read.T
+    row: list[float] = [count]
+    for nearest in (cosine.argmax(1), cosine.argmax(0)):
+        right = np.mean([texts[i] == texts[found] for i, found in enumerate(nearest.tolist())])
+        row += [round(float(right), 4), round(float(right * (1 - right) / count) ** 0.5, 4)]
+    return Table(RETRIEVAL, (tuple(row),))
 
 
 def _by_noise(

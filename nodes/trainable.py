@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.schedule import schedule
-from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
+from nodes.networks.config import (
+    ClassifierConfig,
+    ClipConditionConfig,
+    ClipConfig,
+    ClipTokenizerConfig,
+    NoisedClipConfig,
+    PriorConfig,
+    TextConfig,
+    UNetConfig,
+)
+from nodes.training.dataset import Dataset
 from nodes.training.networks import (
     ModelNetwork,
     Network,
@@ -15,9 +25,10 @@ from nodes.training.networks import (
     TextReader,
     UNetNetwork,
 )
+from nodes.training.prior import PriorNetwork
 from nodes.training.start import Misfit
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, UNet
+from nodes.types import Classifier, Clip, OpenClip, Prior, UNet
 
 
 @node(category="training", words=("configuration", "fine-tune"))
@@ -49,12 +60,97 @@ def network(
             of.trained, learned_variance=learned_variance or of.trained.learned_variance
         ),
     )
+    return _starting(like, config, start, reader)
+
+
+def _starting(
+    like: UNet, config: UNetConfig, start: UNet | None, reader: TextReader | None = None
+) -> Network[UNet]:
+    """A network of a configuration, where `like` runs. Raises Mismatch for a start that is another network."""
     made = UNetNetwork(UNet, config, like.device, like.precision, like.residency, start, reader)
     try:
         made.told()
     except Misfit as error:
         raise Mismatch(f"the weights are another network's: {error}", port="start") from None
     return made
+
+
+@node(category="training", words=("unCLIP", "DALL·E 2", "fine-tune"))
+def decoder_network(
+    like: Annotated[UNet, Doc("The model whose configuration is trained, with its own text.")],
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it also takes.")],
+    start: Annotated[UNet | None, Doc("Weights to start from: what fits is taken.")] = None,
+    extra_tokens: Annotated[
+        int, Range(1, 64), Doc("Context tokens that an embedding becomes.")
+    ] = 4,
+) -> Network[UNet]:
+    """An unCLIP decoder: a UNet that reads CLIP's image embeddings beside the text, as tokens and in the time embedding.
+
+    What it makes of embeddings starts at zero. Raises Mismatch for a model without text, or another network's weights.
+    Ref: Ramesh et al. 2022, §2.1.
+    """
+    of = clip.config
+    reads = ClipConditionConfig(
+        of.embedding, like.text_config().width, extra_tokens, None, of.space
+    )
+    return _starting(like, replace(like.config, clip=reads), start)
+
+
+@node(category="training", words=("super resolution", "cascade", "DALL·E 2"))
+def upsampler_network(
+    like: Annotated[UNet, Doc("An upsampling model, whose chain and outputs are taken.")],
+    image_size: Annotated[int, Range(16, 2048), Doc("Pixels of what it makes.")] = 256,
+    factor: Annotated[int, Range(2, 8), Doc("How many times smaller the picture it gets is.")] = 2,
+    width: Annotated[
+        int, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
+    ] = 32,
+    multipliers: Annotated[list[int], Doc("Of the channels, for each level.")] = [1, 2],  # noqa: B006
+    blocks: Annotated[int, Range(1, 8), Doc("Residual blocks in each level.")] = 1,
+    fold: Annotated[int, Range(1, 16), Doc("Pixels, across, that are one of its own.")] = 4,
+) -> Network[UNet]:
+    """An upsampling network of convolutions alone, from scratch: it reads no text, and can learn from crops.
+
+    Ref: Ramesh et al. 2022, §2.1.
+    """
+    config = UNetConfig(
+        image_size=image_size,
+        model_channels=width,
+        multipliers=tuple(multipliers),
+        blocks=blocks,
+        attention=(),
+        middle_attention=False,
+        fold=fold,
+        low_resolution=True,
+        low_resolution_as=replace(like.config.low_resolution_as, factor=factor),
+        trained=like.config.trained,
+    )
+    return ModelNetwork(UNet, config, like.device, like.precision, like.residency)
+
+
+@node(category="training", words=("CLIP prior", "unCLIP prior", "DALL·E 2"))
+def prior_network(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it makes, from its texts.")],
+    dataset: Annotated[Dataset, Doc("Pictures whose embeddings give mean and deviation.")],
+    heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
+    layers: Annotated[int, Range(1, 48)] = 5,
+) -> Network[Prior]:
+    """A diffusion prior: a causal transformer over text tokens, text embedding, timestep, noisy image embedding and a query.
+
+    Ref: Ramesh et al. 2022, §2.2.
+    """
+    of = clip.config
+    config = PriorConfig(
+        embedding=of.embedding,
+        tokens=of.context,
+        heads=heads,
+        head_width=32,
+        layers=layers,
+        text_width=of.text_width,
+        positions=of.context + 4,
+        space=of.space,
+    )
+    where = clip.device, clip.precision, clip.residency
+    return PriorNetwork(Prior, config, *where, clip=clip, pictures=dataset)
 
 
 @node(category="training", words=("classifier guidance",))
@@ -100,9 +196,7 @@ def clip_network(
 
     Raises Mismatch for a model without one. Ref: Nichol et al. 2022 (GLIDE), §2.4.
     """
-    text, trained = like.text_config(), like.config.trained
-    if text.tokenizer.kind != "words":
-        raise Mismatch(f"'{like.name}' has no closed vocabulary", port="like")
+    text, trained = _closed_vocabulary(like), like.config.trained
     config = NoisedClipConfig(
         image_size=like.config.image_size,
         patch_size=patch_size,
@@ -121,6 +215,53 @@ def clip_network(
         words=text.tokenizer.words,
     )
     return ModelNetwork(Clip, config, like.device, like.precision, like.residency)
+
+
+def _closed_vocabulary(like: UNet) -> TextConfig:
+    """The text options of a model that knows a list of words. Raises Mismatch for another."""
+    text = like.text_config()
+    if text.tokenizer.kind != "words":
+        raise Mismatch(f"'{like.name}' has no closed vocabulary", port="like")
+    return text
+
+
+@node(category="training", words=("CLIP", "open_clip"))
+def open_clip_network(
+    like: Annotated[UNet, Doc("A model of the same pictures: size and vocabulary are its.")],
+    space: Annotated[str, Doc("Name of the joint space; every embedding carries it.")],
+    embedding_width: Annotated[int, Range(8, 4096)] = 64,
+    patch_size: Annotated[int, Range(1, 64)] = 4,
+    heads: Annotated[int, Range(1, 64), Doc("Of both towers, each 32 wide.")] = 3,
+    image_layers: Annotated[int, Range(1, 48)] = 3,
+    text_layers: Annotated[int, Range(1, 48)] = 2,
+) -> Network[OpenClip]:
+    """A CLIP of clean pictures in open_clip's modules: a vision transformer, and a causal text transformer.
+
+    Raises Mismatch for a model without a closed vocabulary. Ref: Radford et al. 2021, §2.4.
+    """
+    text, width = _closed_vocabulary(like), 32 * heads
+    config = ClipConfig(
+        embedding=embedding_width,
+        text={
+            "context_length": text.context,
+            "vocab_size": len(text.tokenizer.words) + 3,
+            "width": width,
+            "heads": heads,
+            "layers": text_layers,
+        },
+        image={
+            "image_size": like.image_size,
+            "patch_size": patch_size,
+            "width": width,
+            "head_width": 32,
+            "layers": image_layers,
+        },
+        tokenizer=ClipTokenizerConfig("words", words=text.tokenizer.words),
+        means=(0.5, 0.5, 0.5),
+        deviations=(0.5, 0.5, 0.5),
+        space=space,
+    )
+    return ModelNetwork(OpenClip, config, like.device, like.precision, like.residency)
 
 
 @node(category="training", words=("text pretraining", "contrastive"))

@@ -59,10 +59,14 @@ class ClipConditionConfig:
 
 @dataclass(frozen=True, slots=True)
 class LowResolution:
-    """How a low-resolution picture comes to the network's size: rounded to `levels` (None: not), then by `filter`."""
+    """How a low-resolution picture comes to the network's size: rounded to `levels` (None: not), then by `filter`.
+
+    `factor`: how many times smaller it is.
+    """
 
     levels: int | None = 256
     filter: Literal["bilinear", "bicubic"] = "bilinear"
+    factor: int = 4
 
 
 @dataclass(frozen=True, slots=True)

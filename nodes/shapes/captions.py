@@ -47,22 +47,23 @@ class Wanted:
     background: str | None = None
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption of a scene; sizes, positions, relations and backgrounds are said or left out at random."""
-    names = [_named(thing, rng) for thing in scene.things]
+def caption(scene: Scene, rng: np.random.Generator, whole: bool = False) -> str:
+    """A caption of a scene; sizes, positions, relations and backgrounds are said or left out at random, or all are said."""
+
+    def says(share: float) -> bool:
+        return whole or rng.random() < share
+
+    names = [_named(thing, thing.size != "medium" and says(0.6)) for thing in scene.things]
     if len(names) == 1:
-        text = names[0] + (
-            f" {POSITIONS[scene.position or 'center']}" if rng.random() < 0.6 else ""
-        )
+        text = names[0] + (f" {POSITIONS[scene.position or 'center']}" if says(0.6) else "")
     elif len(names) == 2:
-        text = f"{names[0]} {scene.relation if rng.random() < 0.85 else 'and'} {names[1]}"
+        text = f"{names[0]} {scene.relation if says(0.85) else 'and'} {names[1]}"
     else:
         text = f"{names[0]}, {names[1]} and {names[2]} in a row"
-    return text + (f" on a {scene.background} background" if rng.random() < 0.6 else "")
+    return text + (f" on a {scene.background} background" if says(0.6) else "")
 
 
-def _named(thing: Thing, rng: np.random.Generator) -> str:
-    said = thing.size != "medium" and rng.random() < 0.6
+def _named(thing: Thing, said: bool) -> str:
     words = f"{thing.size + ' ' if said else ''}{thing.colour} {thing.shape}"
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 

@@ -178,12 +178,14 @@ def batch(
     size: int,
     split: Split = "train",
     mixture: Sequence[float] = MIXTURE,
+    whole: float = 0.0,
 ) -> tuple[np.ndarray, list[str]]:
-    """Pictures uint8 [count, size, size, 3] and their captions."""
+    """Pictures uint8 [count, size, size, 3] and their captions, of which the share `whole` leaves nothing out."""
     from nodes.shapes.captions import caption
     from nodes.shapes.render import render
 
     scenes = [sample_scene(rng, split, mixture) for _ in range(count)]
+    all_said = rng.random(count) < whole if whole else np.zeros(count, bool)
     return np.stack([render(scene, size) for scene in scenes]), [
-        caption(scene, rng) for scene in scenes
+        caption(scene, rng, bool(said)) for scene, said in zip(scenes, all_said, strict=True)
     ]

@@ -1,7 +1,7 @@
 """Data sets: endless, indexable by (seed, step), so that a resumed training sees the same batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -46,11 +46,12 @@ class Dataset(Protocol):
 class ShapesPictures:
     """Rendered scenes of the shapes world with their captions, at `size` px. Held-out scenes never appear.
 
-    `mixture`: shares of scenes with one, two and three objects.
+    `mixture`: shares of scenes with one, two and three objects; `whole`: share of captions that leave nothing out.
     """
 
     size: int = 32
     mixture: tuple[float, float, float] = (0.45, 0.47, 0.08)
+    whole: float = 0.0
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -59,7 +60,7 @@ class ShapesPictures:
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         from nodes.shapes.world import batch
 
-        pictures, captions = batch(rng, size, self.size, "train", self.mixture)
+        pictures, captions = batch(rng, size, self.size, "train", self.mixture, self.whole)
         return Batch(pictures_to_signal(pictures), tuple(captions))
 
     def describe(self) -> dict[str, str | int | float]:
@@ -67,6 +68,7 @@ class ShapesPictures:
             "kind": "shapes",
             "size": self.size,
             "mixture": "/".join(f"{m:g}" for m in self.mixture),
+            **({"whole": self.whole} if self.whole else {}),
         }
 
 
@@ -88,6 +90,30 @@ class ClassPictures:
 
     def describe(self) -> dict[str, str | int | float]:
         return {"kind": "classes", "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Squares of `size` px out of the pictures of another data set, each from another place."""
+
+    pictures: Dataset
+    size: int
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (*self.pictures.sample_shape[:1], self.size, self.size)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        whole = self.pictures.batch(rng, size)
+        tops, lefts = rng.integers(whole.signal.shape[-1] - self.size + 1, size=(2, size))
+        cut = [
+            picture[:, top : top + self.size, left : left + self.size]
+            for picture, top, left in zip(whole.signal, tops, lefts, strict=True)
+        ]
+        return replace(whole, signal=torch.stack(cut))
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {**self.pictures.describe(), "crop": self.size}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the training of a denoiser minimises. What it is told beside x_t is drawn here too: dropped captions, masks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,9 +11,13 @@ from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
+from nodes.models import OpenClip
+from nodes.networks.config import LowResolution
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet, masked, upsampled
 from nodes.training.dataset import Batch, without
+from nodes.training.degradation import degraded
+from nodes.training.frozen import seen
 from nodes.training.masks import random_masks
 from nodes.training.step import Draw
 
@@ -23,7 +28,9 @@ class DiffusionObjective:
 
     `gamma` > 0 weighs the error by min-SNR-γ; `learned_variance` adds the VLB terms that train the variance (hybrid loss);
     `dropout`: share of captions that are emptied, or of labels replaced by the last, which stands for none;
-    `blur_noise`: largest noise on a low-resolution condition. A network that takes known pixels gets random masks.
+    `blur_noise` and `blur`: largest noise and σ of a blur on a low-resolution condition; `clip` embeds the pictures for a
+    network that takes CLIP embeddings, and the share `embedding_dropout` is replaced by the learned null. A network that takes
+    known pixels gets random masks.
     Ref: Ho et al. 2020, eq. 14; Nichol & Dhariwal 2021, §3.1; Hang et al. 2023; Ho & Salimans 2022, Alg. 1.
     """
 
@@ -33,8 +40,16 @@ class DiffusionObjective:
     learned_variance: bool = False
     dropout: float = 0.1
     blur_noise: float = 0.0
+    blur: float = 0.0
+    clip: OpenClip | None = None
+    embedding_dropout: float = 0.0
 
     def describe(self) -> dict[str, str | int | float]:
+        more = {
+            "blur": self.blur,
+            "clip": self.clip.digest if self.clip else "",
+            "embedding_dropout": self.embedding_dropout,
+        }
         return {
             "kind": "diffusion",
             "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
@@ -43,11 +58,12 @@ class DiffusionObjective:
             "learned_variance": self.learned_variance,
             "dropout": self.dropout,
             "blur_noise": self.blur_noise,
+            **{name: value for name, value in more.items() if value},
         }
 
     def dropping(self, share: float) -> "DiffusionObjective":
         """The same with another dropout: 0 tells the network everything, 1 nothing."""
-        return replace(self, dropout=share, blur_noise=0.0)
+        return replace(self, dropout=share, embedding_dropout=share, blur_noise=0.0, blur=0.0)
 
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Loss of each row [B]."""
@@ -65,12 +81,14 @@ class DiffusionObjective:
         return weight * terms["mse"] + terms.get("vb", 0.0)
 
     def conditions(self, network: nn.Module, batch: Batch, draw: Draw) -> dict[str, Tensor]:
-        """What the network is told beside x_t: caption or label, known pixels, the picture at low resolution."""
+        """What the network is told beside x_t: caption, CLIP embedding, label, known pixels, low-resolution picture."""
         if not isinstance(network, UNet):
             return {}
         found: dict[str, Tensor] = {}
         if network.text is not None:
             found |= self.caption(network, batch, draw)
+        if network.clip is not None:
+            found = together(found, self.embedding(network, batch, draw))
         if network.label_embedding is not None:
             found["embedding"] = network.label_embedding(self.labels(network, batch, draw))
         pixels: list[Tensor] = []
@@ -78,7 +96,7 @@ class DiffusionObjective:
             masks = random_masks(draw.choice, draw.size, network.config.image_size)[draw.rows]
             pixels.append(masked(batch.signal, masks.to(batch.signal)))
         if network.config.low_resolution:
-            pixels.append(self.low_resolution(batch.signal, draw, network.config.image_size))
+            pixels.append(self.low_resolution(batch.signal, draw, network.config.low_resolution_as))
         return found | ({"pixels": torch.cat(pixels, 1)} if pixels else {})
 
     def caption(self, network: UNet, batch: Batch, draw: Draw) -> dict[str, Tensor]:
@@ -92,6 +110,17 @@ class DiffusionObjective:
         encoding = network.text(tokens.ids.to(device), tokens.mask.to(device))
         return {"embedding": encoding.pooled, "tokens": encoding.tokens}
 
+    def embedding(self, network: UNet, batch: Batch, draw: Draw) -> dict[str, Tensor]:
+        """CLIP's embeddings of the pictures as the network reads them. Raises ValueError for an objective without a CLIP."""
+        if self.clip is None or network.clip is None:
+            raise ValueError(
+                "the network takes CLIP embeddings; wire an unclip_objective around the objective"
+            )
+        dropped = torch.from_numpy(draw.uniform() < self.embedding_dropout).to(batch.signal.device)
+        images = seen(self.clip, batch.signal)  # [B, D]
+        encoding = network.clip(torch.where(dropped[:, None], network.clip.null_embedding, images))
+        return {"embedding": encoding.embedding, "tokens": encoding.tokens}
+
     def labels(self, network: UNet, batch: Batch, draw: Draw) -> Tensor:
         """Labels, some of them replaced by the last of the network's. Raises ValueError for a data set without labels."""
         if batch.labels is None or network.config.classes is None:
@@ -99,9 +128,16 @@ class DiffusionObjective:
         dropped = torch.from_numpy(draw.uniform() < self.dropout).to(batch.labels.device)
         return batch.labels.masked_fill(dropped, network.config.classes - 1)
 
-    def low_resolution(self, pictures: Tensor, draw: Draw, size: int) -> Tensor:
-        """The pictures at a quarter of their size, with noise of a random strength, on 256 levels, enlarged again."""
-        small = F.interpolate(pictures, scale_factor=0.25, mode="area")
-        strength = torch.from_numpy(draw.uniform() * self.blur_noise).to(small)
-        small = small + strength.reshape(-1, 1, 1, 1) * draw.normal(small)
-        return upsampled(small.add(1).mul(127.5).round().div(127.5).sub(1), size)
+    def low_resolution(self, pictures: Tensor, draw: Draw, how: LowResolution) -> Tensor:
+        """The pictures made smaller by the network's factor, degraded, and enlarged again as the network does it."""
+        size = pictures.shape[-1] // how.factor
+        small = F.interpolate(pictures, (size, size), mode="area")
+        return upsampled(degraded(small, draw, self.blur_noise, self.blur), pictures.shape[-1], how)
+
+
+def together(text: Mapping[str, Tensor], image: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A text and CLIP embeddings of the same rows: embeddings added, tokens behind each other."""
+    if not text:
+        return dict(image)
+    tokens = torch.cat([text["tokens"], image["tokens"].to(text["tokens"].dtype)], 1)
+    return {"embedding": text["embedding"] + image["embedding"], "tokens": tokens}

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
+from nodes.networks.clip import Clip, clip_tokenize
 from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.reader import Reader
-from nodes.networks.tokenizer import tokenize
+from nodes.networks.tokenizer import Tokens, tokenize
 from nodes.training.dataset import Batch
 from nodes.training.step import Draw
 
@@ -67,21 +68,33 @@ class NoisyContrastiveObjective:
 class ContrastiveObjective:
     """Captions find their pictures in a batch, and pictures their captions. Ref: Radford et al. 2021 (CLIP), fig. 3.
 
-    `noise`: standard deviation of noise on the pictures. Processes that share a batch compare within their own share.
+    `noise`: standard deviation of noise on the pictures; `scale`: of the cosines, for a network without one of its own.
+    Processes that share a batch compare within their own share.
     """
 
     noise: float = 0.1
+    scale: float = 20.0
 
     def describe(self) -> dict[str, str | int | float]:
-        return {"kind": "contrastive", "noise": self.noise}
+        return {"kind": "contrastive", "noise": self.noise, "scale": self.scale}
 
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Mean of both cross-entropies, for each row [B]."""
-        reader = cast(Reader, network)
-        tokens = tokenize(reader.text.config, cast(Sequence[str], batch.captions))
-        device = batch.signal.device
+        captions = cast(Sequence[str], batch.captions)
         pictures = batch.signal + self.noise * draw.normal(batch.signal)
+        if isinstance(network, Clip):
+            return matched(self.scale * cosines(network, captions, pictures))
+        reader = cast(Reader, network)
+        tokens = tokenize(reader.text.config, captions)
+        device = batch.signal.device
         return matched(reader(tokens.ids.to(device), tokens.mask.to(device), pictures))
+
+
+def cosines(clip: Clip, captions: Sequence[str], pictures: Tensor) -> Tensor:
+    """Cosine of every caption's embedding with every picture's, [B, B]."""
+    tokens, device = clip_tokenize(clip.config, captions), pictures.device
+    read = clip.read(Tokens(tokens.ids.to(device), tokens.mask.to(device))).embedding  # [B, D]
+    return F.normalize(read, dim=-1) @ F.normalize(clip.see(pictures), dim=-1).T
 
 
 def matched(similarity: Tensor) -> Tensor:

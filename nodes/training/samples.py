@@ -32,16 +32,15 @@ def sample_pictures(
     if not isinstance(module, UNet) or not isinstance(objective, DiffusionObjective):
         return None
     config, device = module.config, next(module.parameters()).device
-    shape = (config.channels, config.image_size, config.image_size)
+    batch = _shown(dataset, captions).to(str(device))
     network = DiffusionNetwork(
         module,
         objective.schedule,
-        shape,
+        tuple(batch.signal.shape[1:]),
         objective.parametrisation,
         objective.learned_variance,
         device=device,
     )
-    batch = _shown(dataset, captions).to(str(device))
     with torch.no_grad():
         cond = Leaf(network, _told(module, objective.dropping(0.0), batch))
         uncond = Leaf(network, _told(module, objective.dropping(1.0), batch))

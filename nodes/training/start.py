@@ -11,6 +11,8 @@ from nodes.networks.config import UNetConfig
 
 FIRST = "inputs.0.0.weight"
 LAST = ("out_conv.weight", "out_conv.bias")
+SILENT = ("label_", "clip.image_to_")
+"""New parts that start at zero: labels, and what CLIP's image embeddings become."""
 
 
 class Misfit(ValueError):
@@ -44,13 +46,14 @@ def started(
     """First weights for a network of `config` (its `own`) from those of another with other conditions or outputs.
 
     Input channels are matched by what they carry; where the start has none, weights are zero, as are those of new
-    outputs and of new labels: at first the network does what the start did. Raises Misfit when more differs.
+    outputs, of new labels and of CLIP embeddings: at first the network does what the start did (but for new context
+    tokens, which say nothing and still get a share of the attention). Raises Misfit when more differs.
     """
     weights: dict[str, Tensor] = {}
     changed: list[str] = []
     for name, value in own.items():
         if name not in given:
-            weights[name] = torch.zeros_like(value) if name.startswith("label_") else value
+            weights[name] = torch.zeros_like(value) if name.startswith(SILENT) else value
         elif value.shape == given[name].shape and (
             name != FIRST or _carried(config) == _carried(of)
         ):

@@ -1,0 +1,19 @@
+"""A CLIP that is not trained, inside the training of another network: in full precision, without gradients."""
+
+import torch
+from torch import Tensor
+
+from nodes.models import ClipTokens, OpenClip
+
+
+def seen(clip: OpenClip, pictures: Tensor) -> Tensor:
+    """Embeddings [B, D] of pictures [B, 3, H, W]."""
+    with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):
+        return clip.see(pictures).values.to(pictures.device)
+
+
+def read(clip: OpenClip, texts: tuple[str, ...], device: torch.device) -> tuple[Tensor, ClipTokens]:
+    """Embeddings [B, D] of texts, and what CLIP makes of their tokens."""
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        embedding, tokens = clip.read(texts)
+    return embedding.values.to(device), tokens

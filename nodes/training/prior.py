@@ -1,0 +1,80 @@
+"""The diffusion prior in training: the embeddings that it learns to make, and what it minimises."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from nodes.diffusion.likelihood import flat_mean
+from nodes.diffusion.process import q_sample
+from nodes.diffusion.schedule import Schedule
+from nodes.models import OpenClip
+from nodes.models import Prior as PriorModel
+from nodes.networks.prior import Prior
+from nodes.training.dataset import Batch, Dataset, without
+from nodes.training.frozen import read, seen
+from nodes.training.networks import ModelNetwork
+from nodes.training.step import Draw, draw_for
+
+MEASURED = 2048
+"""Pictures from whose embeddings mean and deviation are taken."""
+
+
+@dataclass(frozen=True)
+class PriorNetwork(ModelNetwork[PriorModel]):
+    """A diffusion prior for the image embeddings of `clip`, normalised by their mean and deviation over `pictures`."""
+
+    clip: OpenClip | None = None
+    pictures: Dataset | None = None
+
+    @cached_property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation [1, D] of embeddings."""
+        assert self.clip is not None and self.pictures is not None
+        batch = self.pictures.batch(draw_for(0, 0, MEASURED).choice, MEASURED)
+        embeddings = seen(self.clip, batch.signal.to(self.clip.device)).cpu()  # [N, D]
+        return embeddings.mean(0, keepdim=True), embeddings.std(0, keepdim=True)
+
+    def build(self) -> nn.Module:
+        network = cast(Prior, super().build())
+        network.mean, network.std = (value.clone() for value in self.statistics)
+        return network
+
+    def describe(self) -> Mapping[str, Any]:
+        assert self.clip is not None
+        return {**super().describe(), "clip": self.clip.digest}
+
+
+@dataclass(frozen=True, slots=True)
+class PriorObjective:
+    """Predict the normalised image embedding: mean squared error at random timesteps, one in each stretch of the chain.
+
+    `dropout`: share of captions that are emptied before CLIP reads them. Ref: Ramesh et al. 2022, §2.2, eq. 2.
+    """
+
+    clip: OpenClip
+    schedule: Schedule
+    dropout: float = 0.1
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {
+            "kind": "prior",
+            "clip": self.clip.digest,
+            "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
+            "dropout": self.dropout,
+        }
+
+    def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
+        """Squared error of each row [B]. Raises ValueError for a data set without captions."""
+        prior, device = cast(Prior, network), batch.signal.device
+        if batch.captions is None:
+            raise ValueError("a prior reads captions, and the data set has none")
+        captions = without(cast(Sequence[str], batch.captions), draw.uniform() < self.dropout)
+        embedding, tokens = read(self.clip, captions, device)
+        x0 = (seen(self.clip, batch.signal) - prior.mean) / prior.std  # [B, D]
+        t = draw.timesteps(len(self.schedule)).to(device)
+        x_t = q_sample(self.schedule, x0, t, draw.normal(x0))
+        found = prior(x_t, t, embedding, tokens.values.to(device), tokens.mask.to(device))
+        return flat_mean((found.float() - x0).square())
