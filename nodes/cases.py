@@ -27,7 +27,9 @@ class Scenes(NamedTuple):
     classes: list[int]
 
 
-def _abstract_scenes(count: int = 200, objects: int = 1, size: int = 32, seed: int = 0) -> Scenes:
+def _abstract_scenes(
+    count: int = 200, objects: int = 1, size: int = 32, seed: int = 0, whole: bool = False
+) -> Scenes:
     scenes = held_out_scenes(1, objects, 16, seed)
     images = torch.empty(count, 3, size, size, device="meta")
     return Scenes(scenes.captions * count, images, scenes.names * count, scenes.classes * count)
@@ -35,13 +37,17 @@ def _abstract_scenes(count: int = 200, objects: int = 1, size: int = 32, seed: i
 
 @node(category="evaluation", words=("prompts", "captions", "test set"), abstract=_abstract_scenes)
 def held_out_scenes(
-    count: Count = 200, objects: Objects = 1, size: Pixels = 32, seed: Seed = 0
+    count: Count = 200,
+    objects: Objects = 1,
+    size: Pixels = 32,
+    seed: Seed = 0,
+    whole: Annotated[bool, Doc("The captions leave nothing out.")] = False,
 ) -> Scenes:
     """Scenes of the shapes world that no training saw, one caption and one picture each."""
     scenes = cases.held_out_scenes(count, objects, seed)
     first = [scene.things[0] for scene in scenes]
     return Scenes(
-        cases.captions_of(scenes, seed),
+        cases.captions_of(scenes, seed, whole),
         pictures_to_signal(np.stack([render(scene, size) for scene in scenes])),
         [cases.named(thing) for thing in first],
         [CLASSES.index(f"{thing.colour} {thing.shape}") for thing in first],

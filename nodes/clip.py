@@ -1,29 +1,31 @@
 """Nodes that read texts and pictures by a CLIP."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 
-from nodegraph import Mismatch, node
+from nodegraph import Doc, Mismatch, node
 from nodes.models.embeddings import Embedding, same_space
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import ClipImage, ClipText, ClipTokens, Image, OpenClip, Text
 
 
 class ReadText(NamedTuple):
-    """`embedding` [1, D], `tokens` [1, L, W]."""
+    """`embedding` [R, D], `tokens` [R, L, W]."""
 
     embedding: ClipText
     tokens: ClipTokens
 
 
 @node(category="CLIP", words=("text encoder", "prompt", "open_clip"))
-def clip_text(clip: OpenClip, text: Text) -> ReadText:
-    """A text as CLIP reads it: its embedding, of the length that CLIP gives it, and the states of its tokens.
+def clip_text(
+    clip: OpenClip, text: Annotated[Text | list[Text], Doc("Several give a row each.")]
+) -> ReadText:
+    """Texts as CLIP reads them: embeddings, of the length that CLIP gives them, and the states of their tokens.
 
     Raises Mismatch for a CLIP without a text tower. Ref: Radford et al. 2021.
     """
-    return ReadText(*clip.read([text]))
+    return ReadText(*clip.read([text] if isinstance(text, str) else text))
 
 
 @node(category="CLIP", words=("image encoder", "open_clip"))

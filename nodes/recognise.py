@@ -12,14 +12,15 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
+from nodes.models.embeddings import same_space
 from nodes.shapes.classes import CLASSES, class_batch
-from nodes.shapes.world import SHAPES, batch
+from nodes.shapes.world import SHAPES
 from nodes.training.dataset import pictures_to_signal
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, OpenClip, Seed, Table
+from nodes.types import Classifier, Clip, ClipImage, ClipText, Seed, Table
 
 COLUMNS = ("t", "class", "class_se", "colour", "colour_se", "shape", "shape_se")
-RETRIEVAL = ("scenes", "caption", "caption_se", "picture", "picture_se")
+RETRIEVAL = ("pairs", "caption", "caption_se", "picture", "picture_se", "rank")
 Count = Annotated[int, Range(1, 100_000), Doc("Held-out pictures of single objects.")]
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
 
@@ -69,29 +70,32 @@ def clip_accuracy(
     return (yield from _by_noise(logits, model.trained, size, (count, seed, chunk)))
 
 
-def _abstract_retrieval(model: OpenClip, **_: object) -> Table:
+def _abstract_retrieval(images: ClipImage, texts: ClipText) -> Table:
+    same_space(images.space, texts, "the pictures' space", "texts")
+    if len(images.values) != len(texts.values):
+        pairs = f"{len(texts.values)} texts for {len(images.values)} pictures"
+        raise Mismatch(pairs, port="texts", hint="wire one text for each picture")
     return Table(RETRIEVAL, ())
 
 
-@node(category="evaluation", words=("zero-shot", "top-1"), abstract=_abstract_retrieval)
-def clip_retrieval(
-    model: OpenClip, count: Annotated[int, Range(2, 10_000), Doc("Scenes.")] = 256, seed: Seed = 0
-) -> Table:
-    """How often the nearest of `count` captions is a picture's, and the nearest picture a caption's: one row.
+@node(category="evaluation", words=("zero-shot", "top-1", "rank"), abstract=_abstract_retrieval)
+def clip_retrieval(images: ClipImage, texts: ClipText) -> Table:
+    """How well N pictures and their N texts find each other by the cosine of their embeddings: one row.
 
-    Held-out scenes of one and two objects, with captions that leave nothing out; `_se` columns are standard errors.
-    Ref: Radford et al. 2021 (CLIP), §3.
+    `caption`: share of pictures to which their own text is the nearest; `picture`: of texts to which their picture is, with
+    standard errors; `rank`: the mean rank of a picture's own text, 1 at best. Texts that are the same to CLIP count as one.
+    Raises Mismatch for embeddings of two CLIPs, or other numbers of rows. Ref: Radford et al. 2021 (CLIP), §3.
     """
-    rng = np.random.default_rng([seed, 5])
-    pictures, texts = batch(rng, count, model.config.image_size, "held_out", (0.5, 0.5, 0), 1.0)
-    seen = F.normalize(model.see(pictures_to_signal(pictures)).values, dim=-1)  # [N, D]
-    read = F.normalize(model.read(texts)[0].values, dim=-1)  # [N, D]
-    cosine = seen @ read.T
-    row: list[float] = [count]
-    for nearest in (cosine.argmax(1), cosine.argmax(0)):
-        right = np.mean([texts[i] == texts[found] for i, found in enumerate(nearest.tolist())])
-        row += [round(float(right), 4), round(float(right * (1 - right) / count) ** 0.5, 4)]
-    return Table(RETRIEVAL, (tuple(row),))
+    _abstract_retrieval(images, texts)
+    seen, read = (F.normalize(part.values.float(), dim=-1) for part in (images, texts))
+    cosines = seen @ read.T.to(seen)  # [N, N]
+    own = cosines.diagonal()[:, None] + 1e-6
+    ranks = 1 + (cosines > own).sum(1).double(), 1 + (own < cosines.T).sum(1).double()
+    row: list[float] = [len(seen)]
+    for rank in ranks:
+        right = float((rank == 1).double().mean())
+        row += [round(right, 4), round((right * (1 - right) / len(seen)) ** 0.5, 4)]
+    return Table(RETRIEVAL, ((*row, round(float(ranks[0].mean()), 2)),))
 
 
 def _by_noise(

@@ -30,10 +30,10 @@ def held_out_scenes(count: int, things: int, seed: int) -> list[Scene]:
     return [sample_scene(rng, "held_out", mixture) for _ in range(count)]
 
 
-def captions_of(scenes: list[Scene], seed: int) -> list[str]:
-    """What scenes are called; what is said of them is drawn at random."""
+def captions_of(scenes: list[Scene], seed: int, whole: bool = False) -> list[str]:
+    """What scenes are called; what is said of them is drawn at random, or everything."""
     rng = np.random.default_rng([seed, 3])
-    return [caption(scene, rng) for scene in scenes]
+    return [caption(scene, rng, whole) for scene in scenes]
 
 
 def named(thing: Thing) -> str:
