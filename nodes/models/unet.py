@@ -104,6 +104,7 @@ def _describe(value: UNet) -> str:
     parts = [f"{config.image_size} px", config.trained.parametrisation, config.trained.schedule]
     optional = {
         "text": config.text,
+        "CLIP embeddings": config.clip,
         f"{config.classes} classes": config.classes,
         "low resolution": config.low_resolution,
         "known pixels": config.known_pixels,
