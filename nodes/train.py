@@ -10,9 +10,11 @@ from nodegraph import Doc, Progress, Range, node
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.models import Model
+from nodes.networks.config import UNetConfig
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
 from nodes.training.networks import M, Network, PointModel
+from nodes.training.objectives import DiffusionObjective
 from nodes.training.recipe import Recipe
 from nodes.training.samples import COUNT, sample_pictures
 from nodes.training.state import State
@@ -43,9 +45,17 @@ def _abstract_trainer(
     **_: object,
 ) -> Trained[M]:
     """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
+    _check_outputs(network, objective)
     history = Table(CURVE, ())
     samples = torch.empty(len(prompts or []) or COUNT, *dataset.sample_shape, device="meta")
     return Trained(network.promise(), history, samples)
+
+
+def _check_outputs(network: Network[M], objective: Objective) -> None:
+    """Raises Mismatch where the objective trains other outputs than those that the network's configuration tells."""
+    config = getattr(network.promise(), "config", None)
+    if isinstance(config, UNetConfig) and isinstance(objective, DiffusionObjective):
+        objective.check(config.trained)
 
 
 @node(
@@ -78,9 +88,10 @@ def trainer(
     """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
 
     On a CPU, two processes of one thread do more than one process of two, and give the same network up to rounding.
-    Raises ValueError when `run_dir` holds another training, FloatingPointError when the loss is no number any more,
-    RuntimeError when one of the processes was killed.
+    Raises Mismatch for an objective of other outputs than the network's, ValueError when `run_dir` holds another training,
+    FloatingPointError when the loss is no number any more, RuntimeError when one of the processes was killed.
     """
+    _check_outputs(network, objective)
     recipe = Recipe(
         steps, batch_size, optimiser, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
         save_every=interval, sample_every=interval,

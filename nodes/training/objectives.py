@@ -7,12 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodegraph.errors import Mismatch
 from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models import OpenClip
-from nodes.networks.config import LowResolution
+from nodes.networks.config import LowResolution, TrainedFor
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet, masked, upsampled
 from nodes.training.dataset import Batch, without
@@ -60,6 +61,25 @@ class DiffusionObjective:
             "blur_noise": self.blur_noise,
             **{name: value for name, value in more.items() if value},
         }
+
+    def check(self, trained: TrainedFor) -> None:
+        """Raises Mismatch where a network's outputs would be taken for something else than it is trained to give."""
+        wanted = (trained.parametrisation, trained.learned_variance)
+        chain = (trained.schedule, trained.train_steps)
+        if (self.parametrisation, self.learned_variance) != wanted:
+            raise Mismatch(
+                f"this trains {_outputs(self.parametrisation, self.learned_variance)}, "
+                f"the network is one for {_outputs(*wanted)}",
+                port="objective",
+                hint="the network's configuration decides: take its objective, or another network",
+            )
+        if (self.schedule.kind, len(self.schedule)) != chain:
+            raise Mismatch(
+                f"this trains on the chain {self.schedule.kind}-{len(self.schedule)}, the network is "
+                f"one for {chain[0]}-{chain[1]}",
+                port="objective",
+                hint=f"kind: {chain[0]}, train_steps: {chain[1]}",
+            )
 
     def dropping(self, share: float) -> "DiffusionObjective":
         """The same with another dropout: 0 tells the network everything, 1 nothing."""
@@ -133,6 +153,10 @@ class DiffusionObjective:
         size = pictures.shape[-1] // how.factor
         small = F.interpolate(pictures, (size, size), mode="area")
         return upsampled(degraded(small, draw, self.blur_noise, self.blur), pictures.shape[-1], how)
+
+
+def _outputs(parametrisation: str, learned_variance: bool) -> str:
+    return parametrisation + (" and the variance" if learned_variance else "")
 
 
 def together(text: Mapping[str, Tensor], image: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import multiprocessing
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from nodegraph import Mismatch
 from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
 from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
@@ -185,3 +187,19 @@ def test_words_are_tokens_whatever_their_case() -> None:
     assert tokens.ids[0, :4].tolist() == [2, 3, 4, 0]
     assert tokens.ids[1, :3].tolist() == [2, 1, 4]
     assert tokens.mask.sum(1).tolist() == [3, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("objective", "told"),
+    [
+        (DiffusionObjective(schedule("cosine"), "v"), None),
+        (DiffusionObjective(schedule("cosine"), "x0"), "x0, the network is one for v"),
+        (DiffusionObjective(schedule("cosine"), "v", 0.0, True), "v and the variance"),
+        (DiffusionObjective(schedule("linear"), "v"), "chain linear-1000"),
+        (DiffusionObjective(schedule("cosine", 500), "v"), "cosine-500"),
+    ],
+)
+def test_an_objective_must_be_the_networks(objective: DiffusionObjective, told: str | None) -> None:
+    trained = TrainedFor("v", False, "fixed_small", "cosine", 1000)
+    with nullcontext() if told is None else pytest.raises(Mismatch, match=told):
+        objective.check(trained)
