@@ -159,7 +159,11 @@ def contrastive_objective(
 
 @node(category="training", words=("CLIP", "CLIP guidance", "noised CLIP"))
 def noisy_contrastive_objective(
-    kind: Chain = "cosine", train_steps: TrainSteps = 1000
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    until: Annotated[
+        int | None, Range(1), Doc("Only timesteps below this: slight noise, to begin with.")
+    ] = None,
 ) -> Objective:
     """Captions and pictures at every noise level of a chain find each other. Ref: Nichol et al. 2022 (GLIDE), §2.4."""
-    return NoisyContrastiveObjective(schedule(kind, train_steps))
+    return NoisyContrastiveObjective(schedule(kind, train_steps), until)

@@ -1,10 +1,11 @@
 """Nodes that name a network to be trained: a configuration, with its first weights."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.schedule import schedule
+from nodes.models import Model
 from nodes.networks.config import (
     ClassifierConfig,
     ClipConditionConfig,
@@ -23,12 +24,15 @@ from nodes.training.networks import (
     PointsNetwork,
     ReaderNetwork,
     TextReader,
+    TunedNetwork,
     UNetNetwork,
 )
 from nodes.training.prior import PriorNetwork
 from nodes.training.start import Misfit
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Classifier, Clip, OpenClip, Prior, UNet
+
+H = TypeVar("H", bound=Model[Any, Any])
 
 
 @node(category="training", words=("configuration", "fine-tune"))
@@ -192,7 +196,7 @@ def clip_network(
     text_layers: Annotated[int, Range(1, 48)] = 2,
     logit_scale: Annotated[float, Range(1, 200)] = 20.0,
 ) -> Network[Clip]:
-    """GLIDE's CLIP, whose image encoder knows the timestep, with the closed vocabulary of `like`.
+    """GLIDE's CLIP, whose image encoder knows the timestep, with the closed vocabulary of `like`. From scratch.
 
     Raises Mismatch for a model without one. Ref: Nichol et al. 2022 (GLIDE), §2.4.
     """
@@ -215,6 +219,13 @@ def clip_network(
         words=text.tokenizer.words,
     )
     return ModelNetwork(Clip, config, like.device, like.precision, like.residency)
+
+
+@node(category="training", words=("fine-tune", "second stage"))
+def further_network(start: H) -> Network[H]:
+    """A model to be trained further as it is: its configuration, its weights."""
+    where = start.device, start.precision, start.residency
+    return TunedNetwork(type(start), start.config, *where, start)
 
 
 def _closed_vocabulary(like: UNet) -> TextConfig:

@@ -18,9 +18,11 @@ from nodes.training.dataset import Batch
 from nodes.training.step import Draw
 
 
-def noised(schedule: Schedule, pictures: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Pictures at random timesteps of a chain, x_t [B, …] and t [B]."""
-    t = draw.timesteps(len(schedule)).to(pictures.device)
+def noised(
+    schedule: Schedule, pictures: Tensor, draw: Draw, until: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Pictures at random timesteps of a chain (those below `until`), x_t [B, …] and t [B]."""
+    t = draw.timesteps(min(until or len(schedule), len(schedule))).to(pictures.device)
     return q_sample(schedule, pictures, t, draw.normal(pictures)), t
 
 
@@ -45,21 +47,23 @@ class ClassifierObjective:
 class NoisyContrastiveObjective:
     """Captions and pictures at every noise level find each other in a batch. Ref: Nichol et al. 2022 (GLIDE), §2.4.
 
-    Processes that share a batch compare within their own share.
+    `until`: of the chain only the timesteps below; None: all. Processes that share a batch compare within their own share.
     """
 
     schedule: Schedule
+    until: int | None = None
 
     def describe(self) -> dict[str, str | int | float]:
         return {
             "kind": "noisy contrastive",
             "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
+            **({"until": self.until} if self.until else {}),
         }
 
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Mean of both cross-entropies, for each row [B]."""
         clip = cast(NoisedClip, network)
-        seen = clip.images(*noised(self.schedule, batch.signal, draw))  # [B, D]
+        seen = clip.images(*noised(self.schedule, batch.signal, draw, self.until))  # [B, D]
         read = clip.texts(list(cast(Sequence[str], batch.captions)))  # [B, D]
         return matched(clip.config.logit_scale * read @ seen.T)
 
