@@ -7,10 +7,11 @@ import numpy as np
 import torch
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.shapes.classes import CLASSES
 from nodes.training.dataset import ClassPictures, Crops, Dataset, Points, ShapesPictures
 from nodes.training.folder import folder_pictures
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ReadFolder, Seed, Table
+from nodes.types import ReadFolder, Seed, Table, Text
 
 Pixels = Annotated[int, Range(16, 512), Doc("Pixels.")]
 
@@ -36,6 +37,12 @@ def shapes_dataset(
 def class_dataset(size: Pixels = 32) -> Dataset:
     """Single objects of the shapes world with their class, 0 … 63: colour · 8 + shape. Held-out scenes never appear."""
     return ClassPictures(size)
+
+
+@node(category="training", words=("labels", "captions", "shapes world"))
+def class_names() -> list[Text]:
+    """What the 64 classes of the shapes world are called, "a red circle", and the empty text for none."""
+    return [f"a {name}" for name in CLASSES] + [""]
 
 
 @node(category="training", words=("data", "files", "own pictures"))

@@ -30,7 +30,7 @@ from nodes.training.networks import (
 from nodes.training.prior import PriorNetwork
 from nodes.training.start import Misfit
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, OpenClip, Prior, UNet
+from nodes.types import Classifier, Clip, OpenClip, Prior, Text, UNet
 
 H = TypeVar("H", bound=Model[Any, Any])
 
@@ -155,6 +155,23 @@ def prior_network(
     )
     where = clip.device, clip.precision, clip.residency
     return PriorNetwork(Prior, config, *where, clip=clip, pictures=dataset)
+
+
+@node(category="training", words=("class embedding", "label embedding"))
+def named_labels(
+    network: Network[UNet],
+    names: Annotated[list[Text], Doc("One for each class, such as those of class_names.")],
+) -> Network[UNet]:
+    """The same network, whose labels begin as what the text transformer of its start reads in their names, not as zero.
+
+    Raises Mismatch for a network without classes or without a start that reads, or for other numbers of names and classes.
+    """
+    if not isinstance(network, UNetNetwork) or network.start is None:
+        raise Mismatch("this network starts from no model", port="network")
+    network.start.text_config()
+    if len(names) != network.config.classes:
+        raise Mismatch(f"{len(names)} names for {network.config.classes} classes", port="names")
+    return replace(network, labels=tuple(names))
 
 
 @node(category="training", words=("classifier guidance",))

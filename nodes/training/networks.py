@@ -118,11 +118,13 @@ class TunedNetwork(ModelNetwork[H]):
 class UNetNetwork(ModelNetwork[UNet]):
     """A UNet: from `start`'s weights, with `reader`'s text transformer, or from scratch.
 
-    `start` may have other conditions and outputs. Raises Misfit when it differs in more.
+    `labels`: names of its classes; as what `start` reads in them (pooled) its label embeddings begin. `start` may have other
+    conditions and outputs. Raises Misfit when it differs in more.
     """
 
     start: UNet | None = None
     reader: TextReader | None = None
+    labels: tuple[str, ...] = ()
 
     def build(self) -> nn.Module:
         torch.manual_seed(0)
@@ -132,6 +134,9 @@ class UNetNetwork(ModelNetwork[UNet]):
         if self.start is not None:
             given = self.start.weights()
             network.load_state_dict(self._started(network.state_dict(), given).weights)
+        if self.labels and self.start is not None and network.label_embedding is not None:
+            pooled, _ = self.start.encode(self.labels)  # [classes, E]
+            network.label_embedding.weight.data.copy_(pooled)
         return network
 
     def told(self) -> str:
@@ -150,6 +155,7 @@ class UNetNetwork(ModelNetwork[UNet]):
         first = {
             "start": self.start.digest if self.start else None,
             "reader": self.reader.digest if self.reader else None,
+            **({"labels": self.labels} if self.labels else {}),
         }
         return {**super().describe(), **first}
 

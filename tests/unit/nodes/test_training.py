@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from nodegraph import Mismatch
+from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
 from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
+from nodes.models import UNet as Handle
 from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet
+from nodes.trainable import named_labels, network
 from nodes.training.dataset import ShapesPictures
 from nodes.training.networks import PointsNetwork
 from nodes.training.objectives import DiffusionObjective
@@ -203,3 +206,16 @@ def test_an_objective_must_be_the_networks(objective: DiffusionObjective, told: 
     trained = TrainedFor("v", False, "fixed_small", "cosine", 1000)
     with nullcontext() if told is None else pytest.raises(Mismatch, match=told):
         objective.check(trained)
+
+
+def test_labels_begin_as_what_their_names_say(tmp_path: Path) -> None:
+    write_model(tmp_path, UNet(TINY), TINY, {})
+    start = Handle("start", TINY, "start", (tmp_path / WEIGHTS_FILE,))
+    plain = network(start, start, text=False, classes=2)
+    named = named_labels(plain, ["a red circle", ""])
+    labels = named.build().get_parameter("label_embedding.weight")
+    pooled, _ = start.encode(["a red circle", ""])
+    assert torch.equal(labels, pooled)
+    assert not plain.build().get_parameter("label_embedding.weight").any()
+    with pytest.raises(Mismatch, match="1 names for 2 classes"):
+        named_labels(plain, ["a red circle"])
