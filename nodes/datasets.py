@@ -26,11 +26,16 @@ def shapes_dataset(
         Range(0, 1),
         Doc("Share of captions that leave nothing out; the rest does at random."),
     ] = 0.0,
+    alike: Annotated[
+        int,
+        Range(1, 8),
+        Doc("So many scenes of a batch at a time differ in shapes alone, for CLIP."),
+    ] = 1,
 ) -> Dataset:
     """Captioned pictures of the shapes world, rendered as they are needed. Held-out scenes never appear."""
     if single + double > 1:
         raise Mismatch(f"the shares add up to {single + double:g}, more than 1", port="double")
-    return ShapesPictures(size, (single, double, 1 - single - double), whole)
+    return ShapesPictures(size, (single, double, 1 - single - double), whole, alike)
 
 
 @node(category="training", words=("labels", "classes", "shapes world"))

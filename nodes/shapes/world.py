@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -100,6 +100,15 @@ def sample_scene(
             return scene
 
 
+def reshaped(scene: Scene, rng: np.random.Generator, split: Split) -> Scene:
+    """A scene of the split that differs from another at most in the shapes of its things."""
+    while True:
+        things = tuple(replace(thing, shape=_pick(rng, SHAPES)) for thing in scene.things)
+        found = replace(scene, things=things)
+        if held_out(found) == (split == "held_out"):
+            return found
+
+
 Layout = tuple[tuple[Thing, ...], str | None, str | None]
 
 
@@ -179,12 +188,20 @@ def batch(
     split: Split = "train",
     mixture: Sequence[float] = MIXTURE,
     whole: float = 0.0,
+    alike: int = 1,
 ) -> tuple[np.ndarray, list[str]]:
-    """Pictures uint8 [count, size, size, 3] and their captions, of which the share `whole` leaves nothing out."""
+    """Pictures uint8 [count, size, size, 3] and their captions, of which the share `whole` leaves nothing out.
+
+    `alike`: as many scenes behind each other differ in nothing but the shapes of their things.
+    """
     from nodes.shapes.captions import caption
     from nodes.shapes.render import render
 
-    scenes = [sample_scene(rng, split, mixture) for _ in range(count)]
+    scenes: list[Scene] = []
+    while len(scenes) < count:
+        first = sample_scene(rng, split, mixture)
+        scenes += [first, *(reshaped(first, rng, split) for _ in range(alike - 1))]
+    scenes = scenes[:count]
     all_said = rng.random(count) < whole if whole else np.zeros(count, bool)
     return np.stack([render(scene, size) for scene in scenes]), [
         caption(scene, rng, bool(said)) for scene, said in zip(scenes, all_said, strict=True)

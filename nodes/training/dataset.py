@@ -46,12 +46,14 @@ class Dataset(Protocol):
 class ShapesPictures:
     """Rendered scenes of the shapes world with their captions, at `size` px. Held-out scenes never appear.
 
-    `mixture`: shares of scenes with one, two and three objects; `whole`: share of captions that leave nothing out.
+    `mixture`: shares of scenes with one, two and three objects; `whole`: share of captions that leave nothing out;
+    `alike`: as many scenes behind each other differ in nothing but the shapes of their things.
     """
 
     size: int = 32
     mixture: tuple[float, float, float] = (0.45, 0.47, 0.08)
     whole: float = 0.0
+    alike: int = 1
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -60,7 +62,9 @@ class ShapesPictures:
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         from nodes.shapes.world import batch
 
-        pictures, captions = batch(rng, size, self.size, "train", self.mixture, self.whole)
+        pictures, captions = batch(
+            rng, size, self.size, "train", self.mixture, self.whole, self.alike
+        )
         return Batch(pictures_to_signal(pictures), tuple(captions))
 
     def describe(self) -> dict[str, str | int | float]:
@@ -69,6 +73,7 @@ class ShapesPictures:
             "size": self.size,
             "mixture": "/".join(f"{m:g}" for m in self.mixture),
             **({"whole": self.whole} if self.whole else {}),
+            **({"alike": self.alike} if self.alike > 1 else {}),
         }
 
 

@@ -128,3 +128,16 @@ def test_the_oracle_finds_what_is_wrong() -> None:
     assert not judge(f"a red {shape} and a red {shape}", picture).count
     empty = np.full((32, 32, 3), 250, np.uint8)
     assert not judge("a red circle", empty).colour_and_shape
+
+
+def test_scenes_that_are_alike_differ_in_their_shapes_alone() -> None:
+    pictures, captions = batch(np.random.default_rng(7), 24, 32, whole=1.0, alike=4)
+    kinds = [[(t.colour, t.shape) for t in parse_caption(c).things] for c in captions]
+    for start in range(0, 24, 4):
+        group = kinds[start : start + 4]
+        assert len({tuple(colour for colour, _ in things) for things in group}) == 1
+        assert len({tuple(shape for _, shape in things) for things in group}) > 1
+        corners = pictures[start : start + 4, 0, 0]
+        assert (corners == corners[0]).all()
+    again, _ = batch(np.random.default_rng(7), 24, 32, whole=1.0)
+    assert not (again == pictures).all()
