@@ -102,33 +102,25 @@ def decoder_network(
 
 @node(category="training", words=("super resolution", "cascade", "DALL·E 2"))
 def upsampler_network(
-    like: Annotated[UNet, Doc("An upsampling model, whose chain and outputs are taken.")],
+    start: Annotated[UNet, Doc("An upsampling model; what fits of its weights is taken.")],
     image_size: Annotated[int, Range(16, 2048), Doc("Pixels of what it makes.")] = 256,
     factor: Annotated[int, Range(2, 8), Doc("How many times smaller the picture it gets is.")] = 2,
-    width: Annotated[
-        int, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
-    ] = 32,
-    multipliers: Annotated[list[int], Doc("Of the channels, for each level.")] = [1, 2],  # noqa: B006
-    blocks: Annotated[int, Range(1, 8), Doc("Residual blocks in each level.")] = 1,
-    fold: Annotated[int, Range(1, 16), Doc("Pixels, across, that are one of its own.")] = 4,
 ) -> Network[UNet]:
-    """An upsampling network of convolutions alone, from scratch: it reads no text, and can learn from crops.
+    """An upsampling network for another size and factor, of convolutions alone: it reads no text, and can learn from crops.
 
     Ref: Ramesh et al. 2022, §2.1.
     """
-    config = UNetConfig(
+    of = start.config
+    config = replace(
+        of,
         image_size=image_size,
-        model_channels=width,
-        multipliers=tuple(multipliers),
-        blocks=blocks,
+        text=None,
         attention=(),
         middle_attention=False,
-        fold=fold,
-        low_resolution=True,
-        low_resolution_as=replace(like.config.low_resolution_as, factor=factor),
-        trained=like.config.trained,
+        known_pixels=False,
+        low_resolution_as=replace(of.low_resolution_as, factor=factor),
     )
-    return ModelNetwork(UNet, config, like.device, like.precision, like.residency)
+    return _starting(start, config, start)
 
 
 @node(category="training", words=("CLIP prior", "unCLIP prior", "DALL·E 2"))
