@@ -250,15 +250,17 @@ def open_clip_network(
     like: Annotated[UNet, Doc("A model of the same pictures: size and vocabulary are its.")],
     space: Annotated[str, Doc("Name of the joint space; every embedding carries it.")],
     embedding_width: Annotated[int, Range(8, 4096)] = 64,
-    patch_size: Annotated[int, Range(1, 64)] = 4,
-    heads: Annotated[int, Range(1, 64), Doc("Of both towers, each 32 wide.")] = 3,
-    image_layers: Annotated[int, Range(1, 48)] = 3,
+    channels: Annotated[int, Range(8, 256), Doc("Of the picture tower, a multiple of 8.")] = 16,
+    heads: Annotated[int, Range(1, 64), Doc("Of the text tower, each 32 wide.")] = 3,
     text_layers: Annotated[int, Range(1, 48)] = 2,
 ) -> Network[OpenClip]:
-    """A CLIP of clean pictures in open_clip's modules: a vision transformer, and a causal text transformer.
+    """A CLIP of clean pictures in open_clip's modules: CLIP's ResNet, one block a stage, and a causal text transformer.
 
-    Raises Mismatch for a model without a closed vocabulary. Ref: Radford et al. 2021, §2.4.
+    Raises Mismatch for a model without a closed vocabulary, or of pictures whose side is no multiple of 32.
+    Ref: Radford et al. 2021, §2.4.
     """
+    if like.config.image_size % 32:
+        raise Mismatch(f"{like.config.image_size} px are no multiple of 32", port="like")
     text, width = _closed_vocabulary(like), 32 * heads
     config = ClipConfig(
         embedding=embedding_width,
@@ -271,10 +273,9 @@ def open_clip_network(
         },
         image={
             "image_size": like.image_size,
-            "patch_size": patch_size,
-            "width": width,
-            "head_width": 32,
-            "layers": image_layers,
+            "width": channels,
+            "head_width": 64,
+            "layers": [1, 1, 1, 1],
         },
         tokenizer=ClipTokenizerConfig("words", words=text.tokenizer.words),
         means=(0.5, 0.5, 0.5),

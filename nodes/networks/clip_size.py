@@ -6,7 +6,7 @@ from nodes.networks.config import ClipConfig
 
 
 def clip_parameters(config: ClipConfig) -> int:
-    """Parameters of the towers that are there; 0 for a tower that is no plain transformer."""
+    """Parameters of the towers that are there; 0 for a tower that is neither a plain transformer nor CLIP's ResNet."""
     text = 0 if config.text is None else _text(config.text, config.embedding)
     return text + (0 if config.image is None else _image(config.image, config.embedding))
 
@@ -22,8 +22,10 @@ def _text(options: dict[str, Any], embedding: int) -> int:
 
 def _image(options: dict[str, Any], embedding: int) -> int:
     layers = options.get("layers", 12)
-    if options.get("timm_model_name") or not isinstance(layers, int):
+    if options.get("timm_model_name"):
         return 0
+    if not isinstance(layers, int):
+        return _resnet(options, embedding)
     width, patch = int(options.get("width", 768)), int(options.get("patch_size", 16))
     patches = (int(options.get("image_size", 224)) // patch) ** 2
     first = 3 * patch**2 * width + width + (patches + 1) * width + 2 * width
@@ -35,3 +37,25 @@ def _block(width: int, ratio: float) -> int:
     """Attention, two norms and two layers of a block, with their biases."""
     inner = int(width * ratio)
     return 4 * width**2 + 4 * width + 4 * width + 2 * width * inner + inner + width
+
+
+def _resnet(options: dict[str, Any], embedding: int) -> int:
+    """A stem of three convolutions, four stages of bottlenecks, and attention over places."""
+    width = int(options.get("width", 64))
+    half = width // 2
+    count = 9 * (3 * half + half**2 + half * width) + 2 * (2 * half + width)
+    before = width
+    for stage, blocks in enumerate(options["layers"]):
+        inner = width * 2**stage
+        for _ in range(blocks):
+            count += _bottleneck(before, inner, first=before != 4 * inner)
+            before = 4 * inner
+    places = (int(options.get("image_size", 224)) // 32) ** 2 + 1
+    return count + places * before + 3 * (before**2 + before) + (before + 1) * embedding
+
+
+def _bottleneck(before: int, inner: int, first: bool) -> int:
+    """Three convolutions and their norms; the first of a stage also has a projection of what it gets."""
+    after = 4 * inner
+    layers = before * inner + 9 * inner**2 + inner * after + 2 * (2 * inner + after)
+    return layers + (before * after + 2 * after if first else 0)
