@@ -16,6 +16,7 @@ from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
 from nodes.diffusion.pca import Pca
 from nodes.diffusion.schedule import Schedule
 from nodes.models import (
+    AR_PRIOR,
     BUNDLE,
     CLASSIFIER,
     CLIP,
@@ -23,6 +24,7 @@ from nodes.models import (
     OPEN_CLIP,
     PRIOR,
     UNET,
+    ArPrior,
     Bundle,
     Classifier,
     Clip,
@@ -275,6 +277,7 @@ PORT_TYPES: dict[type, PortType] = {
     ),
     UNet: UNET,
     Prior: PRIOR,
+    ArPrior: AR_PRIOR,
     OpenClip: OPEN_CLIP,
     ClipTokens: CLIP_TOKENS,
     Pca: PCA,

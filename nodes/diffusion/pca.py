@@ -66,3 +66,18 @@ def reconstruct(pca: Pca, coefficients: Tensor, components: int) -> Tensor:
     """Vectors [B, D] of the first `components` of coefficients [B, K]; none of them gives the mean."""
     kept = pca.components.to(coefficients)[:components]
     return coefficients[:, :components] @ kept + pca.mean.to(coefficients)
+
+
+def quantised(pca: Pca, vectors: Tensor, buckets: int) -> Tensor:
+    """Vectors [B, D] as codes int64 [B, K]: in which of equal parts of its range each coefficient lies, the ends included."""
+    width = (pca.high - pca.low).clamp(min=1e-12).to(vectors)
+    shares = (project(pca, vectors) - pca.low.to(vectors)) / width
+    return (shares * buckets).floor().long().clamp(0, buckets - 1)
+
+
+def dequantised(pca: Pca, codes: Tensor, buckets: int) -> Tensor:
+    """Vectors [B, D] of the codes [B, N] of the first N components: the middle of each bucket, the mean of the others."""
+    count = codes.shape[1]
+    width = (pca.high - pca.low)[:count].to(codes.device)
+    coefficients = pca.low[:count].to(width) + (codes + 0.5) * width / buckets
+    return reconstruct(pca, coefficients, count)
