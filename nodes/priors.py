@@ -13,6 +13,7 @@ from nodes.types import ArPrior, ClipImage, Image, OpenClip, Table, Text
 
 COSINE = ("row", "cosine")
 LOSSES = ("code", "nats", "nats_se")
+CHUNK = 256
 
 
 def _abstract_cosine(embeddings: ClipImage, references: ClipImage) -> Table:
@@ -51,10 +52,12 @@ def code_losses(model: ArPrior, clip: OpenClip, images: Image, captions: list[Te
     logarithm of its buckets. Raises Mismatch for another CLIP than the prior's, or other numbers of rows.
     """
     _abstract_losses(model, clip, images, captions)
+    objective, network = TokenObjective(clip), model.module()
     batch = Batch(images.to(clip.device), tuple(captions))
+    parts = [batch.take(slice(i, i + CHUNK)) for i in range(0, len(batch), CHUNK)]
     with torch.no_grad():
-        told = np.zeros(len(batch), bool)
-        nats = TokenObjective(clip).each(model.module(), batch, told).cpu()  # [B, K]
+        losses = [objective.each(network, part, np.zeros(len(part), bool)) for part in parts]
+    nats = torch.cat(losses).cpu()  # [B, K]
     errors = nats.std(0, correction=0) / len(nats) ** 0.5
     pairs = zip(nats.mean(0).tolist(), errors.tolist(), strict=True)
     return Table(LOSSES, tuple((i, round(m, 6), round(e, 6)) for i, (m, e) in enumerate(pairs)))

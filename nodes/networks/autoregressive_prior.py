@@ -10,9 +10,6 @@ from nodes.networks.clip_conditions import ClipReading
 from nodes.networks.config import ArPriorConfig
 from nodes.networks.text import KeyValues, TextBlock, causal_mask
 
-Step = Callable[[Tensor | None], Tensor]
-"""The codes that come next, int64 [B] (None before the first) → logits [B, buckets] of those after them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -71,8 +68,11 @@ class ArPrior(nn.Module):
             rows = block(rows, mask)
         return self._logits(rows[:, first.shape[1] - 1 :])  # [B, N + 1, V]
 
-    def decoding(self, prompt: Prompt) -> Step:
-        """One code after the other, with the keys and values of what stands before it kept."""
+    def decoding(self, prompt: Prompt) -> Callable[[Tensor | None], Tensor]:
+        """A function of the codes that come next, int64 [B] (None before the first) → logits [B, buckets] of those after them.
+
+        The keys and values of what stands before them are kept.
+        """
         past = [KeyValues() for _ in self.blocks]
         done = 0
 
