@@ -1,13 +1,15 @@
-"""Nodes that give what an evaluation asks for: held-out scenes, and pictures to be edited."""
+"""Nodes that give scenes of the shapes world: one that a caption describes, held-out ones, and pictures to be edited."""
 
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 
-from nodegraph import Doc, Range, node
+from nodegraph import Doc, Mismatch, Range, node
 from nodes.shapes import cases
+from nodes.shapes.captions import NotACaption, parse_caption
 from nodes.shapes.classes import CLASSES
+from nodes.shapes.described import described
 from nodes.shapes.render import render
 from nodes.training.dataset import pictures_to_signal
 from nodes.types import PORT_TYPES as PORT_TYPES
@@ -16,6 +18,29 @@ from nodes.types import Image, Mask, Seed, Text
 Count = Annotated[int, Range(1, 10_000), Doc("Scenes.")]
 Objects = Annotated[int, Range(1, 2), Doc("Objects in each.")]
 Pixels = Annotated[int, Range(16, 512), Doc("Pixels.")]
+
+
+def _abstract_scene(caption: str, size: int = 256, seed: int = 0) -> Image:
+    try:
+        parse_caption(caption)
+    except NotACaption as error:
+        raise Mismatch(str(error), port="caption") from None
+    return torch.empty(1, 3, size, size, device="meta")
+
+
+@node(category="pictures", words=("render", "shapes world", "example"), abstract=_abstract_scene)
+def shapes_scene(
+    caption: Annotated[Text, Doc("Such as: a red circle above a blue square.")],
+    size: Pixels = 256,
+    seed: Seed = 0,
+) -> Image:
+    """A picture of the shapes world that a caption describes, [1, 3, size, size]; what it leaves out is drawn at random.
+
+    Raises Mismatch for a text outside the world's grammar, ValueError for what never stands there (three large things).
+    """
+    _abstract_scene(caption)
+    scene = described(caption, np.random.default_rng(seed))
+    return pictures_to_signal(render(scene, size)[None])
 
 
 class Scenes(NamedTuple):
@@ -51,6 +76,31 @@ def held_out_scenes(
         pictures_to_signal(np.stack([render(scene, size) for scene in scenes])),
         [cases.named(thing) for thing in first],
         [CLASSES.index(f"{thing.colour} {thing.shape}") for thing in first],
+    )
+
+
+class Recolourings(NamedTuple):
+    """Pictures of one thing each, its name ("a red circle"), and the name of the same in another colour."""
+
+    images: Image
+    before: list[Text]
+    after: list[Text]
+
+
+def _abstract_recolourings(count: int = 100, size: int = 32, seed: int = 0) -> Recolourings:
+    found = recolour_cases(1, 16, seed)
+    images = torch.empty(count, 3, size, size, device="meta")
+    return Recolourings(images, found.before * count, found.after * count)
+
+
+@node(category="evaluation", words=("text diff", "test set"), abstract=_abstract_recolourings)
+def recolour_cases(count: Count = 100, size: Pixels = 32, seed: Seed = 0) -> Recolourings:
+    """Pictures of one thing that no training saw, which shall turn another colour and keep its shape."""
+    scenes = cases.held_out_scenes(count, 1, seed)
+    return Recolourings(
+        pictures_to_signal(np.stack([render(scene, size) for scene in scenes])),
+        [cases.named(scene.things[0]) for scene in scenes],
+        cases.recoloured(scenes, seed),
     )
 
 

@@ -1,13 +1,15 @@
 """Nodes that read texts and pictures by a CLIP."""
 
+from collections.abc import Generator, Sequence
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 
-from nodegraph import Doc, Mismatch, node
+from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.models.embeddings import Embedding, same_space
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ClipImage, ClipText, ClipTokens, Image, OpenClip, Text
+from nodes.types import ClipImage, ClipText, ClipTokens, Dataset, Image, OpenClip, Seed, Text
 
 
 class ReadText(NamedTuple):
@@ -35,6 +37,46 @@ def clip_image(clip: OpenClip, image: Image) -> ClipImage:
     Raises Mismatch for a CLIP without an image tower. Ref: Radford et al. 2021.
     """
     return clip.see(image)
+
+
+class Pairs(NamedTuple):
+    """Embeddings [N, D] of pictures, and of their captions."""
+
+    images: ClipImage
+    texts: ClipText
+
+
+CHUNK = 256
+
+
+def _abstract_pairs(clip: OpenClip, dataset: Dataset, count: int = 4096, **_: object) -> Pairs:
+    picture = torch.empty(1, *dataset.sample_shape, device=clip.device)
+    parts = clip.see(picture), clip.read([""])[0]
+    return Pairs(*(Embedding(p.values.expand(count, -1), p.space) for p in parts))
+
+
+@node(category="CLIP", words=("data", "statistics", "embeddings"), abstract=_abstract_pairs)
+def dataset_embeddings(
+    clip: OpenClip,
+    dataset: Dataset,
+    count: Annotated[int, Range(2, 1_000_000), Doc("Pictures.")] = 4096,
+    seed: Seed = 0,
+) -> Generator[Progress, None, Pairs]:
+    """CLIP's embeddings of pictures of a data set, and of their captions. Raises ValueError for one without captions."""
+    made: list[Pairs] = []
+    for first in range(0, count, CHUNK):
+        size = min(CHUNK, count - first)
+        batch = dataset.batch(np.random.default_rng([seed, first]), size)
+        if batch.captions is None:
+            raise ValueError("the data set has no captions")
+        made.append(Pairs(clip.see(batch.signal), clip.read(batch.captions)[0]))
+        yield Progress(first + size, count)
+    return Pairs(*(_below(part) for part in zip(*made, strict=True)))
+
+
+def _below(parts: Sequence[Embedding]) -> Embedding:
+    """Embeddings of one CLIP, one below the other."""
+    return Embedding(torch.cat([part.values for part in parts]), parts[0].space)
 
 
 @node(category="CLIP", words=("zero-shot", "ablation"))

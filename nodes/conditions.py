@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, node
 from nodegraph.errors import nearest
+from nodes.clip import clip_text
 from nodes.diffusion.masks import resampled
 from nodes.models.embeddings import same_space
 from nodes.networks.config import ClipConditionConfig
@@ -21,6 +22,7 @@ from nodes.types import (
     Condition,
     Image,
     Mask,
+    OpenClip,
     Text,
     UNet,
 )
@@ -94,6 +96,25 @@ def unclip_conditions(
     made = model.read_clip(image, text, embedding)
     parts = made.embedding.float(), made.tokens.float()
     return Condition("unclip", *parts, mask=made.mask, made_by=model.digest)
+
+
+@node(category="conditions", words=("unCLIP", "DALL·E 2", "Karlo"))
+def decoder_conditions(
+    model: UNet,
+    clip: Annotated[OpenClip, Doc("The CLIP of the embedding, which some decoders also read by.")],
+    image: Annotated[ClipImage | None, Doc("Without one: the learned null embedding.")] = None,
+    text: Annotated[
+        Text | list[Text], Doc("What the pictures show, as far as the embedding does not say it.")
+    ] = "",
+) -> list[Condition]:
+    """What an unCLIP decoder wants to be told: the embedding, and the text by its own transformer, by CLIP's, or by both.
+
+    Raises Mismatch as `unclip_conditions`. Ref: Ramesh et al. 2022, §2.1 (its own); Karlo (CLIP's).
+    """
+    own = [] if model.config.text is None else [text_encoder(model, text)]
+    reads = clip_text(clip, text) if _takes_embeddings(model).text_width is not None else None
+    words = (None, None) if reads is None else (reads.tokens, reads.embedding)
+    return [*own, unclip_conditions(model, image, *words)]
 
 
 def _takes_embeddings(model: UNet) -> ClipConditionConfig:

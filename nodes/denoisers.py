@@ -59,10 +59,7 @@ def _said(conditions: list[Condition]) -> dict[str, Tensor | None]:
         return {n: getattr(c, n) for c in conditions for n in ("embedding", "tokens", "mask")}
     embeddings = _of_one_number([c.embedding for c in conditions if c.embedding is not None])
     tokens = _of_one_number([c.tokens for c in conditions if c.tokens is not None])
-    masks = [t.new_ones(t.shape[:2], dtype=torch.bool) for t in tokens]
-    for number, condition in enumerate(conditions):
-        if condition.mask is not None:
-            masks[number] = condition.mask.expand_as(masks[number])
+    masks = _of_one_number([_where(c.tokens, c.mask) for c in conditions if c.tokens is not None])
     return {
         "embedding": torch.stack(embeddings).sum(0),
         "tokens": torch.cat(tokens, 1),
@@ -70,13 +67,18 @@ def _said(conditions: list[Condition]) -> dict[str, Tensor | None]:
     }
 
 
+def _where(tokens: Tensor, mask: Tensor | None) -> Tensor:
+    """Where there are tokens, [R, L]."""
+    return tokens.new_ones(tokens.shape[:2], dtype=torch.bool) if mask is None else mask
+
+
 def _of_one_number(values: list[Tensor]) -> list[Tensor]:
-    """Tensors with as many rows as the longest; one row stands for all. Raises Mismatch for other numbers."""
+    """Tensors with as many rows as the longest; a row of a shorter one stands for several. Raises Mismatch for other numbers."""
     rows = max(len(value) for value in values)
-    if not {len(value) for value in values} <= {1, rows}:
+    if any(rows % len(value) for value in values):
         numbers = " and ".join(str(len(value)) for value in values)
         raise Mismatch(f"a text and embeddings of {numbers} rows", port="conditions")
-    return [value.expand(rows, *value.shape[1:]) for value in values]
+    return [value.repeat_interleave(rows // len(value), 0) for value in values]
 
 
 def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:

@@ -5,18 +5,24 @@ from dataclasses import fields, replace
 from typing import Annotated, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.noise import Noise
 from nodes.models.embeddings import Embedding, same_space
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import X
+from nodes.types import ClipImage, ClipText, X
 
 Share = Annotated[
     float | list[float],
     Range(0, 1),
     Doc("0 = a, 1 = b; a list gives that many results for each row."),
+]
+Turn = Annotated[
+    float | list[float],
+    Range(0, 1),
+    Doc("Share of the way to the difference, 0.25 to 0.5 in the paper; a list as in slerp."),
 ]
 
 
@@ -47,6 +53,31 @@ def lerp(a: X, b: X, t: Share = 0.5) -> X:
     """Linear interpolation of rows [B, …]; t[T] on B rows gives B·T. Raises Mismatch on other shapes."""
     first, second, shares = _rows(a, b, t)
     return _like(a, first + shares * (second - first))
+
+
+@node(category="embeddings", words=("text diff", "edit", "language-guided", "DALL·E 2"))
+def text_difference(
+    image: ClipImage,
+    from_text: Annotated[ClipText, Doc("What the picture shows.")],
+    to_text: Annotated[ClipText, Doc("What it shall show.")],
+    theta: Turn = 0.35,
+) -> ClipImage:
+    """A picture's embedding [B, D] turned towards the direction from one text to another; theta[T] on B rows gives B·T.
+
+    `theta` is the share of the angle between embedding and direction, as slerp counts it: about 90° in all, so 0.35 turns
+    by some 30°. The length stays. Raises Mismatch for another CLIP, other numbers of rows, or texts that are one to CLIP.
+    Ref: Ramesh et al. 2022, §3.3.
+    """
+    for port, text in (("from_text", from_text), ("to_text", to_text)):
+        same_space(image.space, text, "the picture's space", port)
+        if len(text.values) not in (1, len(image.values)):
+            raise Mismatch(f"{len(text.values)} texts, {len(image.values)} pictures", port=port)
+    difference = (to_text.values - from_text.values).to(image.values)
+    if not difference.is_meta and not bool(difference.any(1).all()):
+        raise Mismatch("the two texts are one to this CLIP", port="to_text")
+    length = image.values.norm(dim=1, keepdim=True)
+    direction = replace(image, values=length * F.normalize(difference, dim=1))
+    return slerp(image, direction, theta)
 
 
 @node(category="embeddings", words=("batch", "copies"))

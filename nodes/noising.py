@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import INITIAL, Noise, NoiseSource, SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.respacing import trained_chain
 from nodes.diffusion.schedule import Schedule
+from nodes.samplers import Stream
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Seed, X
 
@@ -60,6 +62,20 @@ def _tensor(image: Any) -> Tensor:
 def _at_strength(schedule: Schedule, strength: float) -> int:
     """The visited timestep from which that share of the steps remains, at least one."""
     return int(schedule.timesteps[max(1, round(strength * len(schedule))) - 1])
+
+
+@node(category="sampling", words=("x_T", "latent", "same noise"))
+def initial_noise(
+    denoiser: Denoiser[X],
+    schedule: Schedule,
+    seed: Seed = 0,
+    count: Annotated[int, Range(1, 4096), Doc("Rows; one serves all rows of conditions.")] = 1,
+    stream: Stream = "sampler",
+) -> Noise[X]:
+    """x_T for a sampler's `start`, standard normal [count, …]: what is drawn from one row under many conditions differs by them alone."""
+    x_t = SeededNoise(seed, stream).draw(range(count), INITIAL, denoiser.sample_shape)
+    at = int(schedule.timesteps[-1]), schedule.kind, schedule.train_steps
+    return Noise(x_t.to(denoiser.device), *at)
 
 
 @node(category="sampling", words=("replay",))

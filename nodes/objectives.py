@@ -13,6 +13,7 @@ from nodes.training.recognition import (
     NoisyContrastiveObjective,
 )
 from nodes.training.step import Objective
+from nodes.training.token_prior import TokenObjective
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import OpenClip
 
@@ -167,3 +168,15 @@ def noisy_contrastive_objective(
 ) -> Objective:
     """Captions and pictures at every noise level of a chain find each other. Ref: Nichol et al. 2022 (GLIDE), §2.4."""
     return NoisyContrastiveObjective(schedule(kind, train_steps), until)
+
+
+@node(category="training", words=("CLIP prior", "unCLIP prior", "cross-entropy", "codes"))
+def token_objective(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are predicted.")],
+    dropout: Dropout = 0.1,
+) -> Objective:
+    """Tell the codes of CLIP's image embedding one after the other, from what CLIP reads in the caption: cross-entropy.
+
+    Ref: Ramesh et al. 2022, §2.2.
+    """
+    return TokenObjective(clip, dropout)

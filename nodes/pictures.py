@@ -166,7 +166,7 @@ def rows_of(*tensors: Tensor) -> list[Tensor]:
 @node(category="pictures", words=("contact sheet", "mosaic"))
 def grid(
     images: list[Image],
-    columns: Annotated[int, Range(0, 64), Doc("0 = as many as make it square.")] = 0,
+    columns: Annotated[int, Range(0, 64), Doc("At most; 0 = as many as make it square.")] = 0,
     gap: Annotated[int, Range(0, 64), Doc("Pixels between pictures.")] = 2,
 ) -> Image:
     """Pictures of one size beside each other in one picture, row by row, [1, 3, H, W].
@@ -180,7 +180,7 @@ def grid(
         raise Mismatch(f"pictures of {' and '.join(sizes)}", port="images", hint="resize them")
     rows = torch.cat(images)
     count, channels, height, width = rows.shape
-    across = columns or math.ceil(math.sqrt(count))
+    across = min(count, columns or math.ceil(math.sqrt(count)))
     down = -(-count // across)
     sheet = rows.new_ones(channels, down * (height + gap) - gap, across * (width + gap) - gap)
     for number, picture in enumerate(rows):

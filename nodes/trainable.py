@@ -4,9 +4,12 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.pca import Pca
 from nodes.diffusion.schedule import schedule
 from nodes.models import Model
+from nodes.models.embeddings import same_space
 from nodes.networks.config import (
+    ArPriorConfig,
     ClassifierConfig,
     ClipConditionConfig,
     ClipConfig,
@@ -29,8 +32,9 @@ from nodes.training.networks import (
 )
 from nodes.training.prior import PriorNetwork
 from nodes.training.start import Misfit
+from nodes.training.token_prior import ArPriorNetwork, level_edges
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, OpenClip, Prior, Text, UNet
+from nodes.types import ArPrior, Classifier, Clip, ClipImage, ClipText, OpenClip, Prior, Text, UNet
 
 H = TypeVar("H", bound=Model[Any, Any])
 
@@ -300,3 +304,40 @@ def point_network(
 ) -> Network[PointModel]:
     """A perceptron for points, that predicts v on a cosine chain of `train_steps`."""
     return PointsNetwork(dimensions, width, layers, schedule("cosine", train_steps))
+
+
+@node(category="training", words=("CLIP prior", "unCLIP prior", "DALL·E 2", "PCA"))
+def autoregressive_prior_network(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are drawn, from its texts.")],
+    pca: Annotated[Pca, Doc("What is predicted of an embedding: all of these components.")],
+    images: Annotated[ClipImage, Doc("Embeddings of pictures.")],
+    texts: Annotated[ClipText, Doc("Of their captions: how well they agree gives the levels.")],
+    buckets: Annotated[int, Range(2, 65_536), Doc("For each component.")] = 64,
+    levels: Annotated[int, Range(2, 65_536), Doc("Of agreement, equally frequent.")] = 16,
+    heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
+    layers: Annotated[int, Range(1, 48)] = 5,
+) -> Network[ArPrior]:
+    """An autoregressive prior: a causal transformer over text tokens, text embedding, agreement, and an embedding's codes.
+
+    Raises Mismatch for embeddings or components of another CLIP. Ref: Ramesh et al. 2022, §2.2.
+    """
+    of = clip.config
+    for port, value in (("pca", pca), ("images", images), ("texts", texts)):
+        same_space(of.space, value, f"'{clip.name}'", port)
+    config = ArPriorConfig(
+        embedding=of.embedding,
+        components=len(pca.components),
+        buckets=buckets,
+        levels=levels,
+        tokens=of.context,
+        text_width=of.text_width,
+        heads=heads,
+        head_width=32,
+        layers=layers,
+        space=of.space,
+    )
+    held = ("mean", "components", "eigenvalues", "low", "high")
+    buffers = {name: getattr(pca, name) for name in held}
+    buffers["edges"] = level_edges(texts.values, images.values, levels)
+    where = clip.device, clip.precision, clip.residency
+    return ArPriorNetwork(ArPrior, config, *where, buffers=buffers)

@@ -13,8 +13,10 @@ from torch import Tensor
 from nodegraph.types import Context, PortType
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
+from nodes.diffusion.pca import Pca
 from nodes.diffusion.schedule import Schedule
 from nodes.models import (
+    AR_PRIOR,
     BUNDLE,
     CLASSIFIER,
     CLIP,
@@ -22,6 +24,7 @@ from nodes.models import (
     OPEN_CLIP,
     PRIOR,
     UNET,
+    ArPrior,
     Bundle,
     Classifier,
     Clip,
@@ -32,6 +35,7 @@ from nodes.models import (
 )
 from nodes.models import ClipImage as ClipImage
 from nodes.models import ClipText as ClipText
+from nodes.models.pca import PCA
 from nodes.tables import TABLE, Table
 from nodes.tensors import TENSOR_FILE, describe_tensor, tensor_digest
 from nodes.tensors import Image as Image
@@ -273,8 +277,10 @@ PORT_TYPES: dict[type, PortType] = {
     ),
     UNet: UNET,
     Prior: PRIOR,
+    ArPrior: AR_PRIOR,
     OpenClip: OPEN_CLIP,
     ClipTokens: CLIP_TOKENS,
+    Pca: PCA,
     Classifier: CLASSIFIER,
     Clip: CLIP,
     Bundle: BUNDLE,

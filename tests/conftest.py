@@ -16,10 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the bundles `adm` and `glide` of tiny models with random weights."""
-    from tiny import ADM, GLIDE, write_bundle
+    """A folder with the bundles `adm`, `glide` and `unclip` of tiny models with random weights."""
+    from tiny import ADM, GLIDE, UNCLIP, write_bundle
 
     folder = tmp_path_factory.mktemp("models")
+    write_bundle(folder / "unclip", UNCLIP)
     write_bundle(folder / "adm", ADM)
     write_bundle(folder / "glide", GLIDE)
     return folder

@@ -19,6 +19,7 @@ from nodegraph.download import sha256_of
 from nodegraph.models import noted_digest
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
 from nodes.networks.config import (
+    ArPriorConfig,
     ClassifierConfig,
     ClipConfig,
     NoisedClipConfig,
@@ -32,6 +33,7 @@ KINDS: Mapping[type, str] = {
     ClassifierConfig: "Classifier",
     NoisedClipConfig: "Clip",
     PriorConfig: "Prior",
+    ArPriorConfig: "ArPrior",
     ClipConfig: "OpenClip",
 }
 """The kind of a model, as it is written into its folder, by the class of its configuration."""

@@ -1,5 +1,7 @@
 """Models on a wire: handles with a configuration and a digest. Weights are read on first use, by the run's keeper."""
 
+from nodes.models.autoregressive_prior import AR_PRIOR as AR_PRIOR
+from nodes.models.autoregressive_prior import ArPrior as ArPrior
 from nodes.models.bundle import BUNDLE as BUNDLE
 from nodes.models.bundle import Bundle as Bundle
 from nodes.models.classifier import CLASSIFIER as CLASSIFIER

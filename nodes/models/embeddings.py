@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nodegraph.errors import Mismatch
 from nodegraph.types import PortType
+from nodes.diffusion.pca import Pca
 
 FILE = "embedding.safetensors"
 
@@ -31,7 +32,7 @@ class ClipTokens:
     space: str = ""
 
 
-def same_space(wanted: str, given: Embedding | ClipTokens, owner: str, port: str) -> None:
+def same_space(wanted: str, given: Embedding | ClipTokens | Pca, owner: str, port: str) -> None:
     """Raises Mismatch where both name a space, and not the same."""
     if wanted and given.space and wanted != given.space:
         raise Mismatch(

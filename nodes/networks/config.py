@@ -207,6 +207,35 @@ class PriorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ArPriorConfig:
+    """A causal transformer over text tokens, text embedding, agreement of text and picture, and the codes of an embedding.
+
+    `embedding`: width of CLIP's joint space, of which the first `components` principal ones are predicted, each as one of
+    `buckets`; `levels`: buckets of the agreement; `tokens`: text tokens, of `text_width`. `space` as in PriorConfig.
+    """
+
+    embedding: int = 1024
+    components: int = 319
+    buckets: int = 1024
+    levels: int = 1024
+    tokens: int = 77
+    text_width: int = 1024
+    heads: int = 32
+    head_width: int = 64
+    layers: int = 24
+    space: str = ""
+
+    @property
+    def width(self) -> int:
+        return self.heads * self.head_width
+
+    @property
+    def prefix(self) -> int:
+        """Positions before the first code: text tokens, text embedding, agreement."""
+        return self.tokens + 2
+
+
+@dataclass(frozen=True, slots=True)
 class ClipTokenizerConfig:
     """How a CLIP reads words. `clip`: its byte-pair encoding and cleaning; `clip_padded`: the same vocabulary as transformers
     reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt there; `words`: a closed list.

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nodes.networks.blocks import timestep_embedding
 from nodes.networks.config import PriorConfig
-from nodes.networks.text import TextBlock
+from nodes.networks.text import TextBlock, causal_mask
 
 ACTIVATIONS = {"silu": nn.SiLU, "gelu": nn.GELU}
 
@@ -84,6 +84,4 @@ class Prior(nn.Module):
 
     def seen(self, mask: Tensor, length: int) -> Tensor:
         """Which position [S] sees which, of each row [B, 1, S, S]: those before it that are no padding."""
-        columns = F.pad(mask.bool(), (0, length - mask.shape[1]), value=True)  # [B, S]
-        causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()  # [S, S]
-        return columns[:, None, None] & causal
+        return causal_mask(mask, 0, length)

@@ -17,8 +17,34 @@ class TextEncoding:
     tokens: Tensor
 
 
+class KeyValues:
+    """Keys and values [B, heads, S, d] of the positions that a block has seen; it grows by those that come after."""
+
+    def __init__(self) -> None:
+        self.held: tuple[Tensor, ...] = ()
+
+    def joined(self, k: Tensor, v: Tensor) -> tuple[Tensor, ...]:
+        """Those that are held, and the new ones behind them, which are held from now on."""
+        parts = zip(self.held, (k, v), strict=True) if self.held else ((k,), (v,))
+        self.held = tuple(torch.cat(part, 2) for part in parts)
+        return self.held
+
+
+def causal_mask(mask: Tensor, first: int, count: int) -> Tensor:
+    """Which of the positions from `first` on sees which, [B, 1, count, first + count]: itself and those before it.
+
+    `mask` [B, L]: True = a token, False = padding, which nothing sees; positions after these are all seen.
+    """
+    columns = F.pad(mask.bool(), (0, first + count - mask.shape[1]), value=True)  # [B, S]
+    rows = torch.ones(count, first + count, dtype=torch.bool, device=mask.device)
+    return columns[:, None, None] & rows.tril(first)
+
+
 class TextBlock(nn.Module):
-    """Pre-norm transformer block with exact GELU; `mask` [B, 1, L, L] is True where a row sees a column."""
+    """Pre-norm transformer block with exact GELU; `mask` [B, 1, L, S] is True where a row sees a column.
+
+    With `past` the rows also see the positions that it holds, which stand before them.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -30,14 +56,17 @@ class TextBlock(nn.Module):
         self.widen = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        x = x + self.proj(self._attention(self.qkv(self.norm_attention(x)), mask))  # [B, L, W]
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, past: KeyValues | None = None
+    ) -> Tensor:
+        x = x + self.proj(self._attention(self.qkv(self.norm_attention(x)), mask, past))
         return x + self.narrow(F.gelu(self.widen(self.norm_mlp(x))))  # [B, L, W]
 
-    def _attention(self, qkv: Tensor, mask: Tensor | None) -> Tensor:
+    def _attention(self, qkv: Tensor, mask: Tensor | None, past: KeyValues | None) -> Tensor:
         b, length, width = qkv.shape
         q, k, v = qkv.reshape(b, length, self.heads, -1).chunk(3, -1)  # each [B, L, heads, d]
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # each [B, heads, L, d]
+        k, v = (k, v) if past is None else past.joined(k, v)  # each [B, heads, S, d]
         joined = F.scaled_dot_product_attention(q, k, v, mask)
         return joined.transpose(1, 2).reshape(b, length, width // 3)
 

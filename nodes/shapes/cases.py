@@ -41,6 +41,13 @@ def named(thing: Thing) -> str:
     return f"{'an' if thing.colour[0] in 'aeiou' else 'a'} {thing.colour} {thing.shape}"
 
 
+def recoloured(scenes: list[Scene], seed: int) -> list[str]:
+    """The first thing of each scene by name, in another colour."""
+    rng = np.random.default_rng([seed, 5])
+    first = [scene.things[0] for scene in scenes]
+    return [named(replace(t, colour=_other(rng, tuple(COLOURS), t.colour))) for t in first]
+
+
 def edits(count: int, size: int, seed: int) -> list[Edit]:
     """Scenes of two things, of which one is cut out and shall become another: colour and shape differ, the rest stays."""
     rng = np.random.default_rng([seed, 4])

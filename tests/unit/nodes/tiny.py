@@ -12,15 +12,21 @@ from nodegraph.context import RunContext
 from nodegraph.paths import Sandbox
 from nodes.checkpoints.weights import write_model
 from nodes.networks.classifier import Classifier
+from nodes.networks.clip import Clip
 from nodes.networks.config import (
     ClassifierConfig,
+    ClipConditionConfig,
+    ClipConfig,
+    ClipTokenizerConfig,
     NoisedClipConfig,
+    PriorConfig,
     TextConfig,
     TokenizerConfig,
     TrainedFor,
     UNetConfig,
 )
 from nodes.networks.noised_clip import NoisedClip
+from nodes.networks.prior import Prior
 from nodes.networks.unet import UNet
 
 WORDS = ("a", "red", "blue", "circle", "square", "star")
@@ -41,7 +47,29 @@ GLIDE: Mapping[str, Any] = {
     "upsample_inpaint": replace(LARGE, known_pixels=True),
     "clip": NoisedClipConfig(16, 4, 24, 1000, "cosine", 20.0, 16, 8, 2, 8, 2, 2, 8, 2, words=WORDS),
 }
-NETWORKS = {UNetConfig: UNet, ClassifierConfig: Classifier, NoisedClipConfig: NoisedClip}
+SPACE = "tiny"
+SEEING = {"image_size": 16, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1}
+SPEAKING = {"context_length": 8, "vocab_size": len(WORDS) + 3, "width": 16, "heads": 2, "layers": 1}
+EMBEDDING = ClipConditionConfig(12, 16, 4, None, SPACE)
+PRIOR = PriorConfig(12, 8, 2, 8, 1, text_width=16, positions=12, space=SPACE)
+LARGER = replace(LARGE, text=None, trained=TrainedFor("x0", False))
+UNCLIP: Mapping[str, Any] = {
+    "clip": ClipConfig(
+        12, SPEAKING, SEEING, tokenizer=ClipTokenizerConfig("words", words=WORDS), space=SPACE
+    ),
+    "prior": PRIOR,
+    "decoder": replace(READING, clip=EMBEDDING),
+    "upsample_1": LARGER,
+    "upsample_2": replace(LARGER, image_size=64, attention=(), middle_attention=False, fold=2),
+}
+"""unCLIP as the shapes world's: the decoder has a text transformer of its own beside the embedding."""
+NETWORKS = {
+    UNetConfig: UNet,
+    ClassifierConfig: Classifier,
+    NoisedClipConfig: NoisedClip,
+    ClipConfig: Clip,
+    PriorConfig: Prior,
+}
 
 
 def context(folder: Path, **options: Any) -> RunContext:
@@ -54,7 +82,8 @@ def built(config: Any, seed: int = 0) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
         spread = 0.6 / parameter[0].numel() ** 0.5 if parameter.ndim > 1 else 0.1
-        nn.init.normal_(parameter, float(name.endswith("norm.weight")), spread, generator)
+        is_scale = name.endswith("norm.weight") or ".ln_" in name and name.endswith("weight")
+        nn.init.normal_(parameter, float(is_scale), spread, generator)
     return network
 
 

@@ -1,0 +1,73 @@
+"""Autoregressive priors on a wire."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.pca import Pca, dequantised
+from nodes.diffusion.tokens import Step, guided_logits
+from nodes.models.embeddings import Embedding
+from nodes.models.handle import Model, port_type
+from nodes.networks import autoregressive_prior
+from nodes.networks.autoregressive_prior import Prompt
+from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.config import ArPriorConfig
+
+
+class ArPrior(Model[ArPriorConfig, autoregressive_prior.ArPrior]):
+    """A handle of an autoregressive prior."""
+
+    configuration: ClassVar[type] = ArPriorConfig
+
+    def build(self) -> autoregressive_prior.ArPrior:
+        return autoregressive_prior.ArPrior(self.config)
+
+    def levels(self, uniform: Tensor, above: float) -> Tensor:
+        """Levels of agreement int64 [B] for uniform numbers [B]: those of training that lie above a quantile, evenly."""
+        count = self.config.levels
+        shares = above + (1 - above) * uniform.to(self.device)
+        return (shares * count).long().clamp(max=count - 1)
+
+    def decoding(
+        self, wanted: ClipReading, unwanted: ClipReading | None, level: Tensor, scale: float
+    ) -> Step:
+        """Codes one after the other under a text, guided away from another; both branches in one network call."""
+        if unwanted is None:
+            return self.module().decoding(Prompt(wanted, level))
+        step = self.module().decoding(Prompt(_below(wanted, unwanted), level.repeat(2)))
+
+        def guided(codes: Tensor | None) -> Tensor:
+            cond, uncond = step(None if codes is None else codes.repeat(2)).chunk(2)
+            return guided_logits(cond, uncond, scale)
+
+        return guided
+
+    def embeddings(self, codes: Tensor) -> Embedding:
+        """Image embeddings [B, D] of the first codes [B, N]; what is not coded yet is the mean."""
+        pca = principal_components(self.module())
+        return Embedding(dequantised(pca, codes, self.config.buckets), self.config.space)
+
+
+def principal_components(network: autoregressive_prior.ArPrior) -> Pca:
+    """What the codes of a network are codes of, in float32."""
+    parts = (network.mean, network.components, network.eigenvalues, network.low, network.high)
+    mean, components, eigenvalues, low, high = (part.float() for part in parts)
+    return Pca(mean, components, eigenvalues, low, high, network.config.space)
+
+
+def _below(first: ClipReading, second: ClipReading) -> ClipReading:
+    """Two readings of as many texts, one below the other."""
+    pairs = ((getattr(first, n), getattr(second, n)) for n in ("embedding", "tokens", "mask"))
+    return ClipReading(*(torch.cat(pair) for pair in pairs))
+
+
+def _describe(value: ArPrior) -> str:
+    config = value.config
+    codes = f"{config.components} codes of {config.buckets}"
+    return f"{value.name}: {codes}, {config.layers} layers, {config.width} wide, of {config.space or 'any CLIP'}"
+
+
+AR_PRIOR = port_type(
+    ArPrior, "shapes/unclip/autoregressive_prior", "An autoregressive prior", _describe
+)
