@@ -64,6 +64,21 @@ CHAPTERS: dict[str, tuple[Exhibit, ...]] = {
         ),
         Exhibit("glide/sdedit", {"image": SOURCE, "prompt": "a blue star", "count": 4}),
     ),
+    "unCLIP": (
+        Exhibit("unclip/text_to_image", {"count": 4}),
+        Exhibit("unclip/text_to_image_autoregressive", {"count": 4}),
+        Exhibit(
+            "unclip/decode_embedding",
+            note="Row by row: the text alone, its embedding in a picture's place, the prior's embedding, that and the text.",
+        ),
+        Exhibit("unclip/rerank", {"keep": 4}, "The best four of sixteen."),
+        Exhibit("variations/variations", note="Below the source: four variations."),
+        Exhibit("variations/interpolate_images"),
+        Exhibit("variations/interpolate_texts"),
+        Exhibit("variations/text_difference", note="θ from 0 to 0.5."),
+        Exhibit("variations/inversion_edit"),
+        Exhibit("variations/pca_probe"),
+    ),
     "Diffusion itself": (
         Exhibit("ddpm/unconditional"),
         Exhibit(
