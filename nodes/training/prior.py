@@ -12,10 +12,12 @@ from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models import OpenClip
 from nodes.models import Prior as PriorModel
+from nodes.networks.config import PriorConfig
 from nodes.networks.prior import Prior
 from nodes.training.dataset import Batch, Dataset, without
 from nodes.training.frozen import read, seen
 from nodes.training.networks import ModelNetwork
+from nodes.training.objectives import check_chain, check_space
 from nodes.training.step import Draw, draw_for
 
 MEASURED = 2048
@@ -65,6 +67,11 @@ class PriorObjective:
             "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
             "dropout": self.dropout,
         }
+
+    def check(self, config: PriorConfig) -> None:
+        """Raises Mismatch for another chain or another CLIP than the network's."""
+        check_chain(self.schedule, config.trained)
+        check_space(self.clip, config.space)
 
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Squared error of each row [B]. Raises ValueError for a data set without captions."""
