@@ -147,7 +147,7 @@ def test_a_decoder_starts_as_its_base(base: UNet, clip: OpenClip) -> None:
 
 def test_a_decoder_learns_from_embeddings(base: UNet, clip: OpenClip) -> None:
     module = of_decoder(base, clip).build()
-    objective = unclip_objective(velocity(), clip)
+    objective = unclip_objective(velocity(), clip, dropout=0.5)
     with pytest.raises(ValueError, match="unclip_objective"):
         on_batch(velocity(), module)
     assert learns(objective, module, 20) < 0.9
