@@ -39,10 +39,13 @@ from nodes.trainable import decoder_network, open_clip_network, prior_network, u
 from nodes.training.degradation import blurred
 from nodes.training.networks import ModelNetwork
 from nodes.training.objectives import DiffusionObjective
+from nodes.training.optimiser import optimiser
+from nodes.training.recipe import Recipe
 from nodes.training.samples import sample_pictures
+from nodes.training.state import State, fresh, restore, save
 from nodes.training.step import Draw, Objective, draw_for
 
-PICTURES = shapes_dataset(16)
+PICTURES = shapes_dataset(32)
 T = torch.tensor([3, 700])
 
 
@@ -53,13 +56,14 @@ def saved(folder: Path, config: object, kind: type[Model]) -> Model:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> UNet:
-    config = replace(READING, trained=TrainedFor("v", False, "fixed_small", "cosine"))
+    trained = TrainedFor("v", False, "fixed_small", "cosine")
+    config = replace(READING, image_size=32, fold=2, trained=trained)
     return saved(tmp_path_factory.mktemp("base"), config, UNet)
 
 
 @pytest.fixture(scope="module")
 def clip(base: UNet, tmp_path_factory: pytest.TempPathFactory) -> OpenClip:
-    made = open_clip_network(base, "tiny", 12, heads=1, image_layers=1, text_layers=1)
+    made = open_clip_network(base, "tiny", 12, channels=8, heads=1, text_layers=1)
     return made.hand_over(made.build().eval(), tmp_path_factory.mktemp("clip"), {})
 
 
@@ -82,7 +86,7 @@ def learns(objective: Objective, module: nn.Module, steps: int = 40) -> float:
 
 
 def test_a_clip_learns_and_its_space_travels(base: UNet, clip: OpenClip) -> None:
-    module = open_clip_network(base, "tiny", 12, heads=1, image_layers=1, text_layers=1).build()
+    module = open_clip_network(base, "tiny", 12, channels=8, heads=1, text_layers=1).build()
     assert isinstance(module, Clip)
     objective = contrastive_objective(noise=0.0, scale=10.0)
     first = on_batch(objective, module, 16)
@@ -94,6 +98,24 @@ def test_a_clip_learns_and_its_space_travels(base: UNet, clip: OpenClip) -> None
     assert (seen.values.shape, seen.space) == ((3, 12), "tiny")
     assert read.tokens.values.shape == (3, 8, 32)
     torch.testing.assert_close(clip_text(clip, "").embedding.values, read.embedding.values[1:2])
+
+
+def test_running_statistics_are_kept_with_a_training(
+    base: UNet, clip: OpenClip, tmp_path: Path
+) -> None:
+    recipe = Recipe(steps=1, batch_size=4)
+
+    def begun() -> State:
+        module = open_clip_network(base, "tiny", 12, channels=8, heads=1, text_layers=1).build()
+        return fresh(module, optimiser(module, recipe))
+
+    state, again = begun(), begun()
+    on_batch(contrastive_objective(), state.network.train())
+    save(state, tmp_path, "one")
+    restore(again, tmp_path, "one")
+    kept = dict(again.network.named_buffers())
+    assert all(torch.equal(kept[name], value) for name, value in state.network.named_buffers())
+    assert not torch.equal(kept["image.bn1.running_mean"], torch.zeros(4))
 
 
 def test_texts_and_pictures_find_each_other() -> None:
@@ -132,7 +154,7 @@ def test_a_decoder_starts_as_its_base(base: UNet, clip: OpenClip) -> None:
     made = of_decoder(base, clip)
     assert "new: clip.image_to_time.bias" in made.told()
     module = made.build().eval()
-    x, draw = torch.randn(2, 3, 16, 16), draw_for(0, 0, 2)
+    x, draw = torch.randn(2, 3, 32, 32), draw_for(0, 0, 2)
     batch = PICTURES.batch(draw.choice, 2)
     objective = unclip_objective(velocity(0.0), clip, 0.0)
     told = objective.conditions(module, batch, draw)
@@ -152,7 +174,7 @@ def test_a_decoder_learns_from_embeddings(base: UNet, clip: OpenClip) -> None:
         on_batch(velocity(), module)
     assert learns(objective, module, 20) < 0.9
     assert all(bool(weight.detach().any()) for weight in module.clip.parameters())
-    assert sample_pictures(module, objective, [], PICTURES).shape == (4, 3, 16, 16)
+    assert sample_pictures(module, objective, [], PICTURES).shape == (4, 3, 32, 32)
 
 
 def test_embeddings_and_captions_are_dropped_on_their_own(base: UNet, clip: OpenClip) -> None:
@@ -199,7 +221,7 @@ def test_a_text_and_an_embedding_are_told_together(decoder: UNet, clip: OpenClip
     text = text_encoder(decoder, "a red circle")
     wanted = unclip_conditions(decoder, image)
     leaf = unet_denoiser(decoder, [text, wanted])
-    x, module = torch.randn(2, 3, 16, 16), decoder.module()
+    x, module = torch.randn(2, 3, 32, 32), decoder.module()
     assert leaf.rows == 2
     embedding, tokens = module.clip(image.values).embedding, module.clip(image.values).tokens
     expected = module(
@@ -231,7 +253,7 @@ def test_a_text_and_an_embedding_are_told_together(decoder: UNet, clip: OpenClip
 def test_what_a_decoder_refuses(
     decoder: UNet, clip: OpenClip, conditions: Callable[..., list], message: str
 ) -> None:
-    image = clip_image(clip, torch.zeros(2, 3, 16, 16))
+    image = clip_image(clip, torch.zeros(2, 3, 32, 32))
     with pytest.raises(Mismatch, match=message):
         unet_denoiser(decoder, conditions(decoder, image))
 
