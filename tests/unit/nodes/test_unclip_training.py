@@ -258,13 +258,10 @@ def test_what_a_decoder_refuses(
         unet_denoiser(decoder, conditions(decoder, image))
 
 
-def test_a_prior_is_trained_in_normalised_units(
-    clip: OpenClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nodes.training.prior.MEASURED", 256)
-    made = prior_network(clip, PICTURES, heads=1, layers=1)
-    module = made.build()
-    seen = clip_image(clip, PICTURES.batch(draw_for(0, 0, 256).choice, 256).signal).values
+def test_a_prior_is_trained_in_normalised_units(clip: OpenClip, tmp_path: Path) -> None:
+    seen = clip_image(clip, PICTURES.batch(np.random.default_rng(0), 256).signal)
+    made = prior_network(clip, seen, heads=1, layers=1)
+    module, seen = made.build(), seen.values
     torch.testing.assert_close(module.mean, seen.mean(0, keepdim=True))
     torch.testing.assert_close(module.embeddings((seen - module.mean) / module.std), seen)
     objective = prior_objective(clip)
@@ -299,7 +296,10 @@ def test_an_objective_must_be_the_networks(base: UNet, clip: OpenClip) -> None:
     ):
         with pytest.raises(Mismatch, match=message):
             objective.check(decoder.trained, reads)
-    prior = prior_network(clip, PICTURES).config
+    seen = clip_image(clip, torch.rand(4, 3, 32, 32))
+    with pytest.raises(Mismatch, match="comes from 'tiny'"):
+        prior_network(other, seen)
+    prior = prior_network(clip, seen).config
     prior_objective(clip).check(prior)
     with pytest.raises(Mismatch, match="the objective's is 'other'"):
         prior_objective(other).check(prior)
