@@ -10,11 +10,12 @@ from nodegraph import Doc, Progress, Range, node
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.models import Model
-from nodes.networks.config import UNetConfig
+from nodes.networks.config import PriorConfig, UNetConfig
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
 from nodes.training.networks import M, Network, PointModel
 from nodes.training.objectives import DiffusionObjective
+from nodes.training.prior import PriorObjective
 from nodes.training.recipe import Recipe
 from nodes.training.samples import COUNT, sample_pictures
 from nodes.training.state import State
@@ -52,10 +53,12 @@ def _abstract_trainer(
 
 
 def _check_outputs(network: Network[M], objective: Objective) -> None:
-    """Raises Mismatch where the objective trains other outputs than those that the network's configuration tells."""
+    """Raises Mismatch where the objective is for other outputs or another CLIP than the network's configuration tells."""
     config = getattr(network.promise(), "config", None)
     if isinstance(config, UNetConfig) and isinstance(objective, DiffusionObjective):
-        objective.check(config.trained)
+        objective.check(config.trained, config.clip)
+    if isinstance(config, PriorConfig) and isinstance(objective, PriorObjective):
+        objective.check(config)
 
 
 @node(

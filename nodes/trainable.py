@@ -19,8 +19,8 @@ from nodes.networks.config import (
     TextConfig,
     UNetConfig,
 )
-from nodes.training.dataset import Dataset
 from nodes.training.networks import (
+    MeasuredNetwork,
     ModelNetwork,
     Network,
     PointModel,
@@ -30,9 +30,8 @@ from nodes.training.networks import (
     TunedNetwork,
     UNetNetwork,
 )
-from nodes.training.prior import PriorNetwork
 from nodes.training.start import Misfit
-from nodes.training.token_prior import ArPriorNetwork, level_edges
+from nodes.training.token_prior import level_edges
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import ArPrior, Classifier, Clip, ClipImage, ClipText, OpenClip, Prior, Text, UNet
 
@@ -130,15 +129,16 @@ def upsampler_network(
 @node(category="training", words=("CLIP prior", "unCLIP prior", "DALL·E 2"))
 def prior_network(
     clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it makes, from its texts.")],
-    dataset: Annotated[Dataset, Doc("Pictures whose embeddings give mean and deviation.")],
+    images: Annotated[ClipImage, Doc("Embeddings of pictures, for mean and deviation.")],
     heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
     layers: Annotated[int, Range(1, 48)] = 5,
 ) -> Network[Prior]:
     """A diffusion prior: a causal transformer over text tokens, text embedding, timestep, noisy image embedding and a query.
 
-    Ref: Ramesh et al. 2022, §2.2.
+    Raises Mismatch for embeddings of another CLIP. Ref: Ramesh et al. 2022, §2.2.
     """
     of = clip.config
+    same_space(of.space, images, f"'{clip.name}'", "images")
     config = PriorConfig(
         embedding=of.embedding,
         tokens=of.context,
@@ -150,7 +150,8 @@ def prior_network(
         space=of.space,
     )
     where = clip.device, clip.precision, clip.residency
-    return PriorNetwork(Prior, config, *where, clip=clip, pictures=dataset)
+    measured = {"mean": images.values.mean(0, True), "std": images.values.std(0, keepdim=True)}
+    return MeasuredNetwork(Prior, config, *where, buffers=measured)
 
 
 @node(category="training", words=("class embedding", "label embedding"))
@@ -340,4 +341,4 @@ def autoregressive_prior_network(
     buffers = {name: getattr(pca, name) for name in held}
     buffers["edges"] = level_edges(texts.values, images.values, levels)
     where = clip.device, clip.precision, clip.residency
-    return ArPriorNetwork(ArPrior, config, *where, buffers=buffers)
+    return MeasuredNetwork(ArPrior, config, *where, buffers=buffers)

@@ -1,5 +1,6 @@
 """What can be trained: configurations that build a network, and hand it over as a model when it is trained."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -112,6 +113,26 @@ class TunedNetwork(ModelNetwork[H]):
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> H:
         return super().hand_over(module, folder, {**about, "start": self.told()})
+
+
+@dataclass(frozen=True)
+class MeasuredNetwork(ModelNetwork[H]):
+    """A network with buffers that were measured on pictures before it is trained, such as their mean."""
+
+    buffers: Mapping[str, Tensor] = field(
+        default_factory=dict[str, Tensor], compare=False, repr=False
+    )
+
+    def build(self) -> nn.Module:
+        network = super().build()
+        for name, value in self.buffers.items():
+            network.get_buffer(name).copy_(value)
+        return network
+
+    def describe(self) -> Mapping[str, Any]:
+        parts = (self.buffers[name].cpu().contiguous().numpy() for name in sorted(self.buffers))
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+        return {**super().describe(), "buffers": digest}
 
 
 @dataclass(frozen=True)

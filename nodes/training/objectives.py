@@ -13,7 +13,7 @@ from nodes.diffusion.losses import min_snr_weight, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models import OpenClip
-from nodes.networks.config import LowResolution, TrainedFor
+from nodes.networks.config import ClipConditionConfig, LowResolution, TrainedFor
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet, masked, upsampled
 from nodes.training.dataset import Batch, without
@@ -62,10 +62,12 @@ class DiffusionObjective:
             **{name: value for name, value in more.items() if value},
         }
 
-    def check(self, trained: TrainedFor) -> None:
-        """Raises Mismatch where a network's outputs would be taken for something else than it is trained to give."""
+    def check(self, trained: TrainedFor, reads: ClipConditionConfig | None = None) -> None:
+        """Raises Mismatch where a network's outputs would be taken for something else than it is trained to give.
+
+        `reads`: what the network makes of CLIP embeddings; also raised where this gives it none, or another CLIP's.
+        """
         wanted = (trained.parametrisation, trained.learned_variance)
-        chain = (trained.schedule, trained.train_steps)
         if (self.parametrisation, self.learned_variance) != wanted:
             raise Mismatch(
                 f"this trains {_outputs(self.parametrisation, self.learned_variance)}, "
@@ -73,13 +75,15 @@ class DiffusionObjective:
                 port="objective",
                 hint="the network's configuration decides: take its objective, or another network",
             )
-        if (self.schedule.kind, len(self.schedule)) != chain:
+        check_chain(self.schedule, trained)
+        if (reads is None) != (self.clip is None):
             raise Mismatch(
-                f"this trains on the chain {self.schedule.kind}-{len(self.schedule)}, the network is "
-                f"one for {chain[0]}-{chain[1]}",
+                f"the network takes {'no ' if reads is None else ''}CLIP embeddings",
                 port="objective",
-                hint=f"kind: {chain[0]}, train_steps: {chain[1]}",
+                hint="wire an unclip_objective around it" if reads else "no unclip_objective",
             )
+        if reads is not None and self.clip is not None:
+            check_space(self.clip, reads.space)
 
     def dropping(self, share: float) -> "DiffusionObjective":
         """The same with another dropout: 0 tells the network everything, 1 nothing."""
@@ -153,6 +157,27 @@ class DiffusionObjective:
         size = pictures.shape[-1] // how.factor
         small = F.interpolate(pictures, (size, size), mode="area")
         return upsampled(degraded(small, draw, self.blur_noise, self.blur), pictures.shape[-1], how)
+
+
+def check_chain(chain: Schedule, trained: TrainedFor) -> None:
+    """Raises Mismatch for a chain that is not the one a network is trained for."""
+    kind, steps = trained.schedule, trained.train_steps
+    if (chain.kind, len(chain)) != (kind, steps):
+        raise Mismatch(
+            f"this trains on the chain {chain.kind}-{len(chain)}, the network is one for {kind}-{steps}",
+            port="objective",
+            hint=f"kind: {kind}, train_steps: {steps}",
+        )
+
+
+def check_space(clip: OpenClip, space: str) -> None:
+    """Raises Mismatch for a CLIP that is not the one whose embeddings a network takes."""
+    if clip.config.space != space:
+        raise Mismatch(
+            f"the network is for the CLIP '{space}', the objective's is '{clip.config.space}'",
+            port="objective",
+            hint="wire the same CLIP to both",
+        )
 
 
 def _outputs(parametrisation: str, learned_variance: bool) -> str:

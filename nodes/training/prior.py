@@ -1,9 +1,8 @@
 """The diffusion prior in training: the embeddings that it learns to make, and what it minimises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -11,40 +10,12 @@ from nodes.diffusion.likelihood import flat_mean
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models import OpenClip
-from nodes.models import Prior as PriorModel
+from nodes.networks.config import PriorConfig
 from nodes.networks.prior import Prior
-from nodes.training.dataset import Batch, Dataset, without
+from nodes.training.dataset import Batch, without
 from nodes.training.frozen import read, seen
-from nodes.training.networks import ModelNetwork
-from nodes.training.step import Draw, draw_for
-
-MEASURED = 2048
-"""Pictures from whose embeddings mean and deviation are taken."""
-
-
-@dataclass(frozen=True)
-class PriorNetwork(ModelNetwork[PriorModel]):
-    """A diffusion prior for the image embeddings of `clip`, normalised by their mean and deviation over `pictures`."""
-
-    clip: OpenClip | None = None
-    pictures: Dataset | None = None
-
-    @cached_property
-    def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation [1, D] of embeddings."""
-        assert self.clip is not None and self.pictures is not None
-        batch = self.pictures.batch(draw_for(0, 0, MEASURED).choice, MEASURED)
-        embeddings = seen(self.clip, batch.signal.to(self.clip.device)).cpu()  # [N, D]
-        return embeddings.mean(0, keepdim=True), embeddings.std(0, keepdim=True)
-
-    def build(self) -> nn.Module:
-        network = cast(Prior, super().build())
-        network.mean, network.std = (value.clone() for value in self.statistics)
-        return network
-
-    def describe(self) -> Mapping[str, Any]:
-        assert self.clip is not None
-        return {**super().describe(), "clip": self.clip.digest}
+from nodes.training.objectives import check_chain, check_space
+from nodes.training.step import Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +36,11 @@ class PriorObjective:
             "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
             "dropout": self.dropout,
         }
+
+    def check(self, config: PriorConfig) -> None:
+        """Raises Mismatch for another chain or another CLIP than the network's."""
+        check_chain(self.schedule, config.trained)
+        check_space(self.clip, config.space)
 
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Squared error of each row [B]. Raises ValueError for a data set without captions."""

@@ -52,7 +52,7 @@ def fresh(network: nn.Module, optimiser: Optimiser) -> State:
 
 
 def save(state: State, run_dir: Path, fingerprint: str) -> None:
-    """Write the state to `run_dir`, whole or not at all."""
+    """Write the state to `run_dir`, whole or not at all: weights, running statistics, what the optimisers remember."""
     run_dir.mkdir(parents=True, exist_ok=True)
     header = {
         "fingerprint": fingerprint,
@@ -88,7 +88,7 @@ def restore(state: State, run_dir: Path, fingerprint: str) -> State:
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    tensors = {f"network.{k}": p.detach() for k, p in state.network.named_parameters()}
+    tensors = {f"network.{k}": v.detach() for k, v in state.network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in state.average.items()}
     for name in state.average:
         for slot, value in state.optimiser.slots(name).items():
@@ -98,6 +98,8 @@ def _tensors(state: State) -> dict[str, Tensor]:
 
 def _fill(state: State, tensors: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
+        for name, buffer in state.network.named_buffers():
+            buffer.copy_(tensors.get(f"network.{name}", buffer))
         for name, parameter in state.network.named_parameters():
             parameter.copy_(tensors[f"network.{name}"])
             state.average[name].copy_(tensors[f"average.{name}"])

@@ -1,9 +1,7 @@
 """The autoregressive prior in training: what its codes are codes of, and what it minimises."""
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,35 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.diffusion.pca import quantised
-from nodes.models import ArPrior as ArPriorModel
 from nodes.models import OpenClip
 from nodes.models.autoregressive_prior import principal_components
 from nodes.networks.autoregressive_prior import ArPrior, Prompt
 from nodes.networks.clip_conditions import ClipReading
 from nodes.training.dataset import Batch
 from nodes.training.frozen import read, seen
-from nodes.training.networks import ModelNetwork
 from nodes.training.step import Draw
-
-
-@dataclass(frozen=True)
-class ArPriorNetwork(ModelNetwork[ArPriorModel]):
-    """An autoregressive prior with the buffers that say what its codes and levels stand for."""
-
-    buffers: Mapping[str, Tensor] = field(
-        default_factory=dict[str, Tensor], compare=False, repr=False
-    )
-
-    def build(self) -> nn.Module:
-        network = super().build()
-        for name, value in self.buffers.items():
-            network.get_buffer(name).copy_(value)
-        return network
-
-    def describe(self) -> Mapping[str, Any]:
-        parts = (self.buffers[name].cpu().contiguous().numpy() for name in sorted(self.buffers))
-        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
-        return {**super().describe(), "buffers": digest}
 
 
 def level_edges(texts: Tensor, images: Tensor, levels: int) -> Tensor:

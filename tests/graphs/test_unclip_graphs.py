@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from nodegraph import load
+from nodes.checkpoints.catalogue import part_kinds
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "data"
 TINY, VARIATIONS = GOLDEN / "unclip_tiny_karlo", GOLDEN / "unclip_tiny_karlo_variations"
@@ -43,6 +44,32 @@ def test_variations_of_a_picture(tmp_path: Path) -> None:
     made = graph(image=str(tmp_path / "red.png"), models=str(VARIATIONS), count=2, **FEW).image
     assert made.shape == (2, 3, 32, 32)
     assert not torch.equal(made[0], made[1])
+
+
+def test_the_shapes_models_are_trained_one_after_the_other(tmp_path: Path) -> None:
+    """CLIP, and on it the prior and the decoder; the upsamplers; each is found by the bundle's name for it."""
+    few = {"steps": 2, "batch": 4, "interval": 1}
+
+    def trained(name: str, **inputs: object):
+        graph = load(f"train/unclip_{name}", cached=False, out=tmp_path, readable=(tmp_path,))
+        return graph(**inputs)
+
+    clip = trained("clip", **few, space="mine")
+    assert clip.retrieval.column("pairs") == [256]
+    family = {"models": str(tmp_path / "unclip")}
+    prior = trained("prior", **few, **family, count=4)
+    assert prior.model.config.space == "mine"
+    assert prior.retrieval.column("pairs") == [4]
+    decoder = trained("decoder", **few, **family)
+    assert decoder.model.config.clip.space == "mine"
+    assert decoder.samples.shape[1] == 3
+    upsamplers = trained("upsample", first_steps=1, last_steps=1, interval=1)
+    assert upsamplers.first_samples.shape == (4, 3, 128, 128)
+    assert upsamplers.last_samples.shape == (4, 3, 64, 64)
+    parts = {"clip": "OpenClip", "prior": "Prior", "decoder": "UNet"}
+    parts |= {"upsample_1": "UNet", "upsample_2": "UNet"}
+    assert part_kinds(family["models"]) == parts
+    assert parts.items() < part_kinds("shapes/unclip").items()
 
 
 HEAD = f"""

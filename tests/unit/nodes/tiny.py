@@ -82,7 +82,7 @@ def built(config: Any, seed: int = 0) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
         spread = 0.6 / parameter[0].numel() ** 0.5 if parameter.ndim > 1 else 0.1
-        is_scale = name.endswith("norm.weight") or ".ln_" in name and name.endswith("weight")
+        is_scale = name.endswith("norm.weight") or (".ln_" in name and name.endswith("weight"))
         nn.init.normal_(parameter, float(is_scale), spread, generator)
     return network
 
