@@ -73,7 +73,7 @@ def _where(tokens: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _of_one_number(values: list[Tensor]) -> list[Tensor]:
-    """Tensors with as many rows as the longest; a row of a shorter one stands for several. Raises Mismatch for other numbers."""
+    """Tensors with as many rows as the longest; a row of a shorter one stands for several. Raises Mismatch if it cannot."""
     rows = max(len(value) for value in values)
     if any(rows % len(value) for value in values):
         numbers = " and ".join(str(len(value)) for value in values)

@@ -17,15 +17,18 @@ def _abstract_oracle(images: Image, captions: list[str]) -> Table:
 
 
 @node(category="evaluation", words=("accuracy", "judge"), abstract=_abstract_oracle)
-def shapes_oracle(images: Image, captions: list[Text]) -> Table:
+def shapes_oracle(
+    images: Image,
+    captions: Annotated[list[Text], Doc("One for all, or one for each stretch of pictures.")],
+) -> Table:
     """What the oracle of the shapes world finds in pictures: one row each, with every part of its caption right or not.
 
-    Raises Mismatch unless there are as many captions as pictures, or one for all.
+    Raises Mismatch for pictures that cannot be shared out over the captions.
     """
     pictures = to_bytes(images)
-    wanted = captions * len(pictures) if len(captions) == 1 else captions
-    if len(wanted) != len(pictures):
-        raise Mismatch(f"{len(wanted)} captions for {len(pictures)} pictures", port="captions")
+    if not captions or len(pictures) % len(captions):
+        raise Mismatch(f"{len(captions)} captions for {len(pictures)} pictures", port="captions")
+    wanted = [caption for caption in captions for _ in range(len(pictures) // len(captions))]
     verdicts = [judge(caption, picture) for caption, picture in zip(wanted, pictures, strict=True)]
     rows = tuple(
         (w, *(int(getattr(v, p)) for p in PARTS)) for w, v in zip(wanted, verdicts, strict=True)

@@ -72,7 +72,10 @@ def initial_noise(
     count: Annotated[int, Range(1, 4096), Doc("Rows; one serves all rows of conditions.")] = 1,
     stream: Stream = "sampler",
 ) -> Noise[X]:
-    """x_T for a sampler's `start`, standard normal [count, …]: what is drawn from one row under many conditions differs by them alone."""
+    """x_T for a sampler's `start`, standard normal [count, …].
+
+    What is drawn from one row under several conditions differs by these alone.
+    """
     x_t = SeededNoise(seed, stream).draw(range(count), INITIAL, denoiser.sample_shape)
     at = int(schedule.timesteps[-1]), schedule.kind, schedule.train_steps
     return Noise(x_t.to(denoiser.device), *at)

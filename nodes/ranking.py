@@ -23,7 +23,7 @@ def _abstract_score(clip: OpenClip, image: Image, text: str | list[str]) -> Tabl
 def clip_score(clip: OpenClip, image: Image, text: Texts) -> Table:
     """The cosine of each picture's embedding with that of its text, in [−1, 1], one row each; R texts for R·n pictures.
 
-    Raises Mismatch for pictures that cannot be shared out. Ref: Radford et al. 2021; Hessel et al. 2021, without its factor 2.5.
+    Raises Mismatch for pictures that cannot be shared out. Ref: Hessel et al. 2021, without its factor 2.5.
     """
     texts = [text] if isinstance(text, str) else text
     agreement = _agreement(clip, image, texts)  # [R, n]
@@ -41,7 +41,8 @@ def clip_rerank(
 ) -> Image:
     """Of the pictures for each text those that fit it best, the best first: R·n pictures of R texts → R·keep.
 
-    Raises Mismatch for pictures that cannot be shared out, or when fewer than `keep` are there. Ref: Ramesh et al. 2021 (DALL·E), §2.6.
+    Raises Mismatch for pictures that cannot be shared out, or when fewer than `keep` are there.
+    Ref: Ramesh et al. 2021 (DALL·E), §2.6.
     """
     agreement = _agreement(clip, image, text)  # [R, n]
     rows, each = agreement.shape

@@ -58,9 +58,9 @@ UNCLIP: Mapping[str, Any] = {
         12, SPEAKING, SEEING, tokenizer=ClipTokenizerConfig("words", words=WORDS), space=SPACE
     ),
     "prior": PRIOR,
-    "decoder": replace(READING, clip=EMBEDDING),
-    "upsample_1": LARGER,
-    "upsample_2": replace(LARGER, image_size=64, attention=(), middle_attention=False, fold=2),
+    "decoder": replace(READING, image_size=32, fold=4, clip=EMBEDDING),
+    "upsample_1": replace(LARGER, image_size=64, fold=8),
+    "upsample_2": replace(LARGER, image_size=128, attention=(), middle_attention=False, fold=16),
 }
 """unCLIP as the shapes world's: the decoder has a text transformer of its own beside the embedding."""
 NETWORKS = {
