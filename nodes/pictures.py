@@ -167,7 +167,7 @@ def rows_of(*tensors: Tensor) -> list[Tensor]:
 def grid(
     images: list[Image],
     columns: Annotated[int, Range(0, 4096), Doc("At most; 0 = as many as make it square.")] = 0,
-    gap: Annotated[int, Range(0, 4096), Doc("Pixels between pictures.")] = 2,
+    gap: Annotated[int, Range(0, 64), Doc("Pixels between pictures.")] = 2,
 ) -> Image:
     """Pictures of one size beside each other in one picture, row by row, [1, 3, H, W].
 
