@@ -125,6 +125,7 @@ def in_a_row(pictures: Tensor) -> Image.Image:
 
 
 def picture_of(exhibit: Exhibit) -> Path:
+    """Where the picture of an exhibit lies."""
     return PICTURES / f"{exhibit.graph.replace('/', '_')}.png"
 
 
@@ -135,7 +136,8 @@ def page() -> str:
         "",
         "Every picture was made by `docs/make_gallery.py`, with the shipped models, seed 0 and nothing picked out.",
         "",
-        f"Where a graph takes a picture, it is this one: ![a red heart]({SOURCE}); the mask is white where it is known: ![left half]({MASK}).",
+        f"Where a graph takes a picture, it is this one: ![a red heart]({SOURCE}); the mask is white where it is",
+        f"known: ![left half]({MASK}).",
     ]
     for title, exhibits in CHAPTERS.items():
         lines += ["", f"## {title}"]
@@ -145,6 +147,7 @@ def page() -> str:
 
 
 def section(exhibit: Exhibit) -> list[str]:
+    """A graph's title, what it does, the command, the picture."""
     source = compile_graph(find_graph(exhibit.graph, registry()), registry()).graph
     assert source is not None
     options = " ".join(f"--{k} {_quoted(v)}" for k, v in exhibit.inputs.items())
@@ -161,6 +164,7 @@ def _quoted(value: object) -> str:
 
 
 def main(names: list[str]) -> None:
+    """Renew the pictures of the named graphs, or of all, and the page."""
     if not (DOCS / SOURCE).is_file():
         make_sources()
     for exhibit in (e for exhibits in CHAPTERS.values() for e in exhibits):

@@ -15,11 +15,10 @@ from nodes.diffusion.respacing import started_at
 from nodes.diffusion.samplers import Now, Sampling, Start
 from nodes.diffusion.schedule import Schedule
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image, Seed, X
+from nodes.types import Image, Seed, Stream, X
 
 Count = Annotated[int, Range(1, 4096), Doc("Samples for each row of conditions.")]
 Temperature = Annotated[float, Range(0, 2), Doc("Scale of the first noise x_T.")]
-Stream = Annotated[str, Doc("Keeps the noise of stages that share a seed apart.")]
 Started = Annotated[
     Noise[X] | None,
     Doc("Noisy samples to go on from, in place of x_T: forward_diffusion's, ddim_inversion's."),

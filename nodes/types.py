@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nodegraph import Doc
 from nodegraph.types import Context, PortType
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
@@ -223,6 +224,7 @@ ReadFolder = Annotated[
 
 X = TypeVar("X")
 """What is sampled, or passed through: the output has the type of the input."""
+Stream = Annotated[str, Doc("Keeps the noise of stages that share a seed apart.")]
 
 PORT_TYPES: dict[type, PortType] = {
     Denoiser: PortType(
