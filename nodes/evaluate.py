@@ -77,6 +77,7 @@ def plot_lines(
     title: str = "",
     log_y: bool = False,
     by: Annotated[str, Doc("Column whose values tell lines apart; empty: none.")] = "",
+    x_label: Annotated[str, Doc("What stands below the axis; empty: the column's name.")] = "",
 ) -> Figure:
     """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`. Raises KeyError naming an absent column."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -96,7 +97,7 @@ def plot_lines(
                 markersize=3,
                 label=label,
             )
-    axes.set(xlabel=x, title=title, yscale="log" if log_y else "linear")
+    axes.set(xlabel=x_label or x, title=title, yscale="log" if log_y else "linear")
     axes.legend()
     axes.grid(alpha=0.3)
     return _figure(FigureCanvasAgg(drawing))
