@@ -232,9 +232,9 @@ def _grown(region: np.ndarray) -> np.ndarray:
 
 
 def _cover(pixels: np.ndarray, ground: np.ndarray, rgb: np.ndarray) -> np.ndarray:
-    """How far each pixel lies on the way from the background to the colour, [H, W] in [0, 1]."""
+    """How far each pixel lies on the way from the background to the colour, [H, W] in [0, 1]; 0 where both are one."""
     way = rgb - ground
-    return np.clip(((pixels - ground) * way).sum(-1) / (way**2).sum(-1), 0, 1)
+    return np.clip(((pixels - ground) * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-6), 0, 1)
 
 
 @lru_cache

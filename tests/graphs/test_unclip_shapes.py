@@ -79,15 +79,14 @@ def test_reranked_pictures_are_the_best_of_those_drawn(bundles: Path, tmp_path: 
     assert len(kept.scores.rows) == 3
 
 
-def test_embedding_and_noise_give_a_picture_back(bundles: Path, tmp_path: Path) -> None:
-    """With eta 0 the decoder returns what was inverted; new noise does not."""
-    fine = {"decoder_steps": "100", "decoder_guidance": 1.0, "count": 1}
-    same, other = (
-        ran("variations/variations", bundles, tmp_path, eta=eta, **fine) for eta in (0.0, 1.0)
-    )
+def test_embedding_and_noise_give_a_picture_back(tmp_path: Path) -> None:
+    """With eta 0 the shipped decoder returns what was inverted; with new noise it does not."""
+    graph = load("variations/variations", cached=False, out=tmp_path)
+    few = {"decoder_steps": "50", "decoder_guidance": 1.0, "upsample_steps": "1", "count": 1}
+    same, other = (graph(eta=eta, **few) for eta in (0.0, 1.0))
     source = resampled(same.source, (32, 32))
     errors = [float((made.small - source).abs().mean()) for made in (same, other)]
-    assert errors[0] < 0.05 < 0.3 < errors[1], errors
+    assert errors[0] < 0.05 and errors[0] < errors[1] / 3, errors
 
 
 def test_a_picture_of_ones_own_is_varied(bundles: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from nodes.networks.config import (
 from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.prior import Prior
 from nodes.networks.unet import UNet
+from nodes.shapes.world import COLOURS, SHAPES
 
 WORDS = ("a", "red", "blue", "circle", "square", "star")
 COSINE = TrainedFor("eps", True, "fixed_large", "cosine", 1000)
@@ -49,13 +50,14 @@ GLIDE: Mapping[str, Any] = {
 }
 SPACE = "tiny"
 SEEING = {"image_size": 16, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1}
-SPEAKING = {"context_length": 8, "vocab_size": len(WORDS) + 3, "width": 16, "heads": 2, "layers": 1}
+KINDS = (*COLOURS, *SHAPES)
+SPEAKING = {"context_length": 8, "vocab_size": len(KINDS) + 3, "width": 16, "heads": 2, "layers": 1}
 EMBEDDING = ClipConditionConfig(12, 16, 4, None, SPACE)
 PRIOR = PriorConfig(12, 8, 2, 8, 1, text_width=16, positions=12, space=SPACE)
 LARGER = replace(LARGE, text=None, trained=TrainedFor("x0", False))
 UNCLIP: Mapping[str, Any] = {
     "clip": ClipConfig(
-        12, SPEAKING, SEEING, tokenizer=ClipTokenizerConfig("words", words=WORDS), space=SPACE
+        12, SPEAKING, SEEING, tokenizer=ClipTokenizerConfig("words", words=KINDS), space=SPACE
     ),
     "prior": PRIOR,
     "decoder": replace(READING, image_size=32, fold=4, clip=EMBEDDING),
