@@ -126,3 +126,9 @@ def test_a_film_strip_ends_with_the_class(tmp_path: Path) -> None:
     strip = ran("ddpm/film_strip", tmp_path, label="red circle", steps="50").strip
     last = strip[:, :, -32:, -32:]
     assert shapes_oracle(last, ["a red circle"]).column("colour_and_shape") == [1]
+
+
+def test_text_and_picture_guide_together(tmp_path: Path) -> None:
+    given = {"image": reference(), "count": COUNT, "steps": STEPS, "text_scale": 8.0}
+    pictures = ran("guidance/text_and_image", tmp_path, prompt="a blue square", **given).image
+    assert sum(shapes_oracle(pictures, ["a blue square"]).column("colour")) >= 3
