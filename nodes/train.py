@@ -25,6 +25,12 @@ from nodes.types import Image, RunFolder, Seed, Signal, Table, Text
 
 H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")
+Interval = Annotated[int, Range(1), Doc("Steps between savings, points of the curve and samples.")]
+Prompts = Annotated[list[Text], Doc("Captions of the samples; else four of the data set.")]
+Method = Annotated[
+    Literal["adamw", "muon"], Doc("muon: for kernels and matrices; the rest keeps AdamW.")
+]
+Processes = Annotated[int, Range(1, 64), Doc("They share each batch; on the CPU only.")]
 BLANK = (1, 3, 32, 32)
 """The samples of networks that draw no pictures: one white one."""
 
@@ -79,14 +85,10 @@ def trainer(
     ema_decay: Annotated[float, Range(0, 1)] = 0.999,
     seed: Seed = 0,
     precision: Literal["float32", "bfloat16"] = "bfloat16",
-    interval: Annotated[
-        int, Range(1), Doc("Steps between savings, points of the curve and samples.")
-    ] = 500,
-    prompts: Annotated[list[Text], Doc("Captions of the samples; else four of the data set.")] = [],  # noqa: B006
-    optimiser: Annotated[
-        Literal["adamw", "muon"], Doc("muon: for kernels and matrices; the rest keeps AdamW.")
-    ] = "adamw",
-    processes: Annotated[int, Range(1, 64), Doc("They share each batch; on the CPU only.")] = 1,
+    interval: Interval = 500,
+    prompts: Prompts = [],  # noqa: B006
+    optimiser: Method = "adamw",
+    processes: Processes = 1,
 ) -> Generator[Progress, None, Trained[M]]:
     """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
 
@@ -108,15 +110,24 @@ def trainer(
 
     yield Progress(0, steps, None, network.told())
     state = yield from _shown(loop.train(training, network.device, processes), steps, drawn)
+    return Trained(_handed_over(network, training, state), _curve(state), drawn(state))
+
+
+def _handed_over(network: Network[M], training: Training, state: State) -> M:
+    """The averaged weights as a model in the run's folder, with how it was made."""
     made = {
         "steps": state.step,
         "seconds": round(state.seconds),
-        "batch_size": batch_size,
-        "trained_on": dataset.describe(),
+        "batch_size": training.recipe.batch_size,
+        "trained_on": training.dataset.describe(),
     }
-    model = network.hand_over(loop.averaged(state, network.build), run_dir / "model", made)
-    rows = tuple((r.step, r.loss, r.learning_rate, r.seconds) for r in state.history)
-    return Trained(model, Table(CURVE, rows), drawn(state))
+    folder = training.run_dir / "model"
+    return network.hand_over(loop.averaged(state, network.build), folder, made)
+
+
+def _curve(state: State) -> Table:
+    rows = ((r.step, r.loss, r.learning_rate, r.seconds) for r in state.history)
+    return Table(CURVE, tuple(rows))
 
 
 def _shown(

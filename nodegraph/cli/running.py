@@ -52,28 +52,28 @@ Precise = Annotated[
 ]
 
 
+Graph = Annotated[
+    str,
+    typer.Argument(
+        help="A graph file, the name of a shipped graph, or a picture that carries one."
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep results.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
+
+
 def run(
     context: typer.Context,
-    graph: Annotated[
-        str,
-        typer.Argument(
-            help="A graph file, the name of a shipped graph, or a picture that carries one."
-        ),
-    ] = "",
+    graph: Graph = "",
     preset: Annotated[str | None, typer.Option(help="A named set of input values.")] = None,
     out: Out = Path("out"),
     device: Device = None,
     precision: Precise = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither read nor keep results.")
-    ] = False,
+    no_cache: NoCache = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output.")
-    ] = False,
-    show_help: Annotated[
-        bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
-    ] = False,
+    as_json: AsJson = False,
+    show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
     if not graph:
