@@ -239,7 +239,7 @@ def clip_network(
 def further_network(start: H) -> Network[H]:
     """A model to be trained further as it is: its configuration, its weights."""
     where = start.device, start.precision, start.residency
-    return TunedNetwork(type(start), start.config, *where, start)
+    return TunedNetwork(type(start), start.config, *where, start=start)
 
 
 def _closed_vocabulary(like: UNet) -> TextConfig:

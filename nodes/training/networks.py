@@ -95,20 +95,17 @@ class ModelNetwork(Network[H]):
 class TunedNetwork(ModelNetwork[H]):
     """A network that goes on from a model of its own configuration."""
 
-    start: H | None = None
+    start: H = field(kw_only=True)
 
     def build(self) -> nn.Module:
-        assert self.start is not None
         network = super().build()
         network.load_state_dict(self.start.weights())
         return network
 
     def told(self) -> str:
-        assert self.start is not None
         return f"started from '{self.start.name}'"
 
     def describe(self) -> Mapping[str, Any]:
-        assert self.start is not None
         return {**super().describe(), "start": self.start.digest}
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> H:
