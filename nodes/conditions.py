@@ -12,7 +12,7 @@ from nodes.clip import clip_text
 from nodes.diffusion.masks import resampled
 from nodes.models.embeddings import same_space
 from nodes.networks.config import ClipConditionConfig
-from nodes.shapes.world import COLOURS, SHAPES
+from nodes.shapes.classes import CLASSES
 from nodes.text import text_encoder
 from nodes.types import (
     CONDITION_TENSORS,
@@ -28,7 +28,6 @@ from nodes.types import (
 )
 from nodes.types import PORT_TYPES as PORT_TYPES
 
-CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 NO_CLASS = len(CLASSES)
 """What networks of the shapes world are told where no class is wanted."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodes.shapes.classes import CLASSES
+from nodes.shapes.classes import NAMES
 from nodes.training.dataset import ClassPictures, Crops, Dataset, Points, ShapesPictures
 from nodes.training.folder import folder_pictures
 from nodes.types import PORT_TYPES as PORT_TYPES
@@ -47,7 +47,7 @@ def class_dataset(size: Pixels = 32) -> Dataset:
 @node(category="training", words=("labels", "captions", "shapes world"))
 def class_names() -> list[Text]:
     """What the 64 classes of the shapes world are called, "a red circle", and the empty text for none."""
-    return [f"a {name}" for name in CLASSES] + [""]
+    return [*NAMES, ""]
 
 
 @node(category="training", words=("data", "files", "own pictures"))

@@ -13,7 +13,7 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models.embeddings import same_space
-from nodes.shapes.classes import CLASSES, class_batch
+from nodes.shapes.classes import CLASSES, NAMES, class_batch
 from nodes.shapes.world import SHAPES
 from nodes.training.dataset import pictures_to_signal
 from nodes.types import PORT_TYPES as PORT_TYPES
@@ -59,8 +59,7 @@ def clip_accuracy(
     As `classifier_accuracy`, with captions such as "a red circle". Raises Mismatch for a CLIP of clean pictures.
     """
     _abstract_texts(model)
-    names = [f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in CLASSES]
-    texts = model.module().texts(names)  # [64, D]
+    texts = model.module().texts(list(NAMES))  # [64, D]
 
     def logits(x_t: Tensor, t: Tensor) -> Tensor:
         return model.module().images(x_t, t) @ texts.T

@@ -65,6 +65,11 @@ def caption(scene: Scene, rng: np.random.Generator, whole: bool = False) -> str:
 
 def _named(thing: Thing, said: bool) -> str:
     words = f"{thing.size + ' ' if said else ''}{thing.colour} {thing.shape}"
+    return with_article(words)
+
+
+def with_article(words: str) -> str:
+    """`red circle` → `a red circle`, `orange star` → `an orange star`."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 

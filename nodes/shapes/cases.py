@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nodes.shapes.captions import caption
+from nodes.shapes.captions import caption, with_article
 from nodes.shapes.render import render
 from nodes.shapes.world import CANVAS, COLOURS, SHAPES, Scene, Thing, sample_scene
 
@@ -38,7 +38,7 @@ def captions_of(scenes: list[Scene], seed: int, whole: bool = False) -> list[str
 
 def named(thing: Thing) -> str:
     """A thing by colour and shape alone: "a red circle"."""
-    return f"{'an' if thing.colour[0] in 'aeiou' else 'a'} {thing.colour} {thing.shape}"
+    return with_article(f"{thing.colour} {thing.shape}")
 
 
 def recoloured(scenes: list[Scene], seed: int) -> list[str]:

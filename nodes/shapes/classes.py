@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from nodes.shapes.captions import caption
+from nodes.shapes.captions import caption, with_article
 from nodes.shapes.render import render
 from nodes.shapes.world import COLOURS, SHAPES, Scene, Split, sample_scene
 
 CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
+NAMES = tuple(with_article(name) for name in CLASSES)
+"""What they are called in captions: a red circle, an orange star."""
 
 
 def class_of(scene: Scene) -> int:
