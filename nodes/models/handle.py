@@ -138,14 +138,16 @@ class Model(ABC, Generic[C, M]):
 def parsed(kind: type[H], literal: Any, context: Context) -> H:
     """A model by a catalogue name (`shapes/glide/base`), or of a folder with a `config.json`.
 
-    Raises ValueError for a name that is not known, or a model of another kind.
+    Raises ValueError for a name that is not known or whose weights were not installed, or a model of another kind.
     """
     name = str(literal)
     shipped = shipped_folder(name)
     if shipped is not None:
         return from_folder(kind, shipped, context, name)
     part = find_part(name)
-    if part is not None and part.files:
+    if part is not None:
+        if not part.files:
+            raise ValueError(f"the weights of '{name}' are not in this installation")
         return _published(kind, name, part, context)
     foreign = _foreign(kind, name, context)
     if foreign is not None:
