@@ -139,15 +139,26 @@ def _form(value: Any) -> object:
 
 def check_before_run(program: Program, engine: Engine) -> None:
     """Run a program on shapes, unless there is nothing to run. Raises GraphError with every fault."""
-    keys = keys_of(program, engine.literals(), engine.policy)
-    hits = [engine.cache.where(key) is not None for key in keys]
-    if all(hits[i] for i in needed(program, tuple(program.outputs), lambda i: hits[i])):
-        return
+    first: GraphError | None = None
+    try:
+        if _nothing_to_run(program, engine):
+            return
+    except GraphError as error:
+        first = error
     from nodegraph.shapes import check_shapes
 
     report = check_shapes(program, engine)
     if report.diagnostics:
         raise GraphError(report.diagnostics)
+    if first is not None:
+        raise first
+
+
+def _nothing_to_run(program: Program, engine: Engine) -> bool:
+    """Whether every output is held. Raises GraphError for a literal that cannot be read."""
+    keys = keys_of(program, engine.literals(), engine.policy)
+    hits = [engine.cache.where(key) is not None for key in keys]
+    return all(hits[i] for i in needed(program, tuple(program.outputs), lambda i: hits[i]))
 
 
 @cache

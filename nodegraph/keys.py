@@ -7,12 +7,15 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic
 from nodegraph.node import NodeSpec
-from nodegraph.program import Constant, Many, Program, Source, Wire
+from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import Context, PortType, TypeRef
 
 Key = bytes
 SIZE = 16
+UNREADABLE = (OSError, ValueError, KeyError)
+"""What types raise for literals that they cannot read."""
 
 
 class Library(Protocol):
@@ -111,7 +114,10 @@ def items_of(constant: Constant) -> list[Constant]:
 
 
 def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
-    """The key of every step: type, version, code, precision policy, literals and upstream keys. Impure steps get new ones."""
+    """The key of every step: type, version, code, precision policy, literals and upstream keys. Impure steps get new ones.
+
+    Raises GraphError with the first literal that cannot be read.
+    """
     keys: list[Key] = []
     heads: dict[int, bytes] = {}
     for step in program.steps:
@@ -127,11 +133,29 @@ def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
         for port in spec.inputs:
             source = step.inputs.get(port.name)
             if source is not None:
-                parts += (port.name.encode(), source_identity(source, keys, literals))
+                try:
+                    identity = source_identity(source, keys, literals)
+                except UNREADABLE as error:
+                    raise GraphError([unreadable(step, port.name, source, error)]) from error
+                parts += (port.name.encode(), identity)
             elif not port.required:
                 parts += (port.name.encode(), repr(port.default).encode())
         keys.append(blake2b(b"\0".join(parts), digest_size=SIZE).digest())
     return keys
+
+
+def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagnostic:
+    """The fault of a literal that its type cannot read, at its place."""
+    code = "E402" if isinstance(error, Mismatch) else "E403"
+    place = span_of(source) or step.span
+    return diagnostic(code, f"{step.name}.{port}: {error}", place, None, step.name)
+
+
+def span_of(source: Source) -> Span | None:
+    """Where a source stands; of several the first."""
+    if isinstance(source, Many):
+        return source.entries[0].span if source.entries else None
+    return source.span
 
 
 def source_identity(source: Source, keys: list[Key], literals: Literals) -> bytes:

@@ -36,7 +36,8 @@ class Sandbox:
         real = path.expanduser().resolve()
         if not _within(real, self.readable):
             raise Outside(
-                f"a graph reads only below its own folder and what the command line names; '{path}' lies outside"
+                "a graph reads only below its own folder and what the command line (in Python: readable) names; "
+                f"'{path}' lies outside"
             )
         if not real.exists():
             raise FileNotFoundError(f"there is no file '{path}'")

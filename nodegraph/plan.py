@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from nodegraph.errors import GraphError
 from nodegraph.execute import Engine, needed
 from nodegraph.history import History, reason_for
 from nodegraph.keys import Key, keys_of
@@ -84,10 +85,16 @@ class Plan:
 
 
 def make_plan(program: Program, engine: Engine) -> Plan:
-    """What `engine.run(program)` would do. Reads headers of models, but no weights."""
+    """What `engine.run(program)` would do. Reads headers of models, but no weights.
+
+    Raises GraphError where a literal cannot be read: nothing after it has a key.
+    """
     literals = engine.literals()
-    keys = keys_of(program, literals, engine.policy)
     report = check_shapes(program, engine)
+    try:
+        keys = keys_of(program, literals, engine.policy)
+    except GraphError as error:
+        raise GraphError(report.diagnostics or error.diagnostics) from None
     wanted = set(
         needed(program, tuple(program.outputs), lambda i: engine.cache.where(keys[i]) is not None)
     )

@@ -4,9 +4,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic, place
+from nodegraph.errors import Diagnostic, Mismatch, diagnostic, place
 from nodegraph.execute import Engine
-from nodegraph.keys import Literals
+from nodegraph.keys import UNREADABLE, Literals, span_of, unreadable
 from nodegraph.node import Declaration, Progress
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.tensors import (
@@ -112,22 +112,10 @@ class _Checker:
         for name, source in step.inputs.items():
             try:
                 values[name] = self.value(source)
-            except Mismatch as error:
-                self.literal_fault("E402", step, name, source, error)
-                return None
-            except (ValueError, OSError, KeyError) as error:
-                self.literal_fault("E403", step, name, source, error)
+            except UNREADABLE as error:
+                self.faults.append(unreadable(step, name, source, error))
                 return None
         return values
-
-    def literal_fault(
-        self, code: str, step: Step, port: str, source: Source, error: Exception
-    ) -> None:
-        self.faults.append(
-            diagnostic(
-                code, f"{step.name}.{port}: {error}", _span(source) or step.span, None, step.name
-            )
-        )
 
     def value(self, source: Source) -> Any:
         if isinstance(source, Wire):
@@ -175,7 +163,7 @@ class _Checker:
     def fault(self, step: Step, error: Exception) -> None:
         if isinstance(error, Mismatch):
             source = step.inputs.get(error.port or "")
-            span = _span(source) if source is not None else None
+            span = span_of(source) if source is not None else None
             self.faults.append(
                 diagnostic(
                     "E402", f"{step.name}: {error}", span or step.span, error.hint, step.name
@@ -226,9 +214,3 @@ def _listed(value: Any) -> list[Any]:
 
 def _holds_unknown(value: Any) -> bool:
     return value is UNKNOWN or (isinstance(value, list) and UNKNOWN in cast("list[Any]", value))
-
-
-def _span(source: Source) -> Span | None:
-    if isinstance(source, Many):
-        return source.entries[0].span if source.entries else None
-    return source.span

@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,13 +47,22 @@ def describe_tensor(value: Tensor) -> str:
     return f"{str(value.dtype).removeprefix('torch.')}[{shape}]{span} on {value.device}"
 
 
+@contextmanager
+def _opened(literal: Any, context: Context) -> Iterator[PillowImage.Image]:
+    """A picture file, open. Raises ValueError naming the file if it is none, or broken."""
+    path = context.readable(str(literal))
+    try:
+        with PillowImage.open(path) as picture:
+            yield picture
+    except OSError as error:
+        raise ValueError(f"'{literal}' cannot be read as a picture: {error}") from None
+
+
 def _read_image(literal: Any, context: Context) -> Tensor:
     """A picture file as [1, 3, H, W]; transparency is laid on white."""
-    path = context.readable(str(literal))
-    if context.abstract:
-        with PillowImage.open(path) as picture:
+    with _opened(literal, context) as picture:
+        if context.abstract:
             return torch.empty(1, 3, picture.height, picture.width, device="meta")
-    with PillowImage.open(path) as picture:
         flat = PillowImage.new("RGBA", picture.size, "white")
         flat.alpha_composite(picture.convert("RGBA"))
         return from_bytes(np.asarray(flat.convert("RGB"))[None])
@@ -60,8 +70,7 @@ def _read_image(literal: Any, context: Context) -> Tensor:
 
 def _read_mask(literal: Any, context: Context) -> Tensor:
     """A picture file read as a mask: white (1) = known."""
-    path = context.readable(str(literal))
-    with PillowImage.open(path) as picture:
+    with _opened(literal, context) as picture:
         if context.abstract:
             return torch.empty(1, 1, picture.height, picture.width, device="meta")
         return (

@@ -15,6 +15,7 @@ from nodegraph.cli.opening import (
     engine_for,
     open_source,
     read_or_fail,
+    refuse,
     texts_of,
 )
 from nodegraph.cli.running import Device, Precise
@@ -111,7 +112,10 @@ def plan(
         return
     asked = Asked(input_values(context.args, read), preset, device, precision)
     program = compile_or_fail(recorded, asked)
-    made = make_plan(program, engine_for(recorded, asked))
+    try:
+        made = make_plan(program, engine_for(recorded, asked))
+    except GraphError as error:
+        refuse(error.diagnostics, texts_of(recorded.source), as_json)
     if as_json:
         print_json(_plan_record(made))
     else:

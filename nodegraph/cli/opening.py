@@ -98,7 +98,7 @@ def engine_for(recorded: Recorded, asked: Asked) -> Engine:
     precision = asked.precision or recorded.precision or "float32"
     if precision not in ("float32", "bfloat16", "float16"):
         fail(f"'{precision}' is not a precision; there are float32, bfloat16 and float16", USAGE)
-    named = tuple(Path(value) for value in asked.texts.values() if _is_path(value))
+    named = tuple(Path(value) for value in asked.texts.values() if _may_be_path(value))
     kind: Precision = precision
     device = asked.device or _recorded_device(recorded)
     try:
@@ -122,5 +122,6 @@ def _recorded_device(recorded: Recorded) -> str:
         return choose_device("auto")
 
 
-def _is_path(value: str) -> bool:
-    return 0 < len(value) < 1024 and Path(value).exists()
+def _may_be_path(value: str) -> bool:
+    """Whether a value is a file or a folder, or named like a file: so one that is not there is told as that."""
+    return 0 < len(value) < 1024 and (Path(value).exists() or bool(Path(value).suffix))

@@ -72,6 +72,22 @@ def test_a_picture_is_made_again_with_its_own_precision(cache: Path, tmp_path: P
     assert (picture(exact, tmp_path) != picture(rounded, tmp_path)).any()
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_file_that_cannot_be_read_is_told_with_its_place(
+    command: str, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    wrong = {
+        "absent.png": "there is no file",
+        "broken.png": "cannot be read as a picture",
+        ".": "picture",
+    }
+    for name, told in wrong.items():
+        done = nodegraph(cache, tmp_path, command, "glide/sdedit", "--image", name, code=1)
+        assert "E403" in done.stderr and told in done.stderr and "Traceback" not in done.stderr
+        assert "sdedit.yaml:" in done.stderr
+
+
 def test_a_picture_of_other_weights_says_so(cache: Path, tmp_path: Path) -> None:
     (name,) = run_json(cache, tmp_path, *FEW)["outputs"]["image"]
     with Image.open(tmp_path / name) as opened:
