@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from nodegraph import Doc, Mismatch, node
+from nodegraph import Doc, Mismatch, Range, node
 from nodes.shapes.oracle import PARTS, judge
 from nodes.tensors import to_bytes
 from nodes.types import PORT_TYPES as PORT_TYPES
@@ -36,7 +36,9 @@ def shapes_oracle(
     return Table(("caption", *PARTS), rows)
 
 
-def _abstract_means(table: Table, columns: list[str], name: str = "", x: float = 0.0) -> Table:
+def _abstract_means(
+    table: Table, columns: list[str], name: str = "", x: float = 0.0, each: int = 1
+) -> Table:
     for column in columns:
         table.column(column)
     return Table(("name", "x", "rows", *columns, *(f"{c}_se" for c in columns)), ())
@@ -52,13 +54,20 @@ def mean_row(
     columns: Annotated[list[str], Doc("Columns of numbers.")],
     name: Annotated[str, Doc("What the row stands for: a technique, a model.")] = "",
     x: Annotated[float, Doc("Where it stands on a curve: a scale, a number of pictures.")] = 0.0,
+    each: Annotated[
+        int, Range(1), Doc("So many rows in a row are of one case, and no cases of their own.")
+    ] = 1,
 ) -> Table:
-    """Means of columns in one row, with their standard errors in columns `_se`. Raises KeyError naming an absent column.
+    """Means of columns in one row, with their standard errors over cases in columns `_se`.
 
-    Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`.
+    Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`. Raises KeyError
+    naming an absent column, Mismatch when rows are left over.
     """
+    if len(table.rows) % each:
+        raise Mismatch(f"{len(table.rows)} rows are no cases of {each}", port="each")
     values = np.array([table.column(column) for column in columns], float)  # [C, N]
-    means, errors = values.mean(1), values.std(1) / max(1, len(table.rows)) ** 0.5
+    cases = values.reshape(len(columns), -1, each).mean(2)  # [C, N / each]
+    means, errors = cases.mean(1), cases.std(1) / max(1, cases.shape[1]) ** 0.5
     row = (name, x, len(table.rows), *(round(float(v), 6) for v in (*means, *errors)))
     return Table(_abstract_means(table, columns).columns, (row,))
 
