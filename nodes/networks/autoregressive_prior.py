@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nodes.networks.blocks import timestep_embedding
 from nodes.networks.clip_conditions import ClipReading
 from nodes.networks.config import ArPriorConfig
 from nodes.networks.text import KeyValues, TextBlock, causal_mask
+
+PERIOD = 1000.0
+STANDARD_DEVIATION = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class ArPrior(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        for table in (self.level_embedding.weight, self.code_embedding.weight):
-            nn.init.normal_(table, std=0.02)
+        for table in (self.level_embedding, self.code_embedding, self.out):
+            _graded(table.weight)
         nn.init.normal_(self.positional_embedding, std=0.01)
 
     def forward(self, codes: Tensor, prompt: Prompt) -> Tensor:
@@ -107,3 +111,10 @@ class ArPrior(nn.Module):
 
     def _logits(self, rows: Tensor) -> Tensor:
         return self.out(self.final_norm(rows)).float()
+
+
+def _graded(table: Tensor) -> None:
+    """First rows [grades, W] for grades of one quantity: waves of the grade, so that neighbours are alike from the start."""
+    grades = torch.arange(len(table)) * (PERIOD / len(table))
+    with torch.no_grad():
+        table.copy_(STANDARD_DEVIATION * timestep_embedding(grades, table.shape[1]))
