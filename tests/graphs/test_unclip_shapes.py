@@ -17,6 +17,7 @@ from nodes.diffusion.masks import resampled
 
 PICTURES = {
     "unclip/text_to_image": 2,
+    "unclip/text_to_image_autoregressive": 2,
     "unclip/rerank": 2,
     "variations/variations": 2,
     "variations/interpolate_images": 3,
@@ -110,6 +111,16 @@ def test_it_measures(name: str, bundles: Path, tmp_path: Path) -> None:
         assert len(table.rows) == rows
         numbers = [v for row in table.rows for v in row if isinstance(v, float)]
         assert all(-1 <= value <= 2 for value in numbers)
+
+
+def test_both_priors_and_glide_are_measured_at_each_scale(bundles: Path, tmp_path: Path) -> None:
+    made = ran("evaluate/unclip_vs_glide", bundles, tmp_path, each=2)
+    names = ("GLIDE", "diffusion prior", "autoregressive prior", "diffusion prior and text")
+    for table in (made.accuracy, made.diversity):
+        assert table.column("name") == [name for name in names for _ in range(5)]
+        assert table.column("x") == [1, 2, 3, 4, 6] * 4
+    assert set(made.accuracy.column("rows")) == {4}
+    assert all(distance > 0 for distance in made.diversity.column("distance"))
 
 
 def test_without_new_noise_variations_are_one_picture(bundles: Path, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from torch import nn
 from nodegraph.context import RunContext
 from nodegraph.paths import Sandbox
 from nodes.checkpoints.weights import write_model
+from nodes.networks.autoregressive_prior import ArPrior
 from nodes.networks.classifier import Classifier
 from nodes.networks.clip import Clip
 from nodes.networks.config import (
+    ArPriorConfig,
     ClassifierConfig,
     ClipConditionConfig,
     ClipConfig,
@@ -60,6 +62,7 @@ UNCLIP: Mapping[str, Any] = {
         12, SPEAKING, SEEING, tokenizer=ClipTokenizerConfig("words", words=KINDS), space=SPACE
     ),
     "prior": PRIOR,
+    "autoregressive_prior": ArPriorConfig(12, 4, 8, 8, 8, 16, 2, 8, 1, SPACE),
     "decoder": replace(READING, image_size=32, fold=4, clip=EMBEDDING),
     "upsample_1": replace(LARGER, image_size=64, fold=8),
     "upsample_2": replace(LARGER, image_size=128, attention=(), middle_attention=False, fold=16),
@@ -71,6 +74,7 @@ NETWORKS = {
     NoisedClipConfig: NoisedClip,
     ClipConfig: Clip,
     PriorConfig: Prior,
+    ArPriorConfig: ArPrior,
 }
 
 
