@@ -165,9 +165,9 @@ def _describe_schedule(value: Schedule) -> str:
 
 
 def _describe_denoiser(value: Denoiser[Any]) -> str:
-    return (
-        f"{type(value).__name__} of {list(value.sample_shape)}, {len(value.leaves)} network calls"
-    )
+    calls = len(value.leaves)
+    shape = list(value.sample_shape)
+    return f"{type(value).__name__} of {shape}, {calls} network call{'s' * (calls != 1)}"
 
 
 def _probe_denoiser(value: Denoiser[Any]) -> None:

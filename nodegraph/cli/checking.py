@@ -55,8 +55,9 @@ def check(
 
 def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
     count = sum(fault.severity == "error" for fault in faults)
-    note = f", {unknown} nodes of unknown shape" if unknown else ""
-    errors.print(f"{name}: {f'{count} errors' if count else 'ok'}{note}", markup=False)
+    note = f", nodes of unknown shape: {unknown}" if unknown else ""
+    told = f"{count} error{'s' * (count != 1)}" if count else "ok"
+    errors.print(f"{name}: {told}{note}", markup=False)
 
 
 def check_one(
