@@ -61,12 +61,13 @@ class ClipConditionConfig:
 class LowResolution:
     """How a low-resolution picture comes to the network's size: rounded to `levels` (None: not), then by `filter`.
 
-    `factor`: how many times smaller it is.
+    `factor`: how many times smaller it is. `residual`: x_0 is the enlarged picture and what the network adds to it.
     """
 
     levels: int | None = 256
     filter: Literal["bilinear", "bicubic"] = "bilinear"
     factor: int = 4
+    residual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,16 @@ class UNetConfig:
     low_resolution_as: LowResolution = field(default_factory=LowResolution)
     known_pixels: bool = False
     trained: TrainedFor = field(default_factory=TrainedFor)
+
+    def __post_init__(self) -> None:
+        trained = self.trained
+        if self.residual and (trained.parametrisation != "x0" or trained.learned_variance):
+            raise ValueError("a residual upsampler predicts x0, without a variance")
+
+    @property
+    def residual(self) -> bool:
+        """Whether the low-resolution picture is added to what the network says."""
+        return self.low_resolution and self.low_resolution_as.residual
 
     @property
     def context_width(self) -> int | None:

@@ -21,7 +21,7 @@ class Misfit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """First weights by name, and which are not as in the start: `changed` in their channels, `new`, `left` behind."""
+    """First weights by name, and which are not the start's: `changed` in channels or meaning, `new`, `left` behind."""
 
     weights: Mapping[str, Tensor]
     changed: tuple[str, ...]
@@ -30,7 +30,7 @@ class Started:
 
     def told(self) -> str:
         """What was not taken as it was; empty when everything was."""
-        kinds = {"other channels": self.changed, "new": self.new, "left behind": self.left}
+        kinds = {"changed": self.changed, "new": self.new, "left behind": self.left}
         return "; ".join(f"{kind}: {_brief(names)}" for kind, names in kinds.items() if names)
 
 
@@ -47,12 +47,17 @@ def started(
 
     Input channels are matched by what they carry; where the start has none, weights are zero, as are those of new
     outputs, of new labels and of CLIP embeddings: at first the network does what the start did (but for new context
-    tokens, which say nothing and still get a share of the attention). Raises Misfit when more differs.
+    tokens, which say nothing and still get a share of the attention). A residual upsampler adds nothing at first when it
+    starts from one that is not. Raises Misfit when more differs.
     """
     weights: dict[str, Tensor] = {}
     changed: list[str] = []
+    renewed = LAST if config.residual != of.residual else ()
     for name, value in own.items():
-        if name not in given:
+        if name in renewed:
+            weights[name] = torch.zeros_like(value)
+            changed.append(name)
+        elif name not in given:
             weights[name] = torch.zeros_like(value) if name.startswith(SILENT) else value
         elif value.shape == given[name].shape and (
             name != FIRST or _carried(config) == _carried(of)

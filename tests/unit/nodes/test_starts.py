@@ -13,7 +13,7 @@ from nodes.checkpoints.weights import write_model
 from nodes.datasets import class_dataset, folder_dataset, table_dataset
 from nodes.diffusion.schedule import schedule
 from nodes.models import UNet
-from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
+from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.unet import UNet as UNetModule
 from nodes.recognise import classifier_accuracy, clip_accuracy
 from nodes.shapes.classes import CLASSES
@@ -63,7 +63,7 @@ def test_known_pixels_change_nothing_at_first(tmp_path: Path) -> None:
         expected = outputs(like.module(), pixels=small)
         given = torch.cat([torch.randn(2, 4, 32, 32), small], 1)
         torch.testing.assert_close(outputs(made.build(), pixels=given), expected)
-        assert made.told() == f"started from '{name}'; other channels: inputs.*.weight"
+        assert made.told() == f"started from '{name}'; changed: inputs.*.weight"
 
 
 def test_labels_and_variance_change_nothing_at_first(tmp_path: Path) -> None:
@@ -74,10 +74,28 @@ def test_labels_and_variance_change_nothing_at_first(tmp_path: Path) -> None:
     torch.testing.assert_close(given[:, :3], outputs(like.module()))
     assert (given[:, 3:] == 0).all()
     assert made.told() == (
-        "started from 'base'; other channels: out_conv.bias, out_conv.weight; new: label_embedding.weight; "
+        "started from 'base'; changed: out_conv.bias, out_conv.weight; new: label_embedding.weight; "
         "left behind: inputs.*.context_kv.bias, inputs.*.context_kv.weight, middle.*.context_kv.bias, "
         "middle.*.context_kv.weight, outputs.*.context_kv.bias, outputs.*.context_kv.weight, text.*"
     )
+
+
+def test_a_residual_upsampler_starts_as_the_enlarged_picture(tmp_path: Path) -> None:
+    plain = replace(BASE, low_resolution=True, trained=TrainedFor("x0", False))
+    residual = replace(plain, low_resolution_as=LowResolution(residual=True))
+    like, start = saved(tmp_path / "residual", residual), saved(tmp_path / "plain", plain)
+    small = torch.randn(2, 3, 32, 32)
+    made = network(like, start)
+    assert torch.equal(outputs(made.build(), pixels=small), small)
+    assert made.told() == "started from 'plain'; changed: out_conv.bias, out_conv.weight"
+    goes_on = outputs(network(like, like).build(), pixels=small)
+    assert torch.equal(goes_on, outputs(like.module(), pixels=small))
+    assert not torch.equal(goes_on, small)
+
+
+def test_a_residual_upsampler_predicts_x0() -> None:
+    with pytest.raises(ValueError, match="a residual upsampler predicts x0, without a variance"):
+        replace(BASE, low_resolution=True, low_resolution_as=LowResolution(residual=True))
 
 
 def test_another_network_is_no_start(tmp_path: Path) -> None:
