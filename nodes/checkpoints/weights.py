@@ -1,6 +1,7 @@
 """Our own layout: a folder with `config.json` and `model.safetensors`; the configuration is read without the weights."""
 
 import json
+import shutil
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -113,6 +114,8 @@ def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[st
         "about": dict(about),
     }
     (folder / CONFIG_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    # safetensors writes files that only their owner may read; a model is as readable as its configuration.
+    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
 
 
 def _half(value: Tensor) -> Tensor:

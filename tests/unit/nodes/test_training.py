@@ -176,6 +176,7 @@ def test_models_survive_their_folder(tmp_path: Path) -> None:
     network = UNet(TINY)
     write_model(tmp_path, network, TINY, {"steps": 1})
     assert read_config(tmp_path, UNetConfig) == TINY
+    assert (tmp_path / WEIGHTS_FILE).stat().st_mode == (tmp_path / "config.json").stat().st_mode
     with pytest.raises(BadConfig, match="unknown key 'foldd'"):
         config_from({"foldd": 2}, UNetConfig, "config.json")
     with pytest.raises(BadConfig, match="image_size"):
