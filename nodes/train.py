@@ -81,7 +81,9 @@ def trainer(
     batch_size: Annotated[int, Range(1, 65_536)] = 64,
     learning_rate: Annotated[float, Range(0, 1)] = 8e-4,
     warmup: Annotated[int, Range(0), Doc("Steps in which the learning rate rises.")] = 300,
-    cooldown: Annotated[int, Range(0), Doc("Last steps, in which it falls to zero.")] = 2_000,
+    cooldown: Annotated[
+        int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")
+    ] = 2_000,
     ema_decay: Annotated[float, Range(0, 1)] = 0.999,
     seed: Seed = 0,
     precision: Literal["float32", "bfloat16"] = "bfloat16",

@@ -14,7 +14,7 @@ class Recipe:
     """Options of an optimiser with warm-up, constant rate and a linear cool-down, and an exponential moving average.
 
     `steps`, `cooldown`, `save_every` and `sample_every` may change when a training is resumed; everything else names it.
-    `cooldown` is the number of last steps over which the learning rate falls to zero.
+    `cooldown` is the number of last steps over which the learning rate falls to zero; at most all of them.
     """
 
     steps: int = 10_000
@@ -34,7 +34,7 @@ class Recipe:
     def rate(self, step: int) -> float:
         """Learning rate at `step` (counted from 0)."""
         rise = min(1.0, (step + 1) / max(1, self.warmup))
-        fall = min(1.0, (self.steps - step) / max(1, self.cooldown))
+        fall = min(1.0, (self.steps - step) / max(1, min(self.cooldown, self.steps)))
         return self.learning_rate * rise * max(0.0, fall)
 
     def averaging(self, step: int) -> float:

@@ -220,3 +220,12 @@ def test_labels_begin_as_what_their_names_say(tmp_path: Path) -> None:
     assert not plain.build().get_parameter("label_embedding.weight").any()
     with pytest.raises(Mismatch, match="1 names for 2 classes"):
         named_labels(plain, ["a red circle"])
+
+
+@pytest.mark.parametrize(("cooldown", "early"), [(10, 1.0), (90, 1.0), (1000, 0.9)])
+def test_the_rate_rises_and_falls_also_in_a_short_training(cooldown: int, early: float) -> None:
+    recipe = Recipe(steps=100, learning_rate=1.0, warmup=5, cooldown=cooldown)
+    assert recipe.rate(0) == pytest.approx(0.2, rel=0.01)
+    assert recipe.rate(10) == pytest.approx(early)
+    assert recipe.rate(99) == pytest.approx(1 / min(cooldown, 100))
+    assert recipe.rate(100) == 0
