@@ -12,7 +12,9 @@ from nodes.networks.config import ArPriorConfig
 from nodes.networks.text import KeyValues, TextBlock, causal_mask
 
 PERIOD = 1000.0
+"""Over how many steps of the waves the grades of an embedding are spread at first, as timesteps are."""
 STANDARD_DEVIATION = 0.03
+"""About how far an embedding is from zero at first, in each of its numbers."""
 
 
 @dataclass(frozen=True, slots=True)
