@@ -50,6 +50,8 @@ PARTS = (
 
 Fit = tuple[str, float, float, float, float]
 """Shape, radius, x, y in pixels, and misfit."""
+UNEXPLAINED: Fit = ("", 0.0, 0.0, 0.0, float("inf"))
+"""Of a region in which no shape stands out from the background, such as a picture of one colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,9 @@ def _moments(shape: str) -> tuple[float, float]:
 
 
 def _best_fit(cover: np.ndarray) -> Fit:
-    """The shape that explains a cover best; only the likeliest three are fitted closely."""
+    """The shape that explains a cover best; only the likeliest three are fitted closely. Nothing explains an empty one."""
+    if not cover.any():
+        return UNEXPLAINED
     rough = sorted((_rough_fit(cover, shape) for shape in SHAPES), key=lambda fit: fit[-1])
     return min((_close_fit(cover, fit) for fit in rough[:3]), key=lambda fit: fit[-1])
 

@@ -130,6 +130,13 @@ def test_the_oracle_finds_what_is_wrong() -> None:
     assert not judge("a red circle", empty).colour_and_shape
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_picture_of_one_colour_holds_no_shape() -> None:
+    picture = np.full((32, 32, 3), (220, 30, 30), np.uint8)
+    assert [thing.shape for thing in read_picture(picture).things] == [""]
+    assert not judge("a red circle", picture).shape
+
+
 def test_scenes_that_are_alike_differ_in_their_shapes_alone() -> None:
     pictures, captions = batch(np.random.default_rng(7), 24, 32, whole=1.0, alike=4)
     kinds = [[(t.colour, t.shape) for t in parse_caption(c).things] for c in captions]
