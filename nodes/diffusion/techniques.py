@@ -46,14 +46,20 @@ class Pair(Denoiser[Any]):
 class ClassifierFreeGuidance(Pair):
     """x_0 = u + s (c − u), the scores alike; the variance is the conditional branch's. Ref: Ho & Salimans 2022, eq. 6.
 
-    The first is the conditional, the second the unconditional branch. With s = 1 the conditional branch is left alone; x_0
-    stands for ε because the weights sum to one.
+    The first is the conditional, the second the unconditional branch. With s = 1 the conditional branch is left alone, and
+    the other is not computed; x_0 stands for ε because the weights sum to one.
     """
 
     scale: float
 
+    def needs(self, t: Tensor) -> tuple[Leaf, ...]:
+        return self.first.needs(t) if self.scale == 1 else super().needs(t)
+
     def combine(self, x_t: Tensor, t: Tensor, known: Predictions) -> Prediction:
-        cond, uncond = known[self.first], known[self.second]
+        cond = known[self.first]
+        if self.scale == 1:
+            return cond
+        uncond = known[self.second]
         return Prediction(
             x0=uncond.x0 + self.scale * (cond.x0 - uncond.x0),
             variance=cond.variance,

@@ -133,6 +133,20 @@ def test_walks_with_jumps_cost_one_call_a_visit() -> None:
     assert network.calls == len(walk.visits) == last.total
 
 
+@pytest.mark.parametrize(("scale", "rows"), [(1.0, 2), (1.5, 4)])
+def test_without_guidance_the_unconditional_branch_costs_nothing(scale: float, rows: int) -> None:
+    seen: list[int] = []
+
+    class Watched(Network):
+        def __call__(self, x_t: Tensor, t: Tensor, shift: Tensor) -> Tensor:
+            seen.append(len(x_t))
+            return super().__call__(x_t, t, shift)
+
+    network = Watched()
+    sampled(classifier_free_guidance(network.under(0.6), network.free, scale), "ddim")
+    assert seen == [rows] * 6
+
+
 def test_a_denoiser_that_is_used_twice_is_combined_once() -> None:
     asked: list[int] = []
 
