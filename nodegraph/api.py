@@ -1,6 +1,7 @@
 """Graphs from Python: `load("g.yaml")(prompt="…", seed=7).image`."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -139,19 +140,14 @@ def _form(value: Any) -> object:
 
 def check_before_run(program: Program, engine: Engine) -> None:
     """Run a program on shapes, unless there is nothing to run. Raises GraphError with every fault."""
-    first: GraphError | None = None
-    try:
+    with suppress(GraphError):  # the check tells it with every other fault
         if _nothing_to_run(program, engine):
             return
-    except GraphError as error:
-        first = error
     from nodegraph.shapes import check_shapes
 
     report = check_shapes(program, engine)
     if report.diagnostics:
         raise GraphError(report.diagnostics)
-    if first is not None:
-        raise first
 
 
 def _nothing_to_run(program: Program, engine: Engine) -> bool:

@@ -25,6 +25,7 @@ from nodes.types import Image, RunFolder, Seed, Signal, Table, Text
 
 H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")
+Cooldown = Annotated[int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")]
 Interval = Annotated[int, Range(1), Doc("Steps between savings, points of the curve and samples.")]
 Prompts = Annotated[list[Text], Doc("Captions of the samples; else four of the data set.")]
 Method = Annotated[
@@ -81,9 +82,7 @@ def trainer(
     batch_size: Annotated[int, Range(1, 65_536)] = 64,
     learning_rate: Annotated[float, Range(0, 1)] = 8e-4,
     warmup: Annotated[int, Range(0), Doc("Steps in which the learning rate rises.")] = 300,
-    cooldown: Annotated[
-        int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")
-    ] = 2_000,
+    cooldown: Cooldown = 2_000,
     ema_decay: Annotated[float, Range(0, 1)] = 0.999,
     seed: Seed = 0,
     precision: Literal["float32", "bfloat16"] = "bfloat16",

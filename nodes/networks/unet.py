@@ -61,7 +61,10 @@ class UNet(nn.Module):
         h = self._through(h, e, self._contexts(tokens, context, mask))  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
         h = F.pixel_shuffle(h, self.config.fold).to(x_t.dtype)  # [B, C', H, W]
-        return h if pixels is None else self._added(h, pixels)
+        if pixels is None or not self.config.residual:
+            return h
+        low = pixels[:, -self.config.channels :]  # [B, C, H, W]: the low-resolution picture stands last
+        return h + low.to(h.dtype)
 
     def _through(self, h: Tensor, e: Tensor, contexts: Contexts) -> Tensor:
         skips: list[Tensor] = []
@@ -72,12 +75,6 @@ class UNet(nn.Module):
         for stage in self.outputs:
             h = stage(torch.cat([h, skips.pop()], 1), e, contexts)
         return h
-
-    def _added(self, output: Tensor, pixels: Tensor) -> Tensor:
-        """The output of a residual upsampler with the low-resolution picture, the last of the `pixels`."""
-        if not self.config.residual:
-            return output
-        return output + pixels[:, -self.config.channels :].to(output.dtype)
 
     def _readers(self) -> list[nn.Conv1d]:
         """What turns tokens into keys and values, one for each attention, in the order in which they run."""
