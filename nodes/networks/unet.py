@@ -63,9 +63,7 @@ class UNet(nn.Module):
         h = F.pixel_shuffle(h, self.config.fold).to(x_t.dtype)  # [B, C', H, W]
         if pixels is None or not self.config.residual:
             return h
-        low = pixels[
-            :, -self.config.channels :
-        ]  # [B, C, H, W]: the low-resolution picture stands last
+        low = pixels[:, -self.config.channels :]  # the last of them, [B, C, H, W]
         return h + low.to(h.dtype)
 
     def _through(self, h: Tensor, e: Tensor, contexts: Contexts) -> Tensor:
