@@ -5,6 +5,7 @@ from typing import Any
 from nodegraph.errors import GraphError, Mismatch, NodeFailed
 from nodegraph.node import Progress, node
 from nodegraph.types import Doc, PortType, Range
+from nodegraph.warn import warn
 
 __all__ = [
     "Doc",
@@ -15,6 +16,7 @@ __all__ = [
     "Progress",
     "Range",
     "node",
+    "warn",
 ]
 
 

@@ -146,7 +146,7 @@ def check_before_run(program: Program, engine: Engine) -> None:
     from nodegraph.shapes import check_shapes
 
     report = check_shapes(program, engine)
-    if report.diagnostics:
+    if report.errors:
         raise GraphError(report.diagnostics)
 
 

@@ -44,4 +44,5 @@ CODES: dict[str, tuple[str, str]] = {
         "A port has its name of an older version of the node; it is read under the new one.",
     ),
     "W102": ("unused-input", "No node uses this input."),
+    "W401": ("node-warning", "A node says that its result may not be what is expected."),
 }

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nodegraph.errors import Diagnostic
+
 Status = Literal["ran", "cached", "rebuilt", "failed", "skipped"]
 
 
@@ -40,6 +42,14 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """The node, or the engine about its result, has something to say; it goes on."""
+
+    node: str
+    diagnostic: Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     node: str
     message: str
@@ -52,4 +62,4 @@ class Completed:
     outputs: dict[str, Any]
 
 
-Event = Started | Stepped | Cached | Finished | Failed | Completed
+Event = Started | Stepped | Warned | Cached | Finished | Failed | Completed

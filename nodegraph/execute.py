@@ -12,16 +12,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
+from nodegraph import events
 from nodegraph.cache import Cache
 from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
-from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, wires
+from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, warned, wires
 from nodegraph.node import Progress
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.provenance import provenance
 from nodegraph.types import TypeRef
+from nodegraph.warn import Warned, collecting
 
 Outputs = tuple[Any, ...]
 
@@ -84,6 +86,7 @@ class _Run:
         self.token = token
         self.values: dict[int, Outputs] = {}
         self.readers: dict[int, int] = {}
+        self.said: dict[Warned, None] = {}
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
         keys = keys_of(self.program, self.literals, self.engine.policy)
@@ -145,6 +148,7 @@ class _Run:
     def step(self, index: int, key: Key) -> Iterator[Event]:
         step = self.program.steps[index]
         yield Started(step.name)
+        self.said = {}
         started = time.perf_counter()
         inputs: dict[str, Any] = {}
         try:
@@ -157,6 +161,8 @@ class _Run:
             yield Failed(step.name, f"{type(error).__name__}: {error}")
             raise NodeFailed(step.name, step.span, self.summaries(step, inputs), error) from error
         seconds = time.perf_counter() - started
+        for warning in self.said:
+            yield events.Warned(step.name, warned(step, warning))
         outputs = _outputs(step, result)
         self.values[index] = outputs
         if step.spec.pure:
@@ -171,18 +177,25 @@ class _Run:
     def call(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Any]:
         function = self.engine.library.function(step.spec)
         if not step.spec.generator:
-            return _guarded(self.token, function, inputs)
+            return self.guarded(function, inputs)
         generator = cast("Generator[Progress, None, Any]", function(**inputs))
         try:
             while True:
                 self.token.check()
                 try:
-                    now = _guarded(self.token, generator.__next__, {})
+                    now = self.guarded(generator.__next__, {})
                 except StopIteration as stop:
                     return stop.value
                 yield Stepped(step.name, now.done, now.total, now.preview, now.note)
         finally:
             generator.close()
+
+    def guarded(self, function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
+        """Call without gradients, whatever the thread had set; torch is not imported for it."""
+        torch = sys.modules.get("torch")
+        grad = torch.no_grad() if torch is not None and hasattr(torch, "no_grad") else nullcontext()
+        with grad, cancellable(self.token), collecting(self.said):
+            return function(**inputs)
 
     def value(self, source: Source) -> Any:
         if isinstance(source, Wire):
@@ -229,11 +242,3 @@ def _outputs(step: Step, result: Any) -> Outputs:
     if len(found) != count:
         raise TypeError(f"{step.spec.name} did not give its {count} outputs")
     return tuple(found)
-
-
-def _guarded(token: CancelToken, function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
-    """Call without gradients, whatever the thread had set; torch is not imported for it."""
-    torch = sys.modules.get("torch")
-    grad = torch.no_grad() if torch is not None and hasattr(torch, "no_grad") else nullcontext()
-    with grad, cancellable(token):
-        return function(**inputs)

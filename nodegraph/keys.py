@@ -11,6 +11,7 @@ from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic
 from nodegraph.node import NodeSpec
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import Context, PortType, TypeRef
+from nodegraph.warn import Warned
 
 Key = bytes
 SIZE = 16
@@ -149,6 +150,14 @@ def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagn
     code = "E402" if isinstance(error, Mismatch) else "E403"
     place = span_of(source) or step.span
     return diagnostic(code, f"{step.name}.{port}: {error}", place, None, step.name)
+
+
+def warned(step: Step, warning: Warned) -> Diagnostic:
+    """What a node said of its result, at the input that it comes from, or at the node."""
+    source = step.inputs.get(warning.port or "")
+    place = (span_of(source) if source is not None else None) or step.span
+    message = f"{step.name} ({step.spec.name}): {warning.message}"
+    return diagnostic("W401", message, place, warning.hint, step.name)
 
 
 def span_of(source: Source) -> Span | None:

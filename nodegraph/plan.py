@@ -94,7 +94,7 @@ def make_plan(program: Program, engine: Engine) -> Plan:
     try:
         keys = keys_of(program, literals, engine.policy)
     except GraphError as error:
-        raise GraphError(report.diagnostics or error.diagnostics) from None
+        raise GraphError(report.diagnostics if report.errors else error.diagnostics) from None
     wanted = set(
         needed(program, tuple(program.outputs), lambda i: engine.cache.where(keys[i]) is not None)
     )

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from nodegraph.errors import Diagnostic, Mismatch, diagnostic, place
 from nodegraph.execute import Engine
-from nodegraph.keys import UNREADABLE, Literals, span_of, unreadable
+from nodegraph.keys import UNREADABLE, Literals, span_of, unreadable, warned
 from nodegraph.node import Declaration, Progress
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.tensors import (
@@ -18,6 +18,7 @@ from nodegraph.tensors import (
     on_shapes,
 )
 from nodegraph.types import Weights
+from nodegraph.warn import Warned, collecting
 
 
 class _Unknown:
@@ -50,6 +51,11 @@ class ShapeReport:
 
     diagnostics: tuple[Diagnostic, ...]
     steps: tuple[StepShapes, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The faults for which the graph cannot run; the rest are warnings."""
+        return tuple(fault for fault in self.diagnostics if fault.severity == "error")
 
     @property
     def unknown(self) -> int:
@@ -139,12 +145,14 @@ class _Checker:
         function = self.engine.library.function(step.spec)
         declaration: Declaration | None = getattr(function, "__node__", None)
         chosen = (declaration.abstract if declaration else None) or function
-        with abstract_run() as cost:
+        said: dict[Warned, None] = {}
+        with abstract_run() as cost, collecting(said):
             result, share = _driven(chosen(**inputs))
             spent = cost()
             outputs = result if len(step.spec.outputs) != 1 else (result,)
             for index, value in enumerate(outputs or ()):
                 self.probe(step, index, value)
+        self.faults += [warned(step, warning) for warning in said]
         return tuple(outputs or ()), replace(spent, flops=int(spent.flops * share))
 
     def probe(self, step: Step, index: int, value: Any) -> None:

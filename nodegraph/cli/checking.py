@@ -122,7 +122,7 @@ def plan(
     else:
         _print_plan(made)
     print_faults(made.shapes.diagnostics, texts_of(recorded.source))
-    if made.shapes.diagnostics:
+    if made.shapes.errors:
         raise typer.Exit(FAILED)
 
 

@@ -1,6 +1,7 @@
 """`nodegraph run`."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -20,7 +21,7 @@ from rich.text import Text
 
 from nodegraph.api import check_before_run
 from nodegraph.cli.arguments import input_values, print_help
-from nodegraph.cli.console import USAGE, errors, fail, print_json, results
+from nodegraph.cli.console import USAGE, errors, fail, print_faults, print_json, results
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,
@@ -31,11 +32,21 @@ from nodegraph.cli.opening import (
     texts_of,
 )
 from nodegraph.cli.writing import warn_of_other_models, write_outputs
-from nodegraph.errors import GraphError, NodeFailed
-from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
+from nodegraph.errors import Diagnostic, GraphError, NodeFailed
+from nodegraph.events import (
+    Cached,
+    Completed,
+    Event,
+    Failed,
+    Finished,
+    Started,
+    Stepped,
+    Warned,
+)
 from nodegraph.execute import Engine
 from nodegraph.history import History
 from nodegraph.program import Program
+from nodegraph.render import as_json as as_record
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
 Device = Annotated[
@@ -93,12 +104,12 @@ def run(
     except GraphError as error:
         refuse(error.diagnostics, texts_of(recorded.source), as_json)
     warn_of_other_models(engine, program, recorded)
-    report = Report(quiet or as_json)
+    report = Report(quiet or as_json, texts_of(recorded.source))
     outputs = carry_out(engine, program, report, as_json)
     History(engine).write(program)
     written = write_outputs(engine, program, outputs, out)
     if as_json:
-        print_json({"outputs": written, "nodes": report.nodes})
+        print_json({"outputs": written, "nodes": report.nodes, "diagnostics": report.diagnostics()})
     else:
         show(written, report)
 
@@ -118,7 +129,9 @@ class Report:
     """Follows the events of a run: what each node did, and bars for those that take steps."""
 
     quiet: bool
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    warnings: list[Diagnostic] = field(default_factory=list[Diagnostic])
     bars: dict[str, TaskID] = field(default_factory=dict[str, TaskID])
 
     def follow(self, event: Event, progress: Progress) -> None:
@@ -133,8 +146,15 @@ class Report:
                 self.nodes[node] = {"status": "cached", "seconds": 0.0}
             case Finished(node, seconds, status):
                 self.nodes[node] = {"status": status, "seconds": round(seconds, 4)}
+            case Warned(node, found):
+                self.warnings.append(found)
+                print_faults([found], self.sources)
             case Failed() | Completed():
                 pass
+
+    def diagnostics(self) -> list[dict[str, Any]]:
+        """What was said on the way, for programs."""
+        return [as_record(found) for found in self.warnings]
 
 
 def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -> dict[str, Any]:
@@ -157,7 +177,10 @@ def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -
     except (NodeFailed, ValueError, OSError) as error:
         if as_json:
             _skipped(program, report)
-            print_json({"outputs": {}, "nodes": report.nodes, "error": str(error)})
+            found = report.diagnostics()
+            print_json(
+                {"outputs": {}, "nodes": report.nodes, "diagnostics": found, "error": str(error)}
+            )
         fail(str(error))
     except KeyboardInterrupt:
         fail("cancelled; what had finished is kept", 130)

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
-from nodegraph import Doc, Mismatch, PortType, Progress, Range, node
+from nodegraph import Doc, Mismatch, PortType, Progress, Range, node, warn
 from nodegraph.cancel import cancel_point
 
 calls: list[str] = []
@@ -34,6 +34,14 @@ def slow(a: int) -> int:
     """The same number, later."""
     calls.append("slow")
     time.sleep(0.06)
+    return a
+
+
+@node(category="test")
+def doubtful(a: int) -> int:
+    """The number, with a warning said twice."""
+    warn(f"{a} is doubtful", port="a", hint="take another")
+    warn(f"{a} is doubtful", port="a", hint="take another")
     return a
 
 

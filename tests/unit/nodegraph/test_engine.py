@@ -18,13 +18,14 @@ from nodegraph.cancel import CancelToken, cancel_point
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
-from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped
+from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
 from nodegraph.execute import Engine
 from nodegraph.inputs import Request
 from nodegraph.keys import keys_of
 from nodegraph.paths import Outside, Sandbox
 from nodegraph.program import Many
 from nodegraph.registry import Registry, from_modules
+from nodegraph.shapes import check_shapes
 from nodegraph.source import SourceText
 
 
@@ -414,3 +415,22 @@ def test_a_failure_summarises_lists_item_by_item(registry: Registry) -> None:
     )
     with pytest.raises(NodeFailed, match=r"items = \[1, 5, 3, 4, …\]"):
         list(engine(registry).run(found.checked()))
+
+
+def test_what_a_node_says_is_a_warning_at_its_input_once(registry: Registry) -> None:
+    found = compiled(registry, "d: {type: doubtful, a: 3}", "{out: $d}")
+    _, events = run(engine(registry), found)
+    (said,) = [event.diagnostic for event in events if isinstance(event, Warned)]
+    assert (said.code, said.node, said.hint) == ("W401", "d", "take another")
+    assert said.span is not None and said.span.line == 5 and "3 is doubtful" in said.message
+
+
+def test_what_a_node_says_is_said_by_the_check_too(registry: Registry) -> None:
+    found = compiled(registry, "d: {type: doubtful, a: 3}", "{out: $d}")
+    report = check_shapes(found.checked(), engine(registry))
+    assert [fault.code for fault in report.diagnostics] == ["W401"] and not report.errors
+
+
+def test_without_an_engine_a_node_warns_as_python_does() -> None:
+    with pytest.warns(UserWarning, match="3 is doubtful"):
+        assert library.doubtful(3) == 3
