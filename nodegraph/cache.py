@@ -2,10 +2,8 @@
 
 import json
 import os
-import secrets
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,12 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from nodegraph.keys import Key, Library
+from nodegraph.partial import scratch, sweep
 from nodegraph.types import TypeRef
 
 META = "entry.json"
-PARTIAL = "partial"
-ABANDONED = 3600.0
-"""Seconds after which a partial entry is taken for what a killed process left."""
 PLAIN = ("str", "int", "float", "bool", "Text", "Seed")
 Where = Literal["memory", "disk"]
 
@@ -95,7 +91,7 @@ class Disk:
         return self.folder / name[:2] / name
 
     def __contains__(self, key: Key) -> bool:
-        return (self.path(key) / META).exists()
+        return os.path.exists(self.path(key) / META)  # noqa: PTH110 (a folder that may not be read has none)
 
     def keeps(self, types: Sequence[TypeRef]) -> bool:
         """Whether values of these types can be kept: live ones cannot."""
@@ -112,35 +108,30 @@ class Disk:
         target = self.path(key)
         if key in self:
             return
-        partial = self._beside()
         try:
-            partial.mkdir(parents=True)
-            for number, (value, ref) in enumerate(zip(outputs, types, strict=True)):
-                self._dump(value, ref, partial / str(number))
-            self._seal(partial)
-            size = _size(partial)
-            if key not in self:
-                self._remove(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.rename(target)
-        except (OSError, TypeError, ValueError):
-            shutil.rmtree(partial, ignore_errors=True)
+            with scratch(self.folder) as beside:
+                made = beside / "entry"
+                self._make(made, outputs, types)
+                size = _size(made)
+                if key not in self:
+                    self._remove(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.rename(target)
+        # A full disk raises what the library of the format likes to raise, and no result is lost for it.
+        except Exception:
             return
         self._account(size)
 
-    def _beside(self) -> Path:
-        """A new name for what is not whole: being made, or being removed."""
-        return self.folder / PARTIAL / secrets.token_hex(8)
+    def _make(self, entry: Path, outputs: tuple[Any, ...], types: Sequence[TypeRef]) -> None:
+        entry.mkdir()
+        for number, (value, ref) in enumerate(zip(outputs, types, strict=True)):
+            self._dump(value, ref, entry / str(number))
+        self._seal(entry)
 
     def _remove(self, entry: Path) -> None:
         """Take an entry out at once, and then delete it: a kill in between leaves no half of it in its place."""
-        aside = self._beside()
-        try:
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            entry.rename(aside)
-        except OSError:
-            return
-        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError), scratch(self.folder) as beside:
+            entry.rename(beside / "entry")
 
     def _account(self, size: int) -> None:
         """Count what was kept, and look at the whole when it is time."""
@@ -174,10 +165,12 @@ class Disk:
             if any(_digest(folder / name) != digest for name, digest in meta["files"].items()):
                 raise ValueError("damaged")
             found = tuple(self._load(ref, folder / str(number)) for number, ref in enumerate(types))
-            os.utime(folder / META)
-        except (OSError, ValueError, KeyError, TypeError):
+        # A damaged file raises what the library of its format likes to raise.
+        except Exception:
             self._remove(folder)
             return None
+        with suppress(OSError):  # a cache that cannot be written can be read
+            os.utime(folder / META)
         return found
 
     def _load(self, ref: TypeRef, folder: Path) -> Any:
@@ -195,7 +188,7 @@ class Disk:
 
     def trim(self) -> None:
         """Remove what killed processes left, and the entries not used for longest, until the rest fits the limit."""
-        self._sweep()
+        sweep(self.folder)
         total = self.size()
         if total <= self.limit:
             return
@@ -209,12 +202,6 @@ class Disk:
             self._remove(entry)
             if total <= self.limit:
                 return
-
-    def _sweep(self) -> None:
-        """Remove what has been partial for so long that nobody is making it any more."""
-        for path in (self.folder / PARTIAL).glob("*"):
-            if 0 < _time(path) < time.time() - ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
 
     def clear(self) -> int:
         """Remove everything; returns the bytes that were freed."""

@@ -20,6 +20,7 @@ from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
 from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, warned, wires
 from nodegraph.node import Progress
+from nodegraph.partial import sweep
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.provenance import provenance
 from nodegraph.types import TypeRef
@@ -51,6 +52,7 @@ class Engine:
         token: CancelToken | None = None,
     ) -> Iterator[Event]:
         """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
+        sweep(self.context.sandbox.writable)
         context = replace(self.context, provenance=partial(self.provenance, program))
         run = _Run(self, program, Literals(self.library, context), token or CancelToken())
         return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nodegraph.execute import Engine
 from nodegraph.keys import Key, Literals, keys_of, source_identity
+from nodegraph.partial import write_text
 from nodegraph.program import Program, Step
 
 
@@ -67,9 +68,6 @@ class History:
         keys = keys_of(program, literals, self.engine.policy)
         found = {step.name: portraits(step, keys, literals) for step in program.steps}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(found), encoding="utf-8")
-            partial.replace(path)
+            write_text(path, json.dumps(found))
         except OSError:
             return

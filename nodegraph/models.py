@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+from nodegraph.partial import write_text
 from nodegraph.paths import models_folder
 
 MODEL_GROUP = "nodegraph.models"
@@ -92,7 +93,7 @@ def keep(partial: Path, target: Path, sha256: str, origin: str) -> None:
     for other in (f for f in target.parent.glob(f"{target.stem}.*") if _other(f, target)):
         other.unlink()
     note = {"sha256": sha256, "origin": origin, "state": _state(target)}
-    _note(target).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    write_text(_note(target), json.dumps(note, indent=1) + "\n")
 
 
 def _other(path: Path, target: Path) -> bool:
@@ -125,9 +126,7 @@ def accepted(listing: Listing) -> bool:
 def accept(listing: Listing) -> None:
     """Remember that the terms of a bundle were accepted."""
     record = {**_accepted(), listing.name: _words(listing)}
-    path = models_folder() / "accepted.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_text(models_folder() / "accepted.json", json.dumps(record, indent=1) + "\n")
 
 
 def _accepted() -> dict[str, str]:

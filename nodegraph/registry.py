@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import importlib.util
 import json
-import os
 import pkgutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any, cast
 
 from nodegraph import records
 from nodegraph.node import Declaration, NodeSpec
+from nodegraph.partial import write_text
 from nodegraph.paths import cache_folder
 from nodegraph.signature import TypeReader, spec_of
 from nodegraph.types import PortType
@@ -146,10 +146,7 @@ def _build_catalogue(digest: str) -> Registry:
 def _keep(path: Path, text: str) -> None:
     """Write the catalogue, if the cache can be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.stem}-{os.getpid()}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_text(path, text)
         kept = sorted(path.parent.glob("catalogue-*.json"), key=lambda p: p.stat().st_mtime)
         for old in kept[:-CATALOGUES]:
             old.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodegraph.partial import scratch, sweep
 from nodegraph.types import Context, PortType
 from nodes.diffusion import masks
 from nodes.tensors import write_images
@@ -63,8 +64,11 @@ def save_image(image: Image, file: PictureFile) -> None:
 
     Each carries the graph that made it.
     """
-    file.path.parent.mkdir(parents=True, exist_ok=True)
-    write_images(image, file.path.parent, file.path.stem, file.provenance)
+    folder = file.path.parent
+    sweep(folder)
+    with scratch(folder) as beside:
+        for made in write_images(image, beside, file.path.stem, file.provenance):
+            made.replace(folder / made.name)
 
 
 @node(category="pictures", words=("scale", "size", "upscale"))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 import torch
 
 from nodegraph import Doc, Progress, Range, node
+from nodegraph.partial import write_text
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.models import Model
@@ -161,7 +162,7 @@ def package_model(
     noted = about(model.files[0].parent) if model.files else {}
     write_model(folder, model.module(), model.config, {**noted, "card": card})
     title = "/".join(folder.parts[-2:])
-    (folder / "README.md").write_text(f"# {title}\n\n{card}\n", encoding="utf-8")
+    write_text(folder / "README.md", f"# {title}\n\n{card}\n")
     written = read_config(folder, type(model.config))
     assert written == model.config
     return model

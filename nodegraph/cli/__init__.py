@@ -1,12 +1,13 @@
 """The command line: `nodegraph run | check | plan | nodes | models | schema | fmt | cache`."""
 
+import signal
 import sys
 from typing import Any
 
 import typer
 
 from nodegraph.cli import browse, checking, files, models, running
-from nodegraph.cli.console import FAILED, errors
+from nodegraph.cli.console import FAILED, errors, terminate
 from nodegraph.registry import BrokenLibrary
 from nodegraph.threads import wait_quietly
 
@@ -35,6 +36,7 @@ app.command("cache")(files.cache)
 def main() -> None:
     """The `nodegraph` command."""
     wait_quietly()
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except BrokenLibrary as error:

@@ -12,6 +12,7 @@ from nodegraph.errors import Diagnostic
 from nodegraph.render import as_text
 
 FAILED, USAGE = 1, 2
+INTERRUPTED, TERMINATED = 130, 143
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
@@ -29,6 +30,20 @@ def print_faults(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> Non
         errors.print(head, style=style, markup=False)
         if rest:
             errors.print(rest, markup=False)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by SIGTERM: it ends as by Ctrl-C."""
+
+
+def terminate(number: int, frame: object) -> NoReturn:
+    """What SIGTERM does."""
+    raise Terminated
+
+
+def stopped(message: str, why: KeyboardInterrupt) -> NoReturn:
+    """Say what became of what was stopped, and leave as a shell expects it of a signal."""
+    fail(message, TERMINATED if isinstance(why, Terminated) else INTERRUPTED)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

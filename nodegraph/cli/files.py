@@ -9,6 +9,7 @@ from nodegraph.api import registry
 from nodegraph.cache import Disk
 from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, results
 from nodegraph.fmt import Unformattable, formatted
+from nodegraph.partial import write_text
 from nodegraph.paths import cache_folder
 from nodegraph.schema import json_schema
 
@@ -21,7 +22,7 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")]
         return
     import json
 
-    out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    write_text(out, json.dumps(made, indent=1) + "\n")
 
 
 def fmt(
@@ -46,7 +47,7 @@ def fmt(
         if made != text:
             changed.append(path)
             if not check:
-                path.write_text(made, encoding="utf-8")
+                write_text(path, made)
     for path in changed:
         errors.print(f"{path}: {'would change' if check else 'formatted'}", markup=False)
     if check and changed:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from nodegraph.cli.console import USAGE, errors, fail, print_json, results
+from nodegraph.cli.console import USAGE, errors, fail, print_json, results, stopped
 from nodegraph.download import FULL, DownloadError, Remote, discard, fetch, no_space, sha256_of
 from nodegraph.errors import nearest
 from nodegraph.models import HUB, Listing, ModelFile, accept, accepted, keep, listings
@@ -223,8 +223,10 @@ def _explained(file: ModelFile, partial: Path) -> Generator[None, None, None]:
             raise
         discard(partial)
         fail(no_space(partial, "nothing was kept"))
-    except KeyboardInterrupt:
-        fail("stopped; what has arrived is kept, and the same command goes on from there", 130)
+    except KeyboardInterrupt as signal:
+        stopped(
+            "stopped; what has arrived is kept, and the same command goes on from there", signal
+        )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from nodegraph.api import check_before_run
 from nodegraph.cli.arguments import input_values, print_help
-from nodegraph.cli.console import USAGE, errors, fail, print_faults, print_json, results
+from nodegraph.cli.console import USAGE, errors, fail, print_faults, print_json, results, stopped
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,
@@ -182,8 +182,8 @@ def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -
                 {"outputs": {}, "nodes": report.nodes, "diagnostics": found, "error": str(error)}
             )
         fail(str(error))
-    except KeyboardInterrupt:
-        fail("cancelled; what had finished is kept", 130)
+    except KeyboardInterrupt as signal:
+        stopped("cancelled; what had finished is kept", signal)
     _skipped(program, report)
     return outputs
 

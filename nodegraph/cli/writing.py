@@ -6,6 +6,7 @@ from typing import Any
 from nodegraph.cli.console import errors, fail
 from nodegraph.execute import Engine
 from nodegraph.keys import model_digests
+from nodegraph.partial import claimed
 from nodegraph.program import Program, Wire
 from nodegraph.provenance import Recorded
 
@@ -22,9 +23,9 @@ def write_outputs(
             written[name] = _plain(value, port.describe if port else None)
             continue
         try:
-            out.mkdir(parents=True, exist_ok=True)
-            stem = _free(out, f"{Path(program.file).stem}-{name}")
-            written[name] = [str(path) for path in port.write(value, out, stem, chunks)]
+            with claimed(out, f"{Path(program.file).stem}-{name}") as (beside, stem):
+                made = port.write(value, beside, stem, chunks)
+            written[name] = [str(out / path.name) for path in made]
         except OSError as error:
             fail(f"{out} cannot be written: {error.strerror or error}; say --out FOLDER")
         except (ValueError, TypeError) as error:
@@ -39,15 +40,6 @@ def _kind(program: Program, name: str) -> str:
     if program.output_types[name].name == "?" and isinstance(source, Wire):
         return program.steps[source.step].output_types[source.output].name
     return program.output_types[name].name
-
-
-def _free(out: Path, stem: str) -> str:
-    """A name that no file of the folder starts with, so that nothing is overwritten."""
-    number = 1
-    taken = {path.name for path in out.iterdir()}
-    while any(name.startswith(f"{stem}-{number:03d}") for name in taken):
-        number += 1
-    return f"{stem}-{number:03d}"
 
 
 def _plain(value: Any, describe: Any) -> Any:

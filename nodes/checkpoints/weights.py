@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nodegraph.download import sha256_of
 from nodegraph.models import noted_digest
+from nodegraph.partial import replacing, write_text
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
 from nodes.networks.config import (
     ArPriorConfig,
@@ -100,20 +101,21 @@ def _options(annotation: Any) -> tuple[Any, ...]:
 
 def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[str, Any]) -> None:
     """Write a model folder: float16 weights, and a configuration with the digest of the weights and what is known of them."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {k: _half(v) for k, v in network.state_dict().items()}
-    partial = folder / (WEIGHTS_FILE + ".partial")
-    save_file(weights, partial)
-    partial.replace(folder / WEIGHTS_FILE)
+    with replacing(folder / WEIGHTS_FILE) as made:
+        save_file(weights, made)
+        digest = sha256_of(made)
+        # Killed here, weights without a configuration are no model; with that of others they would be a wrong one.
+        (folder / CONFIG_FILE).unlink(missing_ok=True)
     record = {
         "format": FORMAT,
         "kind": KINDS[type(config)],
         "config": asdict(config),
-        "sha256": sha256_of(folder / WEIGHTS_FILE),
+        "sha256": digest,
         "parameters": sum(v.numel() for v in weights.values()),
         "about": dict(about),
     }
-    (folder / CONFIG_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / CONFIG_FILE, json.dumps(record, indent=1) + "\n")
     # safetensors writes files that only their owner may read; a model is as readable as its configuration.
     shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from nodegraph.partial import replacing
 from nodegraph.residency import Residency
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import weights_digest, write_model
@@ -208,10 +209,7 @@ class ReaderNetwork(Network[TextReader]):
         return TextReader(Path("untrained"), "untrained")
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> TextReader:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE
-        )
+        _keep(module, folder)
         return TextReader(folder, weights_digest(folder))
 
 
@@ -252,9 +250,12 @@ class PointsNetwork(Network[PointModel]):
         return PointNetwork(self.dimensions, self.width, self.layers)
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> PointModel:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {k: v.contiguous() for k, v in module.state_dict().items()}, folder / WEIGHTS_FILE
-        )
+        _keep(module, folder)
         network = DiffusionNetwork(module, self.schedule, (self.dimensions,), "v")
         return PointModel(network, weights_digest(folder))
+
+
+def _keep(module: nn.Module, folder: Path) -> None:
+    """The weights of a network that has no configuration of its own."""
+    with replacing(folder / WEIGHTS_FILE) as made:
+        save_file({k: v.contiguous() for k, v in module.state_dict().items()}, made)

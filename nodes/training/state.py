@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nodegraph.partial import replacing
 from nodes.training.optimiser import Optimiser
 
 STATE_FILE = "state.safetensors"
@@ -53,16 +54,14 @@ def fresh(network: nn.Module, optimiser: Optimiser) -> State:
 
 def save(state: State, run_dir: Path, fingerprint: str) -> None:
     """Write the state to `run_dir`, whole or not at all: weights, running statistics, what the optimisers remember."""
-    run_dir.mkdir(parents=True, exist_ok=True)
     header = {
         "fingerprint": fingerprint,
         "step": state.step,
         "seconds": state.seconds,
         "history": [[r.step, r.loss, r.learning_rate, r.seconds] for r in state.history],
     }
-    partial = run_dir / (STATE_FILE + ".partial")
-    save_file(_tensors(state), partial, metadata={"state": json.dumps(header)})
-    partial.replace(run_dir / STATE_FILE)
+    with replacing(run_dir / STATE_FILE) as made:
+        save_file(_tensors(state), made, metadata={"state": json.dumps(header)})
 
 
 def restore(state: State, run_dir: Path, fingerprint: str) -> State:

@@ -1,11 +1,14 @@
 """The training loop: a generator that owns the weights while it trains and can be killed at any point."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
 from nodes.training.crew import Crew, crew
@@ -36,25 +39,44 @@ def train(
     `processes` share each batch: the result is that of one, up to rounding.
     """
     network = training.network.to(device).train()
-    recipe = training.recipe
-    print_of = training.fingerprint()
-    state = restore(fresh(network, optimiser(network, recipe)), training.run_dir, print_of)
-    losses: list[float] = []
-    with crew(training, processes, device) as hands:
-        while state.step < recipe.steps:
-            started = time.perf_counter()
-            losses.append(_step(state, recipe, hands))
-            state.seconds += time.perf_counter() - started
-            last = state.step == recipe.steps
-            if last or state.step % recipe.save_every == 0 or state.step % recipe.sample_every == 0:
-                record = Record(
-                    state.step, float(np.mean(losses)), recipe.rate(state.step - 1), state.seconds
-                )
-                state.history.append(record)
-                losses.clear()
-                save(state, training.run_dir, print_of)
-                yield Trained(state, record, last or state.step % recipe.sample_every == 0)
+    state = fresh(network, optimiser(network, training.recipe))
+    with _alone(training.run_dir):
+        restore(state, training.run_dir, training.fingerprint())
+        with crew(training, processes, device) as hands:
+            yield from _steps(state, training, hands)
     return state
+
+
+def _steps(state: State, training: Training, hands: Crew) -> Generator[Trained]:
+    """The steps that are left, saved at every interval and at the end."""
+    recipe, fingerprint = training.recipe, training.fingerprint()
+    losses: list[float] = []
+    while state.step < recipe.steps:
+        started = time.perf_counter()
+        losses.append(_step(state, recipe, hands))
+        state.seconds += time.perf_counter() - started
+        last = state.step == recipe.steps
+        if last or state.step % recipe.save_every == 0 or state.step % recipe.sample_every == 0:
+            record = Record(
+                state.step, float(np.mean(losses)), recipe.rate(state.step - 1), state.seconds
+            )
+            state.history.append(record)
+            losses.clear()
+            save(state, training.run_dir, fingerprint)
+            yield Trained(state, record, last or state.step % recipe.sample_every == 0)
+
+
+@contextmanager
+def _alone(run_dir: Path) -> Iterator[None]:
+    """One process at a time trains in a folder. Raises ValueError where another one is at it."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run_dir / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(
+            f"another process is training in {run_dir}; wait for it, or give another run_dir"
+        ) from None
 
 
 def _step(state: State, recipe: Recipe, hands: Crew) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -306,6 +307,38 @@ assert "open_clip" not in sys.modules
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+STRUCK = """
+import os, sys
+from nodegraph.cli import main, running
+from nodegraph.events import Stepped
+follow = running.Report.follow
+def struck(self, event, progress):
+    follow(self, event, progress)
+    if isinstance(event, Stepped):
+        os.kill(os.getpid(), NUMBER)
+running.Report.follow = struck
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_a_word(
+    number: int, code: int, cache: Path, tmp_path: Path
+) -> None:
+    nodegraph(cache, tmp_path, "nodes")
+    command = [sys.executable, "-c", STRUCK.replace("NUMBER", str(int(number))), "run", *FEW]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "NODEGRAPH_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stderr.splitlines()[-1] == "cancelled; what had finished is kept"
 
 
 def test_shipped_graphs_are_formatted() -> None:

@@ -5,15 +5,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import library
 import numpy as np
 import pytest
+from filelock import FileLock
 
-from nodegraph.cache import ABANDONED, META, Cache, Disk
+from nodegraph.cache import META, Cache, Disk
 from nodegraph.cancel import CancelToken, cancel_point
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
@@ -289,7 +289,58 @@ def test_what_cannot_be_kept_is_no_fault(registry: Registry, tmp_path: Path) -> 
     )
     assert outputs == {"a": 1 + 2j}
     assert not list(tmp_path.glob("??/*"))
-    assert not list((tmp_path / "partial").glob("*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_cache_that_cannot_be_written_can_be_read(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = compiled(registry, "a: {type: slow, a: 4}", "{a: $a}")
+    other = compiled(registry, "a: {type: slow, a: 5}", "{a: $a}")
+    run(engine(registry, tmp_path), found)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "read-only file system")
+
+    for name in ("utime", "mkdir", "rename", "open"):
+        monkeypatch.setattr(f"os.{name}", refused)
+    assert finished(run(engine(registry, tmp_path), found)[1]) == {"a": "cached"}
+    assert finished(run(engine(registry, tmp_path), other)[1]) == {"a": "ran"}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), RuntimeError("I/O error")])
+def test_a_full_disk_costs_no_result(
+    error: Exception, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Disk, "_dump", full)
+    found = compiled(registry, "a: {type: slow, a: 4}", "{a: $a}")
+    outputs, events = run(engine(registry, tmp_path), found)
+    assert outputs == {"a": 4} and finished(events) == {"a": "ran"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_cleared_while_a_run_goes_on_costs_no_result(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = "a: {type: slow, a: 4}\nb: {type: slow, a: $a}\nc: {type: slow, a: $b}"
+    found, running = compiled(registry, text, "{a: $a, c: $c}"), engine(registry, tmp_path)
+    run(running, found)
+    for event in (events := engine(registry, tmp_path).run(found.checked())):
+        Disk(tmp_path, registry).clear()
+        if isinstance(event, Completed):
+            assert event.outputs == {"a": 4, "c": 4}
+    assert list(events) == []
+    assert run(engine(registry, tmp_path), found)[0] == {"a": 4, "c": 4}
+
+
+def test_a_cache_folder_that_is_a_file_is_no_fault(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = compiled(registry, "a: {type: slow, a: 4}", "{a: $a}")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert run(engine(registry, folder), found)[0] == {"a": 4}
 
 
 def test_half_an_entry_is_made_whole_again(registry: Registry, tmp_path: Path) -> None:
@@ -313,13 +364,14 @@ def test_many_short_processes_keep_the_disk_bounded(registry: Registry, tmp_path
 
 
 def test_what_a_killed_process_left_is_swept_away(registry: Registry, tmp_path: Path) -> None:
-    for name, age in (("old", 2 * ABANDONED), ("fresh", 1)):
-        path = tmp_path / "partial" / name
-        path.mkdir(parents=True)
+    left, held = tmp_path / ".dead.partial", tmp_path / ".alive.partial"
+    for path in (left, held):
+        path.mkdir()
         (path / "value.json").write_text("1", encoding="utf-8")
-        os.utime(path, (time.time() - age,) * 2)
-    run(engine(registry, tmp_path), compiled(registry, "a: {type: slow, a: 4}", "{a: $a}"))
-    assert [path.name for path in (tmp_path / "partial").iterdir()] == ["fresh"]
+    (left / "lock").touch()
+    with FileLock(held / "lock"):
+        run(engine(registry, tmp_path), compiled(registry, "a: {type: slow, a: 4}", "{a: $a}"))
+    assert list(tmp_path.glob(".*")) == [held]
 
 
 def test_the_disk_is_bounded(registry: Registry, tmp_path: Path) -> None:
