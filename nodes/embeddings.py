@@ -14,6 +14,8 @@ from nodes.models.embeddings import Embedding, same_space
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import ClipImage, ClipText, X
 
+STRAIGHT = 1e-12
+"""Sine of an angle under which a great circle is not told from a line, or which one it is."""
 Share = Annotated[
     float | list[float],
     Range(0, 1),
@@ -30,22 +32,38 @@ Turn = Annotated[
 def slerp(a: X, b: X, t: Share = 0.5) -> X:
     """Spherical interpolation of rows [B, …]: along the great circle between their directions. t[T] on B rows gives B·T.
 
-    Rows that are parallel, or opposite, are interpolated on the straight line. Noise keeps its place in the chain. Raises
-    Mismatch on other shapes, two CLIPs, or noise of another place.
+    Rows that are parallel, opposite or zero are interpolated on the straight line; all in float64, whatever the rows are.
+    Noise keeps its place in the chain. Raises Mismatch on other shapes, two CLIPs, or noise of another place.
     Ref: Shoemake 1985; Ramesh et al. 2022, §3.2.
     """
     if isinstance(a, Noise) and isinstance(b, Noise):
         return replace(_at_one_level(a, b), x_t=slerp(a.x_t, b.x_t, t))  # type: ignore[return-value]
     first, second, shares = _rows(a, b, t)
-    length_a, length_b = (v.flatten(1).norm(dim=1).reshape(shares.shape) for v in (first, second))
-    product = (first * second).flatten(1).sum(1).reshape(shares.shape)
-    angle = (product / (length_a * length_b).clamp(min=1e-12)).clamp(-1, 1).acos()
-    sine = angle.sin()
-    straight = sine < 1e-6
-    safe = torch.where(straight, torch.ones_like(sine), sine)
-    near = torch.where(straight, 1 - shares, ((1 - shares) * angle).sin() / safe)
-    far = torch.where(straight, shares, (shares * angle).sin() / safe)
-    return _like(a, near * first + far * second)
+    low, high = _exact(first), _exact(second)
+    near, far = _weights(low, high, _exact(shares))
+    return _like(a, (near * low + far * high).to(first))
+
+
+def _exact(values: Tensor) -> Tensor:
+    """In float64, which one kind of device does not know."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+def _weights(a: Tensor, b: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """What of each row goes into the result, [B, 1, …]. Ref: Kahan 2006, §12: by atan2 the angle is right from 0 to π."""
+    a, b = (v / _length(v).clamp(min=torch.finfo(v.dtype).tiny) for v in (a, b))
+    difference, total = _length(a - b), _length(a + b)
+    angle = 2 * torch.atan2(difference, total)
+    sine = difference * total / 2
+    straight = (sine < STRAIGHT) | (_length(a) * _length(b) == 0)
+    sine = torch.where(straight, 1, sine)
+    near = torch.where(straight, 1 - shares, ((1 - shares) * angle).sin() / sine)
+    return near, torch.where(straight, shares, (shares * angle).sin() / sine)
+
+
+def _length(rows: Tensor) -> Tensor:
+    """[B, …] → [B, 1, …]."""
+    return rows.flatten(1).norm(dim=1).reshape(-1, *[1] * (rows.ndim - 1))
 
 
 @node(category="embeddings", words=("linear interpolation", "mix"))

@@ -1,7 +1,8 @@
 """Respacing: visit fewer steps of a trained chain, with betas that keep the same ᾱ at the steps that remain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate, repeat
 from typing import cast
 
 import torch
@@ -10,34 +11,54 @@ from torch import Tensor
 from nodes.diffusion.schedule import Kind, Schedule, schedule
 
 FAST27 = (10, 10, 3, 2, 2)
+Positions = Callable[[float, int], Iterable[float]]
+"""Where the steps of a section lie, from its stride and their count."""
 
 
-def spaced_timesteps(train_steps: int, spec: str | int | Sequence[int]) -> list[int]:
+def summed(stride: float, count: int) -> Iterable[float]:
+    """Strides added up, as OpenAI's samplers do: what is lost in rounding adds up too."""
+    return accumulate(repeat(stride, count - 1), initial=0.0)
+
+
+def multiplied(stride: float, count: int) -> Iterable[float]:
+    """Multiples of the stride, as diffusers' scheduler of unCLIP takes them."""
+    return (number * stride for number in range(count))
+
+
+def spaced_timesteps(
+    train_steps: int, spec: str | int | Sequence[int], positions: Positions = summed
+) -> list[int]:
     """Trained timesteps to visit, rising.
 
     `27`: 27 even steps; `10,10,3,2,2` (or a list): that many in each equal section of the chain; `ddim50`: every k-th step with
-    exactly 50; `fast27`: GLIDE's upsampler, sections 10,10,3,2,2 with 999 replaced by 997; an empty text: all steps.
-    Raises ValueError when the chain cannot be cut so. Ref: Nichol & Dhariwal 2021, §4; Song et al. 2021, App. D.3.
+    exactly 50; `fast27`: GLIDE's upsampler, sections 10,10,3,2,2 with the last step (999) taken two earlier (997); an empty
+    text: all steps. Raises ValueError when the chain cannot be cut so. Ref: Nichol & Dhariwal 2021, §4; Song et al. 2021,
+    App. D.3.
     """
     if not isinstance(spec, str | int):
-        return _sections(train_steps, list(spec))
+        return _sections(train_steps, list(spec), positions)
     text = str(spec).strip()
     if text == "":
         return list(range(train_steps))
     if text == "fast27":
-        return _fast27(train_steps)
+        *steps, last = _sections(train_steps, list(FAST27), positions)
+        return [*steps, last - 2]
     if text.startswith("ddim"):
         return _strided(train_steps, _count(text.removeprefix("ddim"), text))
-    return _sections(train_steps, [_count(part, text) for part in text.split(",")])
+    return _sections(train_steps, [_count(part, text) for part in text.split(",")], positions)
 
 
 def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
-    """The trained chain at the steps of `spec`. Raises ValueError when it is respaced already, or cannot be cut so."""
+    """The trained chain at the steps of `spec`, rounded as the scheduler of its kind rounds them.
+
+    Raises ValueError when it is respaced already, or cannot be cut so.
+    """
     if len(trained) != trained.train_steps:
         raise ValueError(
             f"the schedule is respaced already, to {len(trained)} of {trained.train_steps} steps"
         )
-    return visiting(trained, torch.tensor(spaced_timesteps(trained.train_steps, spec)))
+    positions = multiplied if trained.kind == "cosine_float32" else summed
+    return visiting(trained, torch.tensor(spaced_timesteps(trained.train_steps, spec, positions)))
 
 
 def visiting(trained: Schedule, kept: Tensor, visits: tuple[int, ...] = ()) -> Schedule:
@@ -99,14 +120,6 @@ def _count(part: str, whole: str) -> int:
     return int(part)
 
 
-def _fast27(train_steps: int) -> list[int]:
-    if train_steps != 1000:
-        raise ValueError(
-            f"fast27 is defined for a chain of 1000 steps, not {train_steps}; use '10,10,3,2,2'"
-        )
-    return [997 if t == 999 else t for t in _sections(train_steps, list(FAST27))]
-
-
 def _strided(train_steps: int, wanted: int) -> list[int]:
     for stride in range(1, train_steps):
         if len(range(0, train_steps, stride)) == wanted:
@@ -116,7 +129,7 @@ def _strided(train_steps: int, wanted: int) -> list[int]:
     )
 
 
-def _sections(train_steps: int, counts: list[int]) -> list[int]:
+def _sections(train_steps: int, counts: list[int], positions: Positions) -> list[int]:
     size, extra = divmod(train_steps, len(counts))
     steps: list[int] = []
     start = 0
@@ -127,10 +140,7 @@ def _sections(train_steps: int, counts: list[int]) -> list[int]:
                 f"a section of {length} steps cannot be divided into {count}; ask for fewer steps"
             )
         stride = 1.0 if count <= 1 else (length - 1) / (count - 1)
-        # Positions are summed up, and rounded half to even, as the published samplers were.
-        position = 0.0
-        for _ in range(count):
-            steps.append(start + round(position))
-            position += stride
+        # Rounded half to even, as in the published samplers.
+        steps += [start + round(position) for position in positions(stride, count)]
         start += length
     return steps

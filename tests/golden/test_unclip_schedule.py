@@ -15,7 +15,7 @@ from nodes.diffusion.process import (
     predicted_x0,
     q_sample,
 )
-from nodes.diffusion.respacing import spaced_timesteps, visiting
+from nodes.diffusion.respacing import respace, spaced_timesteps, visiting
 from nodes.diffusion.samplers import ancestral_step
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.networks.config import TrainedFor
@@ -47,13 +47,16 @@ def test_betas(golden) -> None:
 
 
 def test_timesteps(golden) -> None:
-    """The original respacing adds strides up, as here; diffusers multiplies, and differs by one at some counts."""
+    """diffusers multiplies strides; the original respacing adds them up, and differs by one at some counts."""
     meta = golden.meta(FILE)
     other = meta["set_timesteps_facts"]["differs_from_karlo_space_timesteps_for_n_in_2_1000"]
     for stage in meta["scheduler"].values():
+        train_steps = stage["config"]["num_train_timesteps"]
         for count, expected in stage["timesteps"].items():
-            found = spaced_timesteps(stage["config"]["num_train_timesteps"], count)[::-1]
-            assert (found == expected) == (int(count) not in other), count
+            found = respace(chain(train_steps), count).timesteps.flip(0)
+            assert found.tolist() == expected, count
+            added_up = spaced_timesteps(train_steps, count)[::-1]
+            assert (added_up == expected) == (int(count) not in other), count
 
 
 def test_steps(golden) -> None:
