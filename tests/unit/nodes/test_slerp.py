@@ -20,7 +20,9 @@ ANGLES = [
 
 def rows(angle: float, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Two unit rows [1, D] in float64 that enclose an angle."""
-    drawn = torch.randn(WIDTH, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randn(
+        WIDTH, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
     first, second = torch.linalg.qr(drawn).Q.T
     return first[None], (math.cos(angle) * first + math.sin(angle) * second)[None]
 
