@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test check bench docs clean
+.PHONY: setup demo test soak check bench docs clean
 
 setup: $(STAMP)
 
@@ -17,8 +17,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## a prompt becomes a picture, with the shipped weights
 	$(BIN)/nodegraph run graphs/glide/text_to_image.yaml --out out
 
-test: setup  ## one thread: the tensors of the tests are small
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q
+test: setup  ## a process for each core, of one thread: the tensors of the tests are small
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q --numprocesses auto --dist loadscope
+
+soak: setup  ## what takes long: many kills, many random cases
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -m soak
 
 check: setup
 	$(BIN)/ruff format --check .

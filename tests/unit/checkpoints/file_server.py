@@ -3,21 +3,25 @@
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+PIECE = 1 << 14
+
 
 @dataclass
 class Served:
-    """What is served. `cuts`: after how many bytes of the body each coming connection breaks."""
+    """What is served. `cuts`: after how many bytes of the body each coming connection breaks; `pause`: seconds between pieces."""
 
     content: bytes
     tag: str = '"one"'
     cuts: list[int] = field(default_factory=list)
     asked: list[str | None] = field(default_factory=list)
     sent: int = 0
+    pause: float = 0.0
     url: str = ""
 
 
@@ -53,7 +57,9 @@ def serving(served: Served, name: str) -> Iterator[Served]:
             body = served.content[start : start + cut]
             served.sent += len(body)
             with suppress(ConnectionError):  # the client may leave early
-                self.wfile.write(body)
+                for begin in range(0, len(body), PIECE):
+                    self.wfile.write(body[begin : begin + PIECE])
+                    time.sleep(served.pause)
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -4,14 +4,18 @@ import errno
 import hashlib
 import io
 import json
+import random
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from file_server import Served, serving
+from file_server import PIECE, Served, serving
 from filelock import FileLock
 from fill import filled
 from safetensors.torch import save_file
@@ -349,3 +353,24 @@ def test_a_catalogue_that_cannot_be_read(models: Path) -> None:
     (models / "catalogue.json").write_text('{"my/own": {"licence": "MIT"}}', encoding="utf-8")
     says = command(code=1).stderr
     assert "catalogue.json: 'my/own': 'parts' is missing" in says
+
+
+@pytest.mark.soak
+def test_killed_while_fetching_it_goes_on_and_the_file_is_whole(
+    models: Path, server: Served, checkpoint: bytes
+) -> None:
+    publish(models, server.url, hashlib.sha256(checkpoint).hexdigest())
+    server.pause = 2.0 / (len(checkpoint) / PIECE)
+    chance = random.Random(1)
+    get = [sys.executable, "-m", "nodegraph", "models", "get", NAME]
+    for _ in range(20):
+        with subprocess.Popen(get, stderr=subprocess.DEVNULL) as process:
+            time.sleep(chance.uniform(0, 4))
+            process.kill()
+        assert not place(models).exists() or place(models).read_bytes() == checkpoint
+        place(models).unlink(missing_ok=True)
+    subprocess.run(get, check=True)
+    assert place(models).read_bytes() == checkpoint
+    assert any(server.asked), "no transfer was taken up again"
+    left = [path.name for path in place(models).parent.iterdir() if path.name != ".lock"]
+    assert sorted(left) == ["base.pt", "base.pt.json"]

@@ -229,3 +229,27 @@ def test_the_rate_rises_and_falls_also_in_a_short_training(cooldown: int, early:
     assert recipe.rate(10) == pytest.approx(early)
     assert recipe.rate(99) == pytest.approx(1 / min(cooldown, 100))
     assert recipe.rate(100) == 0
+
+
+def test_a_folder_in_which_another_training_runs_is_left_alone(tmp_path: Path) -> None:
+    running = train(points(tmp_path, 40))
+    next(running)
+    with pytest.raises(ValueError, match="another process is training"):
+        finish(points(tmp_path, 40))
+    running.close()
+    assert finish(points(tmp_path, 40)).step == 40
+
+
+def test_a_model_that_is_written_over_is_never_half_old_and_half_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path, UNet(TINY), TINY, {})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nodes.checkpoints.weights.write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_model(tmp_path, UNet(TINY), TINY, {})
+    with pytest.raises(BadConfig, match="cannot be read"):
+        read_config(tmp_path, UNetConfig)
