@@ -5,16 +5,13 @@ A scratch folder is locked by the process that makes it. What a killed process l
 
 import secrets
 import shutil
-import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 SUFFIX = ".partial"
 LOCK = "lock"
-YOUNG = 60.0
-"""Seconds in which a scratch folder may have no lock yet."""
 
 
 @contextmanager
@@ -24,10 +21,13 @@ def scratch(folder: Path) -> Generator[Path]:
     Raises OSError where nothing can be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".{secrets.token_hex(8)}{SUFFIX}"
-    path.mkdir()
-    with _held(path):
+    with _held(lambda: _made(folder / f".{secrets.token_hex(8)}{SUFFIX}")) as path:
         yield path
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 @contextmanager
@@ -56,8 +56,7 @@ def claimed(folder: Path, stem: str) -> Generator[tuple[Path, str]]:
     What lies in the scratch folder at the end is moved to `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = _claim(folder, stem)
-    with _held(path):
+    with _held(lambda: _claim(folder, stem)) as path:
         yield path, path.name.removeprefix(".").removesuffix(SUFFIX)
         for made in sorted(path.iterdir()):
             if made.name != LOCK:
@@ -65,14 +64,25 @@ def claimed(folder: Path, stem: str) -> Generator[tuple[Path, str]]:
 
 
 @contextmanager
-def _held(path: Path) -> Generator[None]:
-    """Hold the lock of a scratch folder, and remove the folder after."""
-    from filelock import FileLock
+def _held(make: Callable[[], Path]) -> Generator[Path]:
+    """Make a scratch folder and hold its lock; remove it after.
 
+    Until it is locked, somebody who sweeps may take it for abandoned: then another one is made.
+    """
+    from filelock import FileLock, Timeout
+
+    while True:
+        path = make()
+        lock = FileLock(path / LOCK, timeout=0)
+        with suppress(Timeout):
+            lock.acquire()
+            if (path / LOCK).exists():
+                break
+            lock.release()
     try:
-        with FileLock(path / LOCK):
-            yield
+        yield path
     finally:
+        lock.release()
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -100,18 +110,18 @@ def sweep(folder: Path) -> None:
     """Remove the scratch folders that no living process holds."""
     with suppress(OSError):
         for path in folder.glob(f".*{SUFFIX}"):
-            if path.is_dir() and _abandoned(path):
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                _remove_if_abandoned(path)
 
 
-def _abandoned(path: Path) -> bool:
-    """Whether nobody holds the lock; a folder that has none yet is given a minute."""
-    from filelock import FileLock, Timeout
+def _remove_if_abandoned(path: Path) -> None:
+    held = {entry.name for entry in path.iterdir()}
+    if not held:
+        path.rmdir()  # its maker has not locked it yet, and will make another; or is dead
+    elif LOCK not in held:
+        shutil.rmtree(path, ignore_errors=True)  # somebody was killed while removing it
+    else:
+        from filelock import FileLock, Timeout
 
-    try:
-        if not (path / LOCK).exists() and path.stat().st_mtime > time.time() - YOUNG:
-            return False
-        with FileLock(path / LOCK, timeout=0):
-            return True
-    except (Timeout, OSError):
-        return False
+        with suppress(Timeout), FileLock(path / LOCK, timeout=0):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,5 @@
 """Files are whole or not there, and nobody takes a name that another has."""
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -98,10 +97,29 @@ def test_what_a_killed_process_made_never_has_a_final_name_and_is_swept(tmp_path
         assert name == "cat-001"
 
 
-def test_a_folder_just_made_is_not_swept_before_it_is_locked(tmp_path: Path) -> None:
+def test_what_was_killed_before_it_was_locked_or_while_it_was_removed_is_swept(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".new.partial").mkdir()
+    (tmp_path / ".old.partial").mkdir()
+    (tmp_path / ".old.partial" / "half.png").touch()
     sweep(tmp_path)
-    assert names(tmp_path) == [".new.partial"]
-    os.utime(tmp_path / ".new.partial", (0, 0))
-    sweep(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def swept_once(path: Path) -> Path:
+        path.mkdir()
+        if not made:
+            sweep(tmp_path)
+        made.append(path)
+        return path
+
+    monkeypatch.setattr("nodegraph.partial._made", swept_once)
+    with scratch(tmp_path) as path:
+        assert path.exists() and names(tmp_path) == [path.name]
     assert names(tmp_path) == []
