@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from nodegraph.keys import Key, Library
-from nodegraph.partial import scratch, sweep
+from nodegraph.partial import scratch
 from nodegraph.types import TypeRef
 
 META = "entry.json"
@@ -187,8 +187,7 @@ class Disk:
         return _size(self.folder)
 
     def trim(self) -> None:
-        """Remove what killed processes left, and the entries not used for longest, until the rest fits the limit."""
-        sweep(self.folder)
+        """Remove the entries not used for longest, until the rest fits the limit."""
         total = self.size()
         if total <= self.limit:
             return

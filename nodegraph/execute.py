@@ -52,10 +52,16 @@ class Engine:
         token: CancelToken | None = None,
     ) -> Iterator[Event]:
         """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
-        sweep(self.context.sandbox.writable)
+        self.sweep()
         context = replace(self.context, provenance=partial(self.provenance, program))
         run = _Run(self, program, Literals(self.library, context), token or CancelToken())
         return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half made."""
+        sweep(self.context.sandbox.writable)
+        if self.cache.disk is not None:
+            sweep(self.cache.disk.folder)
 
     def provenance(self, program: Program) -> dict[str, str]:
         """The text chunks of the program's pictures: what it is, and the digests of the models that it names."""
