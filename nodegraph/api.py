@@ -1,5 +1,6 @@
 """Graphs from Python: `load("g.yaml")(prompt="…", seed=7).image`."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -166,6 +167,8 @@ def registry() -> Registry:
 def find_graph(name: str, known: Registry) -> SourceText:
     """A graph by file, or by the name of a shipped one or of a composite. Raises GraphError if there is none."""
     path = Path(name)
+    if name in known.clashes:
+        raise GraphError([diagnostic("E211", known.clash(name))])
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return read_source(path)
     shipped = {**known.composites, **known.graphs}
@@ -183,5 +186,7 @@ def load(graph: str | Path, **options: Any) -> LoadedGraph:
     """
     wait_quietly()
     known = registry()
+    for complaint in known.complaints():
+        warnings.warn(complaint, stacklevel=2)
     source = find_graph(str(graph), known)
     return LoadedGraph(source, known, make_engine(known, source, Options(**options)))

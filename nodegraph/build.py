@@ -2,59 +2,92 @@
 
 import importlib
 import json
+import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.metadata import entry_points
 
 from nodegraph import records
 from nodegraph.compile import composite_spec
-from nodegraph.registry import (
+from nodegraph.errors import GraphError
+from nodegraph.libraries import (
     GRAPH_GROUP,
     NODE_GROUP,
-    BrokenLibrary,
-    Registry,
-    from_modules,
+    Broken,
+    declared_names,
     graph_files,
+    libraries,
     module_names,
     sources_digest,
-    split_composites,
+    why,
 )
+from nodegraph.registry import Registry, from_module, merged
 
 
-def build() -> Registry:
-    """The registry of everything that is installed, composites with their specs."""
+def build(skipped: Mapping[str, str], announce: Callable[[str], object]) -> Registry:
+    """The registry of everything that is installed, composites with their specs.
+
+    Each library is announced before it is read; `skipped` ones are not imported, but broken for the reason that is given.
+    """
     registry = Registry({}, {})
-    for point in entry_points(group=NODE_GROUP):
-        registry = merged(registry, library(point.value))
-    graphs = graph_files(point.value for point in entry_points(group=GRAPH_GROUP))
-    shipped, composites = split_composites(graphs)
-    registry = replace(registry, graphs=shipped, composites=composites)
-    specs = {name: composite_spec(name, path, registry) for name, path in composites.items()}
-    return replace(registry, nodes={**registry.nodes, **specs})
+    for package in libraries(NODE_GROUP):
+        announce(package)
+        reason = skipped.get(package)
+        registry = merged(registry, library(package) if reason is None else _none(package, reason))
+    return with_composites(registry)
 
 
 def library(package: str) -> Registry:
-    """The nodes of one library. Raises BrokenLibrary where a file of it cannot be read as nodes."""
+    """The nodes of one library; what of it cannot be read as nodes is `broken`."""
+    registry = Registry({}, {})
     try:
-        modules = [importlib.import_module(name) for name in module_names(package)]
-        return from_modules(modules, code=sources_digest([package], ()))
-    except Exception as error:
-        raise BrokenLibrary(f"in '{package}': {type(error).__name__}: {error}") from error
+        names = module_names(package)
+        importlib.import_module(package)
+    except (Exception, SystemExit) as error:
+        return _none(package, why(error, package))
+    code = sources_digest([package], ())
+    for name in names:
+        try:
+            found = from_module(importlib.import_module(name), code)
+        except (Exception, SystemExit) as error:
+            found = _none(package, why(error, package), name)
+        registry = merged(registry, found)
+    return registry
 
 
-def merged(first: Registry, second: Registry) -> Registry:
-    """Both libraries together. Raises BrokenLibrary where they define a node type of one name."""
-    for name in first.nodes.keys() & second.nodes.keys():
-        homes = f"{first.nodes[name].home} and {second.nodes[name].home}"
-        raise BrokenLibrary(f"node type '{name}' is defined twice: {homes}; rename one of them")
-    return Registry({**second.nodes, **first.nodes}, {**second.ports, **first.ports})
+def _none(package: str, reason: str, module: str = "") -> Registry:
+    """A library, or one module of it, that cannot be read."""
+    names = declared_names(package, module)
+    return Registry({}, {}, broken=(Broken(module or package, reason, names),))
+
+
+def with_composites(registry: Registry) -> Registry:
+    """The registry and the installed graphs that are used as nodes; one that is no right graph is `broken`."""
+    composites = graph_files(libraries(GRAPH_GROUP)).composites
+    registry = replace(registry, composites=composites)
+    for name, path in composites.items():
+        try:
+            spec = composite_spec(name, path, registry)
+            found = Registry({name: spec}, {})
+        except GraphError as error:
+            first = str(error).partition("\n")[0]
+            found = Registry({}, {}, broken=(Broken(str(path), first, (name,)),))
+        registry = replace(merged(registry, found), composites=composites)
+    return registry
 
 
 def main() -> None:
-    """Print the catalogue as JSON; what is wrong with a library, in one line."""
-    try:
-        registry = build()
-    except BrokenLibrary as error:
-        sys.exit(str(error))
-    catalogue = {"nodes": list(registry.nodes.values()), "ports": list(registry.ports.values())}
-    sys.stdout.write(json.dumps(catalogue, default=records.to_json))
+    """Print the libraries as they are read, and at the end the catalogue as JSON.
+
+    What a library prints when it is imported goes to standard error instead.
+    """
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
+        registry = build(json.loads(sys.argv[1]), lambda name: print(name, file=out, flush=True))
+        catalogue = {
+            "nodes": list(registry.nodes.values()),
+            "ports": list(registry.ports.values()),
+            "broken": registry.broken,
+            "clashes": registry.clashes,
+        }
+        out.write(json.dumps(catalogue, default=records.to_json))

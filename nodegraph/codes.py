@@ -31,6 +31,10 @@ CODES: dict[str, tuple[str, str]] = {
     "E207": ("not-in-menu", "A value that the port does not offer."),
     "E208": ("bad-literal", "A value that cannot be read as the type of its port."),
     "E209": ("unknown-part", "The bundle has no part of that name."),
+    "E211": (
+        "name-taken-twice",
+        "Two installed libraries have a node type, or a graph, of that name.",
+    ),
     "E301": ("type-mismatch", "A wire joins types that do not fit."),
     "E401": ("wrong-shape", "Tensors whose shapes do not fit meet in a node."),
     "E402": (

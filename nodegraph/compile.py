@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nodegraph.errors import Diagnostic, GraphError, nearest, place
+from nodegraph.errors import Diagnostic, GraphError, place
 from nodegraph.graph import Graph, GraphNode, Ref, Value, read_graph
 from nodegraph.inputs import Inputs, Request
 from nodegraph.node import NodeSpec, Port
@@ -149,13 +149,18 @@ class _Compiler:
         site = Site(node, source.folder, scope)
         if node.type.endswith((".yaml", ".yml")):
             return self.subgraph(site, self.beside(node, source), path)
+        if node.type in self.registry.clashes:
+            message = self.registry.clash(node.type)
+            self.faults.add("E211", message, node.type_span, None, node.name)
+            return FAILED
         if node.type in self.registry.composites:
             inner = replace(from_file(self.registry.composites[node.type]), place=node.type)
             return self.subgraph(site, inner, path)
         spec = self.registry.nodes.get(node.type)
         if spec is None:
-            hint = nearest(node.type, [*self.registry.nodes, *self.registry.composites])
-            message = f"there is no node type '{node.type}'"
+            known = {*self.registry.nodes, *self.registry.composites}
+            why, hint = self.registry.absence(node.type, known)
+            message = f"there is no node type '{node.type}'{why}"
             self.faults.add("E202", message, node.type_span, hint, node.name)
             return FAILED
         return self.step(replace(site, node=self.migrated(node, spec)), spec, path)

@@ -121,8 +121,9 @@ class Inputs:
         known = {*self.registry.ports, *BUILT_IN}
         for name in names_in(ref):
             if name not in known:
-                message = f"there is no port type '{name}'"
-                self.faults.add("E202", message, declared.type_span, nearest(name, known))
+                why, hint = self.registry.absence(name, known)
+                message = f"there is no port type '{name}'{why}"
+                self.faults.add("E202", message, declared.type_span, hint)
                 return None
         return ref
 

@@ -5,13 +5,13 @@ An entry point of the group `nodegraph.models` names a function that returns `Li
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+from nodegraph.libraries import Broken, why
 from nodegraph.partial import write_text
 from nodegraph.paths import models_folder
 
@@ -78,13 +78,21 @@ class Listing:
     check: str = ""
 
 
-def listings() -> list[Listing]:
-    """Every bundle of every installed catalogue. Raises ValueError for a catalogue that cannot be read."""
+def listings() -> tuple[list[Listing], list[Broken]]:
+    """Every bundle of every installed catalogue; and the catalogues that cannot be read."""
     found: list[Listing] = []
+    broken: list[Broken] = []
     for point in entry_points(group=MODEL_GROUP):
-        catalogue = cast("Callable[[], list[Listing]]", point.load())
-        found += catalogue()
-    return found
+        try:
+            given = cast("list[object]", point.load()())
+            rows = [row for row in given if isinstance(row, Listing)]
+            if len(rows) < len(given):
+                raise TypeError("it gives something else than Listings")
+        except (Exception, SystemExit) as error:
+            broken.append(Broken(f"the catalogue of models '{point.value}'", why(error)))
+        else:
+            found += rows
+    return found, broken
 
 
 def keep(partial: Path, target: Path, sha256: str, origin: str) -> None:

@@ -4,32 +4,36 @@ Reading signatures means importing node files, and those import torch. So it is 
 specs are kept as a catalogue in the cache, keyed by the content of every source file of the libraries.
 """
 
-import hashlib
 import importlib
-import importlib.util
 import json
-import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.machinery import ModuleSpec
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 from nodegraph import records
+from nodegraph.errors import nearest
+from nodegraph.libraries import (
+    GRAPH_GROUP,
+    NODE_GROUP,
+    Broken,
+    BrokenLibrary,
+    graph_files,
+    libraries,
+    sources_digest,
+    why,
+)
 from nodegraph.node import Declaration, NodeSpec
 from nodegraph.partial import write_text
 from nodegraph.paths import cache_folder
 from nodegraph.signature import TypeReader, spec_of
 from nodegraph.types import PortType
+from nodegraph.unify import names_in
 
-NODE_GROUP = "nodegraph.nodes"
-GRAPH_GROUP = "nodegraph.graphs"
-COMPOSITES = "composites"
 CATALOGUES = 4
 """How many catalogues are kept: environments that share a cache do not take each other's away."""
 
@@ -49,19 +53,21 @@ class PortFacts:
     widens_to: tuple[str, ...] = ()
 
 
-class BrokenLibrary(RuntimeError):
-    """An installed node library that cannot be imported, or that is no node library: names it and what is wrong."""
-
-
 @dataclass(frozen=True)
 class Registry:
-    """Node types and port types by name, and the shipped graphs by name (`glide/text_to_image`)."""
+    """Node types and port types by name, and the shipped graphs by name (`glide/text_to_image`).
+
+    `broken`: what cannot be read of the installed libraries; `clashes`: names that several of them claim, which stand for
+    none, with the places of the claims.
+    """
 
     nodes: Mapping[str, NodeSpec]
     ports: Mapping[str, PortFacts]
     graphs: Mapping[str, Path] = field(default_factory=dict[str, Path])
     composites: Mapping[str, Path] = field(default_factory=dict[str, Path])
     loaded: dict[str, PortType] = field(default_factory=dict[str, PortType])
+    broken: tuple[Broken, ...] = ()
+    clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def function(self, spec: NodeSpec) -> Callable[..., Any]:
         """The function of a node type; imports its file."""
@@ -70,7 +76,7 @@ class Registry:
     def port_type(self, name: str) -> PortType | None:
         """The behaviour of a port type, or None for plain numbers and words; imports the file that uses it."""
         if name not in self.loaded and name in self.ports:
-            self.loaded.update(_port_types(importlib.import_module(self.ports[name].home)))
+            self.loaded.update(from_module(importlib.import_module(self.ports[name].home)).loaded)
         return self.loaded.get(name)
 
     def parts(self, type_name: str) -> Callable[[Any], Mapping[str, str]] | None:
@@ -84,27 +90,89 @@ class Registry:
         own = {(f.name, target) for f in self.ports.values() for target in f.widens_to}
         return frozenset({("int", "float"), *own})
 
+    def complaints(self) -> list[str]:
+        """What is wrong with the installed libraries, in one sentence each."""
+        missing = "what it holds is missing until it is mended or uninstalled"
+        twice = (self.clash(name) for name in self.clashes)
+        return [*(f"{found}; {missing}" for found in self.broken), *twice]
+
+    def clash(self, name: str) -> str:
+        """Who claims a name that stands for nothing because several do."""
+        homes = " and ".join(self.clashes[name])
+        return f"'{name}' is defined twice: {homes}; rename one of them, or uninstall its library"
+
+    def absence(self, name: str, known: Iterable[str]) -> tuple[str, str | None]:
+        """Why there is no node or port type of this name, after "there is no …", and what to do: take the nearest known
+        one, or mend the library that has it, or may have it."""
+        for found in self.broken:
+            if name in found.names:
+                told = f": {found.place}, which has it, cannot be read: {found.reason}"
+                return told, "mend that library, or uninstall it"
+        hint = nearest(name, known)
+        if not self.broken:
+            return "", hint
+        unread = "; ".join(str(found) for found in self.broken)
+        return "", (
+            f"{hint} or " if hint else ""
+        ) + f"is it of a library that cannot be read? {unread}"
+
 
 def from_modules(modules: Iterable[ModuleType], code: str = "") -> Registry:
     """A registry of the node functions of some modules."""
-    nodes: dict[str, NodeSpec] = {}
-    ports: dict[str, PortFacts] = {}
-    loaded: dict[str, PortType] = {}
+    registry = Registry({}, {})
     for module in modules:
-        reader = TypeReader(_declared_ports(module))
-        for function, declaration in node_functions(module):
+        registry = merged(registry, from_module(module, code))
+    return registry
+
+
+def from_module(module: ModuleType, code: str = "") -> Registry:
+    """A registry of the node functions of one module; a function that cannot be a node is `broken`."""
+    nodes: dict[str, NodeSpec] = {}
+    broken: list[Broken] = []
+    reader = TypeReader(dict(getattr(module, "PORT_TYPES", {})))
+    for function, declaration in node_functions(module):
+        try:
             spec = spec_of(function, declaration, reader, code)
-            if spec.name in nodes:
-                raise ValueError(
-                    f"node type '{spec.name}' is defined in {nodes[spec.name].home} and {spec.home}"
-                )
+        except Exception as error:
+            name = function.__name__
+            broken.append(Broken(f"{module.__name__}:{name}", why(error), (name,)))
+        else:
             nodes[spec.name] = spec
-        met = {**{p.name: p for p in reader.ports.values()}, **reader.met}
-        ports |= {
-            name: _facts(port, module.__name__) for name, port in met.items() if name not in ports
-        }
-        loaded |= {name: port for name, port in met.items() if name not in loaded}
-    return Registry(nodes, ports, loaded=loaded)
+    loaded = {**{p.name: p for p in reader.ports.values()}, **reader.met}
+    ports = {name: _facts(port, module.__name__) for name, port in loaded.items()}
+    return Registry(nodes, ports, loaded=loaded, broken=tuple(broken))
+
+
+def merged(first: Registry, second: Registry) -> Registry:
+    """Both together. A node type that both define stands for none of them; a node of the second is broken where it uses a
+    port type that is another than the one of that name in the first."""
+    strangers = tuple(_strangers(first, second))
+    refused = {found.names[0] for found in strangers}
+    theirs = {name: spec for name, spec in second.nodes.items() if name not in refused}
+    claims: dict[str, dict[str, None]] = {}
+    for name, homes in (*first.clashes.items(), *second.clashes.items()):
+        claims.setdefault(name, {}).update(dict.fromkeys(homes))
+    for name, spec in (*first.nodes.items(), *theirs.items()):
+        claims.setdefault(name, {})[spec.home] = None
+    clashes = {name: tuple(homes) for name, homes in claims.items() if len(homes) > 1}
+    return Registry(
+        {n: spec for n, spec in {**theirs, **first.nodes}.items() if n not in clashes},
+        {**second.ports, **first.ports},
+        loaded={**second.loaded, **first.loaded},
+        broken=(*first.broken, *second.broken, *strangers),
+        clashes=clashes,
+    )
+
+
+def _strangers(first: Registry, second: Registry) -> Iterable[Broken]:
+    for name, facts in second.ports.items():
+        known = first.ports.get(name)
+        if known is None or replace(known, home=facts.home) == facts:
+            continue
+        reason = f"its port type '{name}' is another than the one of {known.home}"
+        for spec in second.nodes.values():
+            if any(name in names_in(port.type) for port in (*spec.inputs, *spec.outputs)):
+                yield Broken(spec.home, reason, (spec.name,))
 
 
 def node_functions(module: ModuleType) -> list[tuple[Callable[..., Any], Declaration]]:
@@ -117,13 +185,21 @@ def node_functions(module: ModuleType) -> list[tuple[Callable[..., Any], Declara
 
 
 def installed() -> Registry:
-    """The registry of everything that is installed, from the catalogue; torch is not imported."""
-    packages = [point.value for point in entry_points(group=NODE_GROUP)]
-    graphs = graph_files(point.value for point in entry_points(group=GRAPH_GROUP))
-    digest = sources_digest(packages, graphs.values())
+    """The registry of everything that is installed, from the catalogue; torch is not imported.
+
+    Raises BrokenLibrary where not even a part of it can be read.
+    """
+    found = graph_files(libraries(GRAPH_GROUP))
+    digest = sources_digest(libraries(NODE_GROUP), found.paths)
     registry = _read_catalogue(digest) or _build_catalogue(digest)
-    shipped, composites = split_composites(graphs)
-    return replace(registry, graphs=shipped, composites=composites)
+    clashes = {**registry.clashes, **found.clashes}
+    return replace(
+        registry,
+        graphs=found.graphs,
+        composites={n: path for n, path in found.composites.items() if n not in clashes},
+        broken=(*registry.broken, *found.broken),
+        clashes=clashes,
+    )
 
 
 def _read_catalogue(digest: str) -> Registry | None:
@@ -135,12 +211,25 @@ def _read_catalogue(digest: str) -> Registry | None:
 
 
 def _build_catalogue(digest: str) -> Registry:
+    """The registry, read in a child process. A library that ends the process is left out of a second one.
+
+    It is kept only if all could be read: what makes a library readable need not lie in its own files.
+    """
+    skipped: dict[str, str] = {}
     command = [sys.executable, "-P", "-c", "from nodegraph.build import main; main()"]
-    child = subprocess.run(command, capture_output=True, text=True, check=False)
-    if child.returncode:
-        raise BrokenLibrary(f"the node libraries cannot be read: {child.stderr.strip()}")
-    _keep(cache_folder() / f"catalogue-{digest}.json", child.stdout)
-    return _from_json(child.stdout)
+    while True:
+        given = [*command, json.dumps(skipped)]
+        child = subprocess.run(given, capture_output=True, text=True, check=False)
+        last = (child.stdout.splitlines() or [""])[-1]
+        if not child.returncode:
+            break
+        if not last or last in skipped:
+            raise BrokenLibrary(f"the node libraries cannot be read: {child.stderr.strip()}")
+        skipped[last] = f"Python ended with code {child.returncode} while it was imported"
+    registry = _from_json(last)
+    if not registry.broken:
+        _keep(cache_folder() / f"catalogue-{digest}.json", last)
+    return registry
 
 
 def _keep(path: Path, text: str) -> None:
@@ -155,80 +244,19 @@ def _keep(path: Path, text: str) -> None:
 
 
 def _from_json(text: str) -> Registry:
-    catalogue = cast(dict[str, list[dict[str, Any]]], json.loads(text))
+    catalogue = cast(dict[str, Any], json.loads(text))
     nodes = [records.node_spec(fields) for fields in catalogue["nodes"]]
     ports = [_port_facts(fields) for fields in catalogue["ports"]]
-    return Registry({n.name: n for n in nodes}, {p.name: p for p in ports})
+    broken = tuple(Broken(f["place"], f["reason"], tuple(f["names"])) for f in catalogue["broken"])
+    clashes = {name: tuple(homes) for name, homes in catalogue["clashes"].items()}
+    return Registry(
+        {n.name: n for n in nodes}, {p.name: p for p in ports}, broken=broken, clashes=clashes
+    )
 
 
 def _port_facts(fields: dict[str, Any]) -> PortFacts:
     made: dict[str, Any] = {**fields, "widens_to": tuple(fields["widens_to"])}
     return PortFacts(**made)
-
-
-def module_names(package: str) -> list[str]:
-    """The modules directly inside a package (or the module itself), without importing them."""
-    places = _places(package)
-    if not places:
-        return [package]
-    return [f"{package}.{m.name}" for m in pkgutil.iter_modules(places) if not m.ispkg]
-
-
-def _places(package: str) -> list[str]:
-    return list(_found(package).submodule_search_locations or ())
-
-
-def _found(package: str) -> ModuleSpec:
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        raise BrokenLibrary(f"the node library '{package}' is registered but not installed")
-    return spec
-
-
-def _source_files(package: str) -> list[Path]:
-    """The Python files of a package, or the one file of a module."""
-    spec = _found(package)
-    if spec.submodule_search_locations is None:
-        return [Path(spec.origin)] if spec.origin else []
-    return [path for place in spec.submodule_search_locations for path in Path(place).rglob("*.py")]
-
-
-def sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
-    """Digest of the content of every source file, so that any edit makes a new catalogue."""
-    digest = hashlib.blake2b(sys.version.encode(), digest_size=12)
-    sources = sorted(path for package in packages for path in _source_files(package))
-    for path in [*sources, *sorted(graphs), *sorted(Path(__file__).parent.glob("*.py"))]:
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def graph_files(packages: Iterable[str]) -> dict[str, Path]:
-    """The YAML files of some packages by their path without suffix: `glide/text_to_image`."""
-    roots = [Path(place) for package in packages for place in _places(package)]
-    return {
-        path.relative_to(root).with_suffix("").as_posix(): path
-        for root in roots
-        for path in sorted(root.rglob("*.yaml"))
-    }
-
-
-def split_composites(graphs: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Shipped graphs by name, and those of `composites/` by the name of the node type."""
-    inner = f"{COMPOSITES}/"
-    composites = {n.removeprefix(inner): p for n, p in graphs.items() if n.startswith(inner)}
-    return {n: p for n, p in graphs.items() if not n.startswith(inner)}, composites
-
-
-def _declared_ports(module: ModuleType) -> dict[type, PortType]:
-    """Port types that a library gives to plain classes: `PORT_TYPES` of the module, or of one it imports from."""
-    return dict(getattr(module, "PORT_TYPES", {}))
-
-
-def _port_types(module: ModuleType) -> dict[str, PortType]:
-    reader = TypeReader(_declared_ports(module))
-    for function, declaration in node_functions(module):
-        spec_of(function, declaration, reader, "")
-    return {**{p.name: p for p in reader.ports.values()}, **reader.met}
 
 
 def _facts(port: PortType, home: str) -> PortFacts:

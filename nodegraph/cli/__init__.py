@@ -8,7 +8,7 @@ import typer
 
 from nodegraph.cli import browse, checking, files, models, running
 from nodegraph.cli.console import FAILED, errors, terminate
-from nodegraph.registry import BrokenLibrary
+from nodegraph.libraries import BrokenLibrary
 from nodegraph.threads import wait_quietly
 
 app = typer.Typer(

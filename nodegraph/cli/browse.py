@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from nodegraph.api import registry
-from nodegraph.cli.console import USAGE, fail, print_json, results
+from nodegraph.cli.console import USAGE, fail, print_json, registry, results
 from nodegraph.errors import nearest
 from nodegraph.node import NodeSpec, Port
 from nodegraph.types import TypeRef

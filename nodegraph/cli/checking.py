@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from nodegraph.api import Options, find_graph, make_engine, registry
+from nodegraph.api import Options, find_graph, make_engine
 from nodegraph.cli.arguments import input_values, print_help
-from nodegraph.cli.console import FAILED, USAGE, errors, print_faults, print_json, results
+from nodegraph.cli.console import FAILED, USAGE, errors, print_faults, print_json, registry, results
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,

@@ -3,18 +3,35 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
+from nodegraph.api import registry as installed
 from nodegraph.errors import Diagnostic
+from nodegraph.registry import Registry
 from nodegraph.render import as_text
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+@cache
+def registry() -> Registry:
+    """The registry of what is installed; what is wrong with it is said once."""
+    found = installed()
+    for complaint in found.complaints():
+        warn(complaint)
+    return found
+
+
+def warn(message: str) -> None:
+    """Say what may be wrong, and go on."""
+    errors.print(message, style="yellow", markup=False)
 
 
 def print_json(value: Any) -> None:

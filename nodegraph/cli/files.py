@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from nodegraph.api import registry
 from nodegraph.cache import Disk
-from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, results
+from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, registry, results
 from nodegraph.fmt import Unformattable, formatted
 from nodegraph.partial import write_text
 from nodegraph.paths import cache_folder

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from nodegraph.cli.console import USAGE, errors, fail, print_json, results, stopped
+from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_json, results, stopped, warn
 from nodegraph.download import FULL, DownloadError, Remote, discard, fetch, no_space, sha256_of
 from nodegraph.errors import nearest
 from nodegraph.models import HUB, Listing, ModelFile, accept, accepted, keep, listings
@@ -99,10 +99,12 @@ def add(
 
 
 def _listings() -> list[Listing]:
-    try:
-        return listings()
-    except ValueError as error:
-        fail(str(error))
+    rows, broken = listings()
+    for found in broken:
+        warn(str(found))
+    if broken and not rows:
+        raise typer.Exit(FAILED)
+    return rows
 
 
 def _models(listing: Listing) -> list[str]:
@@ -115,6 +117,8 @@ def _found(name: str) -> tuple[Listing, list[ModelFile]]:
     rows = _listings()
     for row in rows:
         files = [file for file in row.files if name in (row.name, file.model)]
+        if files and sum(other.name == row.name for other in rows) > 1:
+            fail(f"two catalogues have a bundle '{row.name}'; rename one of them, or uninstall it")
         if files:
             return row, files
         if name == row.name or name in (f"{row.name}/{part}" for part in row.here):

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import typer
 
-from nodegraph.api import Options, find_graph, make_engine, registry
-from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json
+from nodegraph.api import Options, find_graph, make_engine
+from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json, registry
 from nodegraph.compile import compile_graph
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.execute import Engine

@@ -3,14 +3,20 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import library
 import pytest
 
-from nodegraph.build import library as read_library
-from nodegraph.build import merged
-from nodegraph.registry import CATALOGUES, BrokenLibrary, _keep, from_modules, sources_digest
+from nodegraph.api import find_graph
+from nodegraph.build import build
+from nodegraph.compile import compile_graph
+from nodegraph.errors import Diagnostic, GraphError
+from nodegraph.libraries import GRAPH_GROUP, graph_files, libraries, sources_digest
+from nodegraph.models import listings
+from nodegraph.registry import CATALOGUES, Registry, _keep, from_modules, merged
+from nodegraph.source import SourceText
 
 SOURCE = '''
 from nodegraph import node
@@ -20,16 +26,24 @@ def {name}(a: int) -> int:
     """A node of somebody's own."""
     return a + {number}
 '''
-GRAPH = "graph: 1\nnodes: {a: {type: plus_some, a: 1}}\noutputs: {a: $a}\n"
+GRAPH = "graph: 1\nnodes: {{a: {{type: {}, a: 1}}}}\noutputs: {{a: $a}}\n"
 
 
-def install(folder: Path, name: str = "plus_some", number: int = 1, more: str = "") -> None:
-    """A distribution of one module, `my_nodes`, registered under the same entry-point name as the shipped library."""
-    (folder / "my_nodes.py").write_text(SOURCE.format(name=name, number=number) + more, "utf-8")
-    meta = folder / "my_nodes-1.0.dist-info"
+def install(folder: Path, module: str, source: str, points: str = "") -> None:
+    """A distribution of one module, registered under the same entry-point name as the shipped library."""
+    (folder / f"{module}.py").write_text(source, "utf-8")
+    register(folder, module, points or f"[nodegraph.nodes]\nnodes = {module}\n")
+
+
+def register(folder: Path, name: str, points: str) -> None:
+    meta = folder / f"{name}-1.0.dist-info"
     meta.mkdir(exist_ok=True)
-    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: my-nodes\nVersion: 1.0\n", "utf-8")
-    (meta / "entry_points.txt").write_text("[nodegraph.nodes]\nnodes = my_nodes\n", "utf-8")
+    (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
+    (meta / "entry_points.txt").write_text(points, "utf-8")
+
+
+def mine(name: str, number: int = 1, more: str = "") -> str:
+    return SOURCE.format(name=name, number=number) + more
 
 
 def nodegraph(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,46 +57,147 @@ def nodegraph(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.slow
 def test_a_module_of_nodes_is_found_and_its_edits_are_seen(tmp_path: Path) -> None:
-    (tmp_path / "g.yaml").write_text(GRAPH, "utf-8")
+    (tmp_path / "g.yaml").write_text(GRAPH.format("plus_some"), "utf-8")
     for number in (1, 41):
-        install(tmp_path, number=number)
+        install(tmp_path, "my_nodes", "print('hello')\n" + mine("plus_some", number))
         done = nodegraph(tmp_path, "run", "g.yaml", "--quiet")
-        assert done.stdout == f"a: {1 + number}\n", done.stderr
-    for wrong, says in (
-        (
-            {"name": "slerp"},
-            "node type 'slerp' is defined twice: my_nodes:slerp and nodes.embeddings:slerp",
-        ),
-        (
-            {"more": "import not_there\n"},
-            "in 'my_nodes': ModuleNotFoundError: No module named 'not_there'",
-        ),
-        (
-            {"more": "@node(category='x')\ndef bad(a): ...\n"},
-            "parameter 'a' of node 'bad' has no annotation",
-        ),
-    ):
-        install(tmp_path, **wrong)  # type: ignore[arg-type]
-        done = nodegraph(tmp_path, "nodes")
-        assert done.returncode == 1
-        assert says in done.stderr.replace(
-            "nodes.embeddings:slerp and my_nodes:slerp", "my_nodes:slerp and nodes.embeddings:slerp"
+        assert done.stdout.splitlines()[-1] == f"a: {1 + number}", done.stderr
+    install(tmp_path, "lethal", "import os\nos._exit(3)\n" + mine("deadly"))
+    done = nodegraph(tmp_path, "run", "g.yaml", "--quiet")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "a: 42"
+    assert "lethal cannot be read: Python ended with code 3" in done.stderr
+    (tmp_path / "h.yaml").write_text(GRAPH.format("deadly"), "utf-8")
+    done = nodegraph(tmp_path, "check", "h.yaml")
+    assert done.returncode == 1
+    assert "no node type 'deadly': lethal, which has it, cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+NUMBER = """
+from nodegraph import PortType
+PORT_TYPES = {complex: PortType("Image", "Something else of that name.")}
+
+@node(category="mine")
+def turned(a: complex) -> int:
+    return 0
+"""
+BROKEN = {
+    "absent_need": mine("uses_absent", more="import not_there\n"),
+    "not_python": mine("says_nothing", more="def x(:\n"),
+    "stops": mine("stopping", more="raise SystemExit('no licence')\n"),
+    "deeper": mine("dividing", more="def at_once():\n    return 1 / 0\nat_once()\n"),
+    "half_bad": mine("good_one", more="@node(category='x')\ndef bad_one(a): ...\n"),
+    "same_name": mine("slerp"),
+    "same_composite": mine("upsampler"),
+    "other_image": mine("fine_one", more=NUMBER),
+}
+SAYS = {
+    "uses_absent": (
+        "E202",
+        "absent_need, which has it, cannot be read: ModuleNotFoundError: No mod",
+    ),
+    "says_nothing": ("E202", "not_python, which has it, cannot be read: SyntaxError:"),
+    "stopping": ("E202", "stops, which has it, cannot be read: SystemExit: no licence"),
+    "dividing": ("E202", "ZeroDivisionError: division by zero (deeper.py, line 9)"),
+    "bad_one": (
+        "E202",
+        "half_bad:bad_one, which has it, cannot be read: SignatureError: parameter",
+    ),
+    "slerp": ("E211", "'slerp' is defined twice: nodes.embeddings:slerp and same_name:slerp"),
+    "upsampler": ("E211", "'upsampler' is defined twice: same_composite:upsampler and "),
+    "turned": ("E202", "its port type 'Image' is another than the one of nodes."),
+    "wrong_graph": ("E202", "wrong_graph.yaml, which has it, cannot be read: "),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Everything that is installed beside eight broken libraries, one that is not there, and a package of graphs."""
+    folder = tmp_path_factory.mktemp("broken")
+    for name, source in BROKEN.items():
+        install(folder, name, source)
+    composites = folder / "my_graphs" / "composites"
+    composites.mkdir(parents=True)
+    (composites.parent / "__init__.py").touch()
+    (composites / "wrong_graph.yaml").write_text(GRAPH.format("no_such_node"), "utf-8")
+    (composites.parent / "glide").mkdir()
+    (composites.parent / "glide" / "text_to_image.yaml").write_text(GRAPH.format("lerp"), "utf-8")
+    lines = (
+        "[nodegraph.nodes]\nnodes = not_installed\n",
+        "[nodegraph.graphs]\nmine = my_graphs\nnone = no_graphs.at_all\n",
+        "[nodegraph.models]\na = absent_need:listing\nb = my_graphs:listing\n",
+    )
+    register(folder, "my_graphs", "\n".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("NODEGRAPH_CACHE", str(folder / "cache"))
+        registry = build({}, str)
+        found = graph_files(libraries(GRAPH_GROUP))
+        clashes = {**registry.clashes, **found.clashes}
+        yield Registry(
+            registry.nodes,
+            registry.ports,
+            found.graphs,
+            {n: p for n, p in found.composites.items() if n not in clashes},
+            broken=(*registry.broken, *found.broken),
+            clashes=clashes,
         )
-        assert "Traceback" not in done.stderr
+        for name in BROKEN:
+            sys.modules.pop(name, None)
+
+
+def faults(registry: Registry, node: str) -> tuple[Diagnostic, ...]:
+    return compile_graph(SourceText("g.yaml", GRAPH.format(node)), registry).diagnostics
+
+
+@pytest.mark.parametrize(("name", "says"), SAYS.items())
+def test_what_is_broken_is_an_error_where_it_is_named(
+    name: str, says: tuple[str, str], broken: Registry
+) -> None:
+    if name == "wrong_graph":
+        broken = Registry(broken.nodes, broken.ports, broken=broken.broken)
+    first, *_ = faults(broken, name)
+    assert (first.code, says[1] in first.message) == (says[0], True), first
+    assert first.span is not None
+
+
+def test_what_is_broken_stops_nothing_else(broken: Registry) -> None:
+    assert faults(broken, "good_one") == faults(broken, "fine_one") == ()
+    assert compile_graph(broken.graphs["guidance/classifier"], broken).diagnostics == ()
+    with pytest.raises(GraphError, match=r"E211.*'glide/text_to_image' is defined twice"):
+        find_graph("glide/text_to_image", broken)
+
+
+def test_a_name_that_nobody_has_may_be_of_a_broken_library(broken: Registry) -> None:
+    (first,) = faults(broken, "lerq")
+    assert str(first.hint).startswith("did you mean 'lerp'? or is it of a library")
+    assert "not_installed cannot be read: the package 'not_installed'" in str(first.hint)
+
+
+def test_everything_that_is_broken_is_said(broken: Registry) -> None:
+    told = "\n".join(broken.complaints())
+    for name in (*(set(BROKEN) - {"half_bad", "same_name"}), "'slerp'", "no_graphs.at_all"):
+        assert name in told
+    assert all("\n" not in line for line in broken.complaints())
+
+
+def test_a_catalogue_of_models_that_cannot_be_read_leaves_the_others(broken: Registry) -> None:
+    rows, unread = listings()
+    assert "shapes/glide" in {row.name for row in rows}
+    assert [str(found).partition("cannot")[2] for found in unread] == [
+        " be read: ModuleNotFoundError: No module named 'not_there'",
+        " be read: AttributeError: module 'my_graphs' has no attribute 'listing'",
+    ]
 
 
 def test_the_digest_of_a_module_is_that_of_its_source() -> None:
     assert sources_digest(["library"], ()) != sources_digest([], ())
 
 
-def test_two_libraries_do_not_share_a_name() -> None:
-    with pytest.raises(BrokenLibrary, match="is defined twice: library:"):
-        merged(from_modules([library]), from_modules([library]))
-
-
-def test_a_library_that_is_not_there_is_named() -> None:
-    with pytest.raises(BrokenLibrary, match="'no_such_library'"):
-        read_library("no_such_library")
+def test_a_library_twice_is_one() -> None:
+    once = from_modules([library])
+    assert merged(once, from_modules([library])).nodes == once.nodes
 
 
 def test_a_few_catalogues_are_kept(tmp_path: Path) -> None:
@@ -90,5 +205,5 @@ def test_a_few_catalogues_are_kept(tmp_path: Path) -> None:
         path = tmp_path / f"catalogue-{number}.json"
         _keep(path, "{}")
         os.utime(path, (number, number))
-    kept = sorted(path.name for path in tmp_path.iterdir())
+    kept = sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".json")
     assert kept == [f"catalogue-{n}.json" for n in range(3, CATALOGUES + 3)]
