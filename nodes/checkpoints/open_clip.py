@@ -1,18 +1,18 @@
-"""open_clip's architectures, read from the JSON files of the installed package without importing it, and its keys as ours."""
+"""CLIPs of open_clip: what its architectures and tags say of them, and its keys as ours."""
 
-import importlib.util
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from torch import Tensor
 
-from nodegraph.errors import nearest
-from nodes.networks.config import ClipConfig
+from nodes.checkpoints.open_clip_table import architecture_options, clean_tag, tag_options
+from nodes.networks.config import ClipConfig, ClipPictures, ClipTokenizerConfig
 
 PREFIX = "open_clip:"
 _TEXT = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
+_DECODER = "text_decoder."
+"""Of a CoCa: it writes captions."""
 _LEFT_OUT = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
@@ -31,7 +31,7 @@ class NamedClip:
     @property
     def space(self) -> str:
         """The name of the joint space: that of the published weights, whatever the way they are kept."""
-        return f"{self.architecture.removesuffix('-quickgelu')}/{self.pretrained}"
+        return f"{self.architecture.removesuffix('-quickgelu')}/{clean_tag(self.pretrained)}"
 
 
 def named_clip(name: str) -> NamedClip | None:
@@ -44,30 +44,47 @@ def named_clip(name: str) -> NamedClip | None:
     return NamedClip(architecture, pretrained)
 
 
-def open_clip_config(architecture: str, space: str = "") -> ClipConfig:
-    """Configuration of an architecture of open_clip. Raises ValueError naming one that is near."""
-    folder = _package() / "model_configs"
-    path = folder / f"{architecture}.json"
-    if not path.exists():
-        hint = nearest(architecture, sorted(p.stem for p in folder.glob("*.json")))
-        raise ValueError(
-            f"open_clip has no architecture '{architecture}'{f'; {hint}' * bool(hint)}"
-        )
-    options = json.loads(path.read_text(encoding="utf-8"))
-    return ClipConfig(
+def open_clip_config(architecture: str, space: str = "", tag: str | None = None) -> ClipConfig:
+    """Configuration of an architecture of open_clip, as the weights of a tag were trained where one is given.
+
+    Raises ValueError naming an architecture, or a tag, that is near.
+    """
+    options = architecture_options(architecture)
+    found = ClipConfig(
         embedding=int(options["embed_dim"]),
         text=dict(options["text_cfg"]),
         image=dict(options["vision_cfg"]),
         quick_gelu=bool(options.get("quick_gelu", False)),
+        tokenizer=ClipTokenizerConfig(_tokenizer(architecture, options["text_cfg"])),
+        pictures=ClipPictures(),
         space=space,
+    )
+    return found if tag is None else _as_trained(found, tag_options(architecture, tag))
+
+
+def _tokenizer(architecture: str, text: Mapping[str, Any]) -> Literal["clip", "other"]:
+    other = text.get("hf_tokenizer_name") or text.get("hf_model_name")
+    return "other" if other or "siglip" in architecture.lower() else "clip"
+
+
+def _as_trained(config: ClipConfig, entry: Mapping[str, Any]) -> ClipConfig:
+    """Weights that were trained with QuickGELU are published under architectures with and without it."""
+    return replace(
+        config,
+        quick_gelu=config.quick_gelu or bool(entry.get("quick_gelu", False)),
+        means=_three(entry.get("mean") or config.means),
+        deviations=_three(entry.get("std") or config.deviations),
+        pictures=ClipPictures(
+            entry.get("resize_mode") or "shortest",
+            "bilinear" if entry.get("interpolation") == "bilinear" else "bicubic",
+            int(entry.get("fill_color") or 0),
+        ),
     )
 
 
-def _package() -> Path:
-    found = importlib.util.find_spec("open_clip")
-    if found is None or found.origin is None:
-        raise ValueError("open_clip_torch is not installed: `pip install open_clip_torch`")
-    return Path(found.origin).parent
+def _three(values: float | Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = [values] * 3 if isinstance(values, float | int) else values
+    return red, green, blue
 
 
 def open_clip_to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -80,6 +97,6 @@ def open_clip_to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
             found[key] = value
         elif key.startswith(_TEXT):
             found["text." + key] = value
-        elif key not in _LEFT_OUT:
+        elif key not in _LEFT_OUT and not key.startswith(_DECODER):
             raise ValueError(f"the checkpoint has a key that has no place in a CLIP: {key}")
     return found

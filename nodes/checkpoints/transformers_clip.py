@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -35,6 +35,29 @@ _BLOCK = {
     "self_attn.out_proj.": "attn.out_proj.",
 }
 _PLACES = {"q": 0, "k": 1, "v": 2}
+_BILINEAR, _BICUBIC = 2, 3
+"""As Pillow numbers its filters."""
+_PROCESSOR: Options = {
+    "do_resize": True,
+    "size": {"shortest_edge": 224},
+    "resample": _BICUBIC,
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 224},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": ClipConfig().means,
+    "image_std": ClipConfig().deviations,
+}
+"""What a CLIP's feature extractor does where its file does not say it."""
+_OFFERED: Mapping[str, tuple[Any, ...]] = {
+    "do_resize": (True,),
+    "resample": (_BILINEAR, _BICUBIC),
+    "do_center_crop": (True,),
+    "do_rescale": (True,),
+    "rescale_factor": (1 / 255,),
+    "do_normalize": (True,),
+}
 _TRANSPOSED = ("text.text_projection", "image.proj")
 
 
@@ -61,15 +84,36 @@ def clip_config(
         tokenizer=tokenizer or ClipTokenizerConfig("clip_padded"),
         space=space,
     )
-    if processor is None:
-        return found
-    return _with_colours(found, processor)
+    return found if processor is None else _with_processor(found, processor)
 
 
-def _with_colours(config: ClipConfig, processor: Options) -> ClipConfig:
-    return replace(
-        config, means=tuple(processor["image_mean"]), deviations=tuple(processor["image_std"])
+def _with_processor(config: ClipConfig, processor: Options) -> ClipConfig:
+    """Raises UnknownConfig for a processor whose pictures are another square than the CLIP's, or are not resized so."""
+    given = {**_PROCESSOR, **processor}
+    for key, values in _OFFERED.items():
+        if given[key] not in values:
+            raise UnknownConfig(f"{key}: {given[key]} of the feature extractor")
+    if _sides(given["crop_size"]) != {config.image_size}:
+        raise UnknownConfig(
+            f"pictures cut to {given['crop_size']} for a CLIP of {config.image_size} px"
+        )
+    pictures = replace(
+        config.pictures,
+        resize_mode=_resize_mode(given["size"], config.image_size),
+        interpolation="bilinear" if given["resample"] == _BILINEAR else "bicubic",
     )
+    means, deviations = tuple(given["image_mean"]), tuple(given["image_std"])
+    return replace(config, means=means, deviations=deviations, pictures=pictures)
+
+
+def _resize_mode(size: int | Mapping[str, int], wanted: int) -> Literal["shortest", "squash"]:
+    if _sides(size) != {wanted}:
+        raise UnknownConfig(f"pictures resized to {size} for a CLIP of {wanted} px")
+    return "squash" if isinstance(size, Mapping) and "height" in size else "shortest"
+
+
+def _sides(size: int | Mapping[str, int]) -> set[int]:
+    return {int(side) for side in (size.values() if isinstance(size, Mapping) else [size])}
 
 
 def _text(options: Options) -> dict[str, Any]:

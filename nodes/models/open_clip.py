@@ -1,7 +1,7 @@
 """CLIPs of clean pictures and texts on a wire, by open_clip's architectures. A check reads their JSON, never open_clip."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from nodegraph.errors import Mismatch
 from nodegraph.paths import models_folder
 from nodegraph.types import Context
 from nodes.checkpoints.open_clip import NamedClip, named_clip, open_clip_config
+from nodes.checkpoints.open_clip_table import tag_of_file
 from nodes.checkpoints.weights import content_digest
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import DTYPES, Model, parsed, port_type
@@ -49,6 +50,12 @@ class OpenClip(Model[ClipConfig, clip.Clip]):
         config = self.config
         if config.text is None:
             raise Mismatch(f"'{self.name}' has no text tower", port="clip")
+        if config.tokenizer.kind == "other":
+            raise Mismatch(
+                f"'{self.name}' reads texts by another vocabulary than CLIP's, which is not here",
+                port="clip",
+                hint="its pictures can be seen; for texts, choose a CLIP that reads CLIP's vocabulary",
+            )
         if self.abstract:
             return self._abstract_reading(len(texts))
         found = clip.clip_tokenize(config, texts)
@@ -76,17 +83,22 @@ class OpenClip(Model[ClipConfig, clip.Clip]):
 
 
 def parse_open_clip(literal: Any, context: Context) -> OpenClip:
-    """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model."""
+    """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model.
+
+    A file that was published under a tag, which its digest tells, is that CLIP.
+    """
     found = named_clip(str(literal))
     if found is None:
         return parsed(OpenClip, literal, context)
     where = context.device, context.precision, context.residency
     if not found.is_file:
-        config = open_clip_config(found.architecture, found.space)
+        config = open_clip_config(found.architecture, found.space, found.pretrained)
         return OpenClip(str(literal), config, str(literal), (), *where, remote=found)
     path = context.readable(found.pretrained)
     digest = content_digest(path)
-    config = open_clip_config(found.architecture, digest)
+    tag = tag_of_file(found.architecture, digest)
+    space = digest if tag is None else replace(found, pretrained=tag).space
+    config = open_clip_config(found.architecture, space, tag)
     return OpenClip(path.stem, config, digest, (path,), *where, layout="open_clip")
 
 

@@ -1,12 +1,10 @@
 """CLIP on open_clip's modules: text tokens and embeddings, image embeddings. Ref: Radford et al. 2021."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.networks.bpe import (
@@ -17,6 +15,7 @@ from nodes.networks.bpe import (
     padded_pieces,
 )
 from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.clip_pictures import clip_pixels
 from nodes.networks.config import ClipConfig
 from nodes.networks.tokenizer import Tokens, words_to_ids
 
@@ -34,9 +33,10 @@ class Clip(nn.Module):
         self.config = config
         both = _towers(config) if both is None else both
         self.text = both.text if config.text is not None else None
-        if getattr(self.text, "attn_mask", None) is not None:
+        own = getattr(self.text, "attn_mask", None)
+        if own is not None:
             # Not a part of any state dict, so that it must have values also when the rest is built on meta.
-            self.text.attn_mask = _causal(config.context)  # type: ignore[union-attr]
+            self.text.attn_mask = _causal(len(own))  # type: ignore[union-attr]
         self.image = both.visual if config.image is not None else None
 
     def read(self, tokens: Tokens) -> ClipReading:
@@ -51,7 +51,9 @@ class Clip(nn.Module):
         if self.image is None:
             raise ValueError("this CLIP has no image tower")
         dtype = next(self.image.parameters()).dtype
-        return self.image(clip_pixels(image, self.config).to(dtype)).float()
+        seen = self.image(clip_pixels(image, self.config).to(dtype))
+        # A CoCa's tower also gives what its captions are written from.
+        return (seen[0] if isinstance(seen, tuple) else seen).float()
 
 
 def _towers(config: ClipConfig) -> Any:
@@ -66,34 +68,19 @@ def pretrained(config: ClipConfig, architecture: str, tag: str, folder: str) -> 
     """A published CLIP by its names in open_clip, which fetches it into `folder` if it is not there."""
     import open_clip
 
-    options = {"pretrained": tag, "cache_dir": folder, "force_custom_text": True}
-    both: Any = open_clip.create_model(architecture, **options)
+    both: Any = open_clip.create_model(
+        architecture,
+        pretrained=tag,
+        cache_dir=folder,
+        force_custom_text=True,
+        force_quick_gelu=config.quick_gelu,
+    )
     both.text.output_tokens = True
-    colours = {"means": both.visual.image_mean, "deviations": both.visual.image_std}
-    return Clip(replace(config, **{k: tuple(v) for k, v in colours.items() if v}), both)
+    return Clip(config, both)
 
 
 def _causal(length: int) -> Tensor:
     return torch.full((length, length), -torch.inf, device="cpu").triu(1)
-
-
-def clip_pixels(image: Tensor, config: ClipConfig) -> Tensor:
-    """Pictures [B, 3, H, W] in [−1, 1] as CLIP takes them, [B, 3, S, S]: the middle square, bicubic.
-
-    They are resized as bytes, on the CPU: each pass of the filter is rounded and clipped, as in CLIP's training.
-    """
-    size, (height, width) = config.image_size, image.shape[-2:]
-    levels = image.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().cpu()
-    short = min(height, width)
-    target = (size * height // short, size * width // short)
-    if target != (height, width):
-        levels = F.interpolate(levels, target, mode="bicubic", antialias=True, align_corners=False)
-    top, left = (target[0] - size) // 2, (target[1] - size) // 2
-    square = levels[..., top : top + size, left : left + size].to(image.device) / 255
-    means, deviations = (
-        square.new_tensor(v).reshape(3, 1, 1) for v in (config.means, config.deviations)
-    )
-    return (square - means) / deviations
 
 
 def clip_tokenize(config: ClipConfig, texts: Sequence[str]) -> Tokens:

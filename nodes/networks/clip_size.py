@@ -4,6 +4,22 @@ from typing import Any
 
 from nodes.networks.config import ClipConfig
 
+_BLOCKS = {
+    "width",
+    "layers",
+    "mlp_ratio",
+    "act_kwargs",
+    "norm_kwargs",
+    "pool_type",
+    "output_tokens",
+}
+_IMAGE = _BLOCKS | {"image_size", "patch_size", "head_width", "patch_dropout"}
+_TEXT = _BLOCKS | {
+    *("context_length", "vocab_size", "heads", "embed_cls", "no_causal_mask", "pad_id", "eos_id"),
+    *("hf_tokenizer_name", "tokenizer_kwargs", "tokenizer_mode"),
+}
+"""Options of towers that the formulas know, or that add no parameter."""
+
 
 def clip_parameters(config: ClipConfig) -> int:
     """Parameters of the towers that are there; 0 for a tower that is neither a plain transformer nor CLIP's ResNet."""
@@ -12,17 +28,18 @@ def clip_parameters(config: ClipConfig) -> int:
 
 
 def _text(options: dict[str, Any], embedding: int) -> int:
-    if options.get("hf_model_name"):
+    if not options.keys() <= _TEXT:
         return 0
     width = int(options.get("width", 512))
     rows = int(options.get("vocab_size", 49_408)) + int(options.get("context_length", 77))
+    rows += 2 if options.get("embed_cls") else 0  # a token at the end, and its place
     layers = int(options.get("layers", 12)) * _block(width, float(options.get("mlp_ratio", 4)))
     return rows * width + layers + 2 * width + width * embedding
 
 
 def _image(options: dict[str, Any], embedding: int) -> int:
     layers = options.get("layers", 12)
-    if options.get("timm_model_name"):
+    if not options.keys() <= _IMAGE:
         return 0
     if not isinstance(layers, int):
         return _resnet(options, embedding)

@@ -249,12 +249,28 @@ class ArPriorConfig:
 @dataclass(frozen=True, slots=True)
 class ClipTokenizerConfig:
     """How a CLIP reads words. `clip`: its byte-pair encoding and cleaning; `clip_padded`: the same vocabulary as transformers
-    reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt there; `words`: a closed list.
+    reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt there; `words`: a closed list;
+    `other`: one that is not here, so that texts cannot be read.
     """
 
-    kind: Literal["clip", "clip_padded", "folder", "words"] = "clip"
+    kind: Literal["clip", "clip_padded", "folder", "words", "other"] = "clip"
     folder: str = ""
     words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPictures:
+    """How a CLIP's pictures are brought to its square, as bytes.
+
+    `resize_mode`: the shortest side to the square's, and the middle cut out; the longest, and a rim of `fill` (0 to 255) around
+    it; or `squash`ed. `program`: whose arithmetic: open_clip's (Pillow; an odd rest is cut by rounding half to even) or that of
+    transformers (torch; an odd rest is cut by rounding down).
+    """
+
+    resize_mode: Literal["shortest", "longest", "squash"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    fill: int = 0
+    program: Literal["open_clip", "transformers"] = "open_clip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +288,7 @@ class ClipConfig:
     tokenizer: ClipTokenizerConfig = field(default_factory=ClipTokenizerConfig)
     means: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     deviations: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    pictures: ClipPictures = field(default_factory=lambda: ClipPictures(program="transformers"))
     space: str = ""
 
     @property
