@@ -1,12 +1,13 @@
 """Graphs from Python: `load("g.yaml")(prompt="…", seed=7).image`."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
+from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from nodegraph.cache import Cache, Disk
 from nodegraph.cancel import CancelToken
@@ -24,6 +25,8 @@ from nodegraph.residency import Residency
 from nodegraph.source import SourceText, read_source
 from nodegraph.threads import wait_quietly
 from nodegraph.types import Precision
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,35 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How graphs are run: device (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`), precision, output folder, cache, and what may
-    be read beside the graph's folder."""
+    be read beside the graph's folder. Raises TypeError or ValueError for a value that is none."""
 
     device: str = "cpu"
     precision: Precision = "float32"
     out: str | Path = Path("out")
     cached: bool = True
-    readable: tuple[Path, ...] = ()
+    readable: Sequence[str | Path] = ()
+
+    def __post_init__(self) -> None:
+        _refuse_options(self)
+
+
+def _refuse_options(options: Options) -> None:
+    given: dict[str, Any] = {o.name: getattr(options, o.name) for o in fields(options)}
+    device, precision, readable = given["device"], given["precision"], given["readable"]
+    if not isinstance(device, str):
+        raise TypeError(f"device is a text such as 'cpu' or 'cuda:1', not {device!r}")
+    if precision not in PRECISIONS:
+        hint = nearest(str(precision), PRECISIONS)
+        raise ValueError(f"'{precision}' is not a precision; {hint}")
+    if not isinstance(given["out"], str | PathLike):
+        raise TypeError(f"out is the path of a folder, not {given['out']!r}")
+    if not isinstance(given["cached"], bool):
+        raise TypeError(f"cached is True or False, not {given['cached']!r}")
+    if isinstance(readable, str | PathLike) or not isinstance(readable, Iterable):
+        raise TypeError(f"readable is a list of paths, such as [{readable!r}], not {readable!r}")
+    for path in cast("Iterable[Any]", readable):
+        if not isinstance(path, str | PathLike):
+            raise TypeError(f"readable is a list of paths; {path!r} is none")
 
 
 def make_engine(registry: Registry, source: SourceText, options: Options) -> Engine:
@@ -60,7 +85,8 @@ def make_engine(registry: Registry, source: SourceText, options: Options) -> Eng
     """
     folder = source.folder or Path()
     shipped = tuple({path.parent for path in registry.graphs.values()})
-    sandbox = Sandbox((folder, *shipped, *options.readable), Path(options.out))
+    readable = (Path(path).expanduser() for path in options.readable)
+    sandbox = Sandbox((folder, *shipped, *readable), Path(options.out))
     device, residency = _device(options.device)
     context = RunContext(sandbox, folder, device, options.precision, residency=residency)
     disk = Disk(cache_folder() / "results", registry) if options.cached else None
@@ -87,17 +113,19 @@ class LoadedGraph:
     _checked: set[str] = field(default_factory=set[str])
     """What the shapes were checked for: all that may change them."""
 
-    def __call__(self, preset: str | None = None, **inputs: Any) -> Result:
+    def __call__(self, /, preset: str | None = None, **inputs: Any) -> Result:
         """Run the graph. Raises GraphError with every fault, or NodeFailed."""
-        for event in self.events(preset, **inputs):
+        for event in self.events(preset, None, **inputs):
             if isinstance(event, Completed):
                 return Result(event.outputs)
         raise RuntimeError("the run ended without completing")
 
     def events(
-        self, preset: str | None = None, token: CancelToken | None = None, **inputs: Any
+        self, preset: str | None = None, token: CancelToken | None = None, /, **inputs: Any
     ) -> Iterator[Event]:
-        """Run the graph and watch it."""
+        """Run the graph and watch it; a graph may have inputs of any name."""
+        if not isinstance(cast(Any, preset), str | None):
+            raise TypeError(f"preset is a name, not {preset!r}")
         program = self.compiled(Request(inputs, preset)).checked()
         shaping = _shaping(program)
         if shaping not in self._checked:
@@ -174,19 +202,33 @@ def find_graph(name: str, known: Registry) -> SourceText:
     shipped = {**known.composites, **known.graphs}
     if name in shipped:
         return read_source(shipped[name])
-    message = f"'{name}' is neither a graph file nor a shipped graph"
-    hint = nearest(name, [*map(str, Path().glob("*.y*ml")), *shipped])
+    if name and path.is_dir():
+        message = f"'{name}' is a folder; a graph is a file"
+        near = nearest(name, map(str, path.glob("*.y*ml")))
+    else:
+        message = f"'{name}' is neither a graph file nor a shipped graph"
+        near = nearest(name, [*map(str, Path().glob("*.y*ml")), *shipped])
+    hint = near or "`nodegraph run` lists the shipped graphs"
     raise GraphError([diagnostic("E005", message, Span(name, 1, 1, 1, 1), hint)])
 
 
 def load(graph: str | Path, **options: Any) -> LoadedGraph:
-    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached.
+    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached, readable.
+
+    Raises GraphError if there is no such graph, TypeError or ValueError for an option that is none.
 
     Where torch is not imported yet, its threads will sleep while they wait (`nodegraph.threads`), as in the command line.
     """
+    if not isinstance(cast(Any, graph), str | PathLike):
+        raise TypeError(f"a graph is the path of a file, or a shipped graph's name, not {graph!r}")
+    names = [option.name for option in fields(Options)]
+    for name in options:
+        if name not in names:
+            raise TypeError(f"load() has no option '{name}'; {nearest(name, names)}")
+    chosen = Options(**options)
     wait_quietly()
     known = registry()
     for complaint in known.complaints():
         warnings.warn(complaint, stacklevel=2)
     source = find_graph(str(graph), known)
-    return LoadedGraph(source, known, make_engine(known, source, Options(**options)))
+    return LoadedGraph(source, known, make_engine(known, source, chosen))

@@ -266,21 +266,13 @@ def memory_budgets(device: str) -> dict[str, int]:
 
 def choose_device(wanted: str) -> str:
     """The device of a run: `auto` is cuda, mps or cpu, the first that there is. Raises ValueError for one that is not."""
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    numbered = [f"cuda:{number}" for number in range(cards)]
+    here = ["cuda"] * bool(cards) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if wanted == "auto":
-        return (
-            "cuda"
-            if torch.cuda.is_available()
-            else "mps"
-            if torch.backends.mps.is_available()
-            else "cpu"
+        return here[0]
+    if wanted not in (*here, *numbered, *(f"{kind}:0" for kind in here)):
+        raise ValueError(
+            f"there is no device '{wanted}' here; there are: {', '.join(here + numbered)}"
         )
-    kind = wanted.partition(":")[0]
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(kind):
-        names = ", ".join(name for name, found in there.items() if found)
-        raise ValueError(f"there is no device '{wanted}' here; there are: {names}")
     return wanted

@@ -2,35 +2,48 @@
 
 import signal
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
 from nodegraph.cli import browse, checking, files, models, running
+from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import FAILED, errors, terminate
 from nodegraph.libraries import BrokenLibrary
 from nodegraph.threads import wait_quietly
 
 app = typer.Typer(
-    name="nodegraph",
-    help="Compose and run diffusion pipelines as graphs.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+    name="nodegraph", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
 )
 OPEN: dict[str, Any] = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
-app.command("run", context_settings=OPEN)(running.run)
-app.command("check")(checking.check)
-app.command("plan", context_settings=OPEN)(checking.plan)
-app.command("nodes")(browse.nodes)
+app.command("run", cls=Once, context_settings=OPEN)(running.run)
+app.command("check", cls=Once)(checking.check)
+app.command("plan", cls=Once, context_settings=OPEN)(checking.plan)
+app.command("nodes", cls=Once)(browse.nodes)
 app.add_typer(models.app, name="models")
-app.command("schema")(files.schema)
-app.command("fmt")(files.fmt)
-app.command("cache")(files.cache)
+app.command("schema", cls=Once)(files.schema)
+app.command("fmt", cls=Once)(files.fmt)
+app.command("cache", cls=Once)(files.cache)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nodegraph {version('nodegraph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nodegraph(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Compose and run diffusion pipelines as graphs."""
 
 
 def main() -> None:

@@ -1,57 +1,100 @@
 """Graph inputs as options: `--prompt "…" --seed 7`, and their help."""
 
-from collections.abc import Sequence
+from collections import Counter
+from typing import Any, NoReturn
 
+import typer
 from rich.table import Table
+from typer.core import TyperCommand
 
-from nodegraph.cli.console import USAGE, fail, results
+from nodegraph.cli.console import USAGE, fail, registry, results
 from nodegraph.errors import nearest
 from nodegraph.graph import Graph, GraphInput, Listing, Literal
 
 
-def input_values(arguments: Sequence[str], graph: Graph) -> dict[str, str]:
+class Once(TyperCommand):
+    """A command whose options stand once: of two values none wins in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As every command, after a look for options that stand twice."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for param, count in Counter(given).items():
+            if count > 1 and not getattr(param, "is_flag", False):
+                ctx.fail(f"{param.opts[-1]} stands twice; give it once")
+        return super().parse_args(ctx, args)
+
+
+def input_values(context: typer.Context, graph: Graph) -> dict[str, str]:
     """Values by input name, as texts. A wrong option ends the program with the nearest right one."""
     values: dict[str, str] = {}
-    rest = list(arguments)
+    own = [option for param in context.command.params for option in param.opts]
+    options = [*map(option_of, graph.inputs), *(o for o in own if o.startswith("--"))]
+    rest = list(context.args)
     while rest:
-        option = rest.pop(0)
+        option, given, value = rest.pop(0).partition("=")
         if not option.startswith("--"):
-            fail(f"'{option}' is not an option; inputs are given as --name value", USAGE)
-        name, given, value = option.removeprefix("--").partition("=")
-        name = name.replace("-", "_")
+            many = "; a value with blanks in it is quoted" if values else ""
+            fail(f"'{option}' is not an option; inputs are given as --name value{many}", USAGE)
+        name = option.removeprefix("--").replace("-", "_")
         if name not in graph.inputs:
-            hint = nearest(name, [*graph.inputs, "preset", "out", "device", "precision"])
-            fail(
-                f"the graph has no input '--{name.replace('_', '-')}'"
-                + (f"; {hint}" if hint else ""),
-                USAGE,
-            )
+            lists = f"`{context.command_path} {context.params['graph']} --help` lists the inputs"
+            hint = nearest(option, options) or lists
+            fail(f"the graph has no input '{option}'; {hint}", USAGE)
+        if name in values:
+            fail(f"{option} stands twice; give it once", USAGE)
         if not given:
-            if not rest:
-                fail(f"--{name} needs a value", USAGE)
-            value = rest.pop(0)
+            value = _next(option, rest, options)
         values[name] = value
     return values
 
 
-def print_help(graph: Graph, command: str) -> None:
+def _next(option: str, rest: list[str], options: list[str]) -> str:
+    """The value behind an option; another option is none."""
+    if rest and rest[0].partition("=")[0] in options:
+        mend = f"{option}={rest[0]}, if that is the value"
+        fail(f"{option} needs a value, and {rest[0]} is an option; say {mend}", USAGE)
+    if not rest:
+        fail(f"{option} needs a value: {option} VALUE", USAGE)
+    return rest.pop(0)
+
+
+def option_of(name: str) -> str:
+    """An input as an option: `--guidance-scale`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def no_graph(context: typer.Context, show_help: bool) -> NoReturn:
+    """What is said where no graph is named: the help, or what is missing; and which graphs there are."""
+    command = context.command_path
+    graphs = "\n  ".join(["shipped graphs:", *sorted(registry().graphs)])
+    if show_help:
+        typer.echo(context.get_help())
+        results.print(graphs, markup=False)
+        raise typer.Exit
+    example = f"{command} my.yaml, or {command} glide/text_to_image"
+    fail(f"{command} needs a graph: {example}; `{command} --help` says more\n{graphs}", USAGE)
+
+
+def print_help(graph: Graph, context: typer.Context, name: str) -> None:
     """The inputs of a graph as options, with their types, defaults and help."""
     results.print(
-        f"Usage: nodegraph {command} [--INPUT VALUE …] [--preset P] [OPTIONS]", markup=False
+        f"Usage: {context.command_path} {name} [--INPUT VALUE …] [--preset P] [OPTIONS]",
+        markup=False,
     )
     results.print(f"\n{graph.title}\n", markup=False)
     table = Table("option", "type", "default", "", box=None, pad_edge=False)
     for declared in graph.inputs.values():
-        option = f"--{declared.name.replace('_', '-')}"
         table.add_row(
-            option, declared.type.replace("[", r"\["), _default(declared), _help(declared)
+            option_of(declared.name),
+            declared.type.replace("[", r"\["),
+            _default(declared),
+            _help(declared),
         )
     results.print(table)
     if graph.presets:
         results.print(f"\npresets: {', '.join(graph.presets)}", markup=False)
-    results.print(
-        "\noptions: --preset --out --device --precision --no-cache --quiet --json", markup=False
-    )
+    own = " ".join(param.opts[-1] for param in context.command.params if param.name != "graph")
+    results.print(f"\noptions: {own}", markup=False)
 
 
 def _default(declared: GraphInput) -> str:

@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 
 from nodegraph.cli.console import USAGE, fail, print_json, registry, results
-from nodegraph.errors import nearest
 from nodegraph.node import NodeSpec, Port
 from nodegraph.types import TypeRef
 from nodegraph.unify import BUILT_IN, fits, names_in, parse_type
@@ -29,13 +28,13 @@ def nodes(
         return
     found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, wanted)]
     if not found:
-        hint = nearest(name or into or "", [*known, *registry().ports])
-        fail(f"no node type fits '{name or into}'" + (f"; {hint}" if hint else ""), USAGE)
+        fail(_nothing(name, into), USAGE)
+    found.sort(key=lambda spec: (_generic(spec, wanted), spec.category, spec.name))
     if as_json:
         print_json([asdict(spec) for spec in found])
         return
     table = Table("category", "node", "gives", "", box=None, pad_edge=False)
-    for spec in sorted(found, key=lambda s: (s.category, s.name)):
+    for spec in found:
         gives = ", ".join(str(port.type) for port in spec.outputs).replace("[", r"\[")
         table.add_row(
             spec.category, spec.name, gives, spec.doc.partition("\n")[0].replace("[", r"\[")
@@ -50,6 +49,19 @@ def _matches(spec: NodeSpec, words: str | None) -> bool:
     return words is None or all(word in text for word in words.lower().replace("_", " ").split())
 
 
+def _nothing(words: str | None, into: str | None) -> str:
+    """That no node type was found, and what to do."""
+    known = registry()
+    if words is None:
+        return f"no node type gives '{into}'; a graph input does: {{type: {into}}}"
+    if words in known.clashes:
+        return known.clash(words)
+    why, hint = known.absence(words, known.nodes)
+    feeding = f" that feeds '{into}'" if into else ""
+    mend = hint or "`nodegraph nodes` lists them; words that all stand in its text find one too"
+    return f"no node type{feeding} fits '{words}'{why}; {mend}"
+
+
 def _port_type(text: str) -> TypeRef:
     """The type that was asked for. Ends with a message where it is malformed or not known."""
     try:
@@ -59,8 +71,9 @@ def _port_type(text: str) -> TypeRef:
     known = {*registry().ports, *BUILT_IN}
     for name in names_in(found):
         if name not in known:
-            hint = nearest(name, known)
-            fail(f"there is no port type '{name}'" + (f"; {hint}" if hint else ""), USAGE)
+            why, hint = registry().absence(name, known)
+            hint = hint or f"there are: {', '.join(sorted(known))}"
+            fail(f"there is no port type '{name}'{why}; {hint}", USAGE)
     return found
 
 
@@ -68,6 +81,18 @@ def _feeds(spec: NodeSpec, target: TypeRef | None) -> bool:
     return target is None or any(
         fits(port.type, target, {}, registry().widenings) for port in spec.outputs
     )
+
+
+def _generic(spec: NodeSpec, target: TypeRef | None) -> bool:
+    """Whether a node feeds a type only because it gives any: it comes after those that are made for it."""
+    wide = registry().widenings
+    fitting = [port.type for port in spec.outputs if target and fits(port.type, target, {}, wide)]
+    return bool(fitting) and all(_anything(ref) for ref in fitting)
+
+
+def _anything(ref: TypeRef) -> bool:
+    item = ref.args[0] if ref.name == "list" else ref
+    return item.variable or item.name in ("*", "?")
 
 
 def _one(spec: NodeSpec, as_json: bool) -> None:

@@ -7,8 +7,8 @@ import typer
 from rich.table import Table
 
 from nodegraph.api import Options, find_graph, make_engine
-from nodegraph.cli.arguments import input_values, print_help
-from nodegraph.cli.console import FAILED, USAGE, errors, print_faults, print_json, registry, results
+from nodegraph.cli.arguments import input_values, no_graph, print_help
+from nodegraph.cli.console import FAILED, errors, print_faults, print_json, registry, results
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,
@@ -104,14 +104,13 @@ def plan(
     from nodegraph.plan import make_plan
 
     if not graph:
-        typer.echo(context.get_help())
-        raise typer.Exit(0 if show_help else USAGE)
+        no_graph(context, show_help)
     recorded = open_source(graph)
     read = read_or_fail(recorded.source)
     if show_help:
-        print_help(read, f"plan {graph}")
+        print_help(read, context, graph)
         return
-    asked = Asked(input_values(context.args, read), preset, device, precision)
+    asked = Asked(input_values(context, read), preset, device, precision)
     program = compile_or_fail(recorded, asked)
     try:
         made = make_plan(program, engine_for(recorded, asked))

@@ -1,5 +1,8 @@
 """`nodegraph schema`, `nodegraph fmt` and `nodegraph cache`."""
 
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +22,10 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")]
     if out is None:
         print_json(made)
         return
-    import json
-
-    write_text(out, json.dumps(made, indent=1) + "\n")
+    if not out.absolute().parent.is_dir():
+        fail(f"{out} cannot be written: there is no folder {out.parent}; make it first")
+    with _explained(out, "written"):
+        write_text(out, json.dumps(made, indent=1) + "\n")
 
 
 def fmt(
@@ -31,26 +35,44 @@ def fmt(
     ] = False,
 ) -> None:
     """Bring graph files into canonical form; comments stay."""
-    changed: list[Path] = []
+    failed = changed = False
     for path in graphs:
         try:
-            text = path.read_text(encoding="utf-8")
-            made = formatted(text, str(path))
-        except Unformattable as error:
-            print_faults(error.diagnostics, {})
-            raise typer.Exit(FAILED) from None
-        except UnicodeDecodeError:
-            fail(f"{path} cannot be read: it is not UTF-8 text")
-        except OSError as error:
-            fail(f"{path} cannot be read: {error.strerror}")
-        if made != text:
-            changed.append(path)
-            if not check:
-                write_text(path, made)
-    for path in changed:
-        errors.print(f"{path}: {'would change' if check else 'formatted'}", markup=False)
-    if check and changed:
+            differs = _format(path, check)
+        except typer.Exit:
+            failed = True
+            continue
+        changed = changed or differs
+        if differs:
+            errors.print(f"{path}: {'would change' if check else 'formatted'}", markup=False)
+    if failed or (check and changed):
         raise typer.Exit(FAILED)
+
+
+def _format(path: Path, check: bool) -> bool:
+    """Bring one file into canonical form, unless it is only to be checked; whether it is another then."""
+    with _explained(path, "read"):
+        text = path.read_text(encoding="utf-8")
+    try:
+        made = formatted(text, str(path))
+    except Unformattable as error:
+        print_faults(error.diagnostics, {str(path): text})
+        raise typer.Exit(FAILED) from None
+    if made != text and not check:
+        with _explained(path, "written"):
+            write_text(path, made)
+    return made != text
+
+
+@contextmanager
+def _explained(path: Path, deed: str) -> Generator[None]:
+    """Say why a file cannot be read or written, and leave."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        fail(f"{path} cannot be {deed}: it is not UTF-8 text")
+    except OSError as error:
+        fail(f"{path} cannot be {deed}: {error.strerror or error}")
 
 
 def cache(

@@ -128,8 +128,8 @@ def _found(name: str) -> tuple[Listing, list[ModelFile]]:
 
 def _unknown(name: str, rows: list[Listing]) -> NoReturn:
     known = [known for row in rows for known in (row.name, *_models(row))]
-    hint = nearest(name, known)
-    fail(f"no model of the catalogue is named '{name}'" + (f"; {hint}" if hint else ""), USAGE)
+    hint = nearest(name, known) or "`nodegraph models` lists them"
+    fail(f"no model of the catalogue is named '{name}'; {hint}", USAGE)
 
 
 def _agreed(listing: Listing, given: bool) -> None:

@@ -20,8 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 from nodegraph.api import check_before_run
-from nodegraph.cli.arguments import input_values, print_help
-from nodegraph.cli.console import USAGE, errors, fail, print_faults, print_json, results, stopped
+from nodegraph.cli.arguments import input_values, no_graph, print_help
+from nodegraph.cli.console import errors, fail, print_faults, print_json, results, stopped
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,
@@ -31,7 +31,7 @@ from nodegraph.cli.opening import (
     refuse,
     texts_of,
 )
-from nodegraph.cli.writing import warn_of_other_models, write_outputs
+from nodegraph.cli.writing import refuse_place, warn_of_other_models, write_outputs
 from nodegraph.errors import Diagnostic, GraphError, NodeFailed
 from nodegraph.events import (
     Cached,
@@ -88,14 +88,13 @@ def run(
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
     if not graph:
-        typer.echo(context.get_help())
-        raise typer.Exit(0 if show_help else USAGE)
+        no_graph(context, show_help)
     recorded = open_source(graph, as_json)
     read = read_or_fail(recorded.source, as_json)
     if show_help:
-        print_help(read, f"run {graph}")
+        print_help(read, context, graph)
         return
-    texts = input_values(context.args, read)
+    texts = input_values(context, read)
     asked = Asked(texts, preset, device, precision, out, not no_cache, as_json)
     program = compile_or_fail(recorded, asked)
     engine = engine_for(recorded, asked)
@@ -103,6 +102,7 @@ def run(
         check_before_run(program, engine)
     except GraphError as error:
         refuse(error.diagnostics, texts_of(recorded.source), as_json)
+    refuse_place(engine, program, out)
     warn_of_other_models(engine, program, recorded)
     report = Report(quiet or as_json, texts_of(recorded.source))
     outputs = carry_out(engine, program, report, as_json)

@@ -1,14 +1,29 @@
 """What comes out of a run, as files for people or values for programs; pictures say where they come from."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from nodegraph.cli.console import errors, fail
 from nodegraph.execute import Engine
 from nodegraph.keys import model_digests
-from nodegraph.partial import claimed
+from nodegraph.partial import claimed, scratch
 from nodegraph.program import Program, Wire
 from nodegraph.provenance import Recorded
+
+
+def refuse_place(engine: Engine, program: Program, out: Path) -> None:
+    """End the program before it runs where an output is a file for people, and none can be written to `out`."""
+    ports = [engine.library.port_type(_kind(program, name)) for name in program.outputs]
+    if all(port is None or port.write is None for port in ports):
+        return
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        fail(f"{out} cannot be written: {place} is a file, not a folder; say --out FOLDER")
+    try:
+        with scratch(place):
+            pass
+    except OSError as error:
+        _unwritable(out, error)
 
 
 def write_outputs(
@@ -27,11 +42,15 @@ def write_outputs(
                 made = port.write(value, beside, stem, chunks)
             written[name] = [str(out / path.name) for path in made]
         except OSError as error:
-            fail(f"{out} cannot be written: {error.strerror or error}; say --out FOLDER")
+            _unwritable(out, error)
         except (ValueError, TypeError) as error:
             shown = port.describe(value) if port.describe else repr(value)[:80]
             fail(f"output '{name}' ({port.name}) cannot be written: {error}\n  {name} = {shown}")
     return written
+
+
+def _unwritable(out: Path, error: OSError) -> NoReturn:
+    fail(f"{out} cannot be written: {error.strerror or error}; say --out FOLDER")
 
 
 def _kind(program: Program, name: str) -> str:

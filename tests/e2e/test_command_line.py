@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from typer.testing import CliRunner
+
+from nodegraph.cli import app
 
 ROOT = Path(__file__).parents[2]
 FEW = ["glide/text_to_image", "--steps", "3"]
@@ -112,14 +115,25 @@ def test_programs_read_faults_of_a_run(cache: Path, tmp_path: Path) -> None:
         assert keys <= found["diagnostics"][0].keys()
 
 
-def test_an_output_that_is_no_picture_is_explained(cache: Path, tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    text = "graph: 1\nnodes: {a: {type: load_image, file: a.png}}\noutputs: {a: $a}\n"
+@pytest.mark.parametrize("out", ["afile", "afile/deeper", "/proc/1"])
+def test_a_place_that_cannot_be_written_is_told_before_the_run(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nodegraph.execute.Engine.run", None)
+    (tmp_path / "afile").write_text("a file, not a folder", encoding="utf-8")
+    done = CliRunner().invoke(app, ["run", "glide/text_to_image", "--out", out])
+    assert (done.exit_code, isinstance(done.exception, SystemExit)) == (1, True)
+    assert f"{out} cannot be written" in done.output and "say --out FOLDER" in done.output
+
+
+def test_who_writes_no_file_needs_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "graph: 1\ninputs: {a: {type: int, default: 1}}\nnodes: {}\noutputs: {a: $a}\n"
     (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
-    (tmp_path / "out").write_text("a file, not a folder", encoding="utf-8")
-    said = nodegraph(cache, tmp_path, "run", "g.yaml", code=1).stderr
-    assert "out cannot be written" in said
-    assert "--out FOLDER" in said
+    done = CliRunner().invoke(
+        app, ["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "g.yaml")]
+    )
+    assert done.stdout == "a: 1\n"
 
 
 def test_composites_are_graphs_by_name(cache: Path, tmp_path: Path) -> None:
@@ -148,27 +162,16 @@ def test_help_of_a_graph_lists_its_inputs(cache: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("run", "glide/text_to_imag"), "did you mean 'glide/text_to_image'"),
-        (("run", "glide/text_to_image", "--promt", "x"), "did you mean 'prompt'"),
-        (("run", "glide/text_to_image", "--guidance", "99"), "allowed 0 … 20"),
-        (("run", "glide/text_to_image", "--preset", "opena"), "unknown-preset"),
         (("run", "glide/text_to_image", "--device", "tpu"), "no device 'tpu'"),
         (("run", "glide/text_to_image", "--preset", "openai"), "are not on this machine"),
         (("run", "glide/text_to_image", "--preset", "openai"), "models get openai/glide/base"),
-        (("models", "get", "openai/glid"), "did you mean 'openai/glide'"),
         (("run", "glide/text_to_image", "--steps", "abc"), "E403 bad-value: schedule"),
-        (("run", "--seed", "3", "glide/text_to_image"), "the graph comes first"),
-        (("run", "mine"), "did you mean 'mine.yaml'"),
         (("run", "nothing.png"), "nothing.png cannot be read: No such file"),
-        (("fmt", "latin.yaml"), "latin.yaml cannot be read: it is not UTF-8 text"),
-        (("nodes", "slrp"), "did you mean 'slerp'"),
     ],
 )
 def test_mistakes_are_explained(
     cache: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
-    (tmp_path / "mine.yaml").write_text("graph: 1\n", encoding="utf-8")
-    (tmp_path / "latin.yaml").write_bytes(b"graph: \xff")
     environment = {**os.environ, "NODEGRAPH_CACHE": str(cache), "COLUMNS": "200"}
     command = [str(Path(sys.executable).with_name("nodegraph")), *arguments]
     done = subprocess.run(
@@ -233,8 +236,6 @@ outputs: {a: $both, b: $none, c: $image}
 def test_other_commands(cache: Path, tmp_path: Path) -> None:
     assert "shapes/glide" in nodegraph(cache, tmp_path, "models").stdout
     assert "slerp" in nodegraph(cache, tmp_path, "nodes", "--into", "Image").stdout
-    refused = nodegraph(cache, tmp_path, "nodes", "--into", "list[Imgae]", code=2).stderr
-    assert "there is no port type 'Imgae'; did you mean 'Image'?" in refused
     assert "Ho & Salimans" in nodegraph(cache, tmp_path, "nodes", "classifier_free_guidance").stdout
     assert (
         "classifier_free_guidance"
