@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from test_gaussian import COVARIANCE, MEAN, denoiser, exact_x0, run
+from gaussian import COVARIANCE, MEAN, denoiser, exact_x0, log_likelihood, posterior, run
 from torch import Tensor
 
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
@@ -16,8 +16,7 @@ from nodes.diffusion.techniques import MaskInpainter
 
 CHAIN = schedule("cosine", 1000)
 COUNT = 2000
-LOOK, SPREAD, SEEN = torch.tensor([0.8, -0.6]), 0.1, 1.4
-"""y = LOOK · x_0 + noise of variance SPREAD, and the y that was seen."""
+LIKELIHOOD = log_likelihood(CHAIN)
 KNOWN = 1.2
 """The first coordinate of x_0."""
 
@@ -33,20 +32,6 @@ class Drawn:
         return torch.randn(len(samples), *shape, generator=generator)
 
 
-def log_likelihood(x_t: Tensor, t: Tensor) -> Tensor:
-    """log p(y | x_t) [B], exactly: a normal whose mean and variance follow from those of x_0 given x_t."""
-    bar = CHAIN.alphas_cumprod[int(t[0])].float()
-    inverse = torch.linalg.inv(bar * COVARIANCE + (1 - bar) * torch.eye(2))
-    mean = MEAN + bar.sqrt() * (x_t - bar.sqrt() * MEAN) @ inverse @ COVARIANCE
-    covariance = COVARIANCE - bar * COVARIANCE @ inverse @ COVARIANCE
-    return -((SEEN - mean @ LOOK) ** 2) / (2 * (LOOK @ covariance @ LOOK + SPREAD))
-
-
-def posterior() -> tuple[Tensor, Tensor]:
-    gain = COVARIANCE @ LOOK / (LOOK @ COVARIANCE @ LOOK + SPREAD)
-    return MEAN + gain * (SEEN - LOOK @ MEAN), COVARIANCE - gain[:, None] * (LOOK @ COVARIANCE)
-
-
 SAMPLERS = {
     "ancestral": ancestral,
     "ddim": ddim,
@@ -57,7 +42,7 @@ SAMPLERS = {
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_guide_turns_the_prior_into_the_posterior(name: str) -> None:
-    guided = ScoreGuidance(denoiser("eps", CHAIN), log_likelihood, 1.0)
+    guided = ScoreGuidance(denoiser("eps", CHAIN), LIKELIHOOD, 1.0)
     mean, covariance = posterior()
     found = [
         run(SAMPLERS[name](guided, respace(CHAIN, steps), Start(Drawn(5), COUNT)))
@@ -73,9 +58,9 @@ def test_a_guide_turns_the_prior_into_the_posterior(name: str) -> None:
 
 
 def test_two_guides_are_one_with_both_observations() -> None:
-    half = ScoreGuidance(denoiser("eps", CHAIN), log_likelihood, 0.5)
-    twice = ScoreGuidance(half, log_likelihood, 0.5)
-    once = ScoreGuidance(denoiser("eps", CHAIN), log_likelihood, 1.0)
+    half = ScoreGuidance(denoiser("eps", CHAIN), LIKELIHOOD, 0.5)
+    twice = ScoreGuidance(half, LIKELIHOOD, 0.5)
+    once = ScoreGuidance(denoiser("eps", CHAIN), LIKELIHOOD, 1.0)
     spaced, start = respace(CHAIN, 20), Start(Drawn(1), 8)
     torch.testing.assert_close(
         run(ancestral(twice, spaced, start)), run(ancestral(once, spaced, start))

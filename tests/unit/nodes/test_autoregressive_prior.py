@@ -1,6 +1,7 @@
 """The autoregressive prior: causality, the cache, and how codes are drawn."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,24 @@ def test_a_sample_is_the_same_in_any_batch(model: ArPrior) -> None:
     few = sampled(autoregressive_prior(model, tokens, embedding, count=2, **options)).values
     torch.testing.assert_close(few, many[:2])
     assert len(many.unique(dim=0)) == 4
+
+
+def test_samples_are_of_their_texts_row_by_row(model: ArPrior) -> None:
+    def rows(part: ClipTokens | Embedding, *chosen: int) -> Any:
+        tensors = {
+            n: getattr(part, n)[list(chosen)] for n in ("values", "mask") if hasattr(part, n)
+        }
+        return replace(part, **tensors)
+
+    told = text(3)
+    here, there = (
+        sampled(autoregressive_prior(model, *(rows(p, *chosen) for p in told), count=4)).values
+        for chosen in ((0, 1), (0, 2))
+    )
+    assert torch.equal(here[:4], there[:4])
+    assert not torch.equal(here[4:], there[4:])
+    same = [rows(part, 0, 0) for part in told]
+    assert len(sampled(autoregressive_prior(model, *same, count=4)).values.unique(dim=0)) == 8
 
 
 def test_guidance_of_one_is_none_and_needs_no_second_text(model: ArPrior) -> None:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import PLAIN, context
-from torch import Tensor
+from tiny import PLAIN, Models, drawn
 
 from nodegraph import Mismatch
 from nodes.conditions import known_pixels, label, low_resolution, upsampler_conditions
@@ -23,7 +22,6 @@ from nodes.guidance import (
     style_guidance,
 )
 from nodes.models import Classifier, Clip, UNet
-from nodes.models.handle import Model, parsed
 from nodes.noising import forward_diffusion
 from nodes.samplers import ancestral_sampler, ddim_inversion, ddim_sampler, film_strip
 from nodes.schedules import noise_scheduler, repaint_schedule
@@ -32,45 +30,6 @@ from nodes.text import text_encoder
 T = torch.tensor([700, 700])
 X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 PICTURE = torch.rand(1, 3, 20, 28, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-class Models:
-    """The tiny models of a folder by name, each read once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.context = context(folder)
-        self.read: dict[str, Model] = {}
-
-    def __call__(self, kind: type[Model], name: str) -> Model:
-        if name not in self.read:
-            self.read[name] = parsed(kind, self.folder / name, self.context)
-        return self.read[name]
-
-    @property
-    def unconditional(self) -> UNet:
-        return self(UNet, "adm/unconditional")
-
-    @property
-    def classifier(self) -> Classifier:
-        return self(Classifier, "adm/classifier")
-
-    @property
-    def clip(self) -> Clip:
-        return self(Clip, "glide/clip")
-
-
-@pytest.fixture(scope="session")
-def models(bundles: Path) -> Models:
-    return Models(bundles)
-
-
-def drawn(generator) -> Tensor:
-    while True:
-        try:
-            next(generator)
-        except StopIteration as stop:
-            return stop.value
 
 
 def test_a_label_is_a_number_or_a_name() -> None:

@@ -1,6 +1,6 @@
 """Folders of tiny models with random weights: bundles laid out like the shipped ones."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from torch import nn
 
 from nodegraph.context import RunContext
 from nodegraph.paths import Sandbox
+from nodes import models
 from nodes.checkpoints.weights import write_model
+from nodes.models.handle import Model, parsed
 from nodes.networks.autoregressive_prior import ArPrior
 from nodes.networks.classifier import Classifier
 from nodes.networks.clip import Clip
@@ -97,3 +99,38 @@ def write_bundle(folder: Path, parts: Mapping[str, Any]) -> Path:
     for number, (name, config) in enumerate(parts.items()):
         write_model(folder / name, built(config, number), config, {})
     return folder
+
+
+class Models:
+    """The tiny models of a folder by name, each read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.context = context(folder)
+        self.read: dict[str, Model] = {}
+
+    def __call__(self, kind: type[Model], name: str) -> Model:
+        if name not in self.read:
+            self.read[name] = parsed(kind, self.folder / name, self.context)
+        return self.read[name]
+
+    @property
+    def unconditional(self) -> models.UNet:
+        return self(models.UNet, "adm/unconditional")
+
+    @property
+    def classifier(self) -> models.Classifier:
+        return self(models.Classifier, "adm/classifier")
+
+    @property
+    def clip(self) -> models.Clip:
+        return self(models.Clip, "glide/clip")
+
+
+def drawn(generator: Generator[Any, None, Any]) -> Any:
+    """What a generator returns in the end."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as stop:
+            return stop.value
