@@ -9,6 +9,8 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "E004": ("too-deep", "The nesting is deeper than any graph needs."),
     "E005": ("unreadable-file", "The file is missing, or is not UTF-8 text."),
+    "E006": ("long-number", "A number with more digits than any that can be meant."),
+    "E007": ("large-file", "The file is larger than any graph."),
     "E101": ("unknown-key", "A key that the format does not have."),
     "E102": ("unsupported-version", "The format version is not one that this program reads."),
     "E103": ("wrong-structure", "A mapping, list or word stands where another is expected."),
@@ -21,7 +23,12 @@ CODES: dict[str, tuple[str, str]] = {
     "E110": ("unknown-input", "The graph has no input of that name."),
     "E111": ("no-outputs", "A graph must say what comes out."),
     "E112": ("bad-name", "A name that `$name` cannot refer to."),
-    "E113": ("outside-folder", "`type:` names a graph file outside the folder of the graph."),
+    "E113": (
+        "outside-folder",
+        "A graph names a graph file or a bundle outside the folders that it may read.",
+    ),
+    "E114": ("too-many-steps", "With its subgraphs unfolded, the graph has too many steps."),
+    "E115": ("deep-subgraphs", "Subgraphs stand inside each other too deep."),
     "E201": ("unknown-port", "The node type has no input of that name."),
     "E202": ("unknown-type", "No node type, or no port type, of that name is installed."),
     "E203": ("unknown-output", "The node has no output of that name."),
@@ -31,6 +38,7 @@ CODES: dict[str, tuple[str, str]] = {
     "E207": ("not-in-menu", "A value that the port does not offer."),
     "E208": ("bad-literal", "A value that cannot be read as the type of its port."),
     "E209": ("unknown-part", "The bundle has no part of that name."),
+    "E210": ("large-type", "A type is nested too deep, or names too many others."),
     "E211": (
         "name-taken-twice",
         "Two installed libraries have a node type, or a graph, of that name.",
@@ -47,6 +55,7 @@ CODES: dict[str, tuple[str, str]] = {
         "renamed-port",
         "A port has its name of an older version of the node; it is read under the new one.",
     ),
+    "W104": ("many-faults", "There are more faults than anybody would read; some are left out."),
     "W102": ("unused-input", "No node uses this input."),
     "W401": ("node-warning", "A node says that its result may not be what is expected."),
 }

@@ -2,10 +2,10 @@
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nodegraph.errors import Diagnostic, GraphError, place
+from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
 from nodegraph.graph import Graph, GraphNode, Ref, Value, read_graph
 from nodegraph.inputs import Inputs, Request
 from nodegraph.node import NodeSpec, Port
@@ -15,18 +15,29 @@ from nodegraph.program import Constant, Program, Step, Wire
 from nodegraph.references import Found, References, references
 from nodegraph.registry import Registry
 from nodegraph.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
-from nodegraph.source import SourceText, from_file, read_source
+from nodegraph.source import SourceText, from_file, read_source, unread
 from nodegraph.unify import resolved
 from nodegraph.wiring import Site, Wiring
+
+MOST_STEPS = 10_000
+MOST_TEXT = 3 * 2**20
+"""Characters of the graph files of a graph, each counted as often as it is used, and `USE` more for each use."""
+USE = 200
+DEEPEST = 32
+"""How many subgraphs may stand inside each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The program (None where there are errors), all diagnostics, and the graph as read."""
+    """The program (None where there are errors), all diagnostics, and the graph as read.
+
+    `texts` are those of all its files, by the names that the spans of diagnostics give them.
+    """
 
     program: Program | None
     diagnostics: tuple[Diagnostic, ...]
     graph: Graph | None
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def checked(self) -> Program:
         """The program. Raises GraphError with every fault."""
@@ -52,25 +63,41 @@ def compile_graph(
 
 def _compile(source: SourceText, registry: Registry, request: Request) -> Compiled:
     graph, found = read_graph(source.text, source.name)
+    faults = Faults(registry)
+    faults.extend(found)
     if graph is None:
-        return Compiled(None, tuple(found), None)
-    faults = Faults(registry, list(found))
+        return Compiled(None, _told(faults), None, {source.name: source.text})
     scope = Inputs(registry, faults).root(graph, source.folder, request)
     compiler = _Compiler(registry, faults)
-    outputs = compiler.unfold(graph, source, scope, "")
+    outputs = compiler.whole(graph, source, scope)
     if not faults.errors:
         _warn_of_unused(graph, registry, faults)
-    diagnostics = tuple(sorted(_meant(faults.found), key=place))
+    diagnostics = _told(faults)
     if faults.errors:
-        return Compiled(None, diagnostics, graph)
-    return Compiled(_program(source, graph, compiler, scope, outputs), diagnostics, graph)
+        return Compiled(None, diagnostics, graph, compiler.texts)
+    program = _program(source, graph, compiler, scope, outputs)
+    return Compiled(program, diagnostics, graph, compiler.texts)
 
 
-def _meant(found: list[Diagnostic]) -> list[Diagnostic]:
-    """The faults, without those of things that stand behind a syntax error: what was not read is not missing."""
-    if not any(fault.code == "E001" for fault in found):
-        return found
-    return [fault for fault in found if fault.code not in ("E204", "E205")]
+def _told(faults: Faults) -> tuple[Diagnostic, ...]:
+    """The faults in order of their places, without those that follow from others.
+
+    What stands behind a syntax error, or in a number that is too long, was not read, and is not missing.
+    """
+    broken = any(fault.code == "E001" for fault in faults.found)
+    unread = {fault.span for fault in faults.found if fault.code == "E006"}
+    meant = [
+        fault
+        for fault in faults.found
+        if not (broken and fault.code in ("E204", "E205"))
+        and (fault.code == "E006" or fault.span not in unread)
+    ]
+    rest = [diagnostic("W104", "there are more faults than these")] if faults.more else []
+    return (*sorted(meant, key=place), *rest)
+
+
+class _TooLarge(Exception):
+    """A graph that has grown beyond its bounds while it was unfolded."""
 
 
 Outputs = dict[str, Found]
@@ -106,11 +133,26 @@ class _Compiler:
         self.wiring = Wiring(registry, faults)
         self.steps: list[Step] = []
         self.sources: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         self.stack: list[str] = []
+        self.graphs: dict[str, Graph | None] = {}
+        self.unfolded = 0
+        self.outermost: GraphNode | None = None
+
+    def whole(self, graph: Graph, source: SourceText, scope: Scope) -> Outputs:
+        """The steps and outputs of the graph that was asked for, within the bounds."""
+        try:
+            return self.unfold(graph, source, scope, "")
+        except _TooLarge as error:
+            assert self.outermost is not None
+            node = self.outermost
+            self.faults.add("E114", str(error), node.span, None, node.name)
+            return {}
 
     def unfold(self, graph: Graph, source: SourceText, scope: Scope, prefix: str) -> Outputs:
         """Append the steps of a graph under a prefix, and return its outputs."""
         self.sources[source.key] = source.text
+        self.texts[source.name] = source.text
         self.stack.append(source.identity)
         waits = {n: references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
         order = in_order(waits)
@@ -147,6 +189,8 @@ class _Compiler:
 
     def node(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
         site = Site(node, source.folder, scope)
+        if len(self.stack) == 1:
+            self.outermost = node
         if node.type.endswith((".yaml", ".yml")):
             return self.subgraph(site, self.beside(node, source), path)
         if node.type in self.registry.clashes:
@@ -159,7 +203,8 @@ class _Compiler:
         spec = self.registry.nodes.get(node.type)
         if spec is None:
             known = {*self.registry.nodes, *self.registry.composites}
-            why, hint = self.registry.absence(node.type, known)
+            near = self.faults.hints.nearest(node.type, known)
+            why, hint = self.registry.absence(node.type, near)
             message = f"there is no node type '{node.type}'{why}"
             self.faults.add("E202", message, node.type_span, hint, node.name)
             return FAILED
@@ -172,15 +217,21 @@ class _Compiler:
         except Outside as error:
             hint = "keep it in the folder of the graph that is run, or below"
             self.faults.add("E113", str(error), node.type_span, hint, node.name)
-        except (OSError, UnicodeDecodeError):
+        except FileNotFoundError:
             message = f"there is no graph file '{node.type}' beside {Path(source.name).name}"
             self.faults.add("E107", message, node.type_span, None, node.name)
+        except (OSError, UnicodeDecodeError) as error:
+            self.faults.extend([unread(f"'{node.type}'", error, node.type_span, node.name)])
         return None
 
     def subgraph(self, site: Site, inner: SourceText | None, path: str) -> Bound:
         graph = None if inner is None else self.read(site.node, inner)
         if inner is None or graph is None:
             return FAILED
+        self.unfolded += len(inner.text) + USE
+        if self.unfolded > MOST_TEXT:
+            size = f"{MOST_TEXT / 2**20:g} MiB"
+            raise _TooLarge(f"with its subgraphs unfolded, the graph is longer than {size}")
         ports = self.inputs.ports(graph)
         values = self.wiring.values(site, ports)
         if values is None:
@@ -200,14 +251,23 @@ class _Compiler:
             message = f"a graph contains itself: {chain}"
             self.faults.add("E108", message, node.type_span, None, node.name)
             return None
-        graph, faults = read_graph(inner.text, inner.name)
-        self.faults.found.extend(faults)
-        return graph
+        if len(self.stack) > DEEPEST:
+            message = f"subgraphs stand more than {DEEPEST} deep inside each other"
+            self.faults.add("E115", message, node.type_span, None, node.name)
+            return None
+        if inner.identity not in self.graphs:
+            graph, faults = read_graph(inner.text, inner.name)
+            self.texts[inner.name] = inner.text
+            self.graphs[inner.identity] = graph
+            self.faults.extend(faults)
+        return self.graphs[inner.identity]
 
     def step(self, site: Site, spec: NodeSpec, path: str) -> Bound:
         values = self.wiring.values(site, spec.inputs)
         if values is None:
             return ABSENT
+        if len(self.steps) >= MOST_STEPS:
+            raise _TooLarge(f"the graph has more than {MOST_STEPS:,} steps")
         span = site.node.span
         types = tuple(resolved(port.type, site.variables) for port in spec.outputs)
         index = len(self.steps)

@@ -1,12 +1,15 @@
 """Spans, diagnostics and the exceptions of the engine. A diagnostic is structured first and text last."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
 from nodegraph.codes import CODES
+from nodegraph.visible import clipped, visible
 
+LONGEST_NAME = 80
+"""Characters of a name for which a nearest one is looked for."""
 Severity = Literal["error", "warning"]
 
 
@@ -38,7 +41,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
-        return f"{where}{self.code} {self.name}: {self.message}"
+        return visible(f"{where}{self.code} {self.name}: {self.message}")
 
 
 def diagnostic(
@@ -50,7 +53,8 @@ def diagnostic(
 ) -> Diagnostic:
     """A diagnostic with the name that its code has in the table."""
     severity: Severity = "warning" if code.startswith("W") else "error"
-    return Diagnostic(code, CODES[code][0], message, span, hint, severity, node)
+    hint = None if hint is None else clipped(hint)
+    return Diagnostic(code, CODES[code][0], clipped(message), span, hint, severity, node)
 
 
 def place(fault: Diagnostic) -> tuple[str, int, int]:
@@ -61,17 +65,35 @@ def place(fault: Diagnostic) -> tuple[str, int, int]:
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """A hint with the nearest of the names, or the names themselves if they are few."""
     known = sorted(set(names))
-    close = get_close_matches(name, known, 1, 0.6)
+    short = [n for n in known if len(n) <= LONGEST_NAME]
+    close = get_close_matches(name, short, 1, 0.6) if len(name) <= LONGEST_NAME else []
     if close:
         return f"did you mean '{close[0]}'?"
     return f"there are: {', '.join(known)}" if 0 < len(known) <= 12 else None
+
+
+@dataclass(slots=True)
+class Hints:
+    """Nearest names for the first faults of a file; to look for more of them would take longer than the check itself."""
+
+    left: int = 10_000
+    """Names that may still be looked at."""
+
+    def spend(self, names: int) -> bool:
+        """Whether another search, among so many names, is worth its time."""
+        worth, self.left = self.left > 0, self.left - names
+        return worth
+
+    def nearest(self, name: str, names: Collection[str]) -> str | None:
+        """As `nearest`; None for the faults that come later."""
+        return nearest(name, names) if self.spend(len(names)) else None
 
 
 class GraphError(Exception):
     """A graph that cannot run; holds every fault that was found, not only the first."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        hints = (f"\n  hint: {d.hint}" if d.hint else "" for d in diagnostics)
+        hints = (f"\n  hint: {visible(d.hint)}" if d.hint else "" for d in diagnostics)
         super().__init__("\n".join(f"{d}{h}" for d, h in zip(diagnostics, hints, strict=True)))
         self.diagnostics = tuple(diagnostics)
 

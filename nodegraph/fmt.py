@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nodegraph.errors import Diagnostic
 from nodegraph.graph import TOP_KEYS
+from nodegraph.scalars import LongNumber, plain
 from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
 
 WIDTH = 100
@@ -150,16 +151,22 @@ def _number(value: float) -> str:
 
 
 def _bare(text: str) -> bool:
-    from nodegraph.scalars import plain
-
     safe = not any(mark in text for mark in ",[]{}#&*!|>'\"%@`:\n\t")
     return (
         safe
         and text.isprintable()
-        and isinstance(plain(text), str)
+        and _reads_as_text(text)
         and text == text.strip()
         and text[:1] not in "-?="
     )
+
+
+def _reads_as_text(text: str) -> bool:
+    """Whether a text without quotes is one for YAML, too."""
+    try:
+        return isinstance(plain(text), str)
+    except LongNumber:
+        return False
 
 
 def _quoted(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nodegraph.errors import Diagnostic, Span, diagnostic, nearest
+from nodegraph.errors import Diagnostic, Hints, Span, diagnostic
 from nodegraph.scalars import Scalar
 from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
 
@@ -127,6 +127,7 @@ class _GraphReader:
         self.file = file
         self.text = text
         self.faults = faults
+        self.hints = Hints()
 
     def fault(
         self, code: str, message: str, span: Span, hint: str | None = None, node: str | None = None
@@ -170,7 +171,7 @@ class _GraphReader:
                     "E101",
                     f"{owner} has no key '{entry.key}'",
                     entry.span,
-                    nearest(entry.key, known),
+                    self.hints.nearest(entry.key, known),
                 )
 
     def version(self, tree: Table) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.errors import Span, nearest
+from nodegraph.errors import Span
 from nodegraph.graph import Graph, GraphInput, Value
 from nodegraph.literals import BadLiteral, Slot, from_text
 from nodegraph.node import Port
@@ -13,7 +13,7 @@ from nodegraph.program import EXAMPLE, Constant, Source
 from nodegraph.registry import Registry
 from nodegraph.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
 from nodegraph.types import Range, TypeRef
-from nodegraph.unify import BUILT_IN, UNKNOWN, names_in, parse_type
+from nodegraph.unify import BUILT_IN, UNKNOWN, LargeType, names_in, parse_type
 
 RESERVED = frozenset(
     (
@@ -58,9 +58,8 @@ class Inputs:
         self.check_presets(graph)
         for name in (*request.inputs, *request.texts):
             if name not in graph.inputs:
-                self.faults.add(
-                    "E110", f"the graph has no input '{name}'", None, nearest(name, graph.inputs)
-                )
+                hint = self.faults.hints.nearest(name, graph.inputs)
+                self.faults.add("E110", f"the graph has no input '{name}'", None, hint)
         return {n: self.root_input(i, folder, request, preset) for n, i in graph.inputs.items()}
 
     def check_presets(self, graph: Graph) -> None:
@@ -68,7 +67,8 @@ class Inputs:
         for key, value in (pair for values in graph.presets.values() for pair in values.items()):
             if key not in graph.inputs:
                 message = f"the graph has no input '{key}'"
-                self.faults.add("E110", message, value.span, nearest(key, graph.inputs))
+                hint = self.faults.hints.nearest(key, graph.inputs)
+                self.faults.add("E110", message, value.span, hint)
             elif (ref := self.declared_type(graph.inputs[key])) is not None:
                 self.check_written(graph.inputs[key], ref, value)
 
@@ -76,9 +76,8 @@ class Inputs:
         if name is None:
             return {}
         if name not in graph.presets:
-            self.faults.add(
-                "E109", f"the graph has no preset '{name}'", None, nearest(name, graph.presets)
-            )
+            hint = self.faults.hints.nearest(name, graph.presets)
+            self.faults.add("E109", f"the graph has no preset '{name}'", None, hint)
         return graph.presets.get(name, {})
 
     def root_input(
@@ -97,8 +96,7 @@ class Inputs:
         if declared.default is not None:
             self.check_written(declared, ref, declared.default)
         if declared.name in request.texts:
-            value = from_text(request.texts[declared.name], ref, self.registry.ports)
-            return self.constant(declared, ref, value, None, Path())
+            return self.written(declared, ref, request.texts[declared.name])
         if declared.name in request.inputs:
             return self.given(declared, ref, request.inputs[declared.name])
         written = preset.get(declared.name) or declared.default
@@ -116,12 +114,14 @@ class Inputs:
         try:
             ref = parse_type(declared.type)
         except ValueError as error:
-            self.faults.add("E202", str(error), declared.type_span)
+            code = "E210" if isinstance(error, LargeType) else "E202"
+            self.faults.add(code, str(error), declared.type_span)
             return None
         known = {*self.registry.ports, *BUILT_IN}
         for name in names_in(ref):
             if name not in known:
-                why, hint = self.registry.absence(name, known)
+                near = self.faults.hints.nearest(name, known)
+                why, hint = self.registry.absence(name, near)
                 message = f"there is no port type '{name}'{why}"
                 self.faults.add("E202", message, declared.type_span, hint)
                 return None
@@ -132,6 +132,16 @@ class Inputs:
         if plain(written) is not None:
             owner = f"input '{declared.name}': "
             self.faults.literal(plain(written), slot_of(declared, ref), written.span, None, owner)
+
+    def written(self, declared: GraphInput, ref: TypeRef, text: str) -> Bound:
+        """A value from the command line, relative to where that is."""
+        try:
+            value = from_text(text, ref, self.registry.ports)
+        except BadLiteral as error:
+            message = f"input '{declared.name}': {error}"
+            self.faults.add(error.code, message, None, error.hint)
+            return FAILED
+        return self.constant(declared, ref, value, None, Path())
 
     def given(self, declared: GraphInput, ref: TypeRef, value: Any) -> Bound:
         """A value from Python: a literal such as a file would hold, or the value itself."""

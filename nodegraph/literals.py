@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nodegraph.registry import PortFacts
-from nodegraph.scalars import plain
+from nodegraph.scalars import LARGEST, LongNumber, plain
 from nodegraph.types import Range, TypeRef
+from nodegraph.visible import clipped
 
 _WANTED = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 _WRITTEN = {
@@ -42,14 +43,16 @@ class Slot:
 def coerced(value: Any, slot: Slot, ports: Mapping[str, PortFacts]) -> Any:
     """The value in canonical form. Raises BadLiteral."""
     found: Any = _coerced(value, slot.type, ports)
+    menu = None if slot.menu is None else frozenset(slot.menu)
     for item in cast("list[Any]", found) if isinstance(found, list) else [found]:
-        _within(item, slot)
+        if not isinstance(item, list):
+            _within(item, slot, menu)
     return cast(Any, found)
 
 
 def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     if ref.name == "|":
-        return _coerced(value, member_for(value, ref, ports), ports)
+        return _chosen(value, ref, ports)[1]
     if ref.name == "list":
         items = cast("list[Any]", value) if isinstance(value, list) else [value]
         return [_coerced(item, ref.args[0], ports) for item in items]
@@ -62,17 +65,18 @@ def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
 
 def member_for(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> TypeRef:
     """The member of a union that reads a value; any other type is itself. Raises BadLiteral where none does."""
-    if ref.name != "|":
-        return ref
+    return _chosen(value, ref, ports)[0] if ref.name == "|" else ref
+
+
+def _chosen(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> tuple[TypeRef, Any]:
+    """The first member of a union that reads a value, and what it makes of it; lists come last."""
     members = sorted(ref.args, key=lambda m: m.name == "list")
     hints: list[str | None] = []
     for member in members:
         try:
-            _coerced(value, member, ports)
+            return member, _coerced(value, member, ports)
         except BadLiteral as fault:
             hints.append(fault.hint)
-            continue
-        return member
     wanted = " or ".join(_wanted(m, ports) for m in members)
     raise BadLiteral("E208", f"{_shown(value)} is not {wanted}", hints[0])
 
@@ -90,13 +94,23 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
             f"wire an output of type {ref}: $node",
         )
     if kind == "str" and isinstance(value, str):
-        return value
+        return _text(value)
     if kind == "bool" and isinstance(value, bool):
         return value
     if kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
         return _number(value, kind, facts is not None)
     hint = "quote it, to make it a text" if kind == "str" and value is not None else None
     raise BadLiteral("E208", f"{_shown(value)} is not {_wanted(ref, ports)}", hint)
+
+
+def _text(value: str) -> str:
+    """The text, if it is one: a lone half of a surrogate pair is in no file, and cannot be written to any."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        hint = "write it in UTF-8"
+        raise BadLiteral("E208", f"{_shown(value)} holds bytes that are no text", hint) from None
+    return value
 
 
 def _kind(ref: TypeRef, facts: PortFacts | None) -> str:
@@ -114,6 +128,8 @@ def accepts_literals(ref: TypeRef, ports: Mapping[str, PortFacts]) -> bool:
 
 
 def _number(value: float, kind: str, domain: bool) -> Any:
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        raise BadLiteral("E006", "a whole number with more digits than any that can be meant")
     if kind == "int" and isinstance(value, float):
         raise BadLiteral("E208", f"{value} is not a whole number")
     return value if kind == "int" or domain else float(value)
@@ -130,11 +146,15 @@ def _shown(value: Any) -> str:
     """A value as a graph file would say it."""
     if value is None:
         return "an empty value"
-    return repr(value).lower() if isinstance(value, bool) else repr(value)
+    try:
+        text = clipped(repr(value), 200)
+    except ValueError:  # a number that Python refuses to write out
+        return "this"
+    return text.lower() if isinstance(value, bool) else text
 
 
-def _within(value: Any, slot: Slot) -> None:
-    if slot.menu is not None and value not in slot.menu:
+def _within(value: Any, slot: Slot, menu: frozenset[Any] | None) -> None:
+    if menu is not None and slot.menu is not None and value not in menu:
         offered = ", ".join(str(m) for m in slot.menu)
         raise BadLiteral("E207", f"{_shown(value)} is not on offer", f"there are: {offered}")
     bounds = slot.range
@@ -158,7 +178,10 @@ def _unit(bounds: Range) -> str:
 
 
 def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
-    """A value given as text (on the command line) for a declared type: a `Text` stays what it is, `$5` too."""
+    """A value given as text (on the command line) for a declared type: a `Text` stays what it is, `$5` too.
+
+    Raises BadLiteral for a number that is too long.
+    """
     if _kind(ref, ports.get(ref.name)) == "str":
         return text
     if ref.name == "|":
@@ -168,15 +191,17 @@ def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         inside = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
         parts = inside.split(",") if inside.strip() else []
         return [from_text(part.strip(), ref.args[0], ports) for part in parts]
-    return plain(text)
+    try:
+        return plain(text)
+    except LongNumber as error:
+        raise BadLiteral("E006", str(error)) from None
 
 
 def _any_from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     """What the first member of a union makes of a text that it can use; a text, if none does."""
     for member in sorted(ref.args, key=lambda m: (m.name == "list", m.name == "str")):
-        found = from_text(text, member, ports)
         try:
-            return _coerced(found, member, ports)
+            return _coerced(from_text(text, member, ports), member, ports)
         except BadLiteral:
             continue
     return text

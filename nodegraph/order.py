@@ -31,12 +31,31 @@ def cycles_among(waits: Mapping[str, set[str]]) -> list[list[str]]:
     nx: Any = networkx
     graph = nx.DiGraph((needed, name) for name, before in waits.items() for needed in before)
     knots = nx.strongly_connected_components(graph)
-    cycles = [_cycle_in(nx, graph.subgraph(knot)) for knot in knots]
+    cycles = [_cycle_in(graph.subgraph(knot)) for knot in knots]
     return sorted(cycle for cycle in cycles if cycle)
 
 
-def _cycle_in(nx: Any, knot: Any) -> list[str]:
+def _cycle_in(knot: Any) -> list[str]:
     """A shortest cycle through the first node; empty for a node that does not wait for itself."""
     start = min(knot)
-    paths = [nx.shortest_path(knot, follower, start) for follower in knot.successors(start)]
-    return [start, *min(paths, key=len)[:-1]] if paths else []
+    came_from: dict[str, str | None] = {start: None}
+    waiting = deque([start])
+    while waiting:
+        name = waiting.popleft()
+        for follower in sorted(knot.successors(name)):
+            if follower == start:
+                return _back(name, came_from)
+            if follower not in came_from:
+                came_from[follower] = name
+                waiting.append(follower)
+    return []
+
+
+def _back(name: str, came_from: Mapping[str, str | None]) -> list[str]:
+    """The way that led to a name, from its beginning."""
+    way: list[str] = []
+    at: str | None = name
+    while at is not None:
+        way.append(at)
+        at = came_from[at]
+    return way[::-1]

@@ -1,6 +1,8 @@
 """Where the program keeps things, and which paths a graph may touch."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,44 @@ from platformdirs import user_cache_path
 
 class Outside(PermissionError):
     """A graph asked for a file that it may not touch."""
+
+
+TEXT_LIMIT = 2**20
+"""Bytes of a graph file: a hundred times the largest that is shipped."""
+
+
+class NoFile(OSError):
+    """What lies there is no regular file: a folder, a pipe, a device."""
+
+
+class LargeFile(OSError):
+    """A file that is larger than its kind can be."""
+
+
+def read_text(path: Path, limit: int = TEXT_LIMIT) -> str:
+    """The text of a regular file of at most `limit` bytes.
+
+    Raises NoFile, LargeFile, another OSError or UnicodeDecodeError; `why` puts each into words.
+    """
+    try:
+        status = path.stat()
+    except ValueError:  # a name with a null byte
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
+        raise NoFile(errno.EINVAL, f"it is {kind}", str(path))
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise LargeFile(errno.EFBIG, f"it is larger than {limit / 2**20:g} MiB", str(path))
+    return content.decode("utf-8")
+
+
+def why(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read, in a few words."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return error.strerror or str(error)
 
 
 def cache_folder() -> Path:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodegraph.errors import nearest
 from nodegraph.graph import GraphNode, Listing, Ref, Value
 from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
 from nodegraph.registry import Registry
@@ -26,9 +25,8 @@ class References:
         """What `$name.port` stands for; None where it is absent or a fault was reported."""
         bound = scope.get(ref.name)
         if bound is None:
-            self.faults.add(
-                "E204", f"'${ref.name}' refers to nothing", ref.span, nearest(ref.name, scope), node
-            )
+            hint = self.faults.hints.nearest(ref.name, scope)
+            self.faults.add("E204", f"'${ref.name}' refers to nothing", ref.span, hint, node)
             return unknown(ref.span), UNKNOWN
         if bound.failed:
             return unknown(ref.span), UNKNOWN
@@ -38,7 +36,7 @@ class References:
             return None
         port = ref.port or next(iter(bound.outputs))
         if port not in bound.outputs:
-            hint = nearest(port, [name for name in bound.outputs if name])
+            hint = self.faults.hints.nearest(port, [name for name in bound.outputs if name])
             self.faults.add("E203", f"'{ref.name}' has no output '{port}'", ref.span, hint, node)
             return unknown(ref.span), UNKNOWN
         source, kind = bound.outputs[port]
@@ -60,7 +58,8 @@ class References:
         if ref.port not in parts:
             held = ", ".join(sorted(parts)) or "nothing"
             message = f"the bundle '{bundle.value}' has no part '{ref.port}'; it holds {held}"
-            self.faults.add("E209", message, ref.span, nearest(str(ref.port), parts), node)
+            hint = self.faults.hints.nearest(str(ref.port), parts)
+            self.faults.add("E209", message, ref.span, hint, node)
             return nothing
         kind = TypeRef(parts[str(ref.port)])
         return Constant(f"{bundle.value}/{ref.port}", kind, ref.span, bundle.folder), kind

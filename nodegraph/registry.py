@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any, cast
 
 from nodegraph import records
-from nodegraph.errors import nearest
 from nodegraph.libraries import (
     GRAPH_GROUP,
     NODE_GROUP,
@@ -101,14 +100,13 @@ class Registry:
         homes = " and ".join(self.clashes[name])
         return f"'{name}' is defined twice: {homes}; rename one of them, or uninstall its library"
 
-    def absence(self, name: str, known: Iterable[str]) -> tuple[str, str | None]:
+    def absence(self, name: str, hint: str | None) -> tuple[str, str | None]:
         """Why there is no node or port type of this name, after "there is no …", and what to do: take the nearest known
-        one, or mend the library that has it, or may have it."""
+        one, of which `hint` tells, or mend the library that has it, or may have it."""
         for found in self.broken:
             if name in found.names:
                 told = f": {found.place}, which has it, cannot be read: {found.reason}"
                 return told, "mend that library, or uninstall it"
-        hint = nearest(name, known)
         if not self.broken:
             return "", hint
         unread = "; ".join(str(found) for found in self.broken)

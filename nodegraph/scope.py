@@ -1,16 +1,17 @@
 """What the names of a graph stand for while it is compiled, and the faults that are found on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodegraph.errors import Diagnostic, Span, diagnostic
+from nodegraph.errors import Diagnostic, Hints, Span, diagnostic
 from nodegraph.graph import Listing, Literal, Value
 from nodegraph.literals import BadLiteral, Slot, coerced
 from nodegraph.program import Constant, Source
 from nodegraph.registry import Registry
 from nodegraph.types import TypeRef
 from nodegraph.unify import UNKNOWN
+from nodegraph.yaml_source import MOST_FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,12 @@ class Faults:
     """Collects the faults of a compilation; what follows a fault goes on with a value that fits everywhere."""
 
     registry: Registry
-    found: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    found: dict[Diagnostic, None] = field(default_factory=dict[Diagnostic, None])
+    hints: Hints = field(default_factory=Hints)
+    errors: bool = False
+    """Whether there is a fault for which the graph cannot run."""
+    more: bool = False
+    """Whether there were so many that some were left out."""
 
     def add(
         self,
@@ -43,9 +49,17 @@ class Faults:
         hint: str | None = None,
         node: str | None = None,
     ) -> None:
-        fault = diagnostic(code, message, span, hint, node)
-        if fault not in self.found[-8:]:
-            self.found.append(fault)
+        if self.more:
+            self.errors = self.errors or code.startswith("E")
+            return
+        self.extend([diagnostic(code, message, span, hint, node)])
+
+    def extend(self, faults: Iterable[Diagnostic]) -> None:
+        for fault in faults:
+            self.errors = self.errors or fault.severity == "error"
+            self.more = self.more or len(self.found) >= MOST_FAULTS
+            if not self.more:
+                self.found[fault] = None
 
     def literal(
         self, value: Any, slot: Slot, span: Span | None, node: str | None, owner: str = ""
@@ -56,10 +70,6 @@ class Faults:
         except BadLiteral as error:
             self.add(error.code, owner + str(error), span, error.hint, node)
             return error
-
-    @property
-    def errors(self) -> bool:
-        return any(fault.severity == "error" for fault in self.found)
 
 
 def unknown(span: Span | None) -> Constant:

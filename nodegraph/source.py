@@ -1,12 +1,13 @@
 """The text of a graph, wherever it comes from: a file, the chunks of a picture, a string."""
 
+import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nodegraph.errors import GraphError, Span, diagnostic
-from nodegraph.paths import Outside
+from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic
+from nodegraph.paths import LargeFile, Outside, read_text, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class SourceText:
     @property
     def identity(self) -> str:
         """What tells one graph file from another, however it is named."""
-        return str(((self.folder or Path()) / Path(self.name).name).resolve())
+        place = (self.folder or Path()) / Path(self.name).name
+        return os.path.realpath(str(place).replace("\0", ""))
 
     def beside(self, name: str) -> "SourceText":
         """The graph that a node type names, relative to this one.
@@ -41,19 +43,17 @@ class SourceText:
         """
         place = posixpath.normpath(posixpath.join(posixpath.dirname(self.key), name))
         root = self.root or self.folder or Path()
-        path = root / place
-        if not path.resolve().is_relative_to(root.resolve()):
+        path = root / place.replace("\0", "\\0")
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
             raise Outside(f"a graph uses graphs of its own folder only; '{name}' lies outside")
         if place in self.siblings:
             return SourceText(place, self.siblings[place], path.parent, self.siblings, place, root)
-        return SourceText(
-            str(path), path.read_text(encoding="utf-8"), path.parent, self.siblings, place, root
-        )
+        return SourceText(str(path), read_text(path), path.parent, self.siblings, place, root)
 
 
 def from_file(path: Path) -> SourceText:
     """A graph file. Raises OSError or UnicodeDecodeError."""
-    return SourceText(str(path), path.read_text(encoding="utf-8"), path.parent)
+    return SourceText(str(path), read_text(path), path.parent)
 
 
 def read_source(source: SourceText | Path | str) -> SourceText:
@@ -64,6 +64,12 @@ def read_source(source: SourceText | Path | str) -> SourceText:
     try:
         return from_file(path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
-        message = f"{path} cannot be read: {reason}"
-        raise GraphError([diagnostic("E005", message, Span(str(path), 1, 1, 1, 1))]) from None
+        raise GraphError([unread(str(path), error, Span(str(path), 1, 1, 1, 1))]) from None
+
+
+def unread(
+    name: str, error: OSError | UnicodeDecodeError, span: Span, node: str | None = None
+) -> Diagnostic:
+    """The fault of a graph file that cannot be read."""
+    code = "E007" if isinstance(error, LargeFile) else "E005"
+    return diagnostic(code, f"{name} cannot be read: {why(error)}", span, None, node)

@@ -5,6 +5,10 @@ from collections.abc import Collection, Iterator
 
 from nodegraph.types import TypeRef
 
+DEEPEST = 16
+"""How deep a type that a graph names may be nested."""
+LONGEST = 64
+"""How many names a type may mention."""
 UNKNOWN = TypeRef("?")
 ANY = TypeRef("*")
 PLAIN = ("str", "int", "float", "bool")
@@ -53,15 +57,30 @@ def resolved(ref: TypeRef, bound: dict[str, TypeRef]) -> TypeRef:
     return TypeRef(ref.name, tuple(resolved(a, bound) for a in ref.args))
 
 
+class LargeType(ValueError):
+    """A type that is nested too deep, or names too many others."""
+
+
 def parse_type(text: str) -> TypeRef:
-    """The type that a graph file names. Raises ValueError where the expression is malformed."""
-    tokens = iter([*re.findall(r"[A-Za-z_*][A-Za-z0-9_]*|\*|[\[\],|]", text), ""])
+    """The type that a graph file names. Raises ValueError where the expression is malformed, LargeType."""
+    found = re.findall(r"[A-Za-z_*][A-Za-z0-9_]*|\*|[\[\],|]", text)
+    _bounded(found)
+    tokens = iter([*found, ""])
     ref, rest = _union(next(tokens), tokens)
     if rest or re.sub(r"[A-Za-z0-9_*\[\],|\s]", "", text):
         raise ValueError(
             f"'{text}' is not a type such as Image, list[Condition] or float | list[float]"
         )
     return ref
+
+
+def _bounded(tokens: list[str]) -> None:
+    names, depth = 0, 0
+    for token in tokens:
+        names += token not in "[],|"
+        depth += (token == "[") - (token == "]")
+        if depth > DEEPEST or names > LONGEST:
+            raise LargeType(f"a type goes {DEEPEST} deep at most, and names {LONGEST} others")
 
 
 def _union(token: str, tokens: Iterator[str]) -> tuple[TypeRef, str]:
@@ -80,6 +99,8 @@ def _single(token: str, tokens: Iterator[str]) -> tuple[TypeRef, str]:
         raise ValueError("a type name is missing")
     name, token = token, next(tokens, "")
     if token != "[":
+        if name == "list":
+            raise ValueError("a list says what it holds: list[float]")
         return TypeRef(name), token
     arguments: list[TypeRef] = []
     while token in ("[", ","):
@@ -87,6 +108,10 @@ def _single(token: str, tokens: Iterator[str]) -> tuple[TypeRef, str]:
         arguments.append(ref)
     if token != "]":
         raise ValueError("a ']' is missing in a type")
+    if name in (*PLAIN, "*"):
+        raise ValueError(f"'{name}' has no part in brackets")
+    if name == "list" and len(arguments) > 1:
+        raise ValueError("a list holds one type: list[int | float]")
     return TypeRef(name, tuple(arguments)), next(tokens, "")
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nodegraph.errors import nearest
 from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value
 from nodegraph.literals import BadLiteral, Slot, accepts_literals, member_for
 from nodegraph.node import Port
@@ -57,7 +56,8 @@ class Wiring:
         for name in node.inputs:
             if name not in known:
                 message = f"'{node.type}' has no input '{name}'"
-                self.faults.add("E201", message, node.keys[name], nearest(name, known), node.name)
+                hint = self.faults.hints.nearest(name, known)
+                self.faults.add("E201", message, node.keys[name], hint, node.name)
 
     def _value(self, site: Site, port: Port, written: Value) -> Source | None:
         if isinstance(written, Literal) and written.value is None and not port.required:
@@ -136,6 +136,8 @@ class Wiring:
 
     def _converters(self, source: TypeRef, target: TypeRef) -> str | None:
         """Node types that turn one type into the other."""
+        if not self.faults.hints.spend(len(self.registry.nodes)):
+            return None
         wide = self.registry.widenings
         names = [
             spec.name
@@ -157,6 +159,8 @@ class Wiring:
             ways.append(f"write {port.name}: …")
         if port.type.name in PLAIN:
             return ways[0]
+        if not self.faults.hints.spend(len(self.registry.nodes)):
+            return " or ".join(ways) or None
         wide = self.registry.widenings
         names = sorted(
             s.name

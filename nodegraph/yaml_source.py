@@ -7,9 +7,11 @@ from typing import Any
 import yaml
 
 from nodegraph.errors import Diagnostic, Span, diagnostic
-from nodegraph.scalars import Scalar, plain
+from nodegraph.scalars import LongNumber, Scalar, plain
 
 MAX_DEPTH = 64
+MOST_FAULTS = 2_000
+"""Faults that are told; who has more of them is told that there are more."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -176,6 +178,8 @@ def _syntax_hint(problem: str, opened: Any) -> str | None:
 def _consume(reader: _Reader, events: Iterator[Any]) -> None:
     documents = 0
     for event in events:
+        if len(reader.diagnostics) > MOST_FAULTS:
+            return
         name = type(event).__name__
         if name == "ScalarEvent":
             reader.take(_leaf(reader, event))
@@ -200,7 +204,11 @@ def _consume(reader: _Reader, events: Iterator[Any]) -> None:
 def _leaf(reader: _Reader, event: Any) -> Leaf:
     _refuse_marks(reader, event)
     quoted = bool(event.style)
-    value: Scalar = event.value if quoted else plain(event.value)
+    try:
+        value: Scalar = event.value if quoted else plain(event.value)
+    except LongNumber as error:
+        reader.fault("E006", str(error), event, "quote it, if it is a text")
+        value = None
     return Leaf(value, quoted, reader.span(event.start_mark, event.end_mark))
 
 

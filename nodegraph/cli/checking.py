@@ -1,5 +1,6 @@
 """`nodegraph check` and `nodegraph plan`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,6 @@ from nodegraph.cli.opening import (
     open_source,
     read_or_fail,
     refuse,
-    texts_of,
 )
 from nodegraph.cli.running import Device, Precise
 from nodegraph.compile import Compiled, compile_graph
@@ -62,27 +62,26 @@ def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
 
 def check_one(
     name: str, preset: str | None, types: bool
-) -> tuple[list[Diagnostic], dict[str, str], int]:
+) -> tuple[list[Diagnostic], Mapping[str, str], int]:
     """The faults of one graph, the texts they point into, and how many nodes could not be followed."""
     try:
         source = find_graph(name, registry())
     except GraphError as error:
         return list(error.diagnostics), {}, 0
     compiled = compile_graph(source, registry(), Request(preset=preset, whole=False))
-    sources = {source.name: source.text}
     if types or compiled.program is None:
-        return list(compiled.diagnostics), sources, 0
-    return _shapes(source, compiled, sources)
+        return list(compiled.diagnostics), compiled.texts, 0
+    return _shapes(source, compiled)
 
 
 def _shapes(
-    source: SourceText, compiled: Compiled, sources: dict[str, str]
-) -> tuple[list[Diagnostic], dict[str, str], int]:
+    source: SourceText, compiled: Compiled
+) -> tuple[list[Diagnostic], Mapping[str, str], int]:
     from nodegraph.shapes import check_shapes
 
     engine = make_engine(registry(), source, Options(cached=False))
     report = check_shapes(compiled.checked(), engine)
-    return [*compiled.diagnostics, *report.diagnostics], sources, report.unknown
+    return [*compiled.diagnostics, *report.diagnostics], compiled.texts, report.unknown
 
 
 def plan(
@@ -111,16 +110,16 @@ def plan(
         print_help(read, context, graph)
         return
     asked = Asked(input_values(context, read), preset, device, precision)
-    program = compile_or_fail(recorded, asked)
+    program, texts = compile_or_fail(recorded, asked)
     try:
         made = make_plan(program, engine_for(recorded, asked))
     except GraphError as error:
-        refuse(error.diagnostics, texts_of(recorded.source), as_json)
+        refuse(error.diagnostics, texts, as_json)
     if as_json:
         print_json(_plan_record(made))
     else:
         _print_plan(made)
-    print_faults(made.shapes.diagnostics, texts_of(recorded.source))
+    print_faults(made.shapes.diagnostics, texts)
     if made.shapes.errors:
         raise typer.Exit(FAILED)
 

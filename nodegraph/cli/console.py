@@ -12,7 +12,7 @@ from rich.console import Console
 from nodegraph.api import registry as installed
 from nodegraph.errors import Diagnostic
 from nodegraph.registry import Registry
-from nodegraph.render import as_text
+from nodegraph.render import texts_of
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143
@@ -41,9 +41,10 @@ def print_json(value: Any) -> None:
 
 def print_faults(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
     """Faults with their lines, errors red, warnings yellow."""
-    for fault in found:
+    faults = list(found)
+    for fault, text in zip(faults, texts_of(faults, sources), strict=True):
         style = "red" if fault.severity == "error" else "yellow"
-        head, _, rest = as_text(fault, sources).partition("\n")
+        head, _, rest = text.partition("\n")
         errors.print(head, style=style, markup=False)
         if rest:
             errors.print(rest, markup=False)

@@ -12,7 +12,7 @@ from nodegraph.cache import Disk
 from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, registry, results
 from nodegraph.fmt import Unformattable, formatted
 from nodegraph.partial import write_text
-from nodegraph.paths import cache_folder
+from nodegraph.paths import cache_folder, read_text, why
 from nodegraph.schema import json_schema
 
 
@@ -52,7 +52,7 @@ def fmt(
 def _format(path: Path, check: bool) -> bool:
     """Bring one file into canonical form, unless it is only to be checked; whether it is another then."""
     with _explained(path, "read"):
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     try:
         made = formatted(text, str(path))
     except Unformattable as error:
@@ -69,10 +69,8 @@ def _explained(path: Path, deed: str) -> Generator[None]:
     """Say why a file cannot be read or written, and leave."""
     try:
         yield
-    except UnicodeDecodeError:
-        fail(f"{path} cannot be {deed}: it is not UTF-8 text")
-    except OSError as error:
-        fail(f"{path} cannot be {deed}: {error.strerror or error}")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{path} cannot be {deed}: {why(error)}")
 
 
 def cache(

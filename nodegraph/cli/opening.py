@@ -63,15 +63,14 @@ def read_or_fail(source: SourceText, as_json: bool = False) -> Graph:
     return graph
 
 
-def compile_or_fail(recorded: Recorded, asked: Asked) -> Program:
-    """The program; faults end the program, warnings are shown."""
-    source = recorded.source
+def compile_or_fail(recorded: Recorded, asked: Asked) -> tuple[Program, Mapping[str, str]]:
+    """The program and the texts of its files; faults end the command, warnings are shown."""
     request = Request(recorded.inputs, asked.preset, texts=asked.texts)
-    compiled = compile_graph(source, registry(), request)
+    compiled = compile_graph(recorded.source, registry(), request)
     if compiled.program is None:
-        refuse(compiled.diagnostics, texts_of(source), asked.as_json)
-    print_faults(compiled.diagnostics, texts_of(source))
-    return compiled.program
+        refuse(compiled.diagnostics, compiled.texts, asked.as_json)
+    print_faults(compiled.diagnostics, compiled.texts)
+    return compiled.program, compiled.texts
 
 
 def refuse(
@@ -83,11 +82,6 @@ def refuse(
         faults = [fault_as_json(fault) for fault in found]
         print_json({"outputs": {}, "nodes": {}, "diagnostics": faults})
     raise typer.Exit(FAILED)
-
-
-def texts_of(source: SourceText) -> dict[str, str]:
-    """The texts that faults may point into, by name."""
-    return {source.name: source.text, **source.siblings}
 
 
 def engine_for(recorded: Recorded, asked: Asked) -> Engine:

@@ -29,7 +29,6 @@ from nodegraph.cli.opening import (
     open_source,
     read_or_fail,
     refuse,
-    texts_of,
 )
 from nodegraph.cli.writing import refuse_place, warn_of_other_models, write_outputs
 from nodegraph.errors import Diagnostic, GraphError, NodeFailed
@@ -94,17 +93,17 @@ def run(
     if show_help:
         print_help(read, context, graph)
         return
-    texts = input_values(context, read)
-    asked = Asked(texts, preset, device, precision, out, not no_cache, as_json)
-    program = compile_or_fail(recorded, asked)
+    given = input_values(context, read)
+    asked = Asked(given, preset, device, precision, out, not no_cache, as_json)
+    program, texts = compile_or_fail(recorded, asked)
     engine = engine_for(recorded, asked)
     try:
         check_before_run(program, engine)
     except GraphError as error:
-        refuse(error.diagnostics, texts_of(recorded.source), as_json)
+        refuse(error.diagnostics, texts, as_json)
     refuse_place(engine, program, out)
     warn_of_other_models(engine, program, recorded)
-    report = Report(quiet or as_json, texts_of(recorded.source))
+    report = Report(quiet or as_json, texts)
     outputs = carry_out(engine, program, report, as_json)
     History(engine).write(program)
     written = write_outputs(engine, program, outputs, out)

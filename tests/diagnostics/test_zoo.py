@@ -18,9 +18,8 @@ NAMES = sorted(path.stem for path in ZOO.glob("*.yaml"))
 def faults(name: str):
     text = (ZOO / f"{name}.yaml").read_text(encoding="utf-8")
     source = SourceText(f"{name}.yaml", text, ZOO)
-    return compile_graph(source, registry(), Request(whole=False)).diagnostics, {
-        f"{name}.yaml": text
-    }
+    compiled = compile_graph(source, registry(), Request(whole=False))
+    return compiled.diagnostics, compiled.texts
 
 
 @pytest.mark.parametrize("name", NAMES)
