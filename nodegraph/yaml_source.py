@@ -152,6 +152,9 @@ def parse(text: str, file: str) -> Parsed:
         reader.diagnostics.append(
             diagnostic("E001", str(problem), span, _syntax_hint(str(problem), error.context_mark))
         )
+    except UnicodeEncodeError:
+        message = "the text holds half of a surrogate pair, which is no character"
+        reader.diagnostics.append(diagnostic("E001", message, Span(file, 1, 1, 1, 2)))
     except yaml.YAMLError as error:
         reader.diagnostics.append(
             diagnostic("E001", str(error).splitlines()[0], Span(file, 1, 1, 1, 2))

@@ -329,7 +329,14 @@ def test_a_signal_ends_a_run_with_a_word(
     number: int, code: int, cache: Path, tmp_path: Path
 ) -> None:
     nodegraph(cache, tmp_path, "nodes")
-    command = [sys.executable, "-c", STRUCK.replace("NUMBER", str(int(number))), "run", *FEW]
+    command = [
+        sys.executable,
+        "-c",
+        STRUCK.replace("NUMBER", str(int(number))),
+        "run",
+        *FEW,
+        "--no-cache",
+    ]
     done = subprocess.run(
         command,
         cwd=tmp_path,
