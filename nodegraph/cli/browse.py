@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from nodegraph.cli.console import USAGE, fail, print_json, registry, results
+from nodegraph.errors import nearest
 from nodegraph.node import NodeSpec, Port
 from nodegraph.types import TypeRef
 from nodegraph.unify import BUILT_IN, fits, names_in, parse_type
@@ -56,7 +57,7 @@ def _nothing(words: str | None, into: str | None) -> str:
         return f"no node type gives '{into}'; a graph input does: {{type: {into}}}"
     if words in known.clashes:
         return known.clash(words)
-    why, hint = known.absence(words, known.nodes)
+    why, hint = known.absence(words, nearest(words, known.nodes))
     feeding = f" that feeds '{into}'" if into else ""
     mend = hint or "`nodegraph nodes` lists them; words that all stand in its text find one too"
     return f"no node type{feeding} fits '{words}'{why}; {mend}"
@@ -71,7 +72,7 @@ def _port_type(text: str) -> TypeRef:
     known = {*registry().ports, *BUILT_IN}
     for name in names_in(found):
         if name not in known:
-            why, hint = registry().absence(name, known)
+            why, hint = registry().absence(name, nearest(name, known))
             hint = hint or f"there are: {', '.join(sorted(known))}"
             fail(f"there is no port type '{name}'{why}; {hint}", USAGE)
     return found
