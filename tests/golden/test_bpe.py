@@ -6,7 +6,7 @@ from nodes.networks.tokenizer import tokenize
 
 
 def test_glide(golden) -> None:
-    meta = golden.meta("bpe")["glide"]
+    meta = golden.part(golden.meta("bpe"), "glide")
     encoding = glide_encoding()
     assert len(encoding.ids) == meta["n_vocab"]
     for case in meta["prompts"]:
@@ -16,15 +16,15 @@ def test_glide(golden) -> None:
 
 
 def test_glide_padding(golden) -> None:
-    for case in golden.meta("bpe")["glide"]["prompts"]:
-        for context, padded in case["padded"].items():
+    for case in golden.part(golden.meta("bpe"), "glide")["prompts"]:
+        for context, padded in case.get("padded", {}).items():
             found = tokenize(TextConfig(context=int(context)), [case["prompt"]])
             assert found.ids[0].tolist() == padded["tokens"]
             assert found.mask[0].int().tolist() == [int(m) for m in padded["mask"]]
 
 
 def test_clip(golden) -> None:
-    meta = golden.meta("bpe")["clip_simple_tokenizer"]
+    meta = golden.part(golden.meta("bpe"), "clip_simple_tokenizer")
     encoding = clip_encoding()
     assert len(encoding.ids) == meta["n_vocab"]
     for case in meta["prompts"]:

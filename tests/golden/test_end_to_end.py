@@ -1,11 +1,15 @@
 """From a checkpoint in OpenAI's layout to the references' pictures: `models add`, then `run` of a graph, on recorded noise."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from recorded import ETA
+from test_glide_sampling import prefix_of
 from torch import Tensor
 from workplace import Workplace
 
@@ -25,86 +29,100 @@ def same_levels(found: np.ndarray, expected: Tensor) -> None:
     assert np.abs(found.astype(int) - to_bytes(expected).astype(int)).max() <= 1
 
 
-def glide(golden, workplace: Workplace, name: str) -> tuple[dict, dict, dict[str, Any]]:
-    """Publishes the networks of a pipeline; the golden file, and what the pipeline's graph takes."""
-    tensors, meta = golden.load("glide_sampling_tiny")
-    case = meta["pipelines"].get(name)
-    if case is None:
-        pytest.skip(f"no pipeline '{name}'")
-    start = next(key.partition(".")[0] for key in tensors if key.startswith(name))
+def graph_of(
+    workplace: Workplace, name: str, samplers: Mapping[str, str], conditional: bool = True
+) -> Path:
+    """The graph of that name with the samplers that the file names, by the node that samples."""
+    graph = yaml.safe_load((GRAPHS / name).read_text(encoding="utf-8"))
+    for node, sampler in samplers.items():
+        ddim = sampler.startswith("ddim")
+        graph["nodes"][node]["type"] = "ddim_sampler" if ddim else "ancestral_sampler"
+        if ddim and (eta := ETA.search(sampler)):
+            graph["nodes"][node]["eta"] = float(eta[1])
+    if not conditional:
+        graph["nodes"]["network"]["conditions"] = []
+    path = workplace.folder / name
+    path.write_text(yaml.safe_dump(graph, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def inputs_of(
+    workplace: Workplace, prefix: str, case: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """What the graph of a GLIDE pipeline takes; its networks are published for it."""
     parts = {part: ("openai_glide", case[f"{part}_options"]) for part in ("base", "up")}
+    inputs: dict[str, Any] = {"models": "tiny/glide", "prompt": case["prompt"]}
+    inputs["count"] = rows = len(tensors[f"{prefix}.base.samples"])
     if "clip_config" in case:
         parts["clip"] = ("openai_glide_clip", case["clip_config"])
+        inputs["scale"] = case["clip_grad_scale"]
+    else:
+        inputs["guidance"] = case.get("guidance_scale", 1.0)
     workplace.publish("tiny/glide", parts)
-    rows = case["batch_size"]
-    inputs = {"models": "tiny/glide", "prompt": case["prompt"], "count": rows}
     for part in ("base", "up"):
-        steps = tensors.get(f"{start}.{part}.step_noise")
+        steps = tensors.get(f"{prefix}.{part}.step_noise")
         steps = None if steps is None else steps[:, :rows]
-        x_T = tensors[f"{start}.{part}.x_T"][:rows]
+        x_T = tensors[f"{prefix}.{part}.x_T"][:rows]
         inputs[f"{part}_noise"] = workplace.noise(f"{part}-noise", x_T, steps)
         inputs[f"{part}_steps"] = case[f"{part}_options"]["timestep_respacing"]
-    return tensors, meta, inputs
+    if case["base_options"]["inpaint"]:
+        for end in ("", "_up"):
+            inputs[f"image{end}"] = tensors[f"{prefix}.source_image{end}"]
+            inputs[f"mask{end}"] = tensors[f"{prefix}.source_mask{end}"]
+        inputs["count"] = rows // max(len(inputs["image"]), len(inputs["mask"]))
+    return inputs
 
 
-def test_glide_text_to_image(golden, workplace: Workplace) -> None:
-    tensors, meta, inputs = glide(golden, workplace, "text2im")
-    inputs["guidance"] = meta["pipelines"]["text2im"]["guidance_scale"]
-    found = workplace.values(GRAPHS / "text2im.yaml", **inputs)
-    golden.close("text2im.base.samples", found["small"], tensors, meta)
-    golden.close("text2im.up.samples", found["large"], tensors, meta)
-    written = workplace.pictures(GRAPHS / "text2im.yaml", **inputs)
-    same_levels(written["small"], tensors["text2im.base.samples"])
-    same_levels(written["large"], tensors["text2im.up.samples"])
+def graph_name(case: Mapping[str, Any]) -> str:
+    if "clip_config" in case:
+        return "clip_guided.yaml"
+    return "inpaint.yaml" if case["base_options"]["inpaint"] else "text2im.yaml"
 
 
-def test_glide_guided_by_clip(golden, workplace: Workplace) -> None:
-    tensors, meta, inputs = glide(golden, workplace, "clip")
-    inputs["scale"] = meta["pipelines"]["clip"]["clip_grad_scale"]
-    found = workplace.values(GRAPHS / "clip_guided.yaml", **inputs)
-    golden.close("clip_guided.base.samples", found["small"], tensors, meta)
-    golden.close("clip_guided.up.samples", found["large"], tensors, meta)
+@pytest.mark.cases("glide_sampling_tiny", "pipelines")
+def test_glide(golden, workplace: Workplace, case: str) -> None:
+    tensors, meta = golden.load("glide_sampling_tiny")
+    about, prefix = meta["pipelines"][case], prefix_of(case, tensors, meta)
+    ends = {"small": f"{prefix}.base.samples", "large": f"{prefix}.up.samples"}
+    if not set(ends.values()) <= set(tensors):
+        pytest.skip(f"'{case}' was not recorded to its end")
+    inputs = inputs_of(workplace, prefix, about, tensors)
+    samplers = {"small": about["base_sampler"], "large": about["up_sampler"]}
+    graph = graph_of(workplace, graph_name(about), samplers)
+    found = workplace.values(graph, **inputs)
+    for output, name in ends.items():
+        golden.close(name, found[output], tensors, meta)
+    if "pasted" in found:
+        known = inputs["mask_up"].expand_as(found["pasted"]) == 1
+        assert torch.equal(found["pasted"][known], inputs["image_up"].expand_as(known)[known])
+    if graph_name(about) == "text2im.yaml":
+        written = workplace.pictures(graph, **inputs)
+        for output, name in ends.items():
+            same_levels(written[output], tensors[name])
 
 
-def test_glide_inpainting(golden, workplace: Workplace) -> None:
-    tensors, meta, inputs = glide(golden, workplace, "inpaint")
-    inputs["guidance"] = meta["pipelines"]["inpaint"]["guidance_scale"]
-    for end in ("", "_up"):
-        inputs[f"image{end}"] = tensors[f"inpaint.source_image{end}"]
-        inputs[f"mask{end}"] = tensors[f"inpaint.source_mask{end}"]
-    found = workplace.values(GRAPHS / "inpaint.yaml", **inputs)
-    golden.close("inpaint.base.samples", found["small"], tensors, meta)
-    golden.close("inpaint.up.samples", found["large"], tensors, meta)
-    known = inputs["mask_up"].expand_as(found["pasted"]) == 1
-    assert torch.equal(found["pasted"][known], inputs["image_up"].expand_as(known)[known])
-
-
-def test_guided_diffusion_by_a_classifier(golden, workplace: Workplace) -> None:
+@pytest.mark.cases("adm_sampling_tiny", "runs")
+def test_guided_diffusion_by_a_classifier(golden, workplace: Workplace, case: str) -> None:
     tensors, meta = golden.load("adm_sampling_tiny")
-    text = (GRAPHS / "classifier.yaml").read_text(encoding="utf-8")
-    graph = workplace.folder / "classifier.yaml"
-    for name, case in meta["runs"].items():
-        workplace.publish(
-            "tiny/adm",
-            {
-                "diffusion": ("openai_adm", case["model_options"]),
-                "classifier": ("openai_adm_classifier", case["classifier_options"]),
-            },
-        )
-        told = text if case["model_options"]["class_cond"] else text.replace("[$class]", "[]")
-        ddim = case["sampler"].startswith("ddim")
-        sampler = "ddim_sampler" if ddim else "ancestral_sampler"
-        graph.write_text(told.replace("ancestral_sampler", sampler), encoding="utf-8")
-        inputs = {
-            "models": "tiny/adm",
-            "labels": case["labels"],
-            "scale": case["classifier_scale"],
-            "steps": case["model_options"]["timestep_respacing"],
-            "noise": workplace.noise(
-                name, tensors[f"{name}.x_T"], tensors.get(f"{name}.step_noise")
-            ),
-        }
-        found = workplace.values(graph, **inputs)["samples"]
-        golden.close(f"{name}.samples", found, tensors, meta)
-        if not ddim:
-            same_levels(workplace.pictures(graph, **inputs)["samples"], tensors[f"{name}.samples"])
+    about = meta["runs"][case]
+    if f"{case}.samples" not in tensors or not about.get("clip_denoised", True):
+        pytest.skip(f"'{case}' was not recorded to its end, or was not clipped")
+    parts = {
+        "diffusion": ("openai_adm", about["model_options"]),
+        "classifier": ("openai_adm_classifier", about["classifier_options"]),
+    }
+    workplace.publish("tiny/adm", parts)
+    told = about["model_options"]["class_cond"]
+    graph = graph_of(workplace, "classifier.yaml", {"samples": about["sampler"]}, told)
+    x_T = tensors[f"{case}.x_T"]
+    inputs = {
+        "models": "tiny/adm",
+        "labels": tensors[f"{case}.y"].tolist(),
+        "scale": about["classifier_scale"],
+        "steps": about["model_options"]["timestep_respacing"],
+        "noise": workplace.noise(case, x_T, tensors.get(f"{case}.step_noise")),
+    }
+    found = workplace.values(graph, **inputs)["samples"]
+    golden.close(f"{case}.samples", found, tensors, meta)
+    if about["sampler"].startswith("p_sample"):
+        same_levels(workplace.pictures(graph, **inputs)["samples"], tensors[f"{case}.samples"])

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,10 +34,16 @@ def hyper(meta: Mapping[str, Any], part: str) -> dict[str, Any]:
     return meta["yaml"][part]["model"]["hparams"]
 
 
+def trained(config: Any, meta: Mapping[str, Any], part: str) -> Any:
+    """The configuration with the length of chain that the file has; the published checkpoints are all of 1000 steps."""
+    steps = meta["yaml"][part].get("diffusion", {}).get("steps", 1000)
+    return replace(config, trained=replace(config.trained, train_steps=steps))
+
+
 def tiny_prior(golden) -> Prior:
     tensors, meta = golden.load(FILE)
     with torch.device("meta"):
-        network = Prior(karlo.prior_config(hyper(meta, "prior")))
+        network = Prior(trained(karlo.prior_config(hyper(meta, "prior")), meta, "prior"))
     statistics = {"0": tensors["clip_mean"], "1": tensors["clip_std"]}
     return loaded(network, karlo.prior_to_ours(state_dict(meta, "prior"), statistics))
 
@@ -44,15 +51,16 @@ def tiny_prior(golden) -> Prior:
 def tiny_decoder(golden) -> UNet:
     _, meta = golden.load(FILE)
     with torch.device("meta"):
-        network = UNet(karlo.decoder_config(hyper(meta, "decoder")))
+        network = UNet(trained(karlo.decoder_config(hyper(meta, "decoder")), meta, "decoder"))
     return loaded(network, karlo.decoder_to_ours(state_dict(meta, "decoder")))
 
 
 def tiny_super_resolution(golden, prefix: str) -> UNet:
     _, meta = golden.load(FILE)
     size = meta["tiny_diffusers_config"]["sr"]["sample_size"]
+    options = {**hyper(meta, "sr"), "image_size": size}
     with torch.device("meta"):
-        network = UNet(karlo.super_resolution_config({**hyper(meta, "sr"), "image_size": size}))
+        network = UNet(trained(karlo.super_resolution_config(options), meta, "sr"))
     return loaded(network, karlo.super_resolution_to_ours(state_dict(meta, "sr"), prefix))
 
 
@@ -61,23 +69,35 @@ def reading(tensors: Mapping[str, Tensor], rows: slice = slice(None)) -> ClipRea
     return ClipReading(*(tensors[name][rows] for name in names))
 
 
-def test_forwards(golden) -> None:
+def given(golden, tensors: Mapping[str, Tensor], case: str, *names: str) -> list[Tensor]:
+    return [golden.part(tensors, f"{case}.in.{name}") for name in names]
+
+
+def test_forward_of_the_prior(golden) -> None:
     tensors, _ = golden.load(FILE)
-    text = reading(tensors)
-    x, t = tensors["prior_forward.in.x"], tensors["prior_forward.in.timesteps"]
+    x, t = given(golden, tensors, "prior_forward", "x", "timesteps")
+    text = reading(tensors, slice(len(x)))
     made = tiny_prior(golden)(x, t, text.embedding, text.tokens, text.mask)
     close("prior", made, tensors["prior_forward.out"])
+
+
+def test_forward_of_the_decoder(golden) -> None:
+    tensors, _ = golden.load(FILE)
+    x, t, image = given(golden, tensors, "decoder_forward", "x", "timesteps", "y")
     decoder = tiny_decoder(golden)
     assert decoder.clip is not None
-    conditions = decoder.clip(tensors["decoder_forward.in.y"], text)
-    x, t = tensors["decoder_forward.in.x"], tensors["decoder_forward.in.timesteps"]
+    conditions = decoder.clip(image, reading(tensors, slice(len(x))))
     made = decoder(x, t, conditions.embedding, conditions.tokens, mask=conditions.mask)
     close("decoder", made, tensors["decoder_forward.out"])
-    x, t = tensors["sr_forward.in.x"], tensors["sr_forward.in.timesteps"]
+
+
+def test_forwards_of_super_resolution(golden) -> None:
+    tensors, _ = golden.load(FILE)
+    x, t, low = given(golden, tensors, "sr_forward", "x", "timesteps", "low_res")
     for prefix, end in ((karlo.FIRST, "first"), (karlo.LAST, "last")):
-        network = tiny_super_resolution(golden, prefix)
-        made = network(x, t, pixels=tensors["sr_forward.in.low_res"])
-        close(f"sr {end}", made, tensors[f"sr_forward.out_{end}"])
+        if (expected := tensors.get(f"sr_forward.out_{end}")) is not None:
+            made = tiny_super_resolution(golden, prefix)(x, t, pixels=low)
+            close(f"sr {end}", made, expected)
 
 
 def network_of(module: Any, trained: TrainedFor, shape: Sequence[int]) -> DiffusionNetwork:
@@ -103,7 +123,7 @@ def halves(tensors: Mapping[str, Tensor]) -> tuple[ClipReading, ClipReading]:
 
 def test_prior_sampler(golden) -> None:
     tensors, meta = golden.load(FILE)
-    case, prior = meta["cases"]["prior_sample"], tiny_prior(golden)
+    case, prior = golden.part(meta["cases"], "prior_sample"), tiny_prior(golden)
     network = network_of(prior, prior.config.trained, [prior.config.embedding])
     cond, uncond = (
         Leaf(network, {"embedding": t.embedding, "tokens": t.tokens, "mask": t.mask})
@@ -119,12 +139,12 @@ def test_prior_sampler(golden) -> None:
 
 def test_decoder_sampler(golden) -> None:
     tensors, meta = golden.load(FILE)
-    case, decoder = meta["cases"]["decoder_sample"], tiny_decoder(golden)
+    case, decoder = golden.part(meta["cases"], "decoder_sample"), tiny_decoder(golden)
     assert decoder.clip is not None
     with_text, without = halves(tensors)
-    images = (tensors["prior_sample.out"], None)
+    images = (golden.part(tensors, "prior_sample.out"), None)
     size = decoder.config.image_size
-    network = network_of(decoder, decoder.config.trained, [3, size, size])
+    network = network_of(decoder, decoder.config.trained, [decoder.config.channels, size, size])
     cond, uncond = (
         Leaf(network, {"embedding": made.embedding, "tokens": made.tokens, "mask": made.mask})
         for made in map(decoder.clip, images, (with_text, without))
@@ -138,7 +158,7 @@ def test_decoder_sampler(golden) -> None:
 def test_super_resolution_sampler(golden) -> None:
     """The last step is made by a network of its own."""
     tensors, meta = golden.load(FILE)
-    case, low = meta["cases"]["sr_sample"], tensors["sr_sample.in.low_res"]
+    case, low = golden.part(meta["cases"], "sr_sample"), tensors["sr_sample.in.low_res"]
     first, last = (
         Leaf(network_of(unet, unet.config.trained, low.shape[1:]), {"pixels": low})
         for unet in (tiny_super_resolution(golden, p) for p in (karlo.FIRST, karlo.LAST))
@@ -146,5 +166,6 @@ def test_super_resolution_sampler(golden) -> None:
     denoiser = ClipX0(GuidanceInterval(last, first, 0, 0))
     spaced = respace(denoiser.trained, case["respacing"])
     states = list(ancestral(denoiser, spaced, Start(noise(case, len(low)))))
-    close("before the last", states[-2].x_t, tensors["sr_sample.out_before_last"], ATOL)
+    if (before := tensors.get("sr_sample.out_before_last")) is not None:
+        close("before the last", states[-2].x_t, before, ATOL)
     close("super-resolution", states[-1].x_t, tensors["sr_sample.out"], ATOL)

@@ -3,6 +3,7 @@
 Which runs there are, with which steps, guidance and noise, is read from the file.
 """
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,11 @@ class Run:
     def arg(self, name: str, default: Any = None) -> Any:
         return self.case["args"].get(name, default)
 
+    def guidance(self, stage: str) -> float:
+        """Of a stage. The reference guides both or none: where no scale is above 1 there is no unconditional half."""
+        scales = {k: v for k, v in self.case["args"].items() if k.endswith("_guidance_scale")}
+        return scales[f"{stage}_guidance_scale"] if max(scales.values()) > 1 else 1.0
+
     def compare(self, name: str, actual: Tensor) -> None:
         expected = self.get(name)
         if expected is not None:
@@ -89,16 +95,22 @@ def named(name: str, shape: list[int]) -> Tensor:
     return torch.randn(shape, generator=generator)
 
 
+def prefix_of_noise(name: str, case: Mapping[str, Any]) -> str:
+    """What the names of a run's draws begin with: the run's name, unless the rule of the file says another."""
+    found = re.search(r"rule_noise\('([^']*)'\s*\+", case.get("noise_rule", ""))
+    return found[1] if found else f"{name}."
+
+
 def drawn(name: str, case: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Iterator[Tensor]:
     """The random draws of a run: by a rule, or from one generator; each is checked."""
-    seed = case["args"].get("generator_seed")
+    prefix, seed = prefix_of_noise(name, case), case["args"].get("generator_seed")
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for number, about in enumerate(case["randn_draws"]):
         if generator is not None:
             value = torch.randn(about["shape"], generator=generator)
         else:
-            value = named(f"{name}.{number}", about["shape"])
-        assert abs(float(value.sum()) - about["sum"]) < 1e-3
+            value = named(f"{prefix}{number}", about["shape"])
+        assert abs(float(value.sum()) - about["sum"]) < 1e-5 * value.numel() + 1e-3
         stored = tensors.get(f"{name}.noise.{number:02}")
         assert stored is None or torch.equal(stored, value)
         yield value
@@ -226,7 +238,7 @@ def by_prior(run: Run) -> Embedding:
     cond = prior_denoiser(prior, tokens, embedding)
     uncond = prior_denoiser(prior, no_tokens, empty)
     compare_outputs(run, "prior", cond, uncond)
-    denoiser = guided(cond, uncond, run.arg("prior_guidance_scale"))
+    denoiser = guided(cond, uncond, run.guidance("prior"))
     last = sampled(run, "prior", denoiser, run.arg("num_images_per_prompt", 1))
     made = denoiser.root.network.value(last)
     run.compare("mid.image_embeddings", made.values)
@@ -279,7 +291,7 @@ def small_pictures(run: Run, images: Embedding) -> Tensor:
     halves(run, "text_hidden", no_tokens.values, tokens.values)
     cond, uncond = unet_denoiser(decoder, [wanted]), unet_denoiser(decoder, [unwanted])
     compare_outputs(run, "decoder", cond, uncond)
-    denoiser = guided(cond, uncond, run.arg("decoder_guidance_scale"))
+    denoiser = guided(cond, uncond, run.guidance("decoder"))
     by_text = "prior_num_inference_steps" in run.case["args"]
     count = 1 if by_text else run.arg("num_images_per_prompt", 1)
     return sampled(run, "decoder", denoiser, count)

@@ -19,10 +19,13 @@ def test_slerp(golden) -> None:
 
 
 def test_the_element_wise_variant_is_another_function(golden) -> None:
+    """Wherever neither has a NaN, between directions that are neither one nor opposite, and not at the ends."""
     tensors, meta = golden.load(FILE)
-    middle = int((tensors["slerp.t"] == 0.5).nonzero())
+    within = [i for i, t in enumerate(tensors["slerp.t"].tolist()) if 0.2 <= t <= 0.8]
     for name, about in meta["pairs"].items():
         if abs(about["dot_of_unit_vectors"]) < 0.9 and not about["community_has_nan"]:
             low, high = (tensors[f"slerp.{name}.{end}"][None] for end in ("low", "high"))
-            other = tensors[f"slerp.{name}.out_community_elementwise"][middle]
-            assert float((slerp(low, high, 0.5)[0] - other).abs().max()) > 1e-2, name
+            other = tensors[f"slerp.{name}.out_community_elementwise"][within]
+            ours = slerp(low, high, tensors["slerp.t"][within].tolist())
+            far = (ours - other).abs().amax(1) / ours.abs().amax(1)
+            assert not len(far) or float(far.max()) > 1e-3, name

@@ -113,6 +113,9 @@ def test_frames_of_a_film(models: Models) -> None:
     assert torch.equal(strips[2].noisy, strips[3].noisy[[1, 2]])
     seen = [p.preview for p in ancestral_sampler(inner, schedule)]
     torch.testing.assert_close(torch.cat(seen), strips[3].predicted)
+    two = drawn(film_strip(inner, schedule, frames=3, count=2))
+    torch.testing.assert_close(two.noisy[:3], strips[3].noisy, atol=1e-5, rtol=1e-4)
+    assert torch.equal(two.noisy[2::3], two.image)
 
 
 def test_intervals_within_the_chain(models: Models) -> None:

@@ -253,6 +253,8 @@ def test_every_noise_is_of_its_row(given: Given) -> None:
     shared = torch.corrcoef(noised.image.flatten(1)) - torch.eye(4)
     assert float(shared.abs().max()) < 0.2
     torch.testing.assert_close(noised.start.x_t, noised.image[1::2])
+    spread = noising.trained_chain(schedule).sqrt_one_minus_alphas_cumprod[[999, 500] * 2].float()
+    torch.testing.assert_close(noised.image.flatten(1).std(1), spread, rtol=0.1, atol=0)
     one = noising.forward_diffusion(still, schedule, t=[999])
     torch.testing.assert_close(one.image[0], noised.image[0])
     start = noising.initial_noise(given.plain, schedule, count=3)
