@@ -1,18 +1,13 @@
 """Is this file that model? Every key and shape against the configuration, without reading the tensors' values."""
 
-from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from pickle import UnpicklingError
-
-from safetensors import SafetensorError, safe_open
 
 from nodegraph.models import SAFETENSORS
 from nodes.checkpoints.catalogue import Part, PublishedFile, UnknownModel, find_part
 from nodes.checkpoints.layouts import published_shapes
-from nodes.checkpoints.weights import NoStateDict, is_safetensors, torch_tensors
+from nodes.checkpoints.reading import Shapes, is_safetensors, tensor_shapes
 
-Shapes = Mapping[str, tuple[int, ...]]
 NAMED = 3
 
 
@@ -23,7 +18,8 @@ class WrongFile(ValueError):
 def identified(model: str, path: Path) -> str:
     """The name under which a file is kept as one of the files of a model (`openai/glide/base`).
 
-    Raises UnknownModel, BadPart, or WrongFile naming the differences from the file of the model that is nearest to it.
+    Raises UnknownModel, BadPart, what reading the file raises, or WrongFile naming the differences from the file of the model
+    that is nearest to it.
     """
     part = find_part(model)
     if part is None or not part.files:
@@ -57,27 +53,6 @@ def miscounted(file: PublishedFile, found: Shapes) -> dict[str, int]:
         f"{tensors} tensors with {parameters:,} parameters instead of {expected}{file.parameters:,}"
     )
     return {words: abs(tensors - (file.keys or tensors)) + 1}
-
-
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a file's tensors: safetensors, or a torch file of which only tensors are read. Raises WrongFile."""
-    try:
-        if is_safetensors(path):
-            with safe_open(path, framework="pt") as file:
-                return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        return {key: tuple(v.shape) for key, v in torch_tensors(path, "meta").items()}
-    except NoStateDict as error:
-        raise WrongFile(str(error)) from None
-    except (
-        SafetensorError,
-        UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-    ) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise WrongFile(f"{path} holds no readable weights: {reason}") from None
 
 
 def differences(wanted: Shapes, found: Shapes) -> dict[str, int]:

@@ -2,17 +2,13 @@
 
 import json
 import shutil
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -39,17 +35,11 @@ KINDS: Mapping[type, str] = {
     ClipConfig: "OpenClip",
 }
 """The kind of a model, as it is written into its folder, by the class of its configuration."""
-STATE_DICTS = ("state_dict", "ema_model", "model")
-"""Under which name trainers keep the weights, the averaged ones first."""
 C = TypeVar("C")
 
 
 class BadConfig(ValueError):
     """A configuration file that does not describe a model: names the file and the key."""
-
-
-class NoStateDict(ValueError):
-    """A torch file without a mapping of names to tensors."""
 
 
 def read_config(folder: Path, kind: type[C]) -> C:
@@ -123,57 +113,6 @@ def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[st
 def _half(value: Tensor) -> Tensor:
     value = value.detach().cpu().contiguous()
     return value.half() if value.is_floating_point() else value
-
-
-def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a weights file one after the other: safetensors, or a torch file, of which only tensors are read.
-
-    Those of a list are named 0, 1, …; a state dict may stand below the name of one of `STATE_DICTS`. Raises NoStateDict for
-    anything else.
-    """
-    if not is_safetensors(path):
-        yield from torch_tensors(path).items()
-        return
-    with safe_open(path, "pt") as file:
-        for key in file.keys():  # noqa: SIM118 (not a mapping)
-            yield key, file.get_tensor(key)
-
-
-def torch_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """The tensors of a torch file as `read_weights`; on `meta` without their values. Raises NoStateDict."""
-    if _is_script(path):
-        with warnings.catch_warnings():
-            # OpenAI's CLIPs are published as TorchScript, which torch will drop one day.
-            warnings.simplefilter("ignore", FutureWarning)
-            return dict(torch.jit.load(path, map_location="cpu").state_dict())
-    held: Any = torch.load(path, map_location=device, weights_only=True, mmap=device == "cpu")
-    if isinstance(held, list | tuple):
-        held = {str(number): value for number, value in enumerate(cast("list[Any]", held))}
-    if isinstance(held, Mapping):
-        below = (held[name] for name in STATE_DICTS if isinstance(held.get(name), Mapping))
-        held = next(below, held)
-    if (
-        not held
-        or not isinstance(held, Mapping)
-        or not all(isinstance(v, Tensor) for v in held.values())
-    ):
-        raise NoStateDict(f"{path} holds no state dict: a mapping of names to tensors")
-    return dict(cast("Mapping[str, Tensor]", held))
-
-
-def _is_script(path: Path) -> bool:
-    """Whether a file is a TorchScript archive."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def is_safetensors(path: Path) -> bool:
-    """Whether a file starts as safetensors do: the length of a JSON header, and its brace."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def weights_digest(folder: Path) -> str:

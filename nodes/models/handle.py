@@ -25,7 +25,8 @@ from nodes.checkpoints.catalogue import (
 )
 from nodes.checkpoints.folders import foreign_part
 from nodes.checkpoints.layouts import OURS, ours, published_config
-from nodes.checkpoints.weights import content_digest, read_config, read_weights, weights_digest
+from nodes.checkpoints.reading import read_weights
+from nodes.checkpoints.weights import content_digest, read_config, weights_digest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 C = TypeVar("C")

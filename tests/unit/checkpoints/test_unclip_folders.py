@@ -14,7 +14,7 @@ from nodegraph.errors import Mismatch
 from nodegraph.paths import Sandbox
 from nodes.checkpoints.catalogue import part_kinds
 from nodes.checkpoints.open_clip import named_clip, open_clip_config
-from nodes.checkpoints.weights import read_weights
+from nodes.checkpoints.reading import read_weights
 from nodes.clip import best_candidate, clip_image, clip_text, text_as_image
 from nodes.denoisers import prior_denoiser
 from nodes.embeddings import repeat_rows, slerp

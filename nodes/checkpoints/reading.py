@@ -1,0 +1,105 @@
+"""Weights in files: safetensors, torch files of every age, and the shards that an index names."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import safe_open
+from torch import Tensor
+
+from nodes.checkpoints.pickles import Record, UnreadableFile
+from nodes.checkpoints.state_dicts import plain_names, state_dict
+from nodes.checkpoints.torch_file import Archive, Container, open_torch, shape_of, tensor_of
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class BadIndex(ValueError):
+    """An index of shards that names no shards."""
+
+
+def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a weights file, or of the shards of an index, one after the other.
+
+    Names are those of the network itself, without what wrappers and trainers put around it; of averaged and plain weights the
+    averaged ones are read. Nothing but tensors is made of a file. Raises UnreadableFile, NoStateDict or BadIndex naming it.
+    """
+    for file in shards(path):
+        if is_safetensors(file):
+            yield from _safetensors(file)
+        else:
+            container, records = _torch(file)
+            for name, record in records.items():
+                with _named(file):
+                    value = tensor_of(record, container)
+                yield name, value
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what `read_weights` gives, without reading numbers. Raises as it does."""
+    found: dict[str, tuple[int, ...]] = {}
+    for file in shards(path):
+        if is_safetensors(file):
+            with _named(file), safe_open(file, "pt") as opened:
+                names = plain_names(list(opened.keys()))
+                found |= {n: tuple(opened.get_slice(k).get_shape()) for n, k in names.items()}
+        else:
+            container, records = _torch(file)
+            with _named(file):
+                found |= {name: shape_of(record, container) for name, record in records.items()}
+    return found
+
+
+def shards(path: Path) -> list[Path]:
+    """The files of a weights file: itself, or those that an index names. Raises BadIndex naming the index."""
+    if not is_index(path):
+        return [path]
+    try:
+        names = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise BadIndex(f"{path} cannot be read as an index of shards") from None
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".."):
+            raise BadIndex(f"{path} names a shard that is not in its folder: {name!r}")
+    return [path.with_name(name) for name in sorted(names)]
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file is an index of shards: `model.safetensors.index.json`, perhaps with a variant (`….index.fp16.json`)."""
+    return path.suffix == ".json" and ".index." in path.name
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file starts as safetensors do: the length of a JSON header, and its brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def _safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
+    with _named(path), safe_open(path, "pt") as file:
+        for name, key in plain_names(list(file.keys())).items():
+            yield name, file.get_tensor(key)
+
+
+def _torch(path: Path) -> tuple[Container, dict[str, Record]]:
+    """A torch file, and the records of its weights by their plain names."""
+    with _named(path):
+        container = open_torch(path)
+        code = container.listed if isinstance(container, Archive) else {}
+        found = state_dict(container.held, code.get)
+        return container, {name: found[key] for name, key in plain_names(list(found)).items()}
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever is wrong with a file that anybody may have written, as an UnreadableFile that names it."""
+    try:
+        yield
+    except (OSError, GeneratorExit):
+        raise
+    except Exception as error:
+        kind = type(error) if isinstance(error, UnreadableFile) else UnreadableFile
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise kind(f"{path} holds no readable weights: {reason}") from None
