@@ -13,7 +13,7 @@ from nodegraph.cache import Cache, Disk
 from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
-from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest
+from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.events import Completed, Event
 from nodegraph.execute import Engine, needed
 from nodegraph.inputs import Request
@@ -168,22 +168,28 @@ def _form(value: Any) -> object:
 
 
 def check_before_run(program: Program, engine: Engine) -> None:
-    """Run a program on shapes, unless there is nothing to run. Raises GraphError with every fault."""
+    """Run a program on shapes, and look for the weights of what will run, unless there is nothing to run.
+
+    Raises GraphError with every fault.
+    """
+    waiting: list[int] = []
     with suppress(GraphError):  # the check tells it with every other fault
-        if _nothing_to_run(program, engine):
+        waiting = _waiting(program, engine)
+        if not waiting:
             return
-    from nodegraph.shapes import check_shapes
+    from nodegraph.shapes import check_shapes, missing_weights
 
     report = check_shapes(program, engine)
-    if report.errors:
-        raise GraphError(report.diagnostics)
+    missing = tuple(missing_weights(program, report, waiting))
+    if report.errors or missing:
+        raise GraphError(sorted((*report.diagnostics, *missing), key=place))
 
 
-def _nothing_to_run(program: Program, engine: Engine) -> bool:
-    """Whether every output is held. Raises GraphError for a literal that cannot be read."""
+def _waiting(program: Program, engine: Engine) -> list[int]:
+    """The steps that would run. Raises GraphError for a literal that cannot be read."""
     keys = keys_of(program, engine.literals(), engine.policy)
     hits = [engine.cache.where(key) is not None for key in keys]
-    return all(hits[i] for i in needed(program, tuple(program.outputs), lambda i: hits[i]))
+    return [i for i in needed(program, tuple(program.outputs), lambda i: hits[i]) if not hits[i]]
 
 
 @cache

@@ -50,6 +50,10 @@ CODES: dict[str, tuple[str, str]] = {
         "Values that do not belong together: another CLIP, schedule or set of conditions.",
     ),
     "E403": ("bad-value", "A node refuses a value."),
+    "E404": (
+        "missing-weights",
+        "The weights of a model are not on this machine, or are those of another.",
+    ),
     "W101": ("unused-node", "Nothing that comes out depends on this node."),
     "W103": (
         "renamed-port",

@@ -59,6 +59,8 @@ class References:
             held = ", ".join(sorted(parts)) or "nothing"
             message = f"the bundle '{bundle.value}' has no part '{ref.port}'; it holds {held}"
             hint = self.faults.hints.nearest(str(ref.port), parts)
+            if hint is None or not hint.startswith("did you mean"):
+                hint = f"give another bundle, one that has it, as input '{ref.name}'"
             self.faults.add("E209", message, ref.span, hint, node)
             return nothing
         kind = TypeRef(parts[str(ref.port)])

@@ -1,6 +1,6 @@
 """The shape check: every node runs once on shapes, before a weight is loaded; what does not fit is a fault at its line."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -70,6 +70,27 @@ def check_shapes(program: Program, engine: Engine) -> ShapeReport:
     return checker.report(program)
 
 
+def missing_weights(
+    program: Program, report: ShapeReport, steps: Iterable[int]
+) -> Iterator[Diagnostic]:
+    """The faults of models that these steps need: weights that are not here, or are another model's. Reads headers."""
+    seen: set[str] = set()
+    for index in steps:
+        step = program.steps[index]
+        for model in report.steps[index].models:
+            if model.identity in seen:
+                continue
+            seen.add(model.identity)
+            try:
+                model.verify()
+            except (OSError, ValueError) as error:
+                span = span_of(step.inputs[model.port]) or step.span
+                hint = getattr(error, "hint", None)
+                yield diagnostic(
+                    "E404", f"{step.name}.{model.port}: {error}", span, hint, step.name
+                )
+
+
 class _Checker:
     def __init__(self, engine: Engine, literals: Literals) -> None:
         self.engine = engine
@@ -108,7 +129,7 @@ class _Checker:
         for port in step.spec.inputs:
             kind = self.engine.library.port_type(port.type.name)
             if kind is not None and kind.weights is not None and inputs.get(port.name) is not None:
-                need = kind.weights(inputs[port.name])
+                need = replace(kind.weights(inputs[port.name]), port=port.name)
                 found[need.identity] = need
         return tuple(found.values())
 

@@ -90,6 +90,8 @@ class Weights:
     """What a model needs: `identity` is equal for handles that share weights; `size` in bytes at the run's precision.
 
     `here`: the weights are on this machine; else `download` is what must be fetched, in bytes, or None if not known.
+    `verify`: raises OSError or ValueError where they are missing or another model's, from headers alone; the error may have a
+    `hint`. `port`: where the model stands on its node.
     """
 
     name: str
@@ -98,6 +100,8 @@ class Weights:
     size: int
     here: bool = True
     download: int | None = None
+    verify: Callable[[], None] = field(default=lambda: None, compare=False)
+    port: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """Parts of folders in other layouts: where their configuration and weights stand."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from nodes.checkpoints.catalogue import Part, find_part
 from nodes.checkpoints.foreign import FILES, INDEX, components, foreign_kinds, matching, read_json
-from nodes.checkpoints.weights import content_digest
+from nodes.checkpoints.weights import file_digest
 
 ORIGINAL = "kakaobrain/karlo-v1-alpha-original"
-WEIGHTS = (
-    "diffusion_pytorch_model.safetensors",
-    "model.safetensors",
-    "diffusion_pytorch_model.bin",
-    "pytorch_model.bin",
+_WEIGHTS = re.compile(
+    r"(?:diffusion_pytorch_model|model|pytorch_model)"
+    r"(?:\.(?P<variant>\w+))?\.(?P<form>safetensors|bin)"
+    r"(?P<index>\.index(?:\.(?P<of>\w+))?\.json)?"
 )
+"""As diffusers and transformers name them: whole or in shards (then their index), of full precision or a variant."""
+_VARIANTS = ("", "fp32", "fp16", "bf16")
 _SUPER_RESOLUTION = ("super_res_first", "super_res_last")
 Found = tuple[Part, tuple[Path, ...], tuple[Path, ...]]
 """A part, the files of its weights, and other files on which what it makes depends."""
@@ -39,15 +41,23 @@ def _scheduler(folder: Path, stage: str) -> dict[str, Any]:
 
 
 def weights_of(folder: Path, component: str) -> Path:
-    """The weights file of a component: safetensors where there are any."""
-    places = [folder / component / name for name in WEIGHTS]
-    return next((place for place in places if place.exists()), places[0])
+    """The weights file of a component, or the index of its shards: full precision before halves, safetensors before pickles."""
+    place = folder / component
+    found = [m for path in sorted(place.glob("*")) if (m := _WEIGHTS.fullmatch(path.name))]
+    usual = "model" if component.endswith("_encoder") else "diffusion_pytorch_model"
+    return place / (min(found, key=_rank)[0] if found else f"{usual}.safetensors")
+
+
+def _rank(found: re.Match[str]) -> tuple[int, bool, bool]:
+    variant = found["variant"] or found["of"] or ""
+    known = _VARIANTS.index(variant) if variant in _VARIANTS else len(_VARIANTS)
+    return known, found["form"] == "bin", found["index"] is not None
 
 
 def _space(folder: Path) -> str:
     """The joint space of a pipeline's CLIP: its text encoder is in every one of them, and is what tells them apart."""
     weights = weights_of(folder, "text_encoder")
-    return f"sha256:{content_digest(weights)}" if weights.exists() else ""
+    return f"sha256:{file_digest(weights)}" if weights.exists() else ""
 
 
 def _prior(folder: Path, name: str) -> Found:

@@ -92,7 +92,11 @@ def _inventory(held: Any) -> str:
     if isinstance(held, Mapping) and held:
         names = [str(name) for name in list(cast("Mapping[Any, Any]", held))[:8]]
         return f"it has {', '.join(names)}{', …' * (len(held) > len(names))}"
-    return f"it is a {held.qualified if isinstance(held, Foreign) else type(held).__name__}"
+    if not isinstance(held, Foreign):
+        return f"it is a {type(held).__name__}"
+    if not held.qualified.startswith("__torch__."):
+        return f"it is a {held.qualified}"
+    return "it is a script whose tensors only its own code finds: save its state_dict() where you trust it"
 
 
 def plain_names(keys: Sequence[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Our own layout: a folder with `config.json` and `model.safetensors`; the configuration is read without the weights."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from nodegraph.download import sha256_of
 from nodegraph.models import noted_digest
 from nodegraph.partial import replacing, write_text
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
+from nodes.checkpoints.reading import is_index, shards
 from nodes.networks.config import (
     ArPriorConfig,
     ClassifierConfig,
@@ -119,6 +121,14 @@ def weights_digest(folder: Path) -> str:
     """sha256 of the weights of a model folder."""
     path = folder / WEIGHTS_FILE
     return content_digest(path) if path.exists() else f"absent:{folder.name}"
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a weights file; of an index, that of its digest and those of the shards that are here."""
+    if not is_index(path):
+        return content_digest(path)
+    parts = [content_digest(file) for file in (path, *shards(path)) if file.exists()]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
 def content_digest(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +25,9 @@ from nodes.checkpoints.catalogue import (
 )
 from nodes.checkpoints.folders import foreign_part
 from nodes.checkpoints.layouts import OURS, ours, published_config
-from nodes.checkpoints.reading import read_weights
-from nodes.checkpoints.weights import content_digest, read_config, weights_digest
+from nodes.checkpoints.reading import read_weights, shards, tensor_shapes
+from nodes.checkpoints.verify import WrongFile, differences
+from nodes.checkpoints.weights import content_digest, file_digest, read_config, weights_digest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 C = TypeVar("C")
@@ -35,7 +36,11 @@ H = TypeVar("H", bound="Model[Any, Any]")
 
 
 class MissingWeights(FileNotFoundError):
-    """A model whose weights are not on this machine."""
+    """A model whose weights are not on this machine; `hint`: where to get them."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -104,29 +109,69 @@ class Model(ABC, Generic[C, M]):
     def needs(self) -> Weights:
         """What the network needs, counted without its weights."""
         parameters = self.parameters
-        here = bool(self.files) and all(file.exists() for file in self.files)
+        here = bool(self.files) and not self.absent
         size = parameters * self.dtype.itemsize
         identity = f"{self.digest}/{self.dtype}"
-        return Weights(self.name, identity, parameters, size, here, self.download or None)
+        missing = self.download or None
+        return Weights(self.name, identity, parameters, size, here, missing, self.verify)
+
+    @property
+    def absent(self) -> list[Path]:
+        """Files of the weights that are not here; shards too, where an index names them."""
+        named = [
+            part for file in self.files for part in (shards(file) if file.exists() else [file])
+        ]
+        return [file for file in named if not file.is_file()]
+
+    def verify(self) -> None:
+        """Look whether the weights are here, and the network's, from the headers of their files.
+
+        Raises MissingWeights, WrongFile naming the differences, or UnreadableFile.
+        """
+        self._present()
+        files = [tensor_shapes(file) for file in self.files]
+        empty = [{k: torch.empty(v, device="meta") for k, v in file.items()} for file in files]
+        names = " and ".join(map(str, self.files))
+        try:
+            found = ours(self.layout, empty, self.config)
+        except ValueError as error:
+            raise WrongFile(f"{names} is not '{self.name}': {error}") from None
+        shapes = ({k: tuple(v.shape) for k, v in d.items()} for d in (self._own_shapes(), found))
+        if faults := differences(*shapes):
+            raise WrongFile(f"{names} is not '{self.name}': {'; '.join(faults)}")
+
+    def _own_shapes(self) -> Mapping[str, Tensor]:
+        return self._skeleton.state_dict()
+
+    def _present(self) -> None:
+        if not self.files:
+            raise MissingWeights(f"'{self.name}' has no weights yet")
+        if not self.absent:
+            return
+        message = (
+            f"the weights of '{self.name}' are not on this machine: there is no {self.absent[0]}"
+        )
+        if self.download:
+            get = f"{message}; `nodegraph models get {self.name}` fetches it"
+            raise MissingWeights(get, f"`nodegraph models add FILE --as {self.name}` takes yours")
+        folder = self.absent[0].parent
+        held = ", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing"
+        others = "a variant (.fp16.safetensors), shards with their index, and .bin files serve too"
+        raise MissingWeights(
+            f"{message}; the folder holds {held}", None if self.layout == OURS else others
+        )
 
     def weights(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """The weights under our names, as they are kept or in `dtype`. Raises MissingWeights saying how to get them."""
-        if not self.files:
-            raise MissingWeights(f"'{self.name}' has no weights yet")
+        self._present()
         files = [self._read(file, dtype) for file in self.files]
         return ours(self.layout, files, self.config)
 
     def _read(self, file: Path, dtype: torch.dtype | None) -> dict[str, Tensor]:
-        if not file.exists():
-            get = f"; `nodegraph models get {self.name}` fetches it"
-            raise MissingWeights(
-                f"the weights of '{self.name}' are not on this machine: there is no {file}"
-                + ("" if self.layout == OURS else get)
-            )
         found: dict[str, Tensor] = {}
         for key, value in read_weights(file):
             cancel_point()
-            found[key] = value if dtype is None else value.to(dtype)
+            found[key] = value.to(dtype) if dtype and value.is_floating_point() else value
         return found
 
     def _load(self) -> M:
@@ -183,7 +228,7 @@ def _foreign(kind: type[H], name: str, context: Context) -> H | None:
     config = published_config(part)
     if not isinstance(config, kind.published or kind.configuration):
         raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
-    present = [content_digest(file) for file in (*files, *others) if file.exists()]
+    present = [file_digest(file) for file in (*files, *others) if file.exists()]
     where = context.device, context.precision, context.residency
     title = f"{folder.name}/{Path(name).name}"
     return kind(

@@ -124,7 +124,11 @@ def test_a_script_gives_what_its_own_reader_gives(tmp_path: Path, way: str) -> N
     module = Block()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = torch.jit.script(module) if way == "script" else torch.jit.trace(module, torch.ones(1, 2))
+        made = (
+            torch.jit.script(module)
+            if way == "script"
+            else torch.jit.trace(module, torch.ones(1, 2))
+        )
         made.save(tmp_path / "w.pt")
         expected = dict(torch.jit.load(tmp_path / "w.pt").state_dict())
     assert "layers.0.weight" in expected

@@ -24,7 +24,7 @@ from typer.testing import CliRunner, Result
 import nodegraph
 import nodegraph.download
 from nodegraph.cli import app
-from nodegraph.errors import NodeFailed
+from nodegraph.errors import GraphError
 from nodes.checkpoints.catalogue import Part, PublishedFile
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.openai import to_ours
@@ -120,8 +120,11 @@ def test_a_fetched_model_runs_by_name(
     (tmp_path / "g.yaml").write_text(GRAPH, encoding="utf-8")
     absent = nodegraph.load(tmp_path / "g.yaml", cached=False)
     assert not absent.check()
-    with pytest.raises(NodeFailed, match=r"base\.pt; `nodegraph models get tiny/glide/base`"):
+    with pytest.raises(
+        GraphError, match=r"base\.pt; `nodegraph models get tiny/glide/base`"
+    ) as told:
         absent()
+    assert [(d.code, d.span and d.span.line) for d in told.value.diagnostics] == [("E404", 3)]
     assert "no digest is published" in command("get", "tiny/glide").stderr
     assert place(models).read_bytes() == checkpoint
     assert "is here" in command("get", NAME).stderr
