@@ -73,18 +73,22 @@ def check_shapes(program: Program, engine: Engine) -> ShapeReport:
 def missing_weights(
     program: Program, report: ShapeReport, steps: Iterable[int]
 ) -> Iterator[Diagnostic]:
-    """The faults of models that these steps need: weights that are not here, or are another model's. Reads headers."""
+    """The faults of models that these steps name: weights that are not here, or are another model's. Reads headers.
+
+    A model that comes over a wire is made by the run.
+    """
     seen: set[str] = set()
     for index in steps:
         step = program.steps[index]
         for model in report.steps[index].models:
-            if model.identity in seen:
+            source = step.inputs[model.port]
+            if model.identity in seen or not isinstance(source, Constant):
                 continue
             seen.add(model.identity)
             try:
                 model.verify()
             except (OSError, ValueError) as error:
-                span = span_of(step.inputs[model.port]) or step.span
+                span = span_of(source) or step.span
                 hint = getattr(error, "hint", None)
                 yield diagnostic(
                     "E404", f"{step.name}.{model.port}: {error}", span, hint, step.name
