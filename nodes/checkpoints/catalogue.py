@@ -13,7 +13,7 @@ from typing import Any
 
 from nodegraph.models import Listing, ModelFile, file_name
 from nodegraph.paths import models_folder
-from nodes.checkpoints.foreign import foreign_kinds
+from nodes.checkpoints.foreign import foreign_kinds, read_json
 
 SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"
 PUBLISHED = Path(__file__).with_name("catalogue.json")
@@ -136,7 +136,7 @@ def part_kinds(bundle: str) -> dict[str, str]:
 
 
 def _kind(config: Path) -> str:
-    return json.loads(config.read_text(encoding="utf-8")).get("kind", "UNet")
+    return str(read_json(config).get("kind", "UNet"))
 
 
 def shipped_folder(name: str) -> Path | None:

@@ -1,12 +1,20 @@
 """The folder layout of diffusers: configurations of unCLIP's networks from their JSON, and state-dict keys as ours."""
 
+import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
+from nodes.checkpoints.diffusers_options import (
+    DECODER,
+    PRIOR,
+    SCHEDULER,
+    SUPER_RESOLUTION,
+    TEXT_PROJECTION,
+)
 from nodes.checkpoints.fused import Renamed, by_head, in_sequence, renamed, replaced
+from nodes.checkpoints.options import Options, UnknownConfig, one
 from nodes.networks.config import (
     ClipConditionConfig,
     LowResolution,
@@ -14,8 +22,6 @@ from nodes.networks.config import (
     TrainedFor,
     UNetConfig,
 )
-
-Options = Mapping[str, Any]
 
 _RESNET = {
     "norm1.": "norm_in.",
@@ -65,35 +71,34 @@ _PRIOR_BLOCK = {
     "ff.net.0.proj.": "widen.",
     "ff.net.2.": "narrow.",
 }
-_PARAMETRISATIONS = {"epsilon": "eps", "sample": "x0", "v_prediction": "v"}
+_PARAMETRISATIONS = {"epsilon": "eps", "sample": "x0"}
 _WITHOUT_ATTENTION = {"ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D"}
 _WITH_ATTENTION = {"SimpleCrossAttnDownBlock2D", "SimpleCrossAttnUpBlock2D"}
 
 
-class UnknownConfig(ValueError):
-    """A configuration with a feature that no network here has: names the option and its value."""
-
-
 def trained_for(scheduler: Options, learned_variance: bool = False) -> TrainedFor:
-    """What a network was trained for, from the configuration of its scheduler."""
-    kind = str(scheduler.get("variance_type", "fixed_small_log"))
+    """What a network was trained for, from the configuration of its scheduler. Raises UnknownConfig."""
+    SCHEDULER.check(scheduler)
+    kind = scheduler.get("variance_type", "fixed_small_log")
+    if (kind == "learned_range") != learned_variance:
+        raise UnknownConfig(
+            f"the scheduler: variance_type is {kind!r}, with a network that has none"
+        )
+    clipped = scheduler.get("clip_sample", True)
     return TrainedFor(
         parametrisation=_PARAMETRISATIONS[scheduler.get("prediction_type", "epsilon")],  # type: ignore[arg-type]
         learned_variance=learned_variance,
-        fixed_variance="fixed_small_log" if learned_variance else kind,  # type: ignore[arg-type]
+        fixed_variance="fixed_small_log",
         schedule="cosine_float32",
         train_steps=int(scheduler.get("num_train_timesteps", 1000)),
-        x0_bound=float(scheduler.get("clip_sample_range", 1.0)),
+        x0_bound=float(scheduler.get("clip_sample_range", 1.0)) if clipped else math.inf,
     )
 
 
 def prior_config(options: Options, scheduler: Options, space: str = "") -> PriorConfig:
     """Configuration of a prior. Raises UnknownConfig."""
+    PRIOR.check(options)
     hidden = options.get("encoder_hid_proj_type", "linear")
-    _only(options, "encoder_hid_proj_type", "linear", None)
-    _only(options, "added_emb_type", "prd", None)
-    _only(options, "norm_in_type", None, "layer")
-    _only(options, "embedding_proj_norm_type", None, "layer")
     tokens = int(options["num_embeddings"])
     return PriorConfig(
         embedding=int(options["embedding_dim"]),
@@ -123,54 +128,42 @@ def unet_config(
     space: str = "",
 ) -> UNetConfig:
     """Configuration of a decoder (with its text projection), or of a super-resolution network. Raises UnknownConfig."""
+    (SUPER_RESOLUTION if text_proj is None else DECODER).check(options)
     widths = [int(width) for width in options["block_out_channels"]]
-    channels, out = int(options["out_channels"]), int(options["in_channels"])
+    outputs, inputs = int(options["out_channels"]), int(options["in_channels"])
     learned = scheduler.get("variance_type") == "learned_range"
-    channels = channels // 2 if learned else channels
-    _plain(options)
+    channels = outputs // 2 if learned else outputs
+    taken = 2 * channels if text_proj is None else channels
+    if inputs != taken or (learned and outputs % 2):
+        raise UnknownConfig(f"in_channels is {inputs} and out_channels {outputs}")
+    size = options.get("sample_size") if image_size is None else image_size
+    if not isinstance(size, int):
+        raise UnknownConfig(f"sample_size is {size}; it must be the side of a square")
     return UNetConfig(
-        image_size=image_size or int(options["sample_size"]),
+        image_size=size,
         channels=channels,
         model_channels=widths[0],
         multipliers=tuple(width / widths[0] for width in widths),
-        blocks=int(options["layers_per_block"]),
+        blocks=int(one(options, "layers_per_block", 2)),
         attention=_attention(options),
-        head_channels=int(options["attention_head_dim"]),
-        middle_attention=_middle(options),
+        head_channels=int(one(options, "attention_head_dim", 8)),
+        middle_attention=text_proj is not None,
         groups=int(options.get("norm_num_groups", 32)),
         scale_shift_norm=options.get("resnet_time_scale_shift", "default") == "scale_shift",
         qkv_order="qkv_major",
+        dropout=float(options.get("dropout", 0)),
         clip=None if text_proj is None else _clip(text_proj, space),
-        low_resolution=out == 2 * channels,
+        low_resolution=text_proj is None,
         low_resolution_as=LowResolution(None, "bicubic"),
         trained=trained_for(scheduler, learned),
     )
 
 
 def _clip(options: Options, space: str) -> ClipConditionConfig:
-    width = int(options["clip_embeddings_dim"])
+    TEXT_PROJECTION.check(options)
+    width = int(options.get("clip_embeddings_dim", 768))
     extra = int(options.get("clip_extra_context_tokens", 4))
     return ClipConditionConfig(width, int(options["cross_attention_dim"]), extra, width, space)
-
-
-def _plain(options: Options) -> None:
-    """The options of which this program's networks have one way only."""
-    _only(options, "act_fn", "silu")
-    _only(options, "flip_sin_to_cos", True)
-    _only(options, "freq_shift", 0)
-    _only(options, "norm_eps", 1e-5)
-    _only(options, "center_input_sample", False)
-    _only(options, "only_cross_attention", False)
-    _only(options, "class_embed_type", "identity", None)
-    _only(options, "resnet_time_scale_shift", "default", "scale_shift")
-    _only(options, "mid_block_scale_factor", 1)
-
-
-def _only(options: Options, name: str, *known: Any) -> None:
-    value = options.get(name, known[0])
-    if value not in known:
-        listed = " or ".join(repr(k) for k in known)
-        raise UnknownConfig(f"{name} is {value!r}; the networks here know {listed}")
 
 
 def _attention(options: Options) -> tuple[int, ...]:
@@ -183,15 +176,6 @@ def _attention(options: Options) -> tuple[int, ...]:
     if has != [kind in _WITH_ATTENTION for kind in reversed(up)]:
         raise UnknownConfig("up_block_types is not the mirror of down_block_types")
     return tuple(2**level for level, there in enumerate(has) if there)
-
-
-def _middle(options: Options) -> bool:
-    """Whether the middle has attention: a network under conditions has, another says so."""
-    if "mid_block_type" in options:
-        _only(options, "mid_block_type", "UNetMidBlock2DSimpleCrossAttn")
-        return True
-    _only(options, "add_attention", False)
-    return False
 
 
 def unet_to_ours(state_dict: Mapping[str, Tensor], config: UNetConfig) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from typing import Any
 from nodes.checkpoints.catalogue import Part, find_part
 from nodes.checkpoints.foreign import FILES, INDEX, components, foreign_kinds, matching, read_json
 from nodes.checkpoints.weights import file_digest
+from nodes.networks.bpe import vocabulary_files
 
 ORIGINAL = "kakaobrain/karlo-v1-alpha-original"
 _WEIGHTS = re.compile(
@@ -85,7 +86,7 @@ def _super_resolution(folder: Path, name: str) -> Found:
     options = {
         "config": _options(folder, name),
         "scheduler": _scheduler(folder, "super_res"),
-        "image_size": _options(folder, _SUPER_RESOLUTION[0])["sample_size"],
+        "image_size": _options(folder, _SUPER_RESOLUTION[0]).get("sample_size"),
     }
     return Part("UNet", "diffusers_super_resolution", options), (weights_of(folder, name),), ()
 
@@ -95,12 +96,20 @@ def _clip(folder: Path, name: str) -> Found:
     towers = [tower for tower in ("text_encoder", "image_encoder") if tower in has]
     options: dict[str, Any] = {tower: _options(folder, tower) for tower in towers}
     processor = folder / "feature_extractor" / "preprocessor_config.json"
-    vocabulary = tuple(folder / "tokenizer" / file for file in ("vocab.json", "merges.txt"))
+    vocabulary = vocabulary_files(folder / "tokenizer")
     options["processor"] = read_json(processor) if processor.exists() else None
-    options["vocabulary"] = str(folder / "tokenizer") if vocabulary[0].exists() else None
+    options["vocabulary"] = str(folder / "tokenizer") if vocabulary else None
+    options["tokenizer"] = _tokenizer(folder / "tokenizer")
     options["space"] = _space(folder)
     files = tuple(weights_of(folder, tower) for tower in towers)
     return Part("OpenClip", "transformers_clip", options), files, vocabulary
+
+
+def _tokenizer(folder: Path) -> dict[str, Any]:
+    """What is said of a tokenizer; its special tokens may stand in a file of their own."""
+    names = ("special_tokens_map.json", "tokenizer_config.json")
+    found = [read_json(folder / name) for name in names if (folder / name).exists()]
+    return {key: value for options in found for key, value in options.items()}
 
 
 def _original(folder: Path, name: str) -> Found:

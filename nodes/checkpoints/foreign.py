@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 INDEX = "model_index.json"
 KINDS = {
@@ -35,15 +35,18 @@ def foreign_kinds(folder: Path) -> dict[str, str] | None:
 def components(folder: Path) -> set[str]:
     """The networks of a pipeline, whatever library its index names for them."""
     index = read_json(folder / INDEX)
-    return {name for name, value in index.items() if isinstance(value, list) and value[0]}
+    return {name for name, value in index.items() if isinstance(value, list) and value and value[0]}
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a file. Raises ValueError naming the file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no options, no JSON object")
+    return cast("dict[str, Any]", found)
 
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -21,12 +21,11 @@ from nodes.checkpoints.openai import (
     to_ours,
 )
 from nodes.checkpoints.transformers_clip import clip_config as transformers_clip_config
-from nodes.checkpoints.transformers_clip import clip_to_ours
+from nodes.checkpoints.transformers_clip import clip_to_ours, tokenizer_config
 from nodes.networks.classifier import Classifier
 from nodes.networks.config import (
     ClassifierConfig,
     ClipConfig,
-    ClipTokenizerConfig,
     LaionPriorConfig,
     NoisedClipConfig,
     PriorConfig,
@@ -87,9 +86,8 @@ def _diffusers_prior(options: Options) -> PriorConfig:
 
 
 def _transformers_clip(options: Options) -> ClipConfig:
-    folder = options.get("vocabulary")
-    tokenizer = ClipTokenizerConfig("folder", folder) if folder else None
     towers = options.get("text_encoder"), options.get("image_encoder")
+    tokenizer = tokenizer_config(options.get("tokenizer"), options.get("vocabulary"), towers[0])
     processor = options.get("processor")
     return transformers_clip_config(*towers, processor, tokenizer, options.get("space", ""))
 
@@ -146,6 +144,8 @@ def published_config(part: Part) -> Config:
         return _layout(part).config(part.options or {})
     except KeyError as error:
         raise BadPart(f"the options of layout '{part.layout}' lack {error}") from None
+    except (TypeError, AttributeError, ArithmeticError) as error:
+        raise BadPart(f"the options of layout '{part.layout}' describe nothing: {error}") from None
 
 
 def published_shapes(part: Part) -> list[dict[str, tuple[int, ...]]] | None:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from nodes.checkpoints.diffusers import UnknownConfig
 from nodes.checkpoints.fused import Renamed, in_sequence, renamed, replaced
+from nodes.checkpoints.options import Known, UnknownConfig
+from nodes.networks.bpe import CLIP_SPECIALS
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 
 Options = Mapping[str, Any]
@@ -34,6 +35,7 @@ _BLOCK = {
     "mlp.fc2.": "mlp.c_proj.",
     "self_attn.out_proj.": "attn.out_proj.",
 }
+START, END = CLIP_SPECIALS
 _PLACES = {"q": 0, "k": 1, "v": 2}
 _BILINEAR, _BICUBIC = 2, 3
 """As Pillow numbers its filters."""
@@ -50,14 +52,90 @@ _PROCESSOR: Options = {
     "image_std": ClipConfig().deviations,
 }
 """What a CLIP's feature extractor does where its file does not say it."""
-_OFFERED: Mapping[str, tuple[Any, ...]] = {
-    "do_resize": (True,),
-    "resample": (_BILINEAR, _BICUBIC),
-    "do_center_crop": (True,),
-    "do_rescale": (True,),
-    "rescale_factor": (1 / 255,),
-    "do_normalize": (True,),
-}
+_EXTRACTOR = Known(
+    "the feature extractor",
+    read=("size", "crop_size", "image_mean", "image_std"),
+    # The kind of a picture is settled before a graph sees it.
+    free=("do_convert_rgb", "feature_extractor_type", "image_processor_type", "use_square_size"),
+    fixed={
+        "do_resize": (True,),
+        "resample": (_BICUBIC, _BILINEAR),
+        "do_center_crop": (True,),
+        "do_rescale": (True,),
+        "rescale_factor": (1 / 255,),
+        "do_normalize": (True,),
+    },
+)
+_GENERIC = (
+    "architectures",
+    "attention_dropout",
+    "dropout",
+    "dtype",
+    "initializer_factor",
+    "initializer_range",
+    "torch_dtype",
+    "transformers_version",
+    "bos_token_id",
+    "pad_token_id",
+    "use_cache",
+    "return_dict",
+    "chunk_size_feed_forward",
+    "id2label",
+    "label2id",
+    "max_length",
+    "tie_word_embeddings",
+)
+"""What transformers writes of every model: it changes no number of a run."""
+_TOWER = (
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "projection_dim",
+    "hidden_act",
+)
+_TEXT_OPTIONS = Known(
+    "the text encoder",
+    read=(*_TOWER, "max_position_embeddings", "vocab_size", "eos_token_id"),
+    free=_GENERIC,
+    fixed={"model_type": ("clip_text_model",), "layer_norm_eps": (1e-5,)},
+)
+_IMAGE_OPTIONS = Known(
+    "the image encoder",
+    read=(*_TOWER, "image_size", "patch_size"),
+    free=_GENERIC,
+    fixed={"model_type": ("clip_vision_model",), "layer_norm_eps": (1e-5,), "num_channels": (3,)},
+)
+_TOKENIZER = Known(
+    "the tokenizer",
+    read=("pad_token", "model_max_length", "bos_token", "eos_token"),
+    free=(
+        "added_tokens_decoder",
+        "additional_special_tokens",
+        "backend",
+        "clean_up_tokenization_spaces",
+        "errors",
+        "extra_special_tokens",
+        "is_local",
+        "max_length",
+        "name_or_path",
+        "pad_to_multiple_of",
+        "processor_class",
+        "special_tokens_map_file",
+        "stride",
+        "tokenizer_class",
+        "truncation_side",
+        "truncation_strategy",
+        "unk_token",
+    ),
+    fixed={
+        "do_lower_case": (True,),
+        "add_prefix_space": (False,),
+        "padding_side": ("right",),
+    },
+)
+_VOCABULARY = 49_408
+"""Tokens of CLIP's own vocabulary."""
 _TRANSPOSED = ("text.text_projection", "image.proj")
 
 
@@ -69,6 +147,8 @@ def clip_config(
     space: str = "",
 ) -> ClipConfig:
     """Configuration of a CLIP of which one tower may be missing. Raises UnknownConfig."""
+    for known, tower in ((_TEXT_OPTIONS, text), (_IMAGE_OPTIONS, image)):
+        known.check(tower or {})
     towers = [tower for tower in (text, image) if tower is not None]
     acts = {str(tower["hidden_act"]) for tower in towers}
     widths = {int(tower["projection_dim"]) for tower in towers}
@@ -87,12 +167,39 @@ def clip_config(
     return found if processor is None else _with_processor(found, processor)
 
 
+def tokenizer_config(
+    options: Options | None, folder: str | None, text: Options | None
+) -> ClipTokenizerConfig | None:
+    """How a folder's tokenizer reads; None without a tokenizer, whose vocabulary then is CLIP's. Raises UnknownConfig."""
+    if folder is None:
+        if text is not None and int(text["vocab_size"]) != _VOCABULARY:
+            raise UnknownConfig(
+                f"a text encoder of {text['vocab_size']} tokens without a tokenizer"
+            )
+        return None
+    options = options or {}
+    _TOKENIZER.check(options)
+    for name, token in (("bos_token", START), ("eos_token", END)):
+        if (given := _content(options.get(name)) or token) != token:
+            raise UnknownConfig(f"{name} is {given!r}; the tokenizers here know {token!r}")
+    context, most = options.get("model_max_length"), (text or {}).get("max_position_embeddings")
+    if context is not None and most is not None and context < most:
+        raise UnknownConfig(
+            f"model_max_length is {context}, less than the {most} tokens of the CLIP"
+        )
+    padding = _content(options.get("pad_token")) or END
+    return ClipTokenizerConfig("folder", folder, padding=padding)
+
+
+def _content(token: Any) -> str | None:
+    """A special token, which may be written with what is known of it."""
+    return token.get("content") if isinstance(token, Mapping) else token
+
+
 def _with_processor(config: ClipConfig, processor: Options) -> ClipConfig:
     """Raises UnknownConfig for a processor whose pictures are another square than the CLIP's, or are not resized so."""
+    _EXTRACTOR.check(processor)
     given = {**_PROCESSOR, **processor}
-    for key, values in _OFFERED.items():
-        if given[key] not in values:
-            raise UnknownConfig(f"{key}: {given[key]} of the feature extractor")
     if _sides(given["crop_size"]) != {config.image_size}:
         raise UnknownConfig(
             f"pictures cut to {given['crop_size']} for a CLIP of {config.image_size} px"
@@ -117,7 +224,9 @@ def _sides(size: int | Mapping[str, int]) -> set[int]:
 
 
 def _text(options: Options) -> dict[str, Any]:
-    width = int(options["hidden_size"])
+    width, end = int(options["hidden_size"]), options.get("eos_token_id", 2)
+    if end not in (2, int(options["vocab_size"]) - 1):
+        raise UnknownConfig(f"eos_token_id is {end}; the end of a text is the largest token here")
     return {
         "context_length": int(options["max_position_embeddings"]),
         "vocab_size": int(options["vocab_size"]),

@@ -17,6 +17,7 @@ from nodegraph.download import sha256_of
 from nodegraph.models import noted_digest
 from nodegraph.partial import replacing, write_text
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
+from nodes.checkpoints.foreign import read_json
 from nodes.checkpoints.reading import is_index, shards
 from nodes.networks.config import (
     ArPriorConfig,
@@ -48,22 +49,25 @@ def read_config(folder: Path, kind: type[C]) -> C:
     """The configuration of a model folder, of class `kind`. Raises BadConfig, also for a model of another kind."""
     path = folder / CONFIG_FILE
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"{path} cannot be read: {error}") from None
+        record = read_json(path)
+    except ValueError as error:
+        raise BadConfig(str(error)) from None
     if record.get("format") != FORMAT:
         raise BadConfig(
             f"{path}: format {record.get('format')} is not one that this program reads ({FORMAT})"
         )
     if record.get("kind") != KINDS[kind]:
         raise BadConfig(f"{path}: this is a {record.get('kind')}, not a {KINDS[kind]}")
-    return config_from(record["config"], kind, str(path))
+    config = record.get("config")
+    if not isinstance(config, dict):
+        raise BadConfig(f"{path}: 'config' is missing, the options of the network")
+    return config_from(config, kind, str(path))
 
 
 def about(folder: Path) -> dict[str, Any]:
     """What is noted of the model in a folder: how it was trained, its card. Empty where there is no configuration."""
     path = folder / CONFIG_FILE
-    return json.loads(path.read_text(encoding="utf-8")).get("about", {}) if path.exists() else {}
+    return read_json(path).get("about", {}) if path.exists() else {}
 
 
 def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:

@@ -128,13 +128,44 @@ def clip_encoding() -> BytePairEncoding:
     return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
 
 
-@cache
+def vocabulary_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a vocabulary that transformers wrote: tokenizer.json, or vocab.json with merges.txt; none of a folder
+    without."""
+    for names in (("tokenizer.json",), ("vocab.json", "merges.txt")):
+        files = tuple(folder / name for name in names)
+        if all(file.is_file() for file in files):
+            return files
+    return ()
+
+
 def folder_encoding(folder: Path) -> BytePairEncoding:
-    """An encoding of CLIP's kind from the vocab.json and merges.txt of a folder. Raises OSError or ValueError."""
+    """An encoding of CLIP's kind from the vocabulary in a folder. Raises OSError, or ValueError naming the folder."""
+    files = vocabulary_files(folder)
+    return _folder_encoding(folder, tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@cache
+def _folder_encoding(folder: Path, state: tuple[tuple[Path, int], ...]) -> BytePairEncoding:
+    try:
+        ids, merges = _one_file(state[0][0]) if len(state) == 1 else _two_files(folder)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the vocabulary in {folder} cannot be read: {error!r}") from None
+    return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
+
+
+def _one_file(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Merges are pairs, or words with a blank between."""
+    model = json.loads(path.read_text(encoding="utf-8"))["model"]
+    if model["type"] != "BPE" or model.get("end_of_word_suffix") != "</w>":
+        raise ValueError("tokenizer.json is of another kind than CLIP's")
+    pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
+    return model["vocab"], [(a, b) for a, b in pairs]
+
+
+def _two_files(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")[1:]
-    merges = [(a, b) for a, _, b in (line.partition(" ") for line in lines) if b]
-    return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
+    return ids, [(a, b) for a, _, b in (line.partition(" ") for line in lines) if b]
 
 
 def padded_pieces(encoding: BytePairEncoding, text: str, padding: str) -> list[int]:
@@ -142,12 +173,12 @@ def padded_pieces(encoding: BytePairEncoding, text: str, padding: str) -> list[i
 
     The text is composed (NFC), its blanks are collapsed and it is lower-cased; nothing is mended or unescaped.
     """
-    marks = (padding, *CLIP_SPECIALS)
+    marks = [mark for mark in (padding, *CLIP_SPECIALS) if mark in encoding.ids]
     chunks = regex.split("(" + "|".join(regex.escape(mark) for mark in marks) + ")", text)
     ids: list[int] = []
     for chunk in chunks:
         if chunk in marks:
-            ids.append(0 if chunk == padding else encoding.ids[chunk])
+            ids.append(encoding.ids[chunk])
         else:
             plain = regex.sub(r"\s+", " ", unicodedata.normalize("NFC", chunk)).lower()
             ids += encoding.encode(plain)

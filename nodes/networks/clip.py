@@ -20,7 +20,6 @@ from nodes.networks.config import ClipConfig
 from nodes.networks.tokenizer import Tokens, words_to_ids
 
 START, END = "<|startoftext|>", "<|endoftext|>"
-PADDING = "!"
 STAND_IN = {"layers": 1, "width": 64, "head_width": 64, "patch_size": 16, "image_size": 16}
 """In place of an image tower that is not there: it is built and thrown away."""
 
@@ -103,4 +102,4 @@ def _reader(config: ClipConfig) -> tuple[Callable[[str], list[int]], list[int], 
     marks = [encoding.ids[START]], encoding.ids[END]
     if tokenizer.kind == "clip":
         return (lambda text: encoding.encode(clip_clean(text))), *marks
-    return (lambda text: padded_pieces(encoding, text, PADDING)), *marks
+    return (lambda text: padded_pieces(encoding, text, tokenizer.padding)), *marks

@@ -124,7 +124,8 @@ class UNetConfig:
     @property
     def widths(self) -> list[int]:
         """Channels of each level."""
-        return [int(multiplier * self.model_channels) for multiplier in self.multipliers]
+        # A quotient of widths may give a little less than the width again.
+        return [int(multiplier * self.model_channels + 1e-6) for multiplier in self.multipliers]
 
     @property
     def output_channels(self) -> int:
@@ -249,13 +250,14 @@ class ArPriorConfig:
 @dataclass(frozen=True, slots=True)
 class ClipTokenizerConfig:
     """How a CLIP reads words. `clip`: its byte-pair encoding and cleaning; `clip_padded`: the same vocabulary as transformers
-    reads it, where `!` is the padding; `folder`: so too, with the vocab.json and merges.txt there; `words`: a closed list;
+    reads it, where `padding` stands for itself in a text; `folder`: so too, with the vocabulary there; `words`: a closed list;
     `other`: one that is not here, so that texts cannot be read.
     """
 
     kind: Literal["clip", "clip_padded", "folder", "words", "other"] = "clip"
     folder: str = ""
     words: tuple[str, ...] = ()
+    padding: str = "!"
 
 
 @dataclass(frozen=True, slots=True)
