@@ -185,7 +185,7 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [value[:-1], [*value[:-1], 1]] if isinstance(value[0], float | int) else [value[:-1]]
     if isinstance(value, dict):
-        return [{key: 31 for key in value}]
+        return [dict.fromkeys(value, 31)]
     return [2, "another"]
 
 
