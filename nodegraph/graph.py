@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from nodegraph.errors import Diagnostic, Hints, Span, diagnostic
 from nodegraph.scalars import Scalar
-from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
+from nodegraph.yaml_source import QUOTE_IT, Entry, Items, Leaf, Table, Tree, parse
 
 FORMAT_VERSION = 1
 TOP_KEYS = ("graph", "title", "description", "inputs", "presets", "nodes", "outputs", "layout")
@@ -102,16 +103,6 @@ def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
     return reader.graph(parsed.tree), reader.faults
 
 
-def value_of(tree: Tree) -> Value | None:
-    """A value that may stand on an input, or None for a mapping."""
-    if isinstance(tree, Leaf):
-        return _scalar(tree)
-    if isinstance(tree, Items):
-        values = [value_of(item) for item in tree.values]
-        return Listing(tuple(v for v in values if v is not None), tree.span)
-    return None
-
-
 def _scalar(leaf: Leaf) -> Value:
     text = leaf.value
     if not isinstance(text, str) or not text.startswith("$"):
@@ -120,6 +111,32 @@ def _scalar(leaf: Leaf) -> Value:
         return Literal(text[1:], leaf.span)
     name, _, port = text[1:].partition(".")
     return Ref(name, port or None, leaf.span)
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def behind_a_comma(name: str, value: object) -> str | None:
+    """A hint for an unknown key that may be the rest of a text: `{text: red, blue}`."""
+    empty = value is None or (isinstance(value, Leaf | Literal) and value.value is None)
+    return f"quote the text, if '{name}' is a part of one" if empty or " " in name else None
+
+
+def _reference(value: Value) -> Ref | None:
+    """The first reference in a value."""
+    if isinstance(value, Listing):
+        return next((ref for item in value.items if (ref := _reference(item)) is not None), None)
+    return value if isinstance(value, Ref) else None
+
+
+def _quoted(tree: Tree) -> str:
+    """How to write a text that was read as a mapping for a ': ' in it."""
+    if isinstance(tree, Table) and len(tree.entries) == 1:
+        (entry,) = tree.entries
+        if isinstance(entry.value, Leaf) and isinstance(entry.value.value, str):
+            return f'{QUOTE_IT}: "{entry.key}: {entry.value.value}"'
+    return QUOTE_IT
 
 
 class _GraphReader:
@@ -171,12 +188,12 @@ class _GraphReader:
                     "E101",
                     f"{owner} has no key '{entry.key}'",
                     entry.span,
-                    self.hints.nearest(entry.key, known),
+                    behind_a_comma(entry.key, entry.value) or self.hints.nearest(entry.key, known),
                 )
 
     def version(self, tree: Table) -> None:
         found = tree.get("graph")
-        if isinstance(found, Leaf) and found.value == FORMAT_VERSION:
+        if isinstance(found, Leaf) and found.value == FORMAT_VERSION and found.value is not True:
             return
         where = found.span if found else tree.span
         shown = found.value if isinstance(found, Leaf) else "none"
@@ -198,7 +215,20 @@ class _GraphReader:
 
     def text_of(self, tree: Table, key: str) -> str:
         found = tree.get(key)
+        if found is not None and not isinstance(found, Leaf):
+            self.fault("E103", f"'{key}' must be a text", found.span, _quoted(found))
         return str(found.value) if isinstance(found, Leaf) and found.value is not None else ""
+
+    def value(self, tree: Tree, place: str, node: str | None = None) -> Value | None:
+        """What may stand on an input; a mapping may not, nor inside a list."""
+        if isinstance(tree, Leaf):
+            return _scalar(tree)
+        if isinstance(tree, Items):
+            values = [self.value(item, place, node) for item in tree.values]
+            return Listing(tuple(v for v in values if v is not None), tree.span)
+        message = f"a mapping cannot stand {place}"
+        self.fault("E103", message, tree.span, _quoted(tree), node)
+        return None
 
     def good_name(self, entry: Entry) -> None:
         if not _NAME.fullmatch(entry.key):
@@ -234,7 +264,7 @@ class _GraphReader:
             kind.value,
             entry.span,
             kind.span,
-            self.constant(default),
+            self.constant(default, f"as the default of '{entry.key}'"),
             self.number(table, "min"),
             self.number(table, "max"),
             self.menu(table),
@@ -242,24 +272,20 @@ class _GraphReader:
             self.flag(table, "optional"),
         )
 
-    def constant(self, tree: Tree | None) -> Literal | Listing | None:
-        value = value_of(tree) if tree is not None else None
-        if isinstance(value, Ref):
-            self.fault(
-                "E103",
-                "a default cannot refer to something",
-                value.span,
-                "write '$$' for a dollar sign",
-            )
-            return None
-        return value
+    def constant(self, tree: Tree | None, place: str) -> Literal | Listing | None:
+        value = self.value(tree, place) if tree is not None else None
+        ref = None if value is None else _reference(value)
+        if ref is not None:
+            message = "a default cannot refer to something"
+            self.fault("E103", message, ref.span, "write '$$' for a dollar sign")
+        return None if ref is not None or isinstance(value, Ref) else value
 
     def number(self, table: Table, key: str) -> float | None:
         found = table.get(key)
         if found is None:
             return None
-        if isinstance(found, Leaf) and isinstance(found.value, int | float):
-            return found.value
+        if isinstance(found, Leaf) and _is_number(found.value):
+            return cast(float, found.value)
         self.fault("E103", f"'{key}' must be a number", found.span)
         return None
 
@@ -267,13 +293,15 @@ class _GraphReader:
         found = table.get("menu")
         if found is None:
             return None
-        if isinstance(found, Items):
+        if isinstance(found, Items) and all(isinstance(item, Leaf) for item in found.values):
             return tuple(item.value for item in found.values if isinstance(item, Leaf))
-        self.fault("E103", "'menu' must be a list", found.span)
+        self.fault("E103", "'menu' must be a list of texts or numbers", found.span)
         return None
 
     def flag(self, table: Table, key: str) -> bool:
         found = table.get(key)
+        if found is not None and not (isinstance(found, Leaf) and isinstance(found.value, bool)):
+            self.fault("E103", f"'{key}' must be true or false", found.span)
         return isinstance(found, Leaf) and found.value is True
 
     def node(self, entry: Entry) -> GraphNode | None:
@@ -292,6 +320,7 @@ class _GraphReader:
             hint = "`nodegraph nodes` lists them"
             self.fault("E103", f"node '{entry.key}' needs a type", entry.span, hint, entry.key)
             return None
+        self.text_of(entry.value, "note")
         inputs: dict[str, Value] = {}
         keys: dict[str, Span] = {}
         for port in entry.value.entries:
@@ -300,19 +329,14 @@ class _GraphReader:
         return GraphNode(entry.key, kind.value, inputs, entry.span, kind.span, keys)
 
     def port(self, node: str, port: Entry, inputs: dict[str, Value], keys: dict[str, Span]) -> None:
-        value = value_of(port.value)
+        value = self.value(port.value, f"on input '{port.key}'", node)
         keys[port.key] = port.span
-        if value is None:
-            hint = "quote the text, if it is one"
-            self.fault(
-                "E103", f"a mapping cannot stand on input '{port.key}'", port.value.span, hint, node
-            )
-            return
-        inputs[port.key] = value
+        if value is not None:
+            inputs[port.key] = value
 
     def output(self, entry: Entry) -> Value | None:
         self.good_name(entry)
-        value = value_of(entry.value)
+        value = _scalar(entry.value) if isinstance(entry.value, Leaf) else None
         if isinstance(value, Ref):
             return value
         name = (
@@ -326,7 +350,8 @@ class _GraphReader:
         found: dict[str, dict[str, Value]] = {}
         for entry in self.section(tree, "presets"):
             if isinstance(entry.value, Table):
-                values = ((e.key, self.constant(e.value)) for e in entry.value.entries)
+                place = f"in preset '{entry.key}'"
+                values = ((e.key, self.constant(e.value, place)) for e in entry.value.entries)
                 found[entry.key] = {key: value for key, value in values if value is not None}
             else:
                 self.fault(
@@ -340,11 +365,9 @@ class _GraphReader:
         places: dict[str, tuple[float, float]] = {}
         for entry in self.section(tree, "layout"):
             pair = entry.value.values if isinstance(entry.value, Items) else ()
-            numbers = [
-                v.value for v in pair if isinstance(v, Leaf) and isinstance(v.value, int | float)
-            ]
-            if len(numbers) == 2:
-                places[entry.key] = (numbers[0], numbers[1])
+            numbers = [v.value for v in pair if isinstance(v, Leaf) and _is_number(v.value)]
+            if len(numbers) == len(pair) == 2:
+                places[entry.key] = cast("tuple[float, float]", tuple(numbers))
             else:
                 self.fault("E103", f"the place of '{entry.key}' must be [x, y]", entry.value.span)
         return places

@@ -120,6 +120,11 @@ def _kind(ref: TypeRef, facts: PortFacts | None) -> str:
     return _KIND.get(facts.literal, "none")
 
 
+def literal_kind(ref: TypeRef, ports: Mapping[str, PortFacts]) -> str:
+    """The plain type (`str`, `int`, `float`, `bool`) as which a literal of a type is written; `none` where there is none."""
+    return _kind(ref, ports.get(ref.name))
+
+
 def accepts_literals(ref: TypeRef, ports: Mapping[str, PortFacts]) -> bool:
     """Whether a value of a type can be written in a file."""
     if ref.name in ("list", "|"):

@@ -1,125 +1,194 @@
-"""The JSON Schema of graph files, made from the installed nodes: completion and hover docs in any YAML editor."""
+"""The JSON Schema of graph files, made from the installed nodes: completion and hover docs in any YAML editor.
 
+It accepts every graph whose names and types are right, and refuses what stands in one place alone: what needs a second
+look (`$name`, a preset's values, what a wire carries) is left to `nodegraph check`.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 from nodegraph.graph import FORMAT_VERSION
 from nodegraph.inputs import RESERVED
+from nodegraph.literals import literal_kind
 from nodegraph.node import NodeSpec, Port
-from nodegraph.registry import Registry
-from nodegraph.types import TypeRef
+from nodegraph.registry import PortFacts, Registry
+from nodegraph.types import Range, TypeRef
+from nodegraph.unify import BUILT_IN, PLAIN
 
-_REFERENCE = {"type": "string", "pattern": r"^\$[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"}
-_PLAIN = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_LITERAL = {
-    "text": "string",
-    "path": "string",
-    "name": "string",
-    "number": "number",
-    "flag": "boolean",
+Schema = dict[str, Any]
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_NAMES: Schema = {"pattern": f"^{_NAME}$"}
+_REFERENCE: Schema = {"type": "string", "pattern": rf"^\${_NAME}(\..*)?$"}
+_TEXT: Schema = {"type": "string", "pattern": r"^([^$]|\$\$|$)"}
+_NOTE: Schema = {"type": ["string", "number", "boolean", "null"]}
+_CONSTANT: Schema = {"$ref": "#/definitions/constant"}
+_ANYTHING: Schema = {"$ref": "#/definitions/value"}
+_PLAIN: Schema = {"type": ["number", "boolean", "null"]}
+_DEFINITIONS: Schema = {
+    "constant": {"anyOf": [_TEXT, _PLAIN, {"type": "array", "items": _CONSTANT}]},
+    "value": {"anyOf": [_NOTE, {"type": "array", "items": _ANYTHING}]},
+}
+_KINDS: Mapping[str, Schema] = {
+    "str": _TEXT,
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "bool": {"type": "boolean"},
 }
 
 
-def json_schema(registry: Registry) -> dict[str, Any]:
+def json_schema(registry: Registry) -> Schema:
     """Draft-07 schema of a graph file."""
     specs = sorted(registry.nodes.values(), key=lambda spec: spec.name)
-    types = sorted({*registry.ports, *_PLAIN})
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "nodegraph graph",
         "type": "object",
-        "required": ["graph", "nodes", "outputs"],
+        "required": ["graph", "outputs"],
         "additionalProperties": False,
+        "definitions": _DEFINITIONS,
         "properties": {
             "graph": {"const": FORMAT_VERSION, "description": "Version of the format."},
-            "title": {"type": "string"},
-            "description": {"type": "string"},
-            "inputs": {
-                "type": "object",
-                "propertyNames": {
-                    "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
-                    "not": {"enum": sorted(RESERVED)},
-                },
-                "additionalProperties": _input(types),
-            },
-            "presets": {"type": "object", "additionalProperties": {"type": "object"}},
-            "nodes": {"type": "object", "additionalProperties": _any_node(specs)},
-            "outputs": {"type": "object", "additionalProperties": _REFERENCE},
-            "layout": {
-                "type": "object",
-                "additionalProperties": {"type": "array", "items": {"type": "number"}},
-            },
+            "title": _NOTE,
+            "description": _NOTE,
+            "inputs": _section(
+                _input(registry.ports), {**_NAMES, "not": {"enum": sorted(RESERVED)}}
+            ),
+            "presets": _section({"type": "object", "additionalProperties": _CONSTANT}),
+            "nodes": _section(_any_node(specs, registry.ports), _NAMES),
+            "outputs": _section(_REFERENCE, _NAMES),
+            "layout": _section(
+                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+            ),
         },
     }
 
 
-def _input(types: list[str]) -> dict[str, Any]:
+def _section(entry: Schema, names: Schema | None = None) -> Schema:
+    """A mapping by names; nothing at all stands for an empty one."""
+    limits = {"propertyNames": names} if names else {}
+    return {"type": ["object", "null"], **limits, "additionalProperties": entry}
+
+
+def _input(ports: Mapping[str, PortFacts]) -> Schema:
+    names = sorted({*ports, *BUILT_IN} - {"*"})
+    domain, plain = "|".join(sorted(ports)), "|".join(PLAIN)
+    word = rf"(\s|[\[\],|*]|\blist(?=\s*\[)|\b({plain})\b(?!\s*\[)|\b({domain})\b)"
     return {
         "type": "object",
         "required": ["type"],
         "additionalProperties": False,
         "properties": {
-            "type": {"type": "string", "examples": types},
-            "default": {},
+            "type": {"type": "string", "pattern": f"^{word}+$", "examples": names},
+            "default": _CONSTANT,
             "min": {"type": "number"},
             "max": {"type": "number"},
-            "menu": {"type": "array"},
-            "help": {"type": "string"},
+            "menu": {"type": "array", "items": _NOTE},
+            "help": _NOTE,
             "optional": {"type": "boolean"},
         },
+        "allOf": [_default(name, ports) for name in sorted({*ports, *PLAIN})],
     }
 
 
-def _any_node(specs: list[NodeSpec]) -> dict[str, Any]:
+def _default(name: str, ports: Mapping[str, PortFacts]) -> Schema:
+    """What may be the default of an input of a type."""
+    given: Schema = _literal(TypeRef(name), ports) or {"type": "null"}
+    typed: Schema = {"properties": {"type": {"const": name}}, "required": ["type"]}
+    return {"if": typed, "then": {"properties": {"default": {"anyOf": [given, {"type": "null"}]}}}}
+
+
+def _any_node(specs: list[NodeSpec], ports: Mapping[str, PortFacts]) -> Schema:
     names = [spec.name for spec in specs]
     return {
         "type": "object",
         "required": ["type"],
         "properties": {
             "type": {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"\.ya?ml$"}]},
-            "note": {"type": "string"},
+            "note": _NOTE,
         },
-        "allOf": [_node(spec) for spec in specs],
+        "additionalProperties": _ANYTHING,
+        "allOf": [_node(spec, ports) for spec in specs],
     }
 
 
-def _node(spec: NodeSpec) -> dict[str, Any]:
-    ports = {port.name: _port(port) for port in spec.inputs}
+def _node(spec: NodeSpec, ports: Mapping[str, PortFacts]) -> Schema:
+    known = {port.name: _port(port, ports) for port in spec.inputs}
+    old = {old: new for names in spec.renames.values() for old, new in names.items()}
+    renamed = {name: {**known[new], "deprecated": True} for name, new in old.items()}
     return {
         "if": {"properties": {"type": {"const": spec.name}}, "required": ["type"]},
         "then": {
             "description": spec.doc,
             "properties": {
                 "type": {"const": spec.name, "description": spec.doc},
-                "note": {"type": "string"},
-                **ports,
+                "note": _NOTE,
+                **renamed,
+                **known,
             },
-            "required": [port.name for port in spec.inputs if port.required],
             "additionalProperties": False,
+            **_required(spec, old),
         },
     }
 
 
-def _port(port: Port) -> dict[str, Any]:
-    literal = {"enum": list(port.menu)} if port.menu else _type(port.type)
-    if port.range and literal.get("type") in ("integer", "number"):
-        bounds = {"minimum": port.range.low, "maximum": port.range.high}
-        literal = {**literal, **{key: value for key, value in bounds.items() if value is not None}}
-    described = f"{port.type}" + (f": {port.doc}" if port.doc else "")
+def _required(spec: NodeSpec, old: Mapping[str, str]) -> Schema:
+    """The ports that must stand there, under their names of today or of older versions, and not under both."""
+    needed = {port.name for port in spec.inputs if port.required}
+    ways = [
+        {
+            "anyOf": [
+                {"required": [name]},
+                *({"required": [o]} for o, new in old.items() if new == name),
+            ]
+        }
+        for name in sorted(needed & {*old.values()})
+    ]
+    both = [{"not": {"required": [was, now]}} for was, now in old.items()]
+    return {
+        "required": sorted(needed - {*old.values()}),
+        **({"allOf": [*ways, *both]} if old else {}),
+    }
+
+
+def _port(port: Port, ports: Mapping[str, PortFacts]) -> Schema:
+    literal = _literal(port.type, ports, port.range, port.menu, port.fan_in)
     options = [_REFERENCE, *([literal] if literal else [])]
     if not port.required:
         options.append({"type": "null"})
     return {
-        "description": described,
+        "description": f"{port.type}" + (f": {port.doc}" if port.doc else ""),
         "anyOf": options,
         **({} if port.default is None else {"default": port.default}),
     }
 
 
-def _type(ref: TypeRef) -> dict[str, Any]:
-    if ref.name in _PLAIN:
-        return {"type": _PLAIN[ref.name]}
-    if ref.name == "list":
-        return {"type": "array"}
+def _literal(
+    ref: TypeRef,
+    ports: Mapping[str, PortFacts],
+    bounds: Range | None = None,
+    menu: tuple[Any, ...] | None = None,
+    fan_in: bool = False,
+) -> Schema | None:
+    """What may be written for a type; None where there is no literal of it. A list may stand for one item."""
     if ref.name == "|":
-        return {"anyOf": [made for a in ref.args if (made := _type(a))]}
-    return {"type": ["string", "number", "boolean", "array"]} if not ref.variable else {}
+        members = [_literal(member, ports, bounds, menu) for member in ref.args]
+        written = [member for member in members if member is not None]
+        return {"anyOf": written} if written else None
+    if ref.name == "list":
+        item = _literal(ref.args[0], ports, bounds, menu) if ref.args else _ANYTHING
+        items = [*([_REFERENCE] if fan_in else []), *([item] if item else [])]
+        many: Schema = {"type": "array", "items": {"anyOf": items} if items else False}
+        return {"anyOf": [item, many]} if item else many
+    kind = literal_kind(ref, ports)
+    if ref.variable or ref.name in ("*", "?"):
+        return _ANYTHING
+    if kind == "none":
+        return None
+    if menu is not None:
+        return {"enum": list(menu)}
+    return {**_KINDS[kind], **(_limits(bounds) if kind in ("int", "float") else {})}
+
+
+def _limits(bounds: Range | None) -> Schema:
+    limits = {"minimum": bounds.low, "maximum": bounds.high} if bounds else {}
+    return {key: value for key, value in limits.items() if value is not None}

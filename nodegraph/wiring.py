@@ -1,9 +1,9 @@
 """What stands on the ports of a node: literals, references and fan-in, each checked against the port's type."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value
+from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value, behind_a_comma
 from nodegraph.literals import BadLiteral, Slot, accepts_literals, member_for
 from nodegraph.node import Port
 from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
@@ -56,7 +56,8 @@ class Wiring:
         for name in node.inputs:
             if name not in known:
                 message = f"'{node.type}' has no input '{name}'"
-                hint = self.faults.hints.nearest(name, known)
+                hint = behind_a_comma(name, node.inputs[name])
+                hint = hint or self.faults.hints.nearest(name, known)
                 self.faults.add("E201", message, node.keys[name], hint, node.name)
 
     def _value(self, site: Site, port: Port, written: Value) -> Source | None:
@@ -71,11 +72,30 @@ class Wiring:
     def _literal(self, site: Site, port: Port, written: Value) -> Source:
         ref = site.variables.get(port.type.name, port.type) if port.type.variable else port.type
         slot, owner = Slot(ref, port.range, port.menu), f"{site.owner(port)}: "
+        if ref.variable and isinstance(written, Literal) and (hint := self._reader(written.value)):
+            message = (
+                f"{owner}{written.value!r} cannot stand here: this input takes its type from a wire"
+            )
+            self.faults.add("E208", message, written.span, hint, site.node.name)
+            return unknown(written.span)
         found = self.faults.literal(plain(written), slot, written.span, site.node.name, owner)
         if isinstance(found, BadLiteral):
             return unknown(written.span)
         kind = member_for(found, ref, self.registry.ports)
         return Constant(found, kind, written.span, site.folder)
+
+    def _reader(self, value: object) -> str | None:
+        """How to bring a file in by a node: by one that opens files, and needs nothing else."""
+        if not isinstance(value, str) or not PurePath(value).suffix:
+            return None
+        if not self.faults.hints.spend(len(self.registry.nodes)):
+            return None
+        for spec in sorted(self.registry.nodes.values(), key=lambda s: s.name):
+            needed = [port.name for port in spec.inputs if port.required]
+            if "file" in spec.words and "open" in spec.words and len(needed) == 1:
+                node = f"{{type: {spec.name}, {needed[0]}: {value}}}"
+                return f"read the file with a node, `opened: {node}`, and write $opened here"
+        return None
 
     def _wired(self, site: Site, port: Port, written: Ref) -> Source | None:
         references = References(self.registry, self.faults)

@@ -12,6 +12,7 @@ from nodegraph.scalars import LongNumber, Scalar, plain
 MAX_DEPTH = 64
 MOST_FAULTS = 2_000
 """Faults that are told; who has more of them is told that there are more."""
+QUOTE_IT = "quote the text, if it is one"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -149,9 +150,8 @@ def parse(text: str, file: str) -> Parsed:
             else None
         )
         problem = error.problem or error.context or "cannot be read"
-        reader.diagnostics.append(
-            diagnostic("E001", str(problem), span, _syntax_hint(str(problem), error.context_mark))
-        )
+        hint = _syntax_hint(str(problem), error.context_mark, _behind(text, mark))
+        reader.diagnostics.append(diagnostic("E001", str(problem), span, hint))
     except UnicodeEncodeError:
         message = "the text holds half of a surrogate pair, which is no character"
         reader.diagnostics.append(diagnostic("E001", message, Span(file, 1, 1, 1, 2)))
@@ -164,17 +164,34 @@ def parse(text: str, file: str) -> Parsed:
     return Parsed(reader.root, tuple(reader.diagnostics))
 
 
+def _behind(text: str, mark: Any) -> str:
+    """The rest of the line at a mark."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    line, column = (-1, 0) if mark is None else (int(mark.line), int(mark.column))
+    return lines[line][column:] if 0 <= line < len(lines) else ""
+
+
+_QUOTE = "quote a text that has ': ' in it"
 _HINTS = {
-    "mapping values are not allowed": "a text with ': ' in it must be quoted, and keys of one mapping start in the same column",
-    "expected key": "keys of one mapping start in the same column",
+    "mapping values are not allowed": f"{_QUOTE}; keys of one mapping start in the same column",
+    "expected key": "keys of one mapping start in the same column; quote a text that has quotes or brackets in it",
     "cannot start": "use blanks, not tabs, and quote a text that begins with a special character",
     "end of stream": "what is opened here is never closed",
+    "alphabetic or numeric": "quote a text that begins with '*' or '&'",
+    "expected node content": QUOTE_IT,
+    "entries are not allowed": QUOTE_IT,
+    "keys are not allowed": QUOTE_IT,
+    "comment or line break": QUOTE_IT,
+    "unexpected ':'": QUOTE_IT,
 }
 
 
-def _syntax_hint(problem: str, opened: Any) -> str | None:
+def _syntax_hint(problem: str, opened: Any, rest: str) -> str | None:
     if "expected ','" in problem and opened is not None:
-        return f"what is opened in line {opened.line + 1} is not closed, or a comma is missing"
+        line = f"what is opened in line {opened.line + 1} is not closed"
+        if rest.startswith(":"):
+            return f"{_QUOTE}, or {line}"
+        return f"{line}, a comma is missing, or a text is not quoted"
     return next((hint for part, hint in _HINTS.items() if part in problem), None)
 
 
@@ -195,7 +212,8 @@ def _consume(reader: _Reader, events: Iterator[Any]) -> None:
         elif name in ("MappingEndEvent", "SequenceEndEvent"):
             reader.close(event.end_mark)
         elif name == "AliasEvent":
-            reader.fault("E003", f"the alias '*{event.anchor}' is not part of the format", event)
+            message = f"the alias '*{event.anchor}' is not part of the format"
+            reader.fault("E003", message, event, QUOTE_IT)
             reader.take(Leaf(None, False, reader.span(event.start_mark, event.end_mark)))
         elif name == "DocumentStartEvent":
             documents += 1
@@ -217,6 +235,8 @@ def _leaf(reader: _Reader, event: Any) -> Leaf:
 
 def _refuse_marks(reader: _Reader, event: Any) -> None:
     if event.anchor is not None:
-        reader.fault("E003", f"the anchor '&{event.anchor}' is not part of the format", event)
+        message = f"the anchor '&{event.anchor}' is not part of the format"
+        reader.fault("E003", message, event, QUOTE_IT)
     if event.tag is not None:
-        reader.fault("E003", f"the tag '{event.tag}' is not part of the format", event)
+        message = f"the tag '{event.tag}' is not part of the format"
+        reader.fault("E003", message, event, QUOTE_IT)

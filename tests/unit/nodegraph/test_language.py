@@ -18,7 +18,6 @@ from nodegraph.node import Declaration
 from nodegraph.program import Constant
 from nodegraph.registry import from_modules
 from nodegraph.scalars import plain
-from nodegraph.schema import json_schema
 from nodegraph.signature import SignatureError, TypeReader, spec_of
 from nodegraph.source import SourceText
 from nodegraph.types import TypeRef
@@ -181,24 +180,6 @@ def test_any_text_survives_formatting(text: str) -> None:
     assert graph is not None
     assert graph.title == text
     assert formatted(made, "x.yaml") == made
-
-
-def test_the_schema_accepts_what_compiles_and_refuses_what_does_not() -> None:
-    import jsonschema
-    import yaml
-
-    schema = json_schema(from_modules([library]))
-    jsonschema.Draft7Validator.check_schema(schema)
-    validator = jsonschema.Draft7Validator(schema)
-    assert validator.is_valid(yaml.safe_load(SOURCE))
-    for wrong in (
-        "{type: nothing}",
-        "{type: add, c: 1}",
-        "{type: add, a: 1, b: 101}",
-        "{type: total, items: [], kind: avg}",
-    ):
-        text = f"graph: 1\nnodes:\n  a: {wrong}\noutputs: {{a: $a}}\n"
-        assert not validator.is_valid(yaml.safe_load(text)), wrong
 
 
 def test_values_from_the_command_line_are_read_by_type() -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 import nodegraph
 from nodegraph.api import Options, registry
 from nodegraph.cli import app
+from nodegraph.graph import read_graph
 from nodegraph.types import TypeRef
 from nodegraph.unify import fits
 
@@ -84,7 +85,7 @@ FAILURES = [
     (f"run {T2I} --guidance 99", "allowed 0 … 20"),
     ("run numbers", "did you mean 'numbers.yaml'?"),
     ("fmt open.yaml", "what is opened in line 2 is not closed"),
-    ("fmt full", "full cannot be read: Is a directory"),
+    ("fmt full", "full cannot be read: it is a folder"),
     ("fmt nosuch.yaml", "nosuch.yaml cannot be read: No such file"),
     ("fmt latin.yaml", "latin.yaml cannot be read: it is not UTF-8 text"),
     ("schema --out nofolder/x.json", "there is no folder nofolder; make it first"),
@@ -184,3 +185,39 @@ def test_what_is_loaded_and_called_is_validated(tmp_path: Path) -> None:
     assert graph(token=3, self=4).outputs == {"a": 3, "b": 4}
     with pytest.raises(TypeError, match="preset is a name, not 3"):
         graph(preset=3)  # type: ignore[arg-type]
+
+
+QUOTE = [
+    ("red: blue", "quote a text that has ': ' in it"),
+    ('"a" and "b"', "quote a text that has quotes"),
+    ("'it's'", "quote a text that has quotes"),
+    ("[a] circle", "quote a text that has quotes or brackets"),
+    ("*bold*", "quote a text that begins with '*'"),
+    ("&x y", "quote the text, if it is one"),
+    ("!wow hi", "quote the text, if it is one"),
+    ("*bold", "quote the text, if it is one"),
+    ("@home", "quote a text that begins with a special character"),
+    ("- a", "quote the text, if it is one"),
+    ("? what", "quote the text, if it is one"),
+    ("> x", "quote the text, if it is one"),
+    ("{a}", "quote the text, if it is one"),
+    ("x:", "quote a text that has ': ' in it"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), QUOTE)
+def test_a_text_that_yaml_takes_for_something_else_is_to_be_quoted(text: str, says: str) -> None:
+    _, found = read_graph(
+        f"graph: 1\nnodes:\n  a:\n    type: t\n    text: {text}\noutputs: {{a: $a}}\n", "g"
+    )
+    assert [says in str(fault.hint) for fault in found] == [True], found
+
+
+@pytest.mark.parametrize("text", [text for text, _ in QUOTE if text != "*bold*"])
+def test_so_it_is_inside_of_braces(text: str) -> None:
+    _, found = read_graph(
+        f"graph: 1\nnodes: {{a: {{type: t, text: {text}}}}}\noutputs: {{a: $a}}\n", "g"
+    )
+    assert ["quote" in str(fault.hint) or "quoted" in str(fault.hint) for fault in found] == [
+        True
+    ], found
