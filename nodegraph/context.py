@@ -8,6 +8,8 @@ from nodegraph.paths import Sandbox
 from nodegraph.residency import Residency
 from nodegraph.types import Precision
 
+MAX_MEGAPIXELS = 64.0
+
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
@@ -21,6 +23,7 @@ class RunContext:
     device: str = "cpu"
     precision: Precision = "float32"
     abstract: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
     residency: Residency = field(default_factory=Residency)
     provenance: Callable[[], Mapping[str, str]] = dict[str, str]
 

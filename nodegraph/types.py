@@ -67,6 +67,11 @@ class Context(Protocol):
         ...
 
     @property
+    def max_megapixels(self) -> float:
+        """The largest picture that is read."""
+        ...
+
+    @property
     def residency(self) -> Residency:
         """The keeper of loaded models."""
         ...
@@ -109,6 +114,7 @@ class PortType:
     """Behaviour of a named port type. Every function is optional; what is missing is an honest default.
 
     * `parse(literal, context)`: value of a literal. Raises ValueError with a message for the person who wrote it.
+    * `given(value)`: a value that Python gives as it is, in the form that travels on the wire. Raises ValueError.
     * `digest(value)`: content digest of a parsed literal (files, weights), for cache keys; text equality otherwise.
     * `dump(value, folder)` / `load(folder)`: keep a value in a cache entry; without them the type is *live*: it is
       kept in memory only and rebuilt in a new process.
@@ -126,6 +132,7 @@ class PortType:
     colour: str = "#9aa0a6"
     shape: Shape = "circle"
     parse: Callable[[Any, Context], Any] | None = None
+    given: Callable[[Any], Any] | None = None
     digest: Callable[[Any], str] | None = None
     dump: Callable[[Any, Path], None] | None = None
     load: Callable[[Path], Any] | None = None

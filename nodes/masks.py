@@ -1,33 +1,18 @@
 """Nodes that make masks: 1 = known, 0 = to be made."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import torch
-from PIL import Image as PillowImage
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodegraph.types import Context, PortType
+from nodegraph.types import PortType
 from nodes.diffusion import masks
 from nodes.pictures import Like, Size, size_of
-from nodes.tensors import tensor_digest
+from nodes.tensors import read_opacity, tensor_digest
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Image, Mask
 
 Side = Annotated[float, Range(0, 1)]
-
-
-def _opacity(literal: Any, context: Context) -> Tensor:
-    """The alpha channel of a picture file, [1, 1, H, W] in [0, 1]."""
-    path = context.readable(str(literal))
-    with PillowImage.open(path) as picture:
-        if not picture.has_transparency_data:
-            raise ValueError(f"'{literal}' has no transparency, so it says nothing of a mask")
-        if context.abstract:
-            return torch.empty(1, 1, picture.height, picture.width, device="meta")
-        alpha = np.asarray(picture.convert("RGBA").getchannel("A")).copy()
-    return torch.from_numpy(alpha).float().div(255)[None, None]
 
 
 AlphaFile = Annotated[
@@ -36,7 +21,7 @@ AlphaFile = Annotated[
         "AlphaFile",
         "A picture file with transparency.",
         literal="path",
-        parse=_opacity,
+        parse=read_opacity,
         digest=tensor_digest,
     ),
 ]

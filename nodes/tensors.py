@@ -2,8 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,11 @@ from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nodegraph import warn
 from nodegraph.types import Context, PortType
+from nodes.picture_files.given import given_colours, given_greys
+from nodes.picture_files.levels import Levels, colours, greys, opacity
+from nodes.picture_files.opening import Picture, opened
 
 TENSOR_FILE = "tensor.safetensors"
 
@@ -47,35 +50,64 @@ def describe_tensor(value: Tensor) -> str:
     return f"{str(value.dtype).removeprefix('torch.')}[{shape}]{span} on {value.device}"
 
 
-@contextmanager
-def _opened(literal: Any, context: Context) -> Iterator[PillowImage.Image]:
-    """A picture file, open. Raises ValueError naming the file if it is none, or broken."""
-    path = context.readable(str(literal))
+def _levels(literal: Any, context: Context, read: Callable[[Picture], Levels]) -> Levels:
+    """The levels of a picture file; what is to be said of it becomes a warning. Raises ValueError naming the file."""
+    picture = opened(context.readable(str(literal)), context.max_megapixels)
     try:
-        with PillowImage.open(path) as picture:
-            yield picture
-    except OSError as error:
-        raise ValueError(f"'{literal}' cannot be read as a picture: {error}") from None
+        found = read(picture)
+    except ValueError as error:
+        raise ValueError(f"'{literal}' cannot be read as it is: {error}") from None
+    for note in found.notes:
+        warn(f"'{literal}': {note}")
+    return found
+
+
+def _image_of(found: Levels, abstract: bool = False) -> Tensor:
+    """Colours [H, W, 3] as [1, 3, H, W] in [-1, 1]."""
+    values = found.values[None]
+    if abstract:
+        return torch.empty(1, 3, *values.shape[1:3], device="meta")
+    if values.dtype == np.uint8:
+        return from_bytes(values)
+    return torch.from_numpy(values).permute(0, 3, 1, 2).mul(2).sub(1)
+
+
+def mask_of(found: Levels, abstract: bool = False) -> Tensor:
+    """Greys or opacities [H, W] as [1, 1, H, W] in [0, 1]."""
+    values = found.values[None, None]
+    if abstract:
+        return torch.empty(values.shape, device="meta")
+    scale = 255 if values.dtype == np.uint8 else 1
+    return torch.from_numpy(values).float().div(scale)
 
 
 def _read_image(literal: Any, context: Context) -> Tensor:
-    """A picture file as [1, 3, H, W]; transparency is laid on white."""
-    with _opened(literal, context) as picture:
-        if context.abstract:
-            return torch.empty(1, 3, picture.height, picture.width, device="meta")
-        flat = PillowImage.new("RGBA", picture.size, "white")
-        flat.alpha_composite(picture.convert("RGBA"))
-        return from_bytes(np.asarray(flat.convert("RGB"))[None])
+    """A picture file as [1, 3, H, W] in sRGB; transparency is laid on white."""
+    return _image_of(_levels(literal, context, colours), context.abstract)
 
 
 def _read_mask(literal: Any, context: Context) -> Tensor:
-    """A picture file read as a mask: white (1) = known."""
-    with _opened(literal, context) as picture:
-        if context.abstract:
-            return torch.empty(1, 1, picture.height, picture.width, device="meta")
-        return (
-            torch.from_numpy(np.asarray(picture.convert("L")).copy()).float().div(255)[None, None]
-        )
+    """The grey levels of a picture file as a mask: white (1) = known."""
+    return mask_of(_levels(literal, context, greys), context.abstract)
+
+
+def read_opacity(literal: Any, context: Context) -> Tensor:
+    """The opacity of a picture file as a mask: opaque (1) = known. Raises ValueError where it has none."""
+    return mask_of(_levels(literal, context, opacity), context.abstract)
+
+
+def _given_image(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else _image_of(_said(given_colours(value)))
+
+
+def _given_mask(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else mask_of(_said(given_greys(value)))
+
+
+def _said(found: Levels) -> Levels:
+    for note in found.notes:
+        warn(f"this picture: {note}")
+    return found
 
 
 def tensor_digest(value: Tensor) -> str:
@@ -134,6 +166,7 @@ Image = Annotated[
         colour="#4cc38a",
         shape="square",
         parse=_read_image,
+        given=_given_image,
         digest=tensor_digest,
         dump=_dump_tensor,
         load=_load_tensor,
@@ -152,6 +185,7 @@ Mask = Annotated[
         colour="#e5e7eb",
         shape="square",
         parse=_read_mask,
+        given=_given_mask,
         digest=tensor_digest,
         dump=_dump_tensor,
         load=_load_tensor,

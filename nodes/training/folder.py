@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from nodes.picture_files.levels import colours
+from nodes.picture_files.opening import opened
 from nodes.training.dataset import Batch, pictures_to_signal
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -51,11 +53,14 @@ def folder_digest(folder: Path) -> str:
 
 
 def _square(file: Path, size: int) -> np.ndarray:
-    with Image.open(file) as picture:
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        middle = picture.convert("RGB").crop((left, top, left + side, top + side))
-        return np.asarray(middle.resize((size, size), Image.Resampling.LANCZOS))
+    levels = colours(opened(file)).values
+    if levels.dtype != np.uint8:
+        levels = np.rint(levels * 255).astype(np.uint8)
+    height, width = levels.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    middle = Image.fromarray(levels[top : top + side, left : left + side])
+    return np.asarray(middle.resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _caption(file: Path) -> str:
