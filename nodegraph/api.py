@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -12,13 +12,13 @@ from typing import Any, cast, get_args
 from nodegraph.cache import Cache, Disk
 from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, compile_graph
-from nodegraph.context import RunContext
+from nodegraph.context import MAX_MEGAPIXELS, RunContext
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.events import Completed, Event
 from nodegraph.execute import Engine, needed
 from nodegraph.inputs import Request
 from nodegraph.keys import keys_of
-from nodegraph.paths import Sandbox, cache_folder
+from nodegraph.paths import Sandbox, cache_folder, is_file
 from nodegraph.program import Constant, Many, Program
 from nodegraph.registry import Registry, installed
 from nodegraph.residency import Residency
@@ -47,13 +47,15 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How graphs are run: device (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`), precision, output folder, cache, and what may
-    be read beside the graph's folder. Raises TypeError or ValueError for a value that is none."""
+    be read beside the graph's folder. Pictures of more than `max_megapixels` are refused before they are decoded.
+    Raises TypeError or ValueError for a value that is none."""
 
     device: str = "cpu"
     precision: Precision = "float32"
     out: str | Path = Path("out")
     cached: bool = True
     readable: Sequence[str | Path] = ()
+    max_megapixels: float = MAX_MEGAPIXELS
 
     def __post_init__(self) -> None:
         _refuse_options(self)
@@ -76,6 +78,9 @@ def _refuse_options(options: Options) -> None:
     for path in cast("Iterable[Any]", readable):
         if not isinstance(path, str | PathLike):
             raise TypeError(f"readable is a list of paths; {path!r} is none")
+    bound = given["max_megapixels"]
+    if isinstance(bound, bool) or not isinstance(bound, int | float) or not bound > 0:
+        raise ValueError(f"max_megapixels is a number above 0, not {bound!r}")
 
 
 def make_engine(registry: Registry, source: SourceText, options: Options) -> Engine:
@@ -88,7 +93,14 @@ def make_engine(registry: Registry, source: SourceText, options: Options) -> Eng
     readable = (Path(path).expanduser() for path in options.readable)
     sandbox = Sandbox((folder, *shipped, *readable), Path(options.out))
     device, residency = _device(options.device)
-    context = RunContext(sandbox, folder, device, options.precision, residency=residency)
+    context = RunContext(
+        sandbox,
+        folder,
+        device,
+        options.precision,
+        residency=residency,
+        max_megapixels=options.max_megapixels,
+    )
     disk = Disk(cache_folder() / "results", registry) if options.cached else None
     return Engine(registry, context, Cache(disk=disk))
 
@@ -127,11 +139,12 @@ class LoadedGraph:
         if not isinstance(cast(Any, preset), str | None):
             raise TypeError(f"preset is a name, not {preset!r}")
         program = self.compiled(Request(inputs, preset)).checked()
+        engine = replace(self.engine, context=self.engine.context.allowing(program.named))
         shaping = _shaping(program)
         if shaping not in self._checked:
-            check_before_run(program, self.engine)
+            check_before_run(program, engine)
             self._checked.add(shaping)
-        yield from self.engine.run(program, token=token)
+        yield from engine.run(program, token=token)
 
     def compiled(self, request: Request) -> Compiled:
         return compile_graph(self.source, self.registry, request)
@@ -203,7 +216,7 @@ def find_graph(name: str, known: Registry) -> SourceText:
     path = Path(name)
     if name in known.clashes:
         raise GraphError([diagnostic("E211", known.clash(name))])
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix in (".yaml", ".yml") or is_file(path):
         return read_source(path)
     shipped = {**known.composites, **known.graphs}
     if name in shipped:

@@ -11,6 +11,7 @@ CODES: dict[str, tuple[str, str]] = {
     "E005": ("unreadable-file", "The file is missing, or is not UTF-8 text."),
     "E006": ("long-number", "A number with more digits than any that can be meant."),
     "E007": ("large-file", "The file is larger than any graph."),
+    "E008": ("unreadable-picture", "The picture carries no graph, or one that is damaged."),
     "E101": ("unknown-key", "A key that the format does not have."),
     "E102": ("unsupported-version", "The format version is not one that this program reads."),
     "E103": ("wrong-structure", "A mapping, list or word stands where another is expected."),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
+from nodegraph.given import inputs_of_places, named_places
 from nodegraph.graph import Graph, GraphNode, Ref, Value, read_graph
 from nodegraph.inputs import Inputs, Request
 from nodegraph.node import NodeSpec, Port
@@ -76,6 +77,8 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     if faults.errors:
         return Compiled(None, diagnostics, graph, compiler.texts)
     program = _program(source, graph, compiler, scope, outputs)
+    caller = {*request.inputs, *request.texts} & program.places
+    program = replace(program, named=named_places(program.inputs, caller))
     return Compiled(program, diagnostics, graph, compiler.texts)
 
 
@@ -115,6 +118,7 @@ def _program(
         output_types={n: t for n, (_, t) in outputs.items()},
         inputs=given,
         sources=compiler.sources,
+        places=inputs_of_places(graph, compiler.registry),
     )
 
 

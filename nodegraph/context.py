@@ -31,9 +31,21 @@ class RunContext:
         """The context for literals of a file in `folder`."""
         return self if folder is None or folder == self.folder else replace(self, folder=folder)
 
+    def allowing(self, places: tuple[Path, ...]) -> "RunContext":
+        """The context of a run that may read more places."""
+        if not places:
+            return self
+        wider = replace(self.sandbox, readable=(*self.sandbox.readable, *places))
+        return replace(self, sandbox=wider)
+
     def readable(self, path: str) -> Path:
-        """The real path of a literal. Raises Outside, or FileNotFoundError."""
-        given = Path(path).expanduser()
+        """The real path of a literal. Raises Outside, FileNotFoundError, or ValueError for what can be no path."""
+        if not path:
+            raise ValueError("an empty text names no file")
+        try:
+            given = Path(path).expanduser()
+        except RuntimeError:
+            raise ValueError(f"'{path}' begins with the home folder of nobody here") from None
         return self.sandbox.reading(given if given.is_absolute() else self.folder / given)
 
     def writable(self, path: str) -> Path:

@@ -18,7 +18,16 @@ from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
-from nodegraph.keys import Key, Library, Literals, keys_of, model_digests, warned, wires
+from nodegraph.keys import (
+    Key,
+    Library,
+    Literals,
+    keys_of,
+    model_digests,
+    warned,
+    warned_output,
+    wires,
+)
 from nodegraph.node import Progress
 from nodegraph.partial import sweep
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
@@ -110,7 +119,13 @@ class _Run:
             else:
                 yield from self.step(index, keys[index])
                 self.free(index)
-        outputs = {name: self.value(self.program.outputs[name]) for name in names}
+        outputs: dict[str, Any] = {}
+        for name in names:
+            said, source = dict[Warned, None](), self.program.outputs[name]
+            with collecting(said):
+                outputs[name] = self.value(source)
+            for warning in said:
+                yield events.Warned(name, warned_output(name, source, warning))
         yield Completed(outputs)
 
     def found(
@@ -161,7 +176,8 @@ class _Run:
         inputs: dict[str, Any] = {}
         try:
             for name, source in step.inputs.items():
-                inputs[name] = self.value(source)
+                with collecting(self.said, name):
+                    inputs[name] = self.value(source)
             result = yield from self.call(step, inputs)
         except (Cancelled, GeneratorExit):
             raise

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nodegraph.errors import Span
+from nodegraph.given import taken
 from nodegraph.graph import Graph, GraphInput, Value
 from nodegraph.literals import BadLiteral, Slot, from_text
 from nodegraph.node import Port
@@ -28,6 +29,7 @@ RESERVED = frozenset(
         "workers",
         "name",
         "accept_licence",
+        "max_megapixels",
     )
 )
 
@@ -36,13 +38,15 @@ RESERVED = frozenset(
 class Request:
     """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults.
 
-    `texts` are values as from a command line, read by the types of their inputs; they win over `inputs`.
+    The caller gives `inputs` from Python, or `texts` on a command line, which are read by the types of their inputs and win.
+    What a picture `recorded` is somebody else's: literals, which allow nothing, and which the caller's preset wins over.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     preset: str | None = None
     whole: bool = True
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Inputs:
         """The scope of the graph that was asked for: given values, else the preset's, else defaults."""
         preset = self.preset(graph, request.preset)
         self.check_presets(graph)
-        for name in (*request.inputs, *request.texts):
+        for name in (*request.inputs, *request.texts, *request.recorded):
             if name not in graph.inputs:
                 hint = self.faults.hints.nearest(name, graph.inputs)
                 self.faults.add("E110", f"the graph has no input '{name}'", None, hint)
@@ -99,6 +103,8 @@ class Inputs:
             return self.written(declared, ref, request.texts[declared.name])
         if declared.name in request.inputs:
             return self.given(declared, ref, request.inputs[declared.name])
+        if declared.name in request.recorded and declared.name not in preset:
+            return self.constant(declared, ref, request.recorded[declared.name], None, Path())
         written = preset.get(declared.name) or declared.default
         if written is not None:
             return self.constant(declared, ref, plain(written), written.span, folder)
@@ -144,11 +150,16 @@ class Inputs:
         return self.constant(declared, ref, value, None, Path())
 
     def given(self, declared: GraphInput, ref: TypeRef, value: Any) -> Bound:
-        """A value from Python: a literal such as a file would hold, or the value itself."""
-        items = cast("list[Any]", value) if isinstance(value, list) else [value]
+        """A value from Python: a literal such as a file would hold, or the value itself, as its type takes it."""
+        try:
+            found = taken(value, ref, self.registry)
+        except ValueError as error:
+            self.faults.add("E208", f"input '{declared.name}': {error}", declared.span)
+            return FAILED
+        items = cast("list[Any]", found) if isinstance(found, list) else [found]
         if not all(isinstance(item, str | int | float | bool | list | None) for item in items):
-            return Bound({"": (Constant(value, ref, None), ref)})
-        return self.constant(declared, ref, value, None, Path())
+            return Bound({"": (Constant(found, ref, None, Path()), ref)})
+        return self.constant(declared, ref, found, None, Path())
 
     def constant(
         self, declared: GraphInput, ref: TypeRef, value: Any, span: Span | None, folder: Path | None

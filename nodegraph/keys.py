@@ -11,7 +11,7 @@ from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic
 from nodegraph.node import NodeSpec
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import Context, PortType, TypeRef
-from nodegraph.warn import Warned
+from nodegraph.warn import Warned, collecting, warn
 
 Key = bytes
 SIZE = 16
@@ -42,12 +42,17 @@ class Literals:
     _parsed: dict[tuple[str, str, str], tuple[Any, PortType]] = field(
         default_factory=dict[tuple[str, str, str], tuple[Any, PortType]]
     )
+    _said: dict[tuple[str, str, str], tuple[Warned, ...]] = field(
+        default_factory=dict[tuple[str, str, str], tuple[Warned, ...]]
+    )
 
     def value(self, constant: Constant) -> Any:
-        """The value of a literal: what its port type makes of it."""
+        """The value of a literal: what its port type makes of it. Says again what the type said when it read it."""
         if isinstance(constant.value, list):
             return [self.value(item) for item in items_of(constant)]
         found = self._read(constant)
+        for warning in self._said.get(_name(constant), ()):
+            warn(warning.message, hint=warning.hint)
         return constant.value if found is None else found[0]
 
     def _read(self, constant: Constant) -> tuple[Any, PortType] | None:
@@ -55,11 +60,13 @@ class Literals:
         readers = self._readers(constant.type)
         if not readers or not isinstance(constant.value, str | int | float | bool):
             return None
-        name = (str(constant.type), repr(constant.value), str(constant.folder))
+        name, said = _name(constant), dict[Warned, None]()
         if name not in self._parsed:
-            self._parsed[name] = _first_reading(
-                readers, constant.value, self.context.within(constant.folder)
-            )
+            with collecting(said):
+                self._parsed[name] = _first_reading(
+                    readers, constant.value, self.context.within(constant.folder)
+                )
+            self._said[name] = tuple(said)
         return self._parsed[name]
 
     def _readers(self, ref: TypeRef) -> list[PortType]:
@@ -90,6 +97,13 @@ class Literals:
         """The digest of a value that was given as it is, where its type has one."""
         port = self.library.port_type(constant.type.name)
         return "" if port is None or port.digest is None else port.digest(constant.value)
+
+
+def _name(constant: Constant) -> tuple[str, str, str]:
+    """What tells one literal from another, short of its place."""
+    value = constant.value
+    shown = repr(value) if isinstance(value, str | int | float | bool | None) else str(id(value))
+    return str(constant.type), shown, str(constant.folder)
 
 
 def _first_reading(
@@ -142,6 +156,12 @@ def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
             elif not port.required:
                 parts += (port.name.encode(), repr(port.default).encode())
         keys.append(blake2b(b"\0".join(parts), digest_size=SIZE).digest())
+    for name, source in program.outputs.items():
+        if isinstance(source, Constant):
+            try:
+                literals.identity(source)
+            except UNREADABLE as error:
+                raise GraphError([unreadable_output(name, source, error)]) from error
     return keys
 
 
@@ -152,12 +172,22 @@ def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagn
     return diagnostic(code, f"{step.name}.{port}: {error}", place, None, step.name)
 
 
+def unreadable_output(name: str, source: Constant, error: Exception) -> Diagnostic:
+    """The fault of a literal that goes straight to an output."""
+    return diagnostic("E403", f"output '{name}': {error}", source.span)
+
+
 def warned(step: Step, warning: Warned) -> Diagnostic:
     """What a node said of its result, at the input that it comes from, or at the node."""
     source = step.inputs.get(warning.port or "")
     place = (span_of(source) if source is not None else None) or step.span
     message = f"{step.name} ({step.spec.name}): {warning.message}"
     return diagnostic("W401", message, place, warning.hint, step.name)
+
+
+def warned_output(name: str, source: Source, warning: Warned) -> Diagnostic:
+    """What the type of a literal said of it that goes straight to an output."""
+    return diagnostic("W401", f"output '{name}': {warning.message}", span_of(source), warning.hint)
 
 
 def span_of(source: Source) -> Span | None:

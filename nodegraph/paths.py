@@ -64,6 +64,14 @@ def models_folder() -> Path:
     return Path(given).expanduser() if given else cache_folder() / "models"
 
 
+def is_file(path: Path) -> bool:
+    """Whether a regular file lies there; a text that is too long, or otherwise none, is no path."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """Folders and files that a run may read, and the one folder below which it may write."""
@@ -73,7 +81,10 @@ class Sandbox:
 
     def reading(self, path: Path) -> Path:
         """The real path. Raises Outside unless it lies in a readable place, FileNotFoundError if it is not there."""
-        real = path.expanduser().resolve()
+        try:
+            real = path.expanduser().resolve()
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"'{path}' is no path: {error}") from None
         if not _within(real, self.readable):
             raise Outside(
                 "a graph reads only below its own folder and what the command line (in Python: readable) names; "

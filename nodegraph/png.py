@@ -10,7 +10,7 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 class DamagedPng(ValueError):
-    """A file that is no PNG, or that ends early or was changed on its way; the message goes on from "the file …"."""
+    """A file that is no PNG, or that ends early or was changed on its way. The message goes on from the file's name."""
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

@@ -71,3 +71,7 @@ class Program:
     inputs: Mapping[str, Any]
     sources: Mapping[str, str]
     """Text of every graph file involved, by name: what a picture's provenance carries."""
+    places: frozenset[str] = frozenset()
+    """The inputs whose values may be places of files."""
+    named: tuple[Path, ...] = ()
+    """The places that the caller named, which a run may therefore read."""

@@ -3,31 +3,14 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.program import Program
-from nodegraph.source import SourceText
 
 CHUNK = "nodegraph"
 PACKAGES = ("nodegraph", "torch", "numpy", "pillow")
-
-
-class NoProvenance(ValueError):
-    """A picture that does not say how it was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a picture says of itself: its graph, the inputs, digests of the models by name, precision and kind of device."""
-
-    source: SourceText
-    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    models: Mapping[str, str] = field(default_factory=dict[str, str])
-    precision: str | None = None
-    device: str | None = None
 
 
 def provenance(
@@ -38,20 +21,30 @@ def provenance(
     record = {
         "graph": name,
         "sources": dict(program.sources),
-        "inputs": {key: _plain(value) for key, value in program.inputs.items() if _is_plain(value)},
+        "inputs": {
+            key: _placeless(value) if key in program.places else value
+            for key, value in program.inputs.items()
+            if _is_plain(value)
+        },
         "models": dict(models),
         "device": device.partition(":")[0],
         "precision": precision,
         "versions": {p: _version(p) for p in PACKAGES} | {"python": sys.version.split()[0]},
     }
-    return {CHUNK: json.dumps(record, ensure_ascii=False)}
+    text = json.dumps(record, ensure_ascii=False)
+    return {CHUNK: text.encode("utf-8", "replace").decode("utf-8")}
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | list)
+    if isinstance(value, list):
+        return all(_is_plain(item) for item in cast("list[Any]", value))
+    return isinstance(value, str | int | float | bool)
 
 
-def _plain(value: Any) -> Any:
+def _placeless(value: Any) -> Any:
+    """A path without the folders of this machine."""
+    if isinstance(value, list):
+        return [_placeless(item) for item in cast("list[Any]", value)]
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
@@ -60,22 +53,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def read_picture(path: Path) -> Recorded:
-    """How a picture was made. Raises NoProvenance where it does not say.
-
-    The graph is somebody else's: its folder is the picture's own, and it reads and writes no more than any graph may.
-    """
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        text = picture.info.get(CHUNK)
-    try:
-        record = json.loads(str(text))
-        sources, name = record["sources"], record["graph"]
-        source = SourceText(name, sources[name], path.parent, sources)
-        options = (record.get("precision"), record.get("device"))
-        return Recorded(source, dict(record["inputs"]), dict(record.get("models", {})), *options)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise NoProvenance(f"{path} does not carry the graph that made it") from None

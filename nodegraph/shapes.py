@@ -6,7 +6,15 @@ from typing import Any, cast
 
 from nodegraph.errors import Diagnostic, Mismatch, diagnostic, place
 from nodegraph.execute import Engine
-from nodegraph.keys import UNREADABLE, Literals, span_of, unreadable, warned
+from nodegraph.keys import (
+    UNREADABLE,
+    Literals,
+    span_of,
+    unreadable,
+    unreadable_output,
+    warned,
+    warned_output,
+)
 from nodegraph.node import Declaration, Progress
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.tensors import (
@@ -104,7 +112,20 @@ class _Checker:
 
     def report(self, program: Program) -> ShapeReport:
         steps = tuple(self.step(step) for step in program.steps)
+        for name, source in program.outputs.items():
+            if isinstance(source, Constant) and source.value is not EXAMPLE:
+                self.output(name, source)
         return ShapeReport(tuple(sorted(self.faults, key=place)), steps)
+
+    def output(self, name: str, source: Constant) -> None:
+        """A literal that goes straight to an output is read too."""
+        said: dict[Warned, None] = {}
+        try:
+            with collecting(said):
+                self.literals.value(source)
+        except UNREADABLE as error:
+            self.faults.append(unreadable_output(name, source, error))
+        self.faults += [warned_output(name, source, warning) for warning in said]
 
     def step(self, step: Step) -> StepShapes:
         inputs = self.inputs(step)
@@ -140,12 +161,15 @@ class _Checker:
     def inputs(self, step: Step) -> dict[str, Any] | None:
         """The values on the ports; None where a literal could not be read, which is reported."""
         values: dict[str, Any] = {}
+        said: dict[Warned, None] = {}
         for name, source in step.inputs.items():
             try:
-                values[name] = self.value(source)
+                with collecting(said, name):
+                    values[name] = self.value(source)
             except UNREADABLE as error:
                 self.faults.append(unreadable(step, name, source, error))
                 return None
+        self.faults += [warned(step, warning) for warning in said]
         return values
 
     def value(self, source: Source) -> Any:

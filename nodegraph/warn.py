@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,12 @@ def warn(message: str, *, port: str | None = None, hint: str | None = None) -> N
 
 
 @contextmanager
-def collecting(found: dict[Warned, None]) -> Generator[None]:
-    """What nodes say inside goes to `found`, in order, equal words once."""
-    before = _current.set(found)
+def collecting(found: dict[Warned, None], port: str | None = None) -> Generator[None]:
+    """What nodes say inside goes to `found`, in order, equal words once; what names no input is of `port`."""
+    said: dict[Warned, None] = {}
+    before = _current.set(said)
     try:
         yield
     finally:
         _current.reset(before)
+        found.update({replace(w, port=w.port or port): None for w in said})

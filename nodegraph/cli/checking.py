@@ -7,19 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from nodegraph.api import Options, find_graph, make_engine
+from nodegraph.api import Options, make_engine
 from nodegraph.cli.arguments import input_values, no_graph, print_help
-from nodegraph.cli.console import FAILED, errors, print_faults, print_json, registry, results
+from nodegraph.cli.console import (
+    FAILED,
+    USAGE,
+    errors,
+    fail,
+    print_faults,
+    print_json,
+    registry,
+    results,
+)
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,
     engine_for,
     open_source,
+    opened,
     read_or_fail,
     refuse,
 )
-from nodegraph.cli.running import Device, Precise
+from nodegraph.cli.running import Device, Megapixels, Precise
 from nodegraph.compile import Compiled, compile_graph
+from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.inputs import Request
 from nodegraph.render import as_json as fault_as_json
@@ -30,7 +41,10 @@ if TYPE_CHECKING:
 
 
 def check(
-    graphs: Annotated[list[str], typer.Argument(help="Graph files, or names of shipped graphs.")],
+    graphs: Annotated[
+        list[str],
+        typer.Argument(help="Graph files, names of shipped graphs, or pictures that carry one."),
+    ],
     preset: Annotated[str | None, typer.Option(help="Check with this preset's values.")] = None,
     types: Annotated[
         bool, typer.Option("--types", help="Only names and types: torch is not imported.")
@@ -38,11 +52,12 @@ def check(
     as_json: Annotated[
         bool, typer.Option("--json", help="A list of faults on standard output.")
     ] = False,
+    max_megapixels: Megapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
     found: list[Diagnostic] = []
     for name in graphs:
-        faults, sources, unknown = check_one(name, preset, types)
+        faults, sources, unknown = check_one(name, preset, types, max_megapixels)
         found.extend(faults)
         if not as_json:
             print_faults(faults, sources)
@@ -61,25 +76,31 @@ def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
 
 
 def check_one(
-    name: str, preset: str | None, types: bool
+    name: str, preset: str | None, types: bool, max_megapixels: float = MAX_MEGAPIXELS
 ) -> tuple[list[Diagnostic], Mapping[str, str], int]:
     """The faults of one graph, the texts they point into, and how many nodes could not be followed."""
     try:
-        source = find_graph(name, registry())
+        recorded = opened(name)
     except GraphError as error:
         return list(error.diagnostics), {}, 0
-    compiled = compile_graph(source, registry(), Request(preset=preset, whole=False))
+    source = recorded.source
+    request = Request(preset=preset, whole=False, recorded=recorded.inputs)
+    compiled = compile_graph(source, registry(), request)
     if types or compiled.program is None:
         return list(compiled.diagnostics), compiled.texts, 0
-    return _shapes(source, compiled)
+    return _shapes(source, compiled, max_megapixels)
 
 
 def _shapes(
-    source: SourceText, compiled: Compiled
+    source: SourceText, compiled: Compiled, max_megapixels: float
 ) -> tuple[list[Diagnostic], Mapping[str, str], int]:
     from nodegraph.shapes import check_shapes
 
-    engine = make_engine(registry(), source, Options(cached=False))
+    try:
+        options = Options(cached=False, max_megapixels=max_megapixels)
+        engine = make_engine(registry(), source, options)
+    except ValueError as error:
+        fail(str(error), USAGE)
     report = check_shapes(compiled.checked(), engine)
     return [*compiled.diagnostics, *report.diagnostics], compiled.texts, report.unknown
 
@@ -95,6 +116,7 @@ def plan(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
+    max_megapixels: Megapixels = MAX_MEGAPIXELS,
     show_help: Annotated[
         bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
     ] = False,
@@ -109,10 +131,11 @@ def plan(
     if show_help:
         print_help(read, context, graph)
         return
-    asked = Asked(input_values(context, read), preset, device, precision)
+    given = input_values(context, read)
+    asked = Asked(given, preset, device, precision, max_megapixels=max_megapixels)
     program, texts = compile_or_fail(recorded, asked)
     try:
-        made = make_plan(program, engine_for(recorded, asked))
+        made = make_plan(program, engine_for(recorded, asked, program))
     except GraphError as error:
         refuse(error.diagnostics, texts, as_json)
     if as_json:

@@ -10,12 +10,13 @@ import typer
 from nodegraph.api import Options, find_graph, make_engine
 from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json, registry
 from nodegraph.compile import compile_graph
+from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.execute import Engine
 from nodegraph.graph import Graph, read_graph
 from nodegraph.inputs import Request
 from nodegraph.program import Program
-from nodegraph.provenance import NoProvenance, Recorded, read_picture
+from nodegraph.recorded import Recorded, read_picture
 from nodegraph.render import as_json as fault_as_json
 from nodegraph.source import SourceText
 from nodegraph.types import Precision
@@ -37,6 +38,7 @@ class Asked:
     out: Path = Path("out")
     cached: bool = True
     as_json: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
 
 
 def open_source(name: str, as_json: bool = False) -> Recorded:
@@ -44,15 +46,16 @@ def open_source(name: str, as_json: bool = False) -> Recorded:
     if name.startswith("-"):
         fail(f"the graph comes first, then its options: nodegraph run GRAPH {name} …", USAGE)
     try:
-        if Path(name).suffix.lower() in PICTURES:
-            return read_picture(Path(name))
-        return Recorded(find_graph(name, registry()))
+        return opened(name)
     except GraphError as error:
         refuse(error.diagnostics, {}, as_json)
-    except NoProvenance as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{name} cannot be read: {error.strerror or error}")
+
+
+def opened(name: str) -> Recorded:
+    """The graph by file, by name, or out of a picture. Raises GraphError."""
+    if Path(name).suffix.lower() in PICTURES:
+        return read_picture(Path(name))
+    return Recorded(find_graph(name, registry()))
 
 
 def read_or_fail(source: SourceText, as_json: bool = False) -> Graph:
@@ -65,7 +68,7 @@ def read_or_fail(source: SourceText, as_json: bool = False) -> Graph:
 
 def compile_or_fail(recorded: Recorded, asked: Asked) -> tuple[Program, Mapping[str, str]]:
     """The program and the texts of its files; faults end the command, warnings are shown."""
-    request = Request(recorded.inputs, asked.preset, texts=asked.texts)
+    request = Request(preset=asked.preset, texts=asked.texts, recorded=recorded.inputs)
     compiled = compile_graph(recorded.source, registry(), request)
     if compiled.program is None:
         refuse(compiled.diagnostics, compiled.texts, asked.as_json)
@@ -84,19 +87,19 @@ def refuse(
     raise typer.Exit(FAILED)
 
 
-def engine_for(recorded: Recorded, asked: Asked) -> Engine:
+def engine_for(recorded: Recorded, asked: Asked, program: Program) -> Engine:
     """The engine of a run; a device or precision that is none ends the program.
 
     A picture is made with its own precision, and on its kind of device if that is here, unless the command line says otherwise.
     """
     precision = asked.precision or recorded.precision or "float32"
-    named = tuple(Path(value) for value in asked.texts.values() if _may_be_path(value))
     kind = cast(Precision, precision)
     device = asked.device or _recorded_device(recorded)
     try:
-        return make_engine(
-            registry(), recorded.source, Options(device, kind, asked.out, asked.cached, named)
+        options = Options(
+            device, kind, asked.out, asked.cached, program.named, asked.max_megapixels
         )
+        return make_engine(registry(), recorded.source, options)
     except ValueError as error:
         fail(str(error), USAGE)
 
@@ -110,10 +113,6 @@ def _recorded_device(recorded: Recorded) -> str:
         errors.print(
             f"the picture was made on {recorded.device}, which is not here; pixels may differ",
             style="yellow",
+            markup=False,
         )
         return choose_device("auto")
-
-
-def _may_be_path(value: str) -> bool:
-    """Whether a value is a file or a folder, or named like a file: so one that is not there is told as that."""
-    return 0 < len(value) < 1024 and (Path(value).exists() or bool(Path(value).suffix))

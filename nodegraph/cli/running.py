@@ -31,6 +31,7 @@ from nodegraph.cli.opening import (
     refuse,
 )
 from nodegraph.cli.writing import refuse_place, warn_of_other_models, write_outputs
+from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError, NodeFailed
 from nodegraph.events import (
     Cached,
@@ -68,6 +69,9 @@ Graph = Annotated[
         help="A graph file, the name of a shipped graph, or a picture that carries one."
     ),
 ]
+Megapixels = Annotated[
+    float, typer.Option(help="Pictures of more million pixels are refused before they are decoded.")
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
@@ -83,6 +87,7 @@ def run(
     no_cache: NoCache = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: AsJson = False,
+    max_megapixels: Megapixels = MAX_MEGAPIXELS,
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
@@ -94,9 +99,9 @@ def run(
         print_help(read, context, graph)
         return
     given = input_values(context, read)
-    asked = Asked(given, preset, device, precision, out, not no_cache, as_json)
+    asked = Asked(given, preset, device, precision, out, not no_cache, as_json, max_megapixels)
     program, texts = compile_or_fail(recorded, asked)
-    engine = engine_for(recorded, asked)
+    engine = engine_for(recorded, asked, program)
     try:
         check_before_run(program, engine)
     except GraphError as error:

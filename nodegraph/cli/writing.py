@@ -8,7 +8,7 @@ from nodegraph.execute import Engine
 from nodegraph.keys import model_digests
 from nodegraph.partial import claimed, scratch
 from nodegraph.program import Program, Wire
-from nodegraph.provenance import Recorded
+from nodegraph.recorded import Recorded
 
 
 def refuse_place(engine: Engine, program: Program, out: Path) -> None:

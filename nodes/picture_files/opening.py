@@ -17,7 +17,7 @@ from nodes.picture_files.png import plain_png
 FORMATS = (
     "PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "QOI", "TGA", "ICO", "PCX", "SGI",
 )  # fmt: skip
-"""What is read. Formats that draw (EPS, WMF) or that nobody keeps pictures in are not: their readers run programs, or are old."""
+"""What is read. Formats that draw (EPS, WMF) are not, whose readers run programs, nor those that hardly anybody uses."""
 MEGAPIXEL = 1_000_000
 ORIENTATION, SAMPLE_FORMAT, BITS, WHITE_IS_ZERO, INTEROPERABILITY = 274, 339, 258, 262, 0xA005
 TURNS = dict(
@@ -68,7 +68,7 @@ def opened(path: Path, megapixels: float = MAX_MEGAPIXELS) -> Picture:
         try:
             return _decoded(file, megapixels)
         except DamagedPng as error:
-            raise ValueError(f"'{path.name}' {error}") from None
+            raise ValueError(f"'{path.name}' cannot be read as a picture: it {error}") from None
         except TooLarge as error:
             raise ValueError(f"'{path.name}' has {error}") from None
         except Exception as error:  # decoders of foreign bytes raise whatever they stumble over
@@ -136,7 +136,9 @@ def upright(image: Image.Image, notes: tuple[str, ...] = ()) -> Picture:
     """A decoded picture, turned as it says that it is to be seen. Raises ValueError for levels that may be negative."""
     tag = getattr(image, "tag_v2", {}).get
     if 2 in _several(tag(SAMPLE_FORMAT)):
-        raise ValueError("its levels are numbers with a sign, so that black and white are not known")
+        raise ValueError(
+            "its levels are numbers with a sign, so that black and white are not known"
+        )
     bits = (*_several(tag(BITS)), 16)[0]
     inverted = tag(WHITE_IS_ZERO) == 0 and image.mode in ("I;16", "F")
     profile = image.info.get("icc_profile")

@@ -1,4 +1,4 @@
-"""What a PNG holds beside its first picture taken out, so that no text, animation or bomb in it keeps the pixels from being read."""
+"""A PNG without what stands beside its first picture: no text, animation or bomb in it keeps the pixels from being read."""
 
 import struct
 import zlib

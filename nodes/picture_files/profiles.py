@@ -16,7 +16,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, tuple[str,
     """
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = given.profile.xcolor_space.strip()
+        space = ImageCms.core.profile_frombytes(profile).xcolor_space.strip()
     except Exception:  # foreign bytes
         return image, (BROKEN,)
     wanted = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}.get(space)
