@@ -18,7 +18,7 @@ from nodegraph.events import Completed, Event
 from nodegraph.execute import Engine, needed
 from nodegraph.inputs import Request
 from nodegraph.keys import keys_of
-from nodegraph.paths import Sandbox, cache_folder, is_file
+from nodegraph.paths import Sandbox, cache_folder, is_file, is_folder
 from nodegraph.program import Constant, Many, Program
 from nodegraph.registry import Registry, installed
 from nodegraph.residency import Residency
@@ -221,7 +221,7 @@ def find_graph(name: str, known: Registry) -> SourceText:
     shipped = {**known.composites, **known.graphs}
     if name in shipped:
         return read_source(shipped[name])
-    if name and path.is_dir():
+    if name and is_folder(path):
         message = f"'{name}' is a folder; a graph is a file"
         near = nearest(name, map(str, path.glob("*.y*ml")))
     else:
@@ -232,7 +232,13 @@ def find_graph(name: str, known: Registry) -> SourceText:
 
 
 def load(graph: str | Path, **options: Any) -> LoadedGraph:
-    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached, readable.
+    """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached, readable,
+    max_megapixels.
+
+    The graph is called with its inputs by name. A picture or a mask is the path of a file (text or Path), which that call may
+    then read wherever it lies; a `PIL.Image`; a numpy array; or a tensor. Pictures: uint8 [H, W, 3] or [H, W], floats [H, W, 3]
+    or [H, W] in [0, 1], tensors float32 [B, 3, H, W] in [-1, 1]. Masks: uint8, bool or floats in [0, 1], [H, W]; tensors
+    [B, 1, H, W] in [0, 1]; 1 is known. Lists of them where the input is a list.
 
     Raises GraphError if there is no such graph, TypeError or ValueError for an option that is none.
 

@@ -1,7 +1,6 @@
 """Literals on ports: what may stand where, in its canonical form, so that 3 and 3.0 on a float port are one value."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast

@@ -121,5 +121,5 @@ def _kind(value: Any) -> str:
     """What stands where something else should, in words."""
     if value is None:
         return "missing"
-    kinds = {str: "a text", bool: "a flag", int: "a number", float: "a number", list: "a list"}
-    return kinds.get(type(value), "a mapping")
+    kinds = (str, "a text"), (bool, "a flag"), (int | float, "a number"), (list, "a list")
+    return next((name for kind, name in kinds if isinstance(value, kind)), "a mapping")

@@ -50,7 +50,7 @@ PictureFile = Annotated[
 
 @node(category="pictures", words=("open", "file"))
 def load_image(file: Image) -> Image:
-    """A picture from a file, [1, 3, H, W] in [−1, 1]; transparency is laid on white."""
+    """A picture from a file, upright and in sRGB, [1, 3, H, W] in [−1, 1]; transparency is laid on white."""
     return file
 
 

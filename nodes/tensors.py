@@ -111,8 +111,10 @@ def _said(found: Levels) -> Levels:
 
 
 def tensor_digest(value: Tensor) -> str:
-    """sha256 of the values."""
-    return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+    """sha256 of dtype, shape and values."""
+    digest = hashlib.sha256(f"{value.dtype}{list(value.shape)}".encode())
+    digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def write_images(

@@ -1,6 +1,7 @@
 """Picture files opened: known formats only, bounded before anything is decoded, decoded whole, the first picture, upright."""
 
 import io
+import math
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -84,7 +85,10 @@ def _decoded(file: BinaryIO, megapixels: float) -> Picture:
     head = file.read(32)
     file.seek(0)
     if not head.startswith(b"\x89PNG"):
-        return _shipped(lambda: _first(_identified(file, head), megapixels))
+        found = _shipped(lambda: _first(_identified(file, head), megapixels))
+        if found.format == "JPEG" and _ends_in_grey(found.image):
+            _refuse_filled(file, found.image, megapixels)
+        return found
     if head[12:16] == b"IHDR":
         _bounded(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"), megapixels)
     plain = plain_png(file)
@@ -92,6 +96,27 @@ def _decoded(file: BinaryIO, megapixels: float) -> Picture:
         lambda: _first(_identified(io.BytesIO(plain.content), head), megapixels, plain.frames)
     )
     return replace(found, profile=plain.profile, notes=(*plain.notes, *found.notes))
+
+
+def _ends_in_grey(image: Image.Image) -> bool:
+    """Whether a corner has the grey that JPEG decoders fill with what a file does not hold."""
+    right, low = image.width - 1, image.height - 1
+    corners = (image.getpixel(place) for place in ((right, low), (0, low), (right, 0), (0, 0)))
+    return any(set(_several(corner)) <= {127, 128} for corner in corners)
+
+
+def _refuse_filled(file: BinaryIO, image: Image.Image, megapixels: float) -> None:
+    """Refuse a JPEG that holds less than it announces: more data at its end would change its pixels."""
+    file.seek(0)
+    content = file.read()
+    end = content.rfind(b"\xff\xd9")
+    longer = content[:end] + bytes(range(1, 255)) * 8 + content[end:]
+    try:
+        again = _shipped(lambda: _first(_identified(io.BytesIO(longer), longer[:32]), megapixels))
+    except Exception:  # foreign bytes
+        return
+    if again.image.tobytes() != image.tobytes():
+        raise ValueError("it is cut short: it announces more rows than it holds")
 
 
 def _identified(file: BinaryIO, head: bytes) -> ImageFile.ImageFile:
@@ -127,6 +152,9 @@ def _first(image: ImageFile.ImageFile, megapixels: float, frames: int = 1) -> Pi
     _bounded(*image.size, megapixels)
     several = frames > 1 or (image.format != "MPO" and getattr(image, "is_animated", False))
     notes = ("it holds several pictures; the first is taken",) if several else ()
+    boxes = {tile[1] for tile in image.tile} if image.format == "TIFF" else set[Any]()
+    if boxes and sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) < math.prod(image.size):
+        raise ValueError("it announces more rows than it holds")
     image.load()
     _bounded(*image.size, megapixels)
     return upright(image, notes)

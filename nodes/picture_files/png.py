@@ -9,6 +9,13 @@ from nodegraph.png import SIGNATURE, DamagedPng, chunks, inflated
 
 ORIENTATION = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type APP1")
 """The texts that Pillow reads to see which side is up."""
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel by the number of its kind of colour. Ref: PNG, third edition, table 8."""
+ADAM7 = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
+)  # fmt: skip
+"""First column and row of the seven passes, and their strides. Ref: PNG, third edition, §8.2."""
+PIECE = 1 << 20
 MOST_TEXT, MOST_PROFILE = 1 << 20, 1 << 24
 SRGB_GAMMA = (44_000, 47_000)
 SRGB_POINTS = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
@@ -27,19 +34,51 @@ class PlainPng:
 
 def plain_png(file: BinaryIO) -> PlainPng:
     """A PNG without what Pillow might stumble over. Raises DamagedPng where a chunk is damaged or missing."""
-    kept, found = [SIGNATURE], dict[bytes, bytes]()
+    kept, found, packed = [SIGNATURE], dict[bytes, bytes](), list[bytes]()
     for kind, body in chunks(file):
         found.setdefault(kind, body)
+        if kind == b"IDAT":
+            packed.append(body)
         if kind == b"tRNS" and b"IHDR" in found:
             body = _key_colour(body, *found[b"IHDR"][8:10])
         if _wanted(kind, body):
             kept.append(_chunk(kind, body))
     if b"IHDR" not in found or b"IDAT" not in found:
         raise DamagedPng("is a PNG without a picture")
+    _hold_every_row(packed, _bytes_of_rows(found[b"IHDR"]))
     profile = _profile(found[b"iCCP"]) if b"iCCP" in found else None
     notes = () if profile else _notes(found)
     frames = int.from_bytes(found[b"acTL"][:4], "big") if b"acTL" in found else 1
     return PlainPng(b"".join(kept), profile, frames, notes)
+
+
+def _bytes_of_rows(head: bytes) -> int:
+    """How many bytes the rows of a picture take, unpacked. Raises DamagedPng for a head that is none."""
+    if len(head) < 13:
+        raise DamagedPng("is damaged: its chunk IHDR is too short")
+    width, height, depth, colour, *_, interlaced = struct.unpack(">IIBBBBB", head[:13])
+    bits = depth * SAMPLES.get(colour, 0)
+    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+    total = 0
+    for left, top, across, down in passes:
+        columns, rows = -((left - width) // across), -((top - height) // down)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + -(-columns * bits // 8))
+    return total
+
+
+def _hold_every_row(packed: list[bytes], wanted: int) -> None:
+    """Refuse pictures whose packed bytes end before their last row: Pillow would make up the rest."""
+    unpacker, found = zlib.decompressobj(), 0
+    for body in packed:
+        while body and found < wanted and not unpacker.eof:
+            try:
+                found += len(unpacker.decompress(body, PIECE))
+            except zlib.error as error:
+                raise DamagedPng(f"is damaged: {error}") from None
+            body = unpacker.unconsumed_tail
+    if found + len(unpacker.flush() if found < wanted else b"") < wanted:
+        raise DamagedPng("is cut short: it announces more rows than it holds")
 
 
 def _wanted(kind: bytes, body: bytes) -> bool:

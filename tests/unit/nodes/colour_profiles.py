@@ -51,8 +51,6 @@ def of_inks() -> bytes:
     """A profile of four inks of which black alone counts: L* = 100 · (1 − K), a* = b* = 0, whatever the colours are."""
     identity = _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     ramp = bytes(range(256))
-    table = b"".join(
-        bytes((255 * (1 - k), 128, 128)) for _, _, _, k in product((0, 1), repeat=4)
-    )
+    table = b"".join(bytes((255 * (1 - k), 128, 128)) for _, _, _, k in product((0, 1), repeat=4))
     lut = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + identity + ramp * 4 + table + ramp * 3
     return _profile(b"CMYK", b"Lab ", b"prtr", {b"A2B0": lut})
