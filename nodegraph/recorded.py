@@ -11,11 +11,11 @@ from nodegraph import png
 from nodegraph.errors import GraphError, Span, diagnostic
 from nodegraph.png import DamagedPng
 from nodegraph.provenance import CHUNK
+from nodegraph.scalars import LARGEST
 from nodegraph.source import SourceText
 
 RECORD_LIMIT = 1 << 22
 """Bytes of a record: many times what the largest graph with its subgraphs takes."""
-LARGEST = 10**300
 _WORD = re.compile(r"[a-z0-9]{1,16}")
 
 

@@ -152,7 +152,8 @@ def _first(image: ImageFile.ImageFile, megapixels: float, frames: int = 1) -> Pi
     _bounded(*image.size, megapixels)
     several = frames > 1 or (image.format != "MPO" and getattr(image, "is_animated", False))
     notes = ("it holds several pictures; the first is taken",) if several else ()
-    boxes = {tile[1] for tile in image.tile} if image.format == "TIFF" else set[Any]()
+    tiles = image.tile if image.format == "TIFF" else []
+    boxes = {tile[1] for tile in tiles if tile[1] is not None}
     if boxes and sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) < math.prod(image.size):
         raise ValueError("it announces more rows than it holds")
     image.load()
