@@ -59,7 +59,7 @@ class Picture:
 def opened(path: Path, megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """The picture in a file. Raises ValueError naming what is wrong with it, OSError where it cannot be opened."""
     if not path.is_file():
-        raise ValueError(f"'{path.name}' is no file")
+        raise ValueError(f"'{path.name}' cannot be read as a picture: it is no file")
     with path.open("rb") as file:
         if path.stat().st_size > BYTES_BESIDE + BYTES_PER_PIXEL * megapixels * MEGAPIXEL:
             raise ValueError(
@@ -153,7 +153,7 @@ def _first(image: ImageFile.ImageFile, megapixels: float, frames: int = 1) -> Pi
     several = frames > 1 or (image.format != "MPO" and getattr(image, "is_animated", False))
     notes = ("it holds several pictures; the first is taken",) if several else ()
     tiles = image.tile if image.format == "TIFF" else []
-    boxes = {tile[1] for tile in tiles if tile[1] is not None}
+    boxes = {box for tile in tiles if (box := tile[1]) is not None}
     if boxes and sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) < math.prod(image.size):
         raise ValueError("it announces more rows than it holds")
     image.load()

@@ -92,6 +92,59 @@ def test_a_file_that_cannot_be_read_is_told_with_its_place(
         assert "sdedit.yaml:" in done.stderr
 
 
+PASSED = "graph: 1\ninputs: {prompt: {type: Text}}\nnodes: {}\noutputs: {prompt: $prompt}\n"
+
+
+def carrying(path: Path, record: object) -> None:
+    chunks = PngInfo()
+    chunks.add_itxt("nodegraph", record if isinstance(record, str) else json.dumps(record))
+    Image.new("RGB", (8, 8)).save(path, pnginfo=chunks)
+
+
+def test_pictures_with_damaged_graphs_are_diagnostics(cache: Path, tmp_path: Path) -> None:
+    sources = {"graph": "g.yaml", "sources": {"g.yaml": PASSED}}
+    damaged = {
+        "deep.png": "[" * 200_000,
+        "number.png": sources | {"sources": {"g.yaml": 5}},
+        "markup.png": sources | {"inputs": {"prompt": "x"}, "device": "[red]\x1b[31m"},
+    }
+    for name, record in damaged.items():
+        carrying(tmp_path / name, record)
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    names = [*damaged, "plain.png"]
+    done = nodegraph(cache, tmp_path, "check", *names, "--json", code=1)
+    found = json.loads(done.stdout)
+    assert [fault["code"] for fault in found] == ["E008"] * 4
+    assert [fault["file"] for fault in found] == names
+    for command, name in zip(("run", "plan", "run", "plan"), names, strict=True):
+        said = nodegraph(cache, tmp_path, command, name, code=1).stderr
+        assert "graph cannot be read" in said and "\x1b" not in said
+    carrying(tmp_path / "good.png", sources | {"inputs": {"prompt": "a red star"}})
+    assert "good.png: ok" in nodegraph(cache, tmp_path, "check", "good.png").stderr
+    carrying(tmp_path / "odd.png", sources | {"inputs": {"prompt": 5, "promt": "x"}})
+    done = nodegraph(cache, tmp_path, "check", "odd.png", "--json", code=1)
+    assert {fault["code"] for fault in json.loads(done.stdout)} == {"E208", "E110"}
+
+
+def test_a_long_text_is_no_path(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "g.yaml").write_text(PASSED, encoding="utf-8")
+    for length in (255, 256, 1023):
+        found = run_json(cache, tmp_path, "g.yaml", "--prompt", "a" * length)
+        assert found["outputs"]["prompt"] == "a" * length
+
+
+def test_larger_pictures_are_allowed_by_an_option(cache: Path, tmp_path: Path) -> None:
+    text = "graph: 1\ninputs: {image: {type: Image}}\nnodes: {}\noutputs: {image: $image}\n"
+    (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
+    Image.new("1", (500, 400)).save(tmp_path / "a.png")
+    asked = ("plan", "g.yaml", "--image", "a.png", "--max-megapixels")
+    said = nodegraph(cache, tmp_path, *asked, "0.19", code=1).stderr
+    assert "0.2 megapixels" in said and "--max-megapixels" in said
+    nodegraph(cache, tmp_path, *asked, "0.2")
+    said = nodegraph(cache, tmp_path, *asked, "nan", code=2).stderr
+    assert "max_megapixels is a number above 0" in said
+
+
 def test_a_picture_of_other_weights_says_so(cache: Path, tmp_path: Path) -> None:
     (name,) = run_json(cache, tmp_path, *FEW)["outputs"]["image"]
     with Image.open(tmp_path / name) as opened:
