@@ -168,6 +168,8 @@ def upright(image: Image.Image, notes: tuple[str, ...] = ()) -> Picture:
         raise ValueError(
             "its levels are numbers with a sign, so that black and white are not known"
         )
+    if image.mode in ("P", "PA") and image.palette is None:
+        raise ValueError("its colours are those of a palette, which it lacks")
     bits = (*_several(tag(BITS)), 16)[0]
     inverted = tag(WHITE_IS_ZERO) == 0 and image.mode in ("I;16", "F")
     profile = image.info.get("icc_profile")

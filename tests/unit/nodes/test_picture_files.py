@@ -295,6 +295,12 @@ def test_a_palette_may_have_transparency(tmp_path: Path) -> None:
     assert read(image)[0, 1].tolist() == [255, 255, 255]
 
 
+def test_a_palette_that_is_missing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(np.zeros((1, 4, 1), int), 8, 3))
+    with pytest.raises(ValueError, match="palette, which it lacks"):
+        opened(tmp_path / "a.png")
+
+
 def test_a_mask_is_its_greys(tmp_path: Path) -> None:
     picture = Image.new("RGBA", (2, 1), (255, 255, 255, 255))
     picture.putpixel((1, 0), (0, 0, 0, 10))
