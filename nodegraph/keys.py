@@ -88,7 +88,9 @@ class Literals:
         return self._given(constant).encode() or secrets.token_bytes(SIZE)
 
     def names_model(self, constant: Constant) -> bool:
-        """Whether a literal is a model, by the type that reads it."""
+        """Whether a literal is a model, by the type that reads it. No picture is decoded for it."""
+        if not any(port.literal == "name" for port in self._readers(constant.type)):
+            return False
         found = self._read(constant)
         port = self.library.port_type(constant.type.name) if found is None else found[1]
         return port is not None and port.literal == "name" and port.digest is not None

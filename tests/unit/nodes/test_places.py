@@ -68,6 +68,24 @@ def test_a_path_that_can_be_none_is_a_fault(name: str, text: str) -> None:
     assert [fault.code for fault in errors] == ["E403"]
 
 
+def test_who_gives_more_than_the_picture_wins() -> None:
+    text = """graph: 1
+inputs: {words: {type: Text, default: of the file}, other: {type: Text, default: of the file}}
+presets: {loud: {words: of the preset}}
+nodes: {}
+outputs: {words: $words, other: $other}
+"""
+    source, recorded = SourceText("g.yaml", text, Path()), dict.fromkeys(("words", "other"), "old")
+    for request, wanted in (
+        (Request(recorded=recorded), ("old", "old")),
+        (Request(recorded=recorded, preset="loud"), ("of the preset", "old")),
+        (Request({"other": "new"}, recorded=recorded), ("old", "new")),
+        (Request(texts={"words": "new"}, recorded=recorded, preset="loud"), ("new", "old")),
+    ):
+        program = compile_graph(source, registry(), request).checked()
+        assert (program.inputs["words"], program.inputs["other"]) == wanted
+
+
 def test_halves_of_characters_are_no_text() -> None:
     for name, value in (("words", "a\ud800b"), ("label", "\udcff"), ("image", "\udcff.png")):
         found = compile_graph(SOURCE, registry(), Request({name: value}))
