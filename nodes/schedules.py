@@ -16,7 +16,9 @@ def noise_scheduler(
     train_steps: Annotated[int, Range(1, 100_000)] = 1000,
     steps: Annotated[
         int | str,
-        Doc("Steps to visit: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all."),
+        Doc(
+            "Steps to visit: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: as the model says, or all."
+        ),
     ] = "",
 ) -> Schedule:
     """The steps that a sampler visits, cut from the chain that the model was trained on.
@@ -31,7 +33,8 @@ def noise_scheduler(
         raise Mismatch(
             f"'{model.name}' was trained on a {trained.kind} chain, not a {kind} one", port="kind"
         )
-    return respace(trained, steps)
+    usual = "" if model is None else model.config.trained.respacing
+    return respace(trained, usual if steps == "" else steps)
 
 
 @node(category="denoising", words=("RePaint", "resampling", "inpainting"))

@@ -5,9 +5,21 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from nodes.checkpoints.openai_options import (
+    ADM,
+    ADM_UPSAMPLER,
+    CLASSIFIER,
+    CLASSIFIER_NETWORK,
+    CLIP,
+    GLIDE,
+    UNET_NETWORK,
+)
+from nodes.checkpoints.options import Options, UnknownConfig, flag
 from nodes.networks.config import (
     ClassifierConfig,
+    LowResolution,
     NoisedClipConfig,
+    Pool,
     TextConfig,
     TrainedFor,
     UNetConfig,
@@ -128,38 +140,59 @@ def to_ours(state_dict: Mapping[str, Tensor], names: Names = "unet") -> dict[str
     return renamed
 
 
-def glide_config(options: Mapping[str, Any]) -> UNetConfig:
-    """Configuration of a GLIDE network from the options of its published model factory."""
+def glide_config(options: Options) -> UNetConfig:
+    """Configuration of a GLIDE network from the options of its published model factory. Raises UnknownConfig."""
+    GLIDE.check(options)
     size = int(options["image_size"])
     return UNetConfig(
         text=_glide_text(options),
-        low_resolution=bool(options["super_res"]),
-        known_pixels=bool(options["inpaint"]),
+        low_resolution=flag(options, "super_res"),
+        known_pixels=flag(options, "inpaint"),
         trained=_trained(options, learned=True),
         dropout=float(options["dropout"]),
         **backbone(options, size),
     )
 
 
-def adm_config(options: Mapping[str, Any], low_resolution: bool = False) -> UNetConfig:
-    """Configuration of a guided-diffusion network from its published flags; an upsampler's size is `large_size`."""
+def adm_config(options: Options, low_resolution: bool = False) -> UNetConfig:
+    """Configuration of a guided-diffusion network from its published flags; an upsampler's size is `large_size`.
+
+    Raises UnknownConfig.
+    """
+    (ADM_UPSAMPLER if low_resolution else ADM).check(options)
     size = int(options["large_size" if low_resolution else "image_size"])
     if low_resolution and size == 512 and not options.get("channel_mult"):
         options = {**options, "channel_mult": "1,1,2,2,4,4"}
+    new_order = flag(options, "use_new_attention_order", False)
     return UNetConfig(
-        classes=1000 if options["class_cond"] else None,
+        classes=1000 if flag(options, "class_cond") else None,
         low_resolution=low_resolution,
-        qkv_order="qkv_major" if options.get("use_new_attention_order") else "head_major",
-        trained=_trained(options, learned=bool(options["learn_sigma"])),
+        low_resolution_as=LowResolution(factor=_factor(size, options.get("small_size"))),
+        qkv_order="qkv_major" if new_order else "head_major",
+        trained=_trained(options, learned=flag(options, "learn_sigma")),
         dropout=float(options["dropout"]),
         **backbone(options, size),
     )
 
 
-def classifier_config(options: Mapping[str, Any]) -> ClassifierConfig:
-    """Configuration of a guided-diffusion classifier: its published flags, or the arguments of the network itself."""
+def _factor(large: int, small: int | None) -> int:
+    """How many times smaller a low-resolution picture is."""
+    if small is None:
+        return LowResolution().factor
+    if large % int(small):
+        raise UnknownConfig(f"small_size is {small}, which does not divide large_size, {large}")
+    return large // int(small)
+
+
+def classifier_config(options: Options) -> ClassifierConfig:
+    """Configuration of a guided-diffusion classifier: its published flags, or the arguments of the network itself.
+
+    Raises UnknownConfig.
+    """
     if "classifier_width" not in options:
-        return ClassifierConfig(_trunk(options), int(options["out_channels"]), options["pool"])
+        CLASSIFIER_NETWORK.check(options)
+        return ClassifierConfig(_trunk(options), int(options["out_channels"]), _pool(options))
+    CLASSIFIER.check(options)
     size = int(options["image_size"])
     trunk = UNetConfig(
         image_size=size,
@@ -168,45 +201,66 @@ def classifier_config(options: Mapping[str, Any]) -> ClassifierConfig:
         blocks=int(options["classifier_depth"]),
         attention=_factors(options["classifier_attention_resolutions"], size),
         head_channels=64,
-        scale_shift_norm=bool(options["classifier_use_scale_shift_norm"]),
-        resample_in_blocks=bool(options["classifier_resblock_updown"]),
-        # Its flags do not name the chain: it is that of the published network of its size.
-        trained=TrainedFor(schedule="cosine" if size == 64 else "linear"),
+        scale_shift_norm=flag(options, "classifier_use_scale_shift_norm"),
+        resample_in_blocks=flag(options, "classifier_resblock_updown"),
+        resample_convolutions=flag(options, "conv_resample", True),
+        rescaled_timesteps=flag(options, "rescale_timesteps", False),
+        # Without a word of its chain it is that of the published network of its size.
+        trained=TrainedFor(
+            schedule=_schedule(options.get("noise_schedule", "cosine" if size == 64 else "linear")),
+            train_steps=int(options.get("diffusion_steps", 1000)),
+        ),
     )
     return ClassifierConfig(trunk, 1000, options["classifier_pool"])
 
 
-def _trunk(options: Mapping[str, Any]) -> UNetConfig:
+def _pool(options: Options) -> Pool:
+    """The pool of a classifier's network. Raises UnknownConfig for attention without a width of its heads."""
+    pool = options.get("pool", "adaptive")
+    if pool == "attention" and _positive(options.get("num_head_channels", -1)) is None:
+        raise UnknownConfig("num_head_channels is -1; a pool by attention needs their width")
+    return pool
+
+
+def _trunk(options: Options) -> UNetConfig:
     return UNetConfig(
         image_size=int(options["image_size"]),
         channels=int(options["in_channels"]),
         model_channels=int(options["model_channels"]),
-        multipliers=tuple(options["channel_mult"]),
+        multipliers=tuple(options.get("channel_mult", (1, 2, 4, 8))),
         blocks=int(options["num_res_blocks"]),
         attention=tuple(options["attention_resolutions"]),
         heads=int(options.get("num_heads", 1)),
+        heads_upsample=_positive(options.get("num_heads_upsample", -1)),
         head_channels=_positive(options.get("num_head_channels", -1)),
-        scale_shift_norm=bool(options.get("use_scale_shift_norm", False)),
-        resample_in_blocks=bool(options.get("resblock_updown", False)),
-        qkv_order="qkv_major" if options.get("use_new_attention_order") else "head_major",
+        scale_shift_norm=flag(options, "use_scale_shift_norm", False),
+        resample_in_blocks=flag(options, "resblock_updown", False),
+        resample_convolutions=flag(options, "conv_resample", True),
+        qkv_order="qkv_major" if flag(options, "use_new_attention_order", False) else "head_major",
         classes=options.get("num_classes"),
+        dropout=float(options.get("dropout", 0)),
         trained=TrainedFor(learned_variance=options["out_channels"] == 2 * options["in_channels"]),
     )
 
 
-def unet_config(options: Mapping[str, Any]) -> UNetConfig:
-    """Configuration of a guided-diffusion UNet from the arguments of the network itself."""
+def unet_config(options: Options) -> UNetConfig:
+    """Configuration of a guided-diffusion UNet from the arguments of the network itself. Raises UnknownConfig."""
+    UNET_NETWORK.check(options)
+    inputs, outputs = int(options["in_channels"]), int(options["out_channels"])
+    if outputs not in (inputs, 2 * inputs):
+        raise UnknownConfig(f"out_channels is {outputs} with in_channels {inputs}; neither as many nor twice")
     return _trunk(options)
 
 
-def clip_config(options: Mapping[str, Any]) -> NoisedClipConfig:
-    """Configuration of GLIDE's CLIP from its published file."""
+def clip_config(options: Options) -> NoisedClipConfig:
+    """Configuration of GLIDE's CLIP from its published file. Raises UnknownConfig."""
+    CLIP.check(options)
     return NoisedClipConfig(
         image_size=int(options["image_size"]),
         patch_size=int(options["patch_size"]),
         embedding_width=int(options["n_embd"]),
         train_steps=int(options["n_timesteps"]),
-        schedule=_SCHEDULES[str(options["beta_schedule"])],
+        schedule=_schedule(options["beta_schedule"]),
         logit_scale=float(options["logit_scale"]),
         vocabulary=int(options["n_vocab"]),
         context=int(options["max_text_len"]),
@@ -219,7 +273,7 @@ def clip_config(options: Mapping[str, Any]) -> NoisedClipConfig:
     )
 
 
-def _glide_text(options: Mapping[str, Any]) -> TextConfig | None:
+def _glide_text(options: Options) -> TextConfig | None:
     if not options["xf_width"]:
         return None
     return TextConfig(
@@ -227,22 +281,34 @@ def _glide_text(options: Mapping[str, Any]) -> TextConfig | None:
         width=int(options["xf_width"]),
         layers=int(options["xf_layers"]),
         heads=int(options["xf_heads"]),
-        final_norm=bool(options["xf_final_ln"]),
-        padding=bool(options["xf_padding"]),
+        final_norm=flag(options, "xf_final_ln"),
+        padding=flag(options, "xf_padding"),
     )
 
 
-def _trained(options: Mapping[str, Any], learned: bool) -> TrainedFor:
+def _trained(options: Options, learned: bool) -> TrainedFor:
     return TrainedFor(
-        parametrisation="x0" if options.get("predict_xstart") else "eps",
+        parametrisation="x0" if flag(options, "predict_xstart", False) else "eps",
         learned_variance=learned,
-        fixed_variance="fixed_large",
-        schedule=_SCHEDULES[str(options["noise_schedule"])],
+        fixed_variance="fixed_small" if flag(options, "sigma_small", False) else "fixed_large",
+        schedule=_schedule(options["noise_schedule"]),
         train_steps=int(options["diffusion_steps"]),
+        respacing=_respacing(options.get("timestep_respacing", "")),
     )
 
 
-def backbone(options: Mapping[str, Any], size: int) -> dict[str, Any]:
+def _respacing(given: Any) -> str:
+    """The steps that a network is sampled in; the factories take a list too."""
+    return ",".join(map(str, given)) if isinstance(given, list | tuple) else str(given)
+
+
+def _schedule(name: Any) -> str:
+    if name not in _SCHEDULES:
+        raise UnknownConfig(f"the schedule is {name!r}; there are {', '.join(_SCHEDULES)}")
+    return _SCHEDULES[name]
+
+
+def backbone(options: Options, size: int) -> dict[str, Any]:
     """What the networks of all these layouts have in common, as arguments of a UNetConfig."""
     return {
         "image_size": size,
@@ -253,8 +319,10 @@ def backbone(options: Mapping[str, Any], size: int) -> dict[str, Any]:
         "heads": int(options["num_heads"]),
         "heads_upsample": _positive(options["num_heads_upsample"]),
         "head_channels": _positive(options["num_head_channels"]),
-        "scale_shift_norm": bool(options["use_scale_shift_norm"]),
-        "resample_in_blocks": bool(options["resblock_updown"]),
+        "scale_shift_norm": flag(options, "use_scale_shift_norm"),
+        "resample_in_blocks": flag(options, "resblock_updown"),
+        "resample_convolutions": flag(options, "conv_resample", True),
+        "rescaled_timesteps": flag(options, "rescale_timesteps", False),
     }
 
 
@@ -269,7 +337,8 @@ def _positive(value: Any) -> int | None:
 
 def _multipliers(given: Any, size: int) -> tuple[float, ...]:
     if given:
-        return tuple(float(m) for m in str(given).split(","))
+        parts = given if isinstance(given, list | tuple) else str(given).split(",")
+        return tuple(float(m) for m in parts)
     if size not in _DEFAULT_MULTIPLIERS:
         raise ValueError(
             f"no default channel multipliers for {size} px; there are {sorted(_DEFAULT_MULTIPLIERS)}"

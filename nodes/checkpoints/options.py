@@ -54,6 +54,14 @@ def one(options: Options, name: str, default: Any = None) -> Any:
     return values[0]
 
 
+def flag(options: Options, name: str, default: bool | None = None) -> bool:
+    """An option that is true or false; without a default it must be there. Raises UnknownConfig for any other value."""
+    given = options[name] if default is None else options.get(name, default)
+    if not isinstance(given, bool):
+        raise UnknownConfig(f"{name} is {given!r}, which is neither true nor false")
+    return given
+
+
 def _same(given: Any, value: Any) -> bool:
     """Equal, and not by chance: False is no 0."""
     return given == value and isinstance(given, bool) == isinstance(value, bool)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import GroupNorm, attend, timestep_embedding, zeroed
+from nodes.networks.blocks import GroupNorm, attend, zeroed
 from nodes.networks.config import ClassifierConfig
-from nodes.networks.stages import Builder
+from nodes.networks.stages import Builder, time_waves
 
 HIDDEN = 2048
 
@@ -53,7 +53,7 @@ class Classifier(nn.Module):
         trunk = self.config.trunk
         dtype = next(self.time.parameters()).dtype
         h = F.pixel_unshuffle(x_t.to(dtype), trunk.fold)  # [B, C·k², H/k, W/k]
-        e = self.time(timestep_embedding(t, trunk.model_channels).to(dtype))  # [B, E]
+        e = self.time(time_waves(trunk, t).to(dtype))  # [B, E]
         features: list[Tensor] = []
         for stage in (*self.inputs, self.middle):
             h = stage(h, e, repeat((None, None)))

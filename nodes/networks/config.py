@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Parametrisation = Literal["eps", "x0", "v"]
+Pool = Literal["attention", "adaptive", "spatial", "spatial_v2"]
 FixedVariance = Literal["fixed_small", "fixed_large", "fixed_small_log"]
 
 
@@ -32,7 +33,10 @@ class TextConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainedFor:
-    """What the outputs mean: the parametrisation, the variance, the chain the network was trained on, and |x_0| at most."""
+    """What the outputs mean: the parametrisation, the variance, the chain the network was trained on, and |x_0| at most.
+
+    `respacing`: the steps that it is sampled in where a graph does not say others; empty: all.
+    """
 
     parametrisation: Parametrisation = "eps"
     learned_variance: bool = True
@@ -40,6 +44,7 @@ class TrainedFor:
     schedule: str = "linear"
     train_steps: int = 1000
     x0_bound: float = 1.0
+    respacing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class UNetConfig:
     """A UNet for [B, channels, image_size, image_size].
 
     `attention`: downsampling factors (of the folded picture) with attention; `head_channels` overrides `heads`;
+    `resample_in_blocks`: residual blocks resample, else `resample_convolutions` (strided, or after nearest neighbours), else
+    means and nearest neighbours alone; `rescaled_timesteps`: the network sees t·1000/T of a chain of T steps;
     `fold`: k×k pixels are folded into channels before the network and unfolded after it; conditions are composed:
     `text` (its own transformer), `clip` (CLIP embeddings), `classes` (label embedding), `low_resolution` (an upsampled
     picture beside x_t), `known_pixels` (a masked picture and its mask beside x_t).
@@ -93,6 +100,8 @@ class UNetConfig:
     groups: int = 32
     scale_shift_norm: bool = True
     resample_in_blocks: bool = True
+    resample_convolutions: bool = True
+    rescaled_timesteps: bool = False
     qkv_order: Literal["head_major", "qkv_major"] = "head_major"
     dropout: float = 0.0
     fold: int = 1
@@ -151,7 +160,7 @@ class ClassifierConfig:
 
     trunk: UNetConfig = field(default_factory=lambda: UNetConfig(head_channels=64, blocks=4))
     classes: int = 1000
-    pool: Literal["attention", "adaptive", "spatial", "spatial_v2"] = "attention"
+    pool: Pool = "attention"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,26 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from nodes.networks.blocks import Attention, Downsample, ResBlock, Upsample
+from nodes.networks.blocks import (
+    Attention,
+    Downsample,
+    ResBlock,
+    Upsample,
+    timestep_embedding,
+)
 from nodes.networks.config import UNetConfig
 
 Contexts = Iterator[tuple[Tensor | None, Tensor | None]]
 """Keys and values of the context tokens [B, 2C, L] for one attention after the other, with their mask [B, L], or None."""
+
+
+def time_waves(config: UNetConfig, t: Tensor) -> Tensor:
+    """What a network makes of timesteps [B] before all else, float32 [B, model_channels].
+
+    Ref: Ho et al. 2020, App. B; chains of other lengths than 1000 may be seen on the scale of one of 1000 steps.
+    """
+    seen = t.float() * (1000.0 / config.trained.train_steps) if config.rescaled_timesteps else t
+    return timestep_embedding(seen, config.model_channels)
 
 
 class Stage(nn.ModuleList):
@@ -58,13 +73,17 @@ class Builder:
         self.downsampling *= 2
         if self.config.resample_in_blocks:
             return self.block(self.channels, self.channels, 0.5)
-        return Downsample(self.channels)
+        return Downsample(self.channels) if self.config.resample_convolutions else nn.AvgPool2d(2)
 
     def up(self) -> nn.Module:
         self.downsampling //= 2
         if self.config.resample_in_blocks:
             return self.block(self.channels, self.channels, 2.0)
-        return Upsample(self.channels)
+        return (
+            Upsample(self.channels)
+            if self.config.resample_convolutions
+            else nn.Upsample(scale_factor=2.0)
+        )
 
     def encoder(self, incoming: int) -> nn.ModuleList:
         """The way down: a first convolution, then the levels; the width of each stage's output is in `skips`."""

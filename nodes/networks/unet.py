@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import Attention, GroupNorm, timestep_embedding, zeroed
+from nodes.networks.blocks import Attention, GroupNorm, zeroed
 from nodes.networks.clip_conditions import ClipConditions
 from nodes.networks.config import LowResolution, UNetConfig
-from nodes.networks.stages import Builder, Contexts
+from nodes.networks.stages import Builder, Contexts, time_waves
 from nodes.networks.text import TextTransformer
 
 
@@ -56,7 +56,7 @@ class UNet(nn.Module):
         dtype = self.out_conv.weight.dtype
         x = x_t if pixels is None else torch.cat([x_t, pixels.to(x_t.dtype)], 1)  # [B, C + K, H, W]
         h = F.pixel_unshuffle(x.to(dtype), self.config.fold)  # [B, (C + K)·k², H/k, W/k]
-        e = self.time(timestep_embedding(t, self.config.model_channels).to(dtype))  # [B, E]
+        e = self.time(time_waves(self.config, t).to(dtype))  # [B, E]
         e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
         h = self._through(h, e, self._contexts(tokens, context, mask))  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]

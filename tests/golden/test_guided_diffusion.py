@@ -53,8 +53,8 @@ def unet_of(case: Mapping[str, Any]) -> UNet:
     return golden_unet(unet_config(case["options"]))
 
 
-def unets(golden) -> None:
-    tensors, meta = golden.load("adm_tiny")
+def unets(golden, file: str = "adm_tiny") -> None:
+    tensors, meta = golden.load(file)
     for case, fields in meta["cases"].items():
         if classifies(fields):
             continue
@@ -68,8 +68,8 @@ def unets(golden) -> None:
             golden.close(f"{case}.{name}", out, tensors, meta)
 
 
-def classifiers_and_their_gradients(golden) -> None:
-    tensors, meta = golden.load("adm_tiny")
+def classifiers_and_their_gradients(golden, file: str = "adm_tiny") -> None:
+    tensors, meta = golden.load(file)
     for case, fields in meta["cases"].items():
         if not classifies(fields):
             continue
@@ -103,6 +103,13 @@ def test_every_number_of_the_tiny_networks_is_compared(golden) -> None:
     classifiers_and_their_gradients(golden)
     attention_in_both_orders_of_its_channels(golden)
     golden.whole(tensors, meta)
+
+
+def test_options_that_no_published_network_has(golden) -> None:
+    """Resampling without convolutions, other heads on the way up, and timesteps on the scale of 1000 steps."""
+    unets(golden, "adm_options")
+    classifiers_and_their_gradients(golden, "adm_options")
+    golden.whole(*golden.load("adm_options"))
 
 
 def test_every_key_of_the_published_checkpoints(golden) -> None:
