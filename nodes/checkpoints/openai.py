@@ -248,7 +248,9 @@ def unet_config(options: Options) -> UNetConfig:
     UNET_NETWORK.check(options)
     inputs, outputs = int(options["in_channels"]), int(options["out_channels"])
     if outputs not in (inputs, 2 * inputs):
-        raise UnknownConfig(f"out_channels is {outputs} with in_channels {inputs}; neither as many nor twice")
+        raise UnknownConfig(
+            f"out_channels is {outputs} with in_channels {inputs}; neither as many nor twice"
+        )
     return _trunk(options)
 
 
