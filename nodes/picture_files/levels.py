@@ -10,6 +10,8 @@ from nodes.picture_files.opening import Picture
 from nodes.picture_files.profiles import to_srgb
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+ROUNDING = 1e-6
+"""How far a fraction may be beyond [0, 1]: what sums in single precision lose."""
 SIXTEEN_BITS = ("PNG", "PPM")
 """The formats whose mode `I` holds levels of 16 bits."""
 
@@ -102,9 +104,9 @@ def fractions(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """Levels that are fractions already. Raises ValueError where they are not from 0 (black) to 1 (white)."""
     if not np.isfinite(values).all():
         raise ValueError("some of its levels are not numbers (NaN or infinite)")
-    if values.min() < 0 or values.max() > 1:
+    if values.min() < -ROUNDING or values.max() > 1 + ROUNDING:
         raise ValueError(
             f"its levels go from {values.min():g} to {values.max():g}, where a picture of fractions "
             "goes from 0 (black) to 1 (white); scale it"
         )
-    return values.astype(np.float32)
+    return values.clip(0, 1).astype(np.float32)

@@ -76,6 +76,8 @@ def test_a_picture_in_any_form_is_the_same(places: tuple[Path, Path]) -> None:
         found = shown(graphs, (LEVELS / 255).astype(kind))
         assert torch.allclose(found, WANTED, atol=1e-6)
         assert found.dtype == torch.float32
+    edge = (LEVELS / 255).astype(np.float32) * np.float32(1 + 1e-7)
+    assert float(shown(graphs, edge).max()) <= 1
     grey = LEVELS[..., 0]
     for form in (grey, Image.fromarray(grey)):
         assert torch.equal(shown(graphs, form), WANTED[:, :1].expand(-1, 3, -1, -1))
