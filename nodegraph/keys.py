@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic
+from nodegraph.framing import Unframed, frame, framed, frames
 from nodegraph.node import NodeSpec
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import Context, PortType, TypeRef
@@ -45,6 +46,8 @@ class Literals:
     _said: dict[tuple[str, str, str], tuple[Warned, ...]] = field(
         default_factory=dict[tuple[str, str, str], tuple[Warned, ...]]
     )
+    _known: dict[int, tuple[bytes, Any]] = field(default_factory=dict[int, tuple[bytes, Any]])
+    """The content of values that Python gave, and the values, so that no other gets the same `id`."""
 
     def value(self, constant: Constant) -> Any:
         """The value of a literal: what its port type makes of it. Says again what the type said when it read it."""
@@ -76,16 +79,25 @@ class Literals:
         return [port for port in ports if port is not None and port.parse is not None]
 
     def identity(self, constant: Constant) -> bytes:
-        """What a literal contributes to a key: the digest of its content where the type has one, else its text."""
+        """What a literal contributes to a key: its content as its type tells it, else as it was read, else as it is written."""
         value = constant.value
         if isinstance(value, list):
-            return b"\2".join((b"list", *map(self.identity, items_of(constant))))
+            return frames(b"L", map(self.identity, items_of(constant)))
         found = self._read(constant)
-        if found is not None and found[1].digest is not None:
-            return found[1].digest(found[0]).encode()
+        if found is not None:
+            return self._content(*found) or frames(
+                b"l", (framed(str(constant.folder)), framed(value))
+            )
         if isinstance(value, str | int | float | bool | None):
-            return repr(value).encode()
-        return self._given(constant).encode() or secrets.token_bytes(SIZE)
+            return framed(value)
+        return self._given(constant)
+
+    def digest(self, constant: Constant) -> str:
+        """The digest of a literal's content, where its type has one."""
+        found = self._read(constant)
+        if found is None or found[1].digest is None:
+            return ""
+        return found[1].digest(found[0])
 
     def names_model(self, constant: Constant) -> bool:
         """Whether a literal is a model, by the type that reads it. No picture is decoded for it."""
@@ -95,10 +107,22 @@ class Literals:
         port = self.library.port_type(constant.type.name) if found is None else found[1]
         return port is not None and port.literal == "name" and port.digest is not None
 
-    def _given(self, constant: Constant) -> str:
-        """The digest of a value that was given as it is, where its type has one."""
-        port = self.library.port_type(constant.type.name)
-        return "" if port is None or port.digest is None else port.digest(constant.value)
+    def _given(self, constant: Constant) -> bytes:
+        """The content of a value that Python gave; of one whose content is not known something new each time."""
+        value, port = constant.value, self.library.port_type(constant.type.name)
+        if id(value) not in self._known:
+            found = self._content(value, port) or frame(b"R", secrets.token_bytes(SIZE))
+            self._known[id(value)] = found, value
+        return self._known[id(value)][0]
+
+    def _content(self, value: Any, port: PortType | None) -> bytes | None:
+        """The content of a value, by its type where that can tell it; None where it is not known."""
+        try:
+            if port is not None and port.digest is not None:
+                return frames(b"C", (framed(port.name), framed(port.digest(value))))
+            return framed(value)
+        except (Unframed, RecursionError):
+            return None
 
 
 def _name(constant: Constant) -> tuple[str, str, str]:
@@ -136,28 +160,24 @@ def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
     Raises GraphError with the first literal that cannot be read.
     """
     keys: list[Key] = []
-    heads: dict[int, bytes] = {}
+    fixed: dict[int, _Fixed] = {}
     for step in program.steps:
         spec = step.spec
-        head = heads.get(id(spec))
-        if head is None:
-            text = f"{spec.home}|{spec.name}|{spec.version}|{spec.code}|{policy}"
-            head = heads[id(spec)] = blake2b(text.encode(), digest_size=SIZE).digest()
         if not spec.pure:
             keys.append(secrets.token_bytes(SIZE))
             continue
+        head, ports = fixed.get(id(spec)) or fixed.setdefault(id(spec), _fixed(spec, policy))
         parts = [head]
-        for port in spec.inputs:
-            source = step.inputs.get(port.name)
-            if source is not None:
-                try:
-                    identity = source_identity(source, keys, literals)
-                except UNREADABLE as error:
-                    raise GraphError([unreadable(step, port.name, source, error)]) from error
-                parts += (port.name.encode(), identity)
-            elif not port.required:
-                parts += (port.name.encode(), repr(port.default).encode())
-        keys.append(blake2b(b"\0".join(parts), digest_size=SIZE).digest())
+        for name, named, default in ports:
+            source = step.inputs.get(name)
+            if source is None:
+                parts += (named, default)
+                continue
+            try:
+                parts += (named, source_identity(source, keys, literals))
+            except UNREADABLE as error:
+                raise GraphError([unreadable(step, name, source, error)]) from error
+        keys.append(blake2b(b"".join(parts), digest_size=SIZE).digest())
     for name, source in program.outputs.items():
         if isinstance(source, Constant):
             try:
@@ -165,6 +185,23 @@ def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
             except UNREADABLE as error:
                 raise GraphError([unreadable_output(name, source, error)]) from error
     return keys
+
+
+_Fixed = tuple[bytes, list[tuple[str, bytes, bytes]]]
+"""What the keys of all steps of a type share: its head; of each port the name, its frame, and the default's."""
+
+
+def _fixed(spec: NodeSpec, policy: str) -> _Fixed:
+    head = framed((spec.home, spec.name, spec.version, spec.code, policy))
+    return head, [(port.name, framed(port.name), _default(port.default)) for port in spec.inputs]
+
+
+def _default(value: Any) -> bytes:
+    """A default, as the same value would be that a graph gives; of an unusual one how Python writes it."""
+    try:
+        return framed(value)
+    except Unframed:
+        return frame(b"r", repr(value).encode())
 
 
 def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagnostic:
@@ -202,10 +239,10 @@ def span_of(source: Source) -> Span | None:
 def source_identity(source: Source, keys: list[Key], literals: Literals) -> bytes:
     """What stands on one port, as bytes."""
     if isinstance(source, Wire):
-        return keys[source.step] + source.output.to_bytes(2, "big")
+        return b"W" + keys[source.step] + source.output.to_bytes(4, "big")
     if isinstance(source, Constant):
         return literals.identity(source)
-    return b"\1".join(source_identity(entry, keys, literals) for entry in source.entries)
+    return frames(b"F", (source_identity(entry, keys, literals) for entry in source.entries))
 
 
 def model_digests(program: Program, literals: Literals) -> dict[str, str]:
@@ -216,7 +253,7 @@ def model_digests(program: Program, literals: Literals) -> dict[str, str]:
             if isinstance(source, Constant) and literals.names_model(source):
                 path = Path(str(source.value))
                 name = path.name if path.is_absolute() else str(source.value)
-                found[name] = literals.identity(source).decode()
+                found[name] = literals.digest(source)
     return found
 
 

@@ -12,6 +12,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from traceback import extract_tb
 
+from nodegraph.framing import framed
+
 NODE_GROUP = "nodegraph.nodes"
 GRAPH_GROUP = "nodegraph.graphs"
 COMPOSITES = "composites"
@@ -115,7 +117,7 @@ def sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
             content = path.read_bytes()
         except OSError:
             content = b""
-        digest.update(path.name.encode() + content)
+        digest.update(framed((path.parent.name, path.name, content)))
     return digest.hexdigest()
 
 

@@ -14,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
+from nodegraph.framing import Unframed
+
 
 class NeedsData(Exception):
     """An abstract run met an operation whose result depends on values, not on shapes."""
@@ -254,6 +256,17 @@ def describe(value: Any) -> str:
         )
     text = repr(value)
     return text if len(text) <= 80 else type(value).__name__
+
+
+def framing(tensor: Tensor) -> tuple[tuple[Any, ...], memoryview]:
+    """What there is to a tensor: its kind, dtype, shape and device, and its content as bytes. Raises Unframed."""
+    if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout is not torch.strided:
+        raise Unframed(f"a {type(tensor).__name__} of {tensor.layout} has no bytes that are known")
+    if tensor.is_quantized or tensor.is_meta:
+        raise Unframed("a tensor without values, or with a scale of its own")
+    whole = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().view(-1)
+    facts = (type(tensor).__name__, str(tensor.dtype), tuple(tensor.shape), str(tensor.device))
+    return facts, memoryview(cast(Any, whole.view(torch.uint8).numpy()))
 
 
 def memory_budgets(device: str) -> dict[str, int]:

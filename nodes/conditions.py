@@ -94,7 +94,7 @@ def unclip_conditions(
         )
     made = model.read_clip(image, text, embedding)
     parts = made.embedding.float(), made.tokens.float()
-    return Condition("unclip", *parts, mask=made.mask, made_by=model.digest)
+    return Condition("unclip", *parts, mask=made.mask, made_by=model.identity)
 
 
 @node(category="conditions", words=("unCLIP", "DALL·E 2", "Karlo"))

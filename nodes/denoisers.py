@@ -101,7 +101,7 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
         if kind in given and not wanted:
             raise Mismatch(f"'{model.name}' takes no {word} condition", port="conditions")
     for kind, verb in (("text", "encoded"), ("unclip", "made")):
-        if kind in given and given[kind].made_by != model.digest:
+        if kind in given and given[kind].made_by != model.identity:
             word = "text" if kind == "text" else "unCLIP condition"
             raise Mismatch(
                 f"the {word} was {verb} by another network than '{model.name}'",

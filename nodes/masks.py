@@ -5,10 +5,11 @@ from typing import Annotated
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodegraph.framing import digest
 from nodegraph.types import PortType
 from nodes.diffusion import masks
 from nodes.pictures import Like, Size, size_of
-from nodes.tensors import read_opacity, tensor_digest
+from nodes.tensors import read_opacity
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Image, Mask
 
@@ -22,7 +23,7 @@ AlphaFile = Annotated[
         "A picture file with transparency.",
         literal="path",
         parse=read_opacity,
-        digest=tensor_digest,
+        digest=digest,
     ),
 ]
 

@@ -1,13 +1,13 @@
 """Tables on a wire."""
 
 import csv
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nodegraph.framing import digest
 from nodegraph.types import Context, PortType
 
 
@@ -62,10 +62,6 @@ def _numbers(column: Sequence[str]) -> Sequence[str | float]:
         return column
 
 
-def _table_digest(value: Table) -> str:
-    return hashlib.sha256(json.dumps([value.columns, value.rows]).encode()).hexdigest()
-
-
 TABLE = PortType(
     "Table",
     "Rows of plain values under named columns; a CSV file.",
@@ -73,7 +69,7 @@ TABLE = PortType(
     colour="#64748b",
     shape="square",
     parse=_read_table,
-    digest=_table_digest,
+    digest=digest,
     dump=_dump_table,
     load=_load_table,
     write=_write_table,

@@ -1,6 +1,5 @@
 """Tensors on the wires: pictures, masks, and any signal; how they are read, kept, shown and written."""
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nodegraph import warn
+from nodegraph.framing import digest
 from nodegraph.types import Context, PortType
 from nodes.picture_files.given import given_colours, given_greys
 from nodes.picture_files.levels import Levels, colours, greys, opacity
@@ -110,13 +110,6 @@ def _said(found: Levels) -> Levels:
     return found
 
 
-def tensor_digest(value: Tensor) -> str:
-    """sha256 of dtype, shape and values."""
-    digest = hashlib.sha256(f"{value.dtype}{list(value.shape)}".encode())
-    digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def write_images(
     value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
 ) -> Sequence[Path]:
@@ -169,7 +162,7 @@ Image = Annotated[
         shape="square",
         parse=_read_image,
         given=_given_image,
-        digest=tensor_digest,
+        digest=digest,
         dump=_dump_tensor,
         load=_load_tensor,
         write=write_images,
@@ -188,7 +181,7 @@ Mask = Annotated[
         shape="square",
         parse=_read_mask,
         given=_given_mask,
-        digest=tensor_digest,
+        digest=digest,
         dump=_dump_tensor,
         load=_load_tensor,
         write=_write_masks,

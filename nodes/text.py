@@ -20,4 +20,4 @@ def text_encoder(
     Raises Mismatch for a network without a text transformer. Ref: Nichol et al. 2022 (GLIDE), §3.
     """
     pooled, tokens = model.encode([text] if isinstance(text, str) else text)
-    return Condition("text", embedding=pooled, tokens=tokens, made_by=model.digest)
+    return Condition("text", embedding=pooled, tokens=tokens, made_by=model.identity)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nodegraph import Doc
+from nodegraph.framing import digest
 from nodegraph.types import Context, PortType
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
@@ -38,7 +39,7 @@ from nodes.models import ClipImage as ClipImage
 from nodes.models import ClipText as ClipText
 from nodes.models.pca import PCA
 from nodes.tables import TABLE, Table
-from nodes.tensors import TENSOR_FILE, describe_tensor, tensor_digest
+from nodes.tensors import TENSOR_FILE, describe_tensor
 from nodes.tensors import Image as Image
 from nodes.tensors import Mask as Mask
 from nodes.tensors import Signal as Signal
@@ -189,13 +190,6 @@ def _read_noise(literal: Any, context: Context) -> NoiseSource:
     return RecordedNoise(tensors["initial"], tensors.get("steps"))
 
 
-def _noise_digest(value: NoiseSource) -> str:
-    """Of a recorded noise, which is the only one that a literal names."""
-    assert isinstance(value, RecordedNoise)
-    parts = [value.initial] + ([] if value.steps is None else [value.steps])
-    return "|".join(tensor_digest(part) for part in parts)
-
-
 def _writable(literal: Any, context: Context) -> Path:
     return context.writable(str(literal))
 
@@ -256,7 +250,7 @@ PORT_TYPES: dict[type, PortType] = {
         literal="path",
         colour="#94a3b8",
         parse=_read_noise,
-        digest=_noise_digest,
+        digest=digest,
     ),
     Condition: PortType(
         "Condition",

@@ -1,6 +1,5 @@
 """What every handle of a model has: configuration, digest, the files of its weights, and where it runs."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nodegraph.cancel import cancel_point
+from nodegraph.framing import digest
 from nodegraph.residency import Residency
 from nodegraph.tensors import Recall
 from nodegraph.types import Context, PortType, Weights
@@ -101,6 +101,11 @@ class Model(ABC, Generic[C, M]):
         return torch.float32 if self.guides else DTYPES[self.precision]
 
     @cached_property
+    def identity(self) -> str:
+        """What tells the model from all others: its weights, and what is made of them."""
+        return digest(type(self).__name__, self.digest, self.layout, self.config)
+
+    @cached_property
     def parameters(self) -> int:
         """Parameters, counted without the weights."""
         return sum(p.numel() for p in self._skeleton.parameters())
@@ -111,7 +116,7 @@ class Model(ABC, Generic[C, M]):
         parameters = self.parameters
         here = bool(self.files) and not self.absent
         size = parameters * self.dtype.itemsize
-        identity = f"{self.digest}/{self.dtype}"
+        identity = f"{self.identity}/{self.dtype}"
         missing = self.download or None
         return Weights(self.name, identity, parameters, size, here, missing, self.verify)
 
@@ -228,17 +233,13 @@ def _foreign(kind: type[H], name: str, context: Context) -> H | None:
     config = published_config(part)
     if not isinstance(config, kind.published or kind.configuration):
         raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
-    present = [file_digest(file) for file in (*files, *others) if file.exists()]
-    where = context.device, context.precision, context.residency
     title = f"{folder.name}/{Path(name).name}"
-    return kind(
-        title,
-        config,
-        _one_digest(present or [f"absent:{title}"]),
-        files,
-        *where,
-        layout=part.layout,
-    )
+    digests = [
+        file_digest(file) if file.exists() else f"absent:{title}/{file.name}"
+        for file in (*files, *others)
+    ]
+    where = context.device, context.precision, context.residency
+    return kind(title, config, _one_digest(digests), files, *where, layout=part.layout)
 
 
 def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
@@ -259,9 +260,7 @@ def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
 
 def _one_digest(digests: list[str]) -> str:
     """The digest of a model of one file is the file's."""
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("|".join(digests).encode()).hexdigest()
-    )
+    return digests[0] if len(digests) == 1 else digest(*digests)
 
 
 def port_type(
@@ -279,7 +278,7 @@ def port_type(
         colour="#c084fc",
         shape="diamond",
         parse=parse or (lambda literal, context: parsed(kind, literal, context)),
-        digest=lambda value: value.digest,
+        digest=lambda value: value.identity,
         describe=describe,
         weights=lambda value: value.needs,
     )

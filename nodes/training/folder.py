@@ -1,12 +1,19 @@
 """Pictures in a folder, each with its caption in a text file of the same name."""
 
-import hashlib
+import json
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from nodegraph.download import sha256_of
+from nodegraph.framing import digest
+from nodegraph.partial import write_text
+from nodegraph.paths import cache_folder
 from nodes.picture_files.levels import colours
 from nodes.picture_files.opening import opened
 from nodes.training.dataset import Batch, pictures_to_signal
@@ -47,9 +54,39 @@ def folder_pictures(folder: Path, size: int) -> FolderPictures:
 
 
 def folder_digest(folder: Path) -> str:
-    """A digest of the names, sizes and times of the files of a folder."""
-    states = [(p.name, (s := p.stat()).st_size, s.st_mtime_ns) for p in sorted(folder.iterdir())]
-    return hashlib.sha256(repr(states).encode()).hexdigest()
+    """A digest of the names and contents of all files below a folder.
+
+    A file is read again only when its size or one of its times has changed: what is known stands in the cache.
+    """
+    index = cache_folder() / "folders" / f"{digest(folder.resolve())[:24]}.json"
+    known = _read_index(index)
+    found = {p.relative_to(folder).as_posix(): _state(p) for p in sorted(folder.rglob("*"))}
+    for name, state in found.items():
+        if state:
+            before = known.get(name)
+            same = isinstance(before, list) and before[:-1] == state
+            state.append(before[-1] if same else sha256_of(folder / name))
+    if found != known:
+        with suppress(OSError):
+            write_text(index, json.dumps(found))
+    return digest([(name, state[-1:]) for name, state in found.items()])
+
+
+def _state(path: Path) -> list[Any]:
+    """By what one sees that a file has changed; nothing for what is no file."""
+    with suppress(OSError):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            times = status.st_mtime_ns, status.st_ctime_ns
+            return [status.st_size, *times, status.st_ino]
+    return []
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _square(file: Path, size: int) -> np.ndarray:

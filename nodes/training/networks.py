@@ -1,6 +1,5 @@
 """What can be trained: configurations that build a network, and hand it over as a model when it is trained."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from nodegraph.framing import digest
 from nodegraph.partial import replacing
 from nodegraph.residency import Residency
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
@@ -128,9 +128,8 @@ class MeasuredNetwork(ModelNetwork[H]):
         return network
 
     def describe(self) -> Mapping[str, Any]:
-        parts = (self.buffers[name].cpu().contiguous().numpy() for name in sorted(self.buffers))
-        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
-        return {**super().describe(), "buffers": digest}
+        measured = {name: self.buffers[name].cpu() for name in sorted(self.buffers)}
+        return {**super().describe(), "buffers": digest(measured)}
 
 
 @dataclass(frozen=True)
