@@ -14,10 +14,11 @@ from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import MAX_MEGAPIXELS, RunContext
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
-from nodegraph.events import Completed, Event
+from nodegraph.events import Completed, Event, Stepped
 from nodegraph.execute import Engine, needed
 from nodegraph.inputs import Request
 from nodegraph.keys import keys_of
+from nodegraph.ownership import own
 from nodegraph.paths import Sandbox, cache_folder, is_file, is_folder
 from nodegraph.program import Constant, Many, Program
 from nodegraph.registry import Registry, installed
@@ -144,7 +145,8 @@ class LoadedGraph:
         if shaping not in self._checked:
             check_before_run(program, engine)
             self._checked.add(shaping)
-        yield from engine.run(program, token=token)
+        for event in engine.run(program, token=token):
+            yield given_away(event)
 
     def compiled(self, request: Request) -> Compiled:
         return compile_graph(self.source, self.registry, request)
@@ -157,6 +159,17 @@ class LoadedGraph:
         from nodegraph.shapes import check_shapes
 
         return (*compiled.diagnostics, *check_shapes(compiled.program, self.engine).diagnostics)
+
+
+def given_away(event: Event) -> Event:
+    """An event with values that are the caller's own: what is done to them changes nothing that is kept."""
+    match event:
+        case Stepped():
+            return replace(event, preview=own(event.preview))
+        case Completed(outputs):
+            return Completed({name: own(value) for name, value in outputs.items()})
+        case _:
+            return event
 
 
 def _shaping(program: Program) -> str:
@@ -177,7 +190,7 @@ def _form(value: Any) -> object:
         return [_form(item) for item in cast("list[Any]", value)]
     if isinstance(value, str | int | float | None):
         return value
-    return type(value).__name__, getattr(value, "shape", None)
+    return type(value).__name__, getattr(value, "shape", None), str(getattr(value, "dtype", None))
 
 
 def check_before_run(program: Program, engine: Engine) -> None:
@@ -195,7 +208,8 @@ def check_before_run(program: Program, engine: Engine) -> None:
     report = check_shapes(program, engine)
     missing = tuple(missing_weights(program, report, waiting))
     if report.errors or missing:
-        raise GraphError(sorted((*report.diagnostics, *missing), key=place))
+        found = sorted((*report.diagnostics, *missing), key=place)
+        raise GraphError(found) from next(iter(report.raised), None)
 
 
 def _waiting(program: Program, engine: Engine) -> list[int]:

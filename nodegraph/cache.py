@@ -57,6 +57,12 @@ class Memory:
             ):
                 self._size -= self._held.popitem(last=False)[1][1]
 
+    def clear(self) -> None:
+        """Let everything go."""
+        with self._lock:
+            self._held.clear()
+            self._size = 0
+
 
 def _bytes(value: Any, depth: int = 3) -> int:
     """About how much a value holds: tensors and arrays by their size, also inside lists and dataclasses."""
@@ -257,6 +263,10 @@ class Cache:
             return None
         self.memory.put(key, read)
         return read, "disk"
+
+    def forget(self) -> None:
+        """Forget what is in memory, after a node has changed some of it; what is on disk is as it was made."""
+        self.memory.clear()
 
     def put(
         self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef], seconds: float

@@ -55,6 +55,9 @@ CODES: dict[str, tuple[str, str]] = {
         "missing-weights",
         "The weights of a model are not on this machine, or are those of another.",
     ),
+    "E405": ("wrong-result", "A node gives something else than its signature says."),
+    "E406": ("changed-input", "A node changes in place what it was given, which others read too."),
+    "E501": ("node-failed", "A node's own code raised an error."),
     "W101": ("unused-node", "Nothing that comes out depends on this node."),
     "W103": (
         "renamed-port",
@@ -62,5 +65,6 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "W104": ("many-faults", "There are more faults than anybody would read; some are left out."),
     "W102": ("unused-input", "No node uses this input."),
+    "W402": ("not-finite", "A picture is NaN or infinite; such pixels are written in magenta."),
     "W401": ("node-warning", "A node says that its result may not be what is expected."),
 }

@@ -1,6 +1,6 @@
 """Spans, diagnostics and the exceptions of the engine. A diagnostic is structured first and text last."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -29,7 +29,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault of a graph: a stable code (`E201`), its name (`unknown-port`), where, what, and how to mend it."""
+    """One fault of a graph: a stable code (`E201`), its name (`unknown-port`), where, what, and how to mend it.
+
+    `raised`: file and line in a node's own code, where that raised an error.
+    """
 
     code: str
     name: str
@@ -38,6 +41,7 @@ class Diagnostic:
     hint: str | None = None
     severity: Severity = "error"
     node: str | None = None
+    raised: str | None = None
 
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
@@ -50,11 +54,12 @@ def diagnostic(
     span: Span | None = None,
     hint: str | None = None,
     node: str | None = None,
+    raised: str | None = None,
 ) -> Diagnostic:
     """A diagnostic with the name that its code has in the table."""
     severity: Severity = "warning" if code.startswith("W") else "error"
     hint = None if hint is None else clipped(hint)
-    return Diagnostic(code, CODES[code][0], clipped(message), span, hint, severity, node)
+    return Diagnostic(code, CODES[code][0], clipped(message), span, hint, severity, node, raised)
 
 
 def place(fault: Diagnostic) -> tuple[str, int, int]:
@@ -93,15 +98,18 @@ class GraphError(Exception):
     """A graph that cannot run; holds every fault that was found, not only the first."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        hints = (f"\n  hint: {visible(d.hint)}" if d.hint else "" for d in diagnostics)
-        super().__init__("\n".join(f"{d}{h}" for d, h in zip(diagnostics, hints, strict=True)))
+        super().__init__(tuple(diagnostics))
         self.diagnostics = tuple(diagnostics)
+
+    def __str__(self) -> str:
+        hints = (f"\n  hint: {visible(d.hint)}" if d.hint else "" for d in self.diagnostics)
+        return "\n".join(f"{d}{h}" for d, h in zip(self.diagnostics, hints, strict=True))
 
 
 class Mismatch(ValueError):
     """Values that do not belong together (another CLIP, schedule, condition or width), raised by nodes.
 
-    At check time it becomes a `wrong-meaning` diagnostic at the named port, at run time a `NodeFailed`.
+    At check and at run it becomes a `wrong-meaning` diagnostic at the named port.
     """
 
     def __init__(self, message: str, *, port: str | None = None, hint: str | None = None) -> None:
@@ -111,17 +119,27 @@ class Mismatch(ValueError):
 
 
 class NodeFailed(Exception):
-    """A node raised while it ran: names the node, its place, and summarises its inputs; chained to the cause."""
+    """A node failed while it ran: says which, where and why, and summarises its inputs; chained to the cause."""
 
-    def __init__(
-        self, node: str, span: Span | None, summaries: dict[str, str], cause: BaseException
-    ) -> None:
-        inputs = "".join(f"\n  {port} = {text}" for port, text in summaries.items())
-        where = f"{span}: " if span else ""
-        super().__init__(f"{where}node '{node}' failed: {type(cause).__name__}: {cause}{inputs}")
-        self.node = node
-        self.span = span
-        self.summaries = summaries
+    def __init__(self, diagnostic: Diagnostic, summaries: Mapping[str, str]) -> None:
+        super().__init__(diagnostic, dict(summaries))
+        self.diagnostic = diagnostic
+        self.summaries = dict(summaries)
+
+    def __str__(self) -> str:
+        raised = f"\n  raised at {self.diagnostic.raised}" if self.diagnostic.raised else ""
+        inputs = "".join(f"\n  {port} = {visible(text)}" for port, text in self.summaries.items())
+        return f"{self.diagnostic}{raised}{inputs}"
+
+    @property
+    def node(self) -> str | None:
+        """Name of the node in the graph."""
+        return self.diagnostic.node
+
+    @property
+    def span(self) -> Span | None:
+        """Where the node stands."""
+        return self.diagnostic.span
 
 
 class Cancelled(Exception):

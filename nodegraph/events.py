@@ -51,8 +51,10 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
+    """The run ends here; `NodeFailed` follows."""
+
     node: str
-    message: str
+    diagnostic: Diagnostic
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,24 @@ from nodegraph import events
 from nodegraph.cache import Cache
 from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
-from nodegraph.errors import Cancelled, NodeFailed
+from nodegraph.errors import Cancelled, NodeFailed, diagnostic
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
+from nodegraph.failures import ChangedInput, Unreadable, failure, owner
+from nodegraph.holding import WrongResult, not_finite, outputs_of, shown
 from nodegraph.keys import (
+    UNREADABLE,
     Key,
     Library,
     Literals,
     keys_of,
     model_digests,
+    unreadable,
     warned,
     warned_output,
     wires,
 )
 from nodegraph.node import Progress
+from nodegraph.ownership import changed, own, states
 from nodegraph.partial import sweep
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.provenance import provenance
@@ -36,6 +41,9 @@ from nodegraph.types import TypeRef
 from nodegraph.warn import Warned, collecting
 
 Outputs = tuple[Any, ...]
+YIELDS = (
+    "a generator is annotated `-> Generator[Progress, None, …]`, and yields `Progress(done, total)`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class Engine:
         """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
         self.sweep()
         context = replace(self.context, provenance=partial(self.provenance, program))
+        program = _own_inputs(program)
         run = _Run(self, program, Literals(self.library, context), token or CancelToken())
         return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))
 
@@ -104,6 +113,7 @@ class _Run:
         self.values: dict[int, Outputs] = {}
         self.readers: dict[int, int] = {}
         self.said: dict[Warned, None] = {}
+        self.doubtful: set[int] = set()
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
         keys = keys_of(self.program, self.literals, self.engine.policy)
@@ -116,6 +126,7 @@ class _Run:
             if index in found:
                 self.values[index] = found[index][0]
                 yield Cached(self.program.steps[index].name, found[index][1])
+                yield from self.doubts(index, found[index][0])
             else:
                 yield from self.step(index, keys[index])
                 self.free(index)
@@ -175,23 +186,59 @@ class _Run:
         started = time.perf_counter()
         inputs: dict[str, Any] = {}
         try:
-            for name, source in step.inputs.items():
-                with collecting(self.said, name):
-                    inputs[name] = self.value(source)
-            result = yield from self.call(step, inputs)
+            self.read(step, inputs)
+            outputs = yield from self.made(step, inputs)
         except (Cancelled, GeneratorExit):
             raise
-        except Exception as error:
-            yield Failed(step.name, f"{type(error).__name__}: {error}")
-            raise NodeFailed(step.name, step.span, self.summaries(step, inputs), error) from error
+        except (Exception, SystemExit) as error:
+            summaries = self.summaries(step, inputs)
+            found = failure(step, error, self.engine.library.function(step.spec), summaries)
+            yield Failed(step.name, found)
+            raise NodeFailed(found, summaries) from error
         seconds = time.perf_counter() - started
         for warning in self.said:
             yield events.Warned(step.name, warned(step, warning))
-        outputs = _outputs(step, result)
+        yield from self.doubts(index, outputs)
         self.values[index] = outputs
         if step.spec.pure:
             self.engine.cache.put(key, outputs, step.output_types, seconds)
         yield Finished(step.name, seconds, "ran" if self.kept(step) else "rebuilt")
+
+    def read(self, step: Step, inputs: dict[str, Any]) -> None:
+        """Put what stands on the ports into `inputs`. Raises Unreadable for a literal that its type cannot read."""
+        for name, source in step.inputs.items():
+            try:
+                with collecting(self.said, name):
+                    inputs[name] = self.value(source)
+            except UNREADABLE as error:
+                raise Unreadable(unreadable(step, name, source, error)) from error
+
+    def made(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Outputs]:
+        """What a step gives. Raises ChangedInput where it worked in place on what it was given, and WrongResult."""
+        before = states(inputs)
+        port = None
+        try:
+            result = yield from self.call(step, inputs)
+        finally:
+            port = changed(before, inputs)
+            if port is not None:
+                self.engine.cache.forget()
+        if port is not None:
+            raise ChangedInput(port)
+        return outputs_of(step.spec, step.output_types, result, self.engine.library.port_type)
+
+    def doubts(self, index: int, outputs: Outputs) -> Iterator[Event]:
+        """A warning where a step made a picture that is not finite; what is made of such a one is not told again."""
+        step = self.program.steps[index]
+        for value, ref in zip(outputs, step.output_types, strict=True):
+            said = not_finite(value, ref, self.engine.library.port_type)
+            if said is None:
+                continue
+            if not any(wire.step in self.doubtful for wire in wires(step.inputs)):
+                message = f"{owner(step)} gave a picture that is not finite: {said}"
+                found = diagnostic("W402", message, step.span, node=step.name)
+                yield events.Warned(step.name, found)
+            self.doubtful.add(index)
 
     def kept(self, step: Step) -> bool:
         """Whether the results could have come from another process: live values could not."""
@@ -199,10 +246,12 @@ class _Run:
         return disk is None or not step.output_types or disk.keeps(step.output_types)
 
     def call(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Any]:
-        function = self.engine.library.function(step.spec)
+        result = self.guarded(self.engine.library.function(step.spec), inputs)
         if not step.spec.generator:
-            return self.guarded(function, inputs)
-        generator = cast("Generator[Progress, None, Any]", function(**inputs))
+            return result
+        if not isinstance(result, Generator):
+            raise WrongResult(f"promised a generator, and gave {shown(result)}", YIELDS)
+        generator = cast("Generator[Progress, None, Any]", result)
         try:
             while True:
                 self.token.check()
@@ -210,6 +259,8 @@ class _Run:
                     now = self.guarded(generator.__next__, {})
                 except StopIteration as stop:
                     return stop.value
+                if not isinstance(now, Progress):
+                    raise WrongResult(f"promised steps, and yielded {shown(now)}", YIELDS)
                 yield Stepped(step.name, now.done, now.total, now.preview, now.note)
         finally:
             generator.close()
@@ -222,15 +273,24 @@ class _Run:
             return function(**inputs)
 
     def value(self, source: Source) -> Any:
+        """What stands on a port; a list is the node's own, and may be changed."""
         if isinstance(source, Wire):
-            return self.values[source.step][source.output]
+            value = self.values[source.step][source.output]
+            return list(cast("list[Any]", value)) if isinstance(value, list) else value
         if isinstance(source, Constant):
             return self.literals.value(source)
         return list(_flat(self, source))
 
     def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
         types = {port.name: port.type for port in step.spec.inputs}
-        return {name: self.describe(types[name], value) for name, value in inputs.items()}
+        return {name: self.described(types[name], value) for name, value in inputs.items()}
+
+    def described(self, ref: TypeRef, value: Any) -> str:
+        """One line about a value, whatever is wrong with it."""
+        try:
+            return self.describe(ref, value)
+        except Exception:
+            return shown(value)
 
     def describe(self, ref: TypeRef, value: Any) -> str:
         """One line about a value on a port; of a list, about its first items."""
@@ -256,13 +316,37 @@ def _flat(run: _Run, source: Many) -> Iterator[Any]:
             yield value
 
 
-def _outputs(step: Step, result: Any) -> Outputs:
-    count = len(step.spec.outputs)
-    if count == 0:
-        return ()
-    if count == 1 and not hasattr(result, "_fields"):
-        return (result,)
-    found = cast(Outputs, result) if isinstance(result, tuple) else ()
-    if len(found) != count:
-        raise TypeError(f"{step.spec.name} did not give its {count} outputs")
-    return tuple(found)
+def _own_inputs(program: Program) -> Program:
+    """The program with copies of what Python gave, which the caller may change while and after it runs."""
+    if not any(_given(source) for step in program.steps for source in step.inputs.values()):
+        return program
+    known: dict[int, Any] = {}
+
+    def taken(source: Source) -> Source:
+        if isinstance(source, Many):
+            return Many(tuple(map(one, source.entries)))
+        return one(source)
+
+    def one(source: Constant | Wire) -> Constant | Wire:
+        if isinstance(source, Constant) and _given(source):
+            return replace(source, value=own(source.value, known))
+        return source
+
+    steps = (
+        replace(step, inputs={name: taken(source) for name, source in step.inputs.items()})
+        for step in program.steps
+    )
+    return replace(program, steps=tuple(steps))
+
+
+def _given(source: Source) -> bool:
+    """Whether a source is, or holds, more than what can be written in a file."""
+    if isinstance(source, Many):
+        return any(map(_given, source.entries))
+    return isinstance(source, Constant) and not _written(source.value)
+
+
+def _written(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_written, cast("list[Any]", value)))
+    return isinstance(value, str | int | float | bool | None)

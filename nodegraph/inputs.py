@@ -25,6 +25,7 @@ RESERVED = frozenset(
         "no_cache",
         "quiet",
         "json",
+        "traceback",
         "help",
         "workers",
         "name",

@@ -29,7 +29,7 @@ from nodegraph.libraries import (
 from nodegraph.node import Declaration, NodeSpec
 from nodegraph.partial import write_text
 from nodegraph.paths import cache_folder
-from nodegraph.signature import TypeReader, spec_of
+from nodegraph.signature import TypeReader, carried, spec_of
 from nodegraph.types import PortType
 from nodegraph.unify import names_in
 
@@ -136,7 +136,7 @@ def from_module(module: ModuleType, code: str = "") -> Registry:
             broken.append(Broken(f"{module.__name__}:{name}", why(error), (name,)))
         else:
             nodes[spec.name] = spec
-    loaded = {**{p.name: p for p in reader.ports.values()}, **reader.met}
+    loaded = {**{p.name: carried(p, kind) for kind, p in reader.ports.items()}, **reader.met}
     ports = {name: _facts(port, module.__name__) for name, port in loaded.items()}
     return Registry(nodes, ports, loaded=loaded, broken=tuple(broken))
 

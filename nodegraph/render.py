@@ -34,6 +34,8 @@ def _as_text(found: Diagnostic, sources: Mapping[str, list[str]]) -> str:
     lines = sources.get(found.span.file, []) if found.span is not None else []
     if found.span is not None and 0 < found.span.line <= len(lines):
         said += _pointed(lines[found.span.line - 1], found.span)
+    if found.raised:
+        said.append(f"      = raised at {visible_line(found.raised)}")
     if found.hint:
         said.append(f"      = hint: {visible_line(found.hint)}")
     return "\n".join(said)
@@ -68,4 +70,5 @@ def as_json(found: Diagnostic) -> dict[str, Any]:
         "end_column": span.end_column if span else None,
         "node": found.node,
         "hint": found.hint,
+        "raised": found.raised,
     }

@@ -4,8 +4,10 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from nodegraph.errors import Diagnostic, Mismatch, diagnostic, place
+from nodegraph.errors import Diagnostic, diagnostic, place
 from nodegraph.execute import Engine
+from nodegraph.failures import ChangedInput, own_line, refused
+from nodegraph.holding import outputs_of
 from nodegraph.keys import (
     UNREADABLE,
     Literals,
@@ -16,6 +18,7 @@ from nodegraph.keys import (
     warned_output,
 )
 from nodegraph.node import Declaration, Progress
+from nodegraph.ownership import changed, states
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.tensors import (
     Cost,
@@ -55,10 +58,11 @@ class StepShapes:
 
 @dataclass(frozen=True, slots=True)
 class ShapeReport:
-    """The faults, and the shapes of every step."""
+    """The faults, and the shapes of every step. `raised`: what nodes raised, with their tracebacks."""
 
     diagnostics: tuple[Diagnostic, ...]
     steps: tuple[StepShapes, ...]
+    raised: tuple[BaseException, ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -109,13 +113,14 @@ class _Checker:
         self.literals = literals
         self.values: list[tuple[Any, ...]] = []
         self.faults: list[Diagnostic] = []
+        self.raised: list[BaseException] = []
 
     def report(self, program: Program) -> ShapeReport:
         steps = tuple(self.step(step) for step in program.steps)
         for name, source in program.outputs.items():
             if isinstance(source, Constant) and source.value is not EXAMPLE:
                 self.output(name, source)
-        return ShapeReport(tuple(sorted(self.faults, key=place)), steps)
+        return ShapeReport(tuple(sorted(self.faults, key=place)), steps, tuple(self.raised))
 
     def output(self, name: str, source: Constant) -> None:
         """A literal that goes straight to an output is read too."""
@@ -138,7 +143,7 @@ class _Checker:
         models = self.models(step, inputs)
         try:
             outputs, cost = self.call(step, inputs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.values.append(unknown)
             reason = needs_data(error)
             if reason is None:
@@ -174,7 +179,8 @@ class _Checker:
 
     def value(self, source: Source) -> Any:
         if isinstance(source, Wire):
-            return self.values[source.step][source.output]
+            value = self.values[source.step][source.output]
+            return list(cast("list[Any]", value)) if isinstance(value, list) else value
         if isinstance(source, Many):
             return [item for entry in source.entries for item in _listed(self.value(entry))]
         if source.value is EXAMPLE:
@@ -195,14 +201,20 @@ class _Checker:
         declaration: Declaration | None = getattr(function, "__node__", None)
         chosen = (declaration.abstract if declaration else None) or function
         said: dict[Warned, None] = {}
+        before = states(inputs)
         with abstract_run() as cost, collecting(said):
             result, share = _driven(chosen(**inputs))
             spent = cost()
-            outputs = result if len(step.spec.outputs) != 1 else (result,)
-            for index, value in enumerate(outputs or ()):
+            port = changed(before, inputs)
+            if port is not None:
+                raise ChangedInput(port)
+            outputs = outputs_of(
+                step.spec, step.output_types, result, self.engine.library.port_type
+            )
+            for index, value in enumerate(outputs):
                 self.probe(step, index, value)
         self.faults += [warned(step, warning) for warning in said]
-        return tuple(outputs or ()), replace(spent, flops=int(spent.flops * share))
+        return outputs, replace(spent, flops=int(spent.flops * share))
 
     def probe(self, step: Step, index: int, value: Any) -> None:
         port = self.engine.library.port_type(step.output_types[index].name)
@@ -217,28 +229,24 @@ class _Checker:
             else describe(value)
         )
 
-    def fault(self, step: Step, error: Exception) -> None:
-        if isinstance(error, Mismatch):
-            source = step.inputs.get(error.port or "")
-            span = span_of(source) if source is not None else None
-            self.faults.append(
-                diagnostic(
-                    "E402", f"{step.name}: {error}", span or step.span, error.hint, step.name
-                )
-            )
-            return
+    def fault(self, step: Step, error: BaseException) -> None:
+        self.raised.append(error)
+        self.faults.append(refused(step, error) or self.failed(step, error))
+
+    def failed(self, step: Step, error: BaseException) -> Diagnostic:
+        """The diagnostic of an error that a node's code, or torch, raised on shapes."""
         path = module_path(error.__traceback__)
         where = f" in {path}" if path else ""
-        shape = isinstance(error, RuntimeError | IndexError | TypeError)
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        meeting = ", ".join(f"{name}: {self.port_text(step, name)}" for name in step.inputs)
-        hint = f"its inputs are {meeting}" if shape and meeting else None
-        code = "E401" if shape else "E403"
-        self.faults.append(
-            diagnostic(
-                code, f"{step.name} ({step.spec.name}){where}: {text}", step.span, hint, step.name
-            )
-        )
+        code, hint = "E403", None
+        if isinstance(error, RuntimeError | IndexError | TypeError):
+            meeting = ", ".join(f"{name}: {self.port_text(step, name)}" for name in step.inputs)
+            code, hint = "E401", f"its inputs are {meeting}" if meeting else None
+        elif not isinstance(error, ValueError | OSError):
+            code, text = "E501", f"failed: {type(error).__name__}: {text}"
+        message = f"{step.name} ({step.spec.name}){where}: {text}"
+        line = own_line(error, self.engine.library.function(step.spec))
+        return diagnostic(code, message, step.span, hint, step.name, line)
 
     def port_text(self, step: Step, name: str) -> str:
         kind = next(port.type.name for port in step.spec.inputs if port.name == name)

@@ -4,7 +4,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar, cast
 
 from nodegraph.node import Declaration, NodeSpec, Port
@@ -45,7 +45,7 @@ class TypeReader:
     def annotated(self, annotation: Any) -> TypeRef:
         for extra in annotation.__metadata__:
             if isinstance(extra, PortType):
-                return self.meet(extra)
+                return self.meet(carried(extra, annotation.__origin__))
         return self.ref(annotation.__origin__)
 
     def union(self, members: tuple[Any, ...]) -> TypeRef:
@@ -58,12 +58,17 @@ class TypeReader:
             raise SignatureError(
                 f"{kind!r} is no port type; give it a PortType, or annotate it with one"
             )
-        self.meet(port)
+        self.meet(carried(port, kind))
         return TypeRef(port.name, tuple(self.ref(a) for a in arguments))
 
     def meet(self, port: PortType) -> TypeRef:
         self.met.setdefault(port.name, port)
         return TypeRef(port.name)
+
+
+def carried(port: PortType, kind: Any) -> PortType:
+    """The port type, and the class of its values."""
+    return port if port.carrier is not None else replace(port, carrier=kind)
 
 
 def spec_of(
@@ -147,5 +152,27 @@ def _outputs(result: Any, reader: TypeReader) -> tuple[Port, ...]:
     several: Any = typing.get_origin(result) or result
     if inspect.isclass(several) and hasattr(cast(Any, several), "_fields"):
         hints = typing.get_type_hints(cast(Any, several), include_extras=True)
-        return tuple(Port(name, reader.ref(kind)) for name, kind in hints.items())
-    return (Port("output", reader.ref(result)),)
+        return tuple(_output(name, kind, reader) for name, kind in hints.items())
+    return (_output("output", result, reader),)
+
+
+def _output(name: str, annotation: Any, reader: TypeReader) -> Port:
+    """An output; `required` is False where it may be None."""
+    extras = _extras(annotation)
+    return Port(
+        name,
+        reader.ref(annotation),
+        not _optional(annotation),
+        range=next((e for e in extras if isinstance(e, Range)), None),
+        menu=_menu(annotation),
+        doc=next((e.text for e in extras if isinstance(e, Doc)), ""),
+    )
+
+
+def _optional(annotation: Any) -> bool:
+    """Whether None is one of the values of an annotation."""
+    if typing.get_origin(annotation) is Annotated:
+        return _optional(annotation.__origin__)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return any(_optional(member) for member in typing.get_args(annotation))
+    return annotation is Any or annotation is type(None)

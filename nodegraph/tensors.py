@@ -15,13 +15,14 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
 from nodegraph.framing import Unframed
+from nodegraph.ownership import checksum
 
 
 class NeedsData(Exception):
     """An abstract run met an operation whose result depends on values, not on shapes."""
 
 
-def needs_data(error: Exception) -> str | None:
+def needs_data(error: BaseException) -> str | None:
     """Why an abstract run could not go on, where only values were missing; None for a fault of shapes or dtypes."""
     text = str(error).partition("\n")[0]
     if isinstance(error, NeedsData):
@@ -82,6 +83,14 @@ def _boolean_index(args: Any) -> bool:
 def shown(tensor: Tensor) -> str:
     """`float32[2, 3, 64, 64]`."""
     return f"{str(tensor.dtype).removeprefix('torch.')}[{', '.join(map(str, tensor.shape))}]"
+
+
+def spanned(tensor: Tensor) -> str:
+    """`float32[2, 3, 64, 64] in [-1, 1]`, with the least and the largest of its values where it has any."""
+    if tensor.is_meta or not tensor.numel() or tensor.is_complex() or tensor.is_sparse:
+        return shown(tensor)
+    low, high = float(tensor.min()), float(tensor.max())
+    return f"{shown(tensor)} in [{low:.3g}, {high:.3g}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +276,20 @@ def framing(tensor: Tensor) -> tuple[tuple[Any, ...], memoryview]:
     whole = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().view(-1)
     facts = (type(tensor).__name__, str(tensor.dtype), tuple(tensor.shape), str(tensor.device))
     return facts, memoryview(cast(Any, whole.view(torch.uint8).numpy()))
+
+
+def state(tensor: Tensor) -> tuple[Any, ...]:
+    """What an operation in place would change: the tensor's form, its version, and a checksum of what the CPU can write.
+
+    The version counts operations in place; it does not see what is written by way of `.numpy()` or `.data`.
+    """
+    form = (id(tensor), tensor.shape, tensor.dtype, tensor.layout, tensor.requires_grad)
+    version = None if tensor.is_inference() else tensor._version
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return (*form, version)
+    storage = tensor.untyped_storage()
+    content = torch.empty(0, dtype=torch.uint8).set_(cast(Any, storage))
+    return (*form, version, tensor.stride(), tensor.data_ptr(), checksum(content.numpy()))
 
 
 def memory_budgets(device: str) -> dict[str, int]:

@@ -62,6 +62,11 @@ def _numbers(column: Sequence[str]) -> Sequence[str | float]:
         return column
 
 
+def _check_table(value: Table) -> str | None:
+    wrong = any(len(row) != len(value.columns) for row in value.rows)
+    return f"every row of its {len(value.columns)} columns" if wrong else None
+
+
 TABLE = PortType(
     "Table",
     "Rows of plain values under named columns; a CSV file.",
@@ -73,4 +78,5 @@ TABLE = PortType(
     dump=_dump_table,
     load=_load_table,
     write=_write_table,
+    check=_check_table,
 )

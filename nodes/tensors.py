@@ -22,15 +22,67 @@ from nodes.picture_files.opening import Picture, opened
 TENSOR_FILE = "tensor.safetensors"
 
 
+MAGENTA = (255.0, 0.0, 255.0)
+
+
 def to_bytes(image: Tensor) -> np.ndarray:
-    """Pictures [B, 3, H, W] in [-1, 1] → uint8 [B, H, W, 3], rounded to the nearest level."""
+    """Pictures [B, 3, H, W] in [-1, 1] → uint8 [B, H, W, 3], rounded to the nearest level.
+
+    A pixel that is NaN or infinite in any channel becomes magenta, so that nobody takes it for black or white.
+    """
     levels = image.detach().float().add(1).mul(127.5).round().clamp(0, 255)
+    if not finite(image):
+        broken = ~image.detach().isfinite().all(1, keepdim=True)
+        levels = levels.where(~broken, levels.new_tensor(MAGENTA).view(1, 3, 1, 1))
     return levels.byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def from_bytes(pictures: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]."""
     return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def finite(value: Tensor) -> bool:
+    """Whether no value is NaN or infinite. A sum that is finite says so at once."""
+    return bool(value.sum().isfinite()) or bool(value.isfinite().all())
+
+
+def not_finite(image: Tensor) -> str | None:
+    """Of how many of the pictures [B, …] some pixels are NaN or infinite; None where all are finite."""
+    if image.is_meta or finite(image):
+        return None
+    broken = ~image.isfinite().flatten(1).all(1)
+    return f"{int(broken.sum())} of {len(image)} hold NaN or infinite pixels"
+
+
+def of_form(*channels: int | None) -> Callable[[Tensor], str | None]:
+    """A check that a tensor is float32 [B, *channels], None standing for any length."""
+    names = iter("HWDEFG")
+    wanted = ", ".join(["B", *(str(n) if n else next(names) for n in channels)])
+
+    def check(value: Tensor) -> str | None:
+        shape = value.shape[1:]
+        fits = value.dim() == 1 + len(channels) and all(
+            n is None or n == given for n, given in zip(channels, shape, strict=True)
+        )
+        return None if fits and value.dtype is torch.float32 else f"float32 [{wanted}]"
+
+    return check
+
+
+_check_plane = of_form(1, None, None)
+
+
+def _check_mask(value: Tensor) -> str | None:
+    wrong = _check_plane(value)
+    if wrong is not None or value.is_meta or not value.numel():
+        return wrong
+    low, high = value.aminmax()
+    return None if low >= 0 and high <= 1 else "float32 [B, 1, H, W] in [0, 1]"
+
+
+def _check_signal(value: Tensor) -> str | None:
+    return None if value.dim() and value.dtype is torch.float32 else "float32 [B, …]"
 
 
 def _dump_tensor(value: Tensor, folder: Path) -> None:
@@ -169,6 +221,8 @@ Image = Annotated[
         describe=describe_tensor,
         preview=_preview_image,
         example=_example_image,
+        check=of_form(3, None, None),
+        not_finite=not_finite,
     ),
 ]
 Mask = Annotated[
@@ -187,6 +241,7 @@ Mask = Annotated[
         write=_write_masks,
         describe=describe_tensor,
         example=_example_mask,
+        check=_check_mask,
     ),
 ]
 Signal = Annotated[
@@ -194,6 +249,7 @@ Signal = Annotated[
     PortType(
         "Signal",
         "Any float32 [B, …]: points, features.",
+        check=_check_signal,
         colour="#b39ddb",
         dump=_dump_tensor,
         load=_load_tensor,

@@ -10,7 +10,7 @@ from nodegraph import Doc, Progress, Range, node
 from nodegraph.partial import write_text
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
-from nodes.models import Model
+from nodes.models import Model, UNet
 from nodes.networks.config import PriorConfig, UNetConfig
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
@@ -55,9 +55,10 @@ def _abstract_trainer(
 ) -> Trained[M]:
     """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
     _check_outputs(network, objective)
-    history = Table(CURVE, ())
-    samples = torch.empty(len(prompts or []) or COUNT, *dataset.sample_shape, device="meta")
-    return Trained(network.promise(), history, samples)
+    model, history = network.promise(), Table(CURVE, ())
+    draws = isinstance(model, UNet) and isinstance(objective, DiffusionObjective)
+    shape = (len(prompts or []) or COUNT, *dataset.sample_shape) if draws else BLANK
+    return Trained(model, history, torch.empty(shape, device="meta"))
 
 
 def _check_outputs(network: Network[M], objective: Objective) -> None:

@@ -143,6 +143,22 @@ def _describe_condition(value: Condition) -> str:
     return f"{value.kind}: {', '.join(found)}"
 
 
+def _check_condition(value: Condition) -> str | None:
+    """Nothing but tensors, all of one number of rows, labels whole numbers."""
+    parts = [t for n in CONDITION_TENSORS if (t := getattr(value, n)) is not None]
+    if not all(isinstance(part, Tensor) and part.dim() for part in parts):
+        return "tensors [R, …]"
+    if len({len(part) for part in parts}) > 1:
+        return "tensors of one number of rows"
+    whole = value.labels is None or value.labels.dtype is torch.int64
+    return None if whole else "labels int64 [R]"
+
+
+def _check_noise(value: Noise[Any]) -> str | None:
+    fits = isinstance(value.x_t, Tensor) and value.x_t.dtype is torch.float32
+    return None if fits and 0 <= value.timestep < value.train_steps else "x_t float32 [B, …]"
+
+
 def _dump_noise(value: Noise[Any], folder: Path) -> None:
     chain = {"kind": value.kind, "train_steps": str(value.train_steps)}
     place = chain | {"timestep": str(value.timestep)}
@@ -243,6 +259,7 @@ PORT_TYPES: dict[type, PortType] = {
         dump=_dump_noise,
         load=_load_noise,
         describe=_describe_noise,
+        check=_check_noise,
     ),
     NoiseSource: PortType(
         "NoiseSource",
@@ -259,6 +276,7 @@ PORT_TYPES: dict[type, PortType] = {
         dump=_dump_condition,
         load=_load_condition,
         describe=_describe_condition,
+        check=_check_condition,
     ),
     Table: TABLE,
     Figure: PortType(

@@ -1,7 +1,7 @@
 """`nodegraph check` and `nodegraph plan`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +16,7 @@ from nodegraph.cli.console import (
     fail,
     print_faults,
     print_json,
+    print_traceback,
     registry,
     results,
 )
@@ -28,7 +29,7 @@ from nodegraph.cli.opening import (
     read_or_fail,
     refuse,
 )
-from nodegraph.cli.running import Device, Megapixels, Precise
+from nodegraph.cli.running import Device, Megapixels, Precise, Traceback
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError
@@ -53,15 +54,18 @@ def check(
         bool, typer.Option("--json", help="A list of faults on standard output.")
     ] = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    traceback: Traceback = False,
 ) -> None:
     """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
     found: list[Diagnostic] = []
     for name in graphs:
-        faults, sources, unknown = check_one(name, preset, types, max_megapixels)
-        found.extend(faults)
+        one = check_one(name, preset, types, max_megapixels)
+        found.extend(one.faults)
+        for error in one.raised if traceback else ():
+            print_traceback(error)
         if not as_json:
-            print_faults(faults, sources)
-            _say(name, faults, unknown)
+            print_faults(one.faults, one.sources)
+            _say(name, one.faults, one.unknown)
     if as_json:
         print_json([fault_as_json(fault) for fault in found])
     if any(fault.severity == "error" for fault in found):
@@ -75,25 +79,33 @@ def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
     errors.print(f"{name}: {told}{note}", markup=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The faults of a graph, the texts they point into, how many nodes could not be followed, and what nodes raised."""
+
+    faults: list[Diagnostic]
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    unknown: int = 0
+    raised: tuple[BaseException, ...] = ()
+
+
 def check_one(
     name: str, preset: str | None, types: bool, max_megapixels: float = MAX_MEGAPIXELS
-) -> tuple[list[Diagnostic], Mapping[str, str], int]:
-    """The faults of one graph, the texts they point into, and how many nodes could not be followed."""
+) -> Checked:
+    """Check one graph: names and types, and shapes if `types` is not all that is wanted."""
     try:
         recorded = opened(name)
     except GraphError as error:
-        return list(error.diagnostics), {}, 0
+        return Checked(list(error.diagnostics))
     source = recorded.source
     request = Request(preset=preset, whole=False, recorded=recorded.inputs)
     compiled = compile_graph(source, registry(), request)
     if types or compiled.program is None:
-        return list(compiled.diagnostics), compiled.texts, 0
+        return Checked(list(compiled.diagnostics), compiled.texts)
     return _shapes(source, compiled, max_megapixels)
 
 
-def _shapes(
-    source: SourceText, compiled: Compiled, max_megapixels: float
-) -> tuple[list[Diagnostic], Mapping[str, str], int]:
+def _shapes(source: SourceText, compiled: Compiled, max_megapixels: float) -> Checked:
     from nodegraph.shapes import check_shapes
 
     try:
@@ -102,7 +114,8 @@ def _shapes(
     except ValueError as error:
         fail(str(error), USAGE)
     report = check_shapes(compiled.checked(), engine)
-    return [*compiled.diagnostics, *report.diagnostics], compiled.texts, report.unknown
+    faults = [*compiled.diagnostics, *report.diagnostics]
+    return Checked(faults, compiled.texts, report.unknown, report.raised)
 
 
 def plan(

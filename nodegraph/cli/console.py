@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NoReturn
@@ -62,6 +63,11 @@ def terminate(number: int, frame: object) -> NoReturn:
 def stopped(message: str, why: KeyboardInterrupt) -> NoReturn:
     """Say what became of what was stopped, and leave as a shell expects it of a signal."""
     fail(message, TERMINATED if isinstance(why, Terminated) else INTERRUPTED)
+
+
+def print_traceback(error: BaseException) -> None:
+    """An error with its traceback, and those that it came from."""
+    errors.print("".join(traceback.format_exception(error)).rstrip(), markup=False)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

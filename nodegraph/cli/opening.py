@@ -8,7 +8,16 @@ from typing import NoReturn, cast
 import typer
 
 from nodegraph.api import Options, find_graph, make_engine
-from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_faults, print_json, registry
+from nodegraph.cli.console import (
+    FAILED,
+    USAGE,
+    errors,
+    fail,
+    print_faults,
+    print_json,
+    print_traceback,
+    registry,
+)
 from nodegraph.compile import compile_graph
 from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError
@@ -85,6 +94,15 @@ def refuse(
         faults = [fault_as_json(fault) for fault in found]
         print_json({"outputs": {}, "nodes": {}, "diagnostics": faults})
     raise typer.Exit(FAILED)
+
+
+def refuse_graph(
+    error: GraphError, sources: Mapping[str, str], as_json: bool, traceback: bool
+) -> NoReturn:
+    """As `refuse`; with where in Python it came from, if that is wanted and known."""
+    if traceback and error.__cause__ is not None:
+        print_traceback(error.__cause__)
+    refuse(error.diagnostics, sources, as_json)
 
 
 def engine_for(recorded: Recorded, asked: Asked, program: Program) -> Engine:

@@ -21,7 +21,15 @@ from rich.text import Text
 
 from nodegraph.api import check_before_run
 from nodegraph.cli.arguments import input_values, no_graph, print_help
-from nodegraph.cli.console import errors, fail, print_faults, print_json, results, stopped
+from nodegraph.cli.console import (
+    FAILED,
+    errors,
+    print_faults,
+    print_json,
+    print_traceback,
+    results,
+    stopped,
+)
 from nodegraph.cli.opening import (
     Asked,
     compile_or_fail,
@@ -29,6 +37,7 @@ from nodegraph.cli.opening import (
     open_source,
     read_or_fail,
     refuse,
+    refuse_graph,
 )
 from nodegraph.cli.writing import refuse_place, warn_of_other_models, write_outputs
 from nodegraph.context import MAX_MEGAPIXELS
@@ -74,6 +83,9 @@ Megapixels = Annotated[
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show where in Python a node raised its error.")
+]
 ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
 
 
@@ -88,6 +100,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: AsJson = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    traceback: Traceback = False,
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
@@ -105,11 +118,11 @@ def run(
     try:
         check_before_run(program, engine)
     except GraphError as error:
-        refuse(error.diagnostics, texts, as_json)
+        refuse_graph(error, texts, as_json, traceback)
     refuse_place(engine, program, out)
     warn_of_other_models(engine, program, recorded)
     report = Report(quiet or as_json, texts)
-    outputs = carry_out(engine, program, report, as_json)
+    outputs = carry_out(engine, program, report, as_json, traceback)
     History(engine).write(program)
     written = write_outputs(engine, program, outputs, out)
     if as_json:
@@ -135,7 +148,7 @@ class Report:
     quiet: bool
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    warnings: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    said: list[Diagnostic] = field(default_factory=list[Diagnostic])
     bars: dict[str, TaskID] = field(default_factory=dict[str, TaskID])
 
     def follow(self, event: Event, progress: Progress) -> None:
@@ -150,18 +163,20 @@ class Report:
                 self.nodes[node] = {"status": "cached", "seconds": 0.0}
             case Finished(node, seconds, status):
                 self.nodes[node] = {"status": status, "seconds": round(seconds, 4)}
-            case Warned(node, found):
-                self.warnings.append(found)
+            case Warned(_, found) | Failed(_, found):
+                self.said.append(found)
                 print_faults([found], self.sources)
-            case Failed() | Completed():
+            case Completed():
                 pass
 
     def diagnostics(self) -> list[dict[str, Any]]:
         """What was said on the way, for programs."""
-        return [as_record(found) for found in self.warnings]
+        return [as_record(found) for found in self.said]
 
 
-def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -> dict[str, Any]:
+def carry_out(
+    engine: Engine, program: Program, report: Report, as_json: bool, traceback: bool = False
+) -> dict[str, Any]:
     """Run the program and show its progress; a failed node ends the program."""
     columns = (
         TextColumn("{task.description}"),
@@ -178,14 +193,18 @@ def carry_out(engine: Engine, program: Program, report: Report, as_json: bool) -
                 report.follow(event, progress)
                 if isinstance(event, Completed):
                     outputs = event.outputs
-    except (NodeFailed, ValueError, OSError) as error:
+    except (NodeFailed, GraphError) as error:
+        if traceback:
+            print_traceback(error)
+        if isinstance(error, GraphError):
+            refuse(error.diagnostics, report.sources, as_json)
         if as_json:
             _skipped(program, report)
             found = report.diagnostics()
             print_json(
                 {"outputs": {}, "nodes": report.nodes, "diagnostics": found, "error": str(error)}
             )
-        fail(str(error))
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt as signal:
         stopped("cancelled; what had finished is kept", signal)
     _skipped(program, report)

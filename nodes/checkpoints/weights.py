@@ -1,6 +1,5 @@
 """Our own layout: a folder with `config.json` and `model.safetensors`; the configuration is read without the weights."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nodegraph.download import sha256_of
+from nodegraph.framing import digest
 from nodegraph.models import noted_digest
 from nodegraph.partial import replacing, write_text
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
@@ -131,8 +131,8 @@ def file_digest(path: Path) -> str:
     """sha256 of a weights file; of an index, that of its digest and those of the shards that are here."""
     if not is_index(path):
         return content_digest(path)
-    parts = [content_digest(file) for file in (path, *shards(path)) if file.exists()]
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+    parts = (path, *shards(path))
+    return digest([content_digest(file) if file.exists() else None for file in parts])
 
 
 def content_digest(path: Path) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -67,6 +68,21 @@ def _describe(value: Embedding | ClipTokens) -> str:
     return f"{list(value.values.shape)} of {value.space or 'an unnamed CLIP'}"
 
 
+def _check(value: Embedding) -> str | None:
+    return None if _is_float(value.values, 2) else "float32 [B, D]"
+
+
+def _check_tokens(value: ClipTokens) -> str | None:
+    fits = _is_float(value.values, 3) and value.mask.shape == value.values.shape[:2]
+    return (
+        None if fits and value.mask.dtype is torch.bool else "float32 [B, L, W], mask bool [B, L]"
+    )
+
+
+def _is_float(value: object, rank: int) -> bool:
+    return isinstance(value, Tensor) and value.dim() == rank and value.dtype is torch.float32
+
+
 ClipText = Annotated[
     Embedding,
     PortType(
@@ -76,6 +92,7 @@ ClipText = Annotated[
         dump=_dump,
         load=_load,
         describe=_describe,
+        check=_check,
     ),
 ]
 ClipImage = Annotated[
@@ -87,6 +104,7 @@ ClipImage = Annotated[
         dump=_dump,
         load=_load,
         describe=_describe,
+        check=_check,
     ),
 ]
 CLIP_TOKENS = PortType(
@@ -96,4 +114,5 @@ CLIP_TOKENS = PortType(
     dump=_dump_tokens,
     load=_load_tokens,
     describe=_describe,
+    check=_check_tokens,
 )

@@ -63,7 +63,7 @@ def folder_digest(folder: Path) -> str:
     found = {p.relative_to(folder).as_posix(): _state(p) for p in sorted(folder.rglob("*"))}
     for name, state in found.items():
         if state:
-            before = known.get(name)
+            before: Any = known.get(name)
             same = isinstance(before, list) and before[:-1] == state
             state.append(before[-1] if same else sha256_of(folder / name))
     if found != known:

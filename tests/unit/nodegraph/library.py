@@ -1,8 +1,10 @@
 """A small node library for tests of the engine: numbers, a live value, slow, failing and stepping nodes. No torch."""
 
+import json
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from nodegraph import Doc, Mismatch, PortType, Progress, Range, node, warn
@@ -100,11 +102,18 @@ def either(a: T, b: T) -> T:
     return max(a, b)
 
 
+def _dump_number(value: complex, folder: Path) -> None:
+    (folder / "number.json").write_text(json.dumps(value), encoding="utf-8")
+
+
+Odd = Annotated[complex, PortType("Odd", dump=_dump_number, load=lambda folder: 0j)]
+
+
 @node(category="test")
-def odd_number() -> int:
-    """Says that it gives a whole number, and gives something that JSON does not know."""
+def odd_number() -> Odd:
+    """A number of a type that says it can be kept, and then cannot."""
     time.sleep(0.06)
-    return 1 + 2j  # type: ignore[return-value]
+    return 1 + 2j
 
 
 @node(category="test")

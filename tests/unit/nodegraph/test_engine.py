@@ -171,7 +171,8 @@ def test_a_failure_names_place_inputs_and_cause(registry: Registry) -> None:
     events: list[Event] = []
     with pytest.raises(
         NodeFailed,
-        match=r"test.yaml:\d+:3: node 'bad' failed: ZeroDivisionError: 5 was too much\n  a = 5",
+        match=r"test.yaml:\d+:3: E501 node-failed: node 'bad' \(fail\) failed: ZeroDivisionError: 5 was too much"
+        r"\n  raised at \S*library.py:\d+\n  a = 5",
     ) as caught:
         events.extend(engine(registry).run(found.checked()))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

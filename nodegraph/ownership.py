@@ -1,0 +1,164 @@
+"""Whose a value is: what is kept is never changed, neither by a node that is given it nor by a caller who gets it.
+
+A caller gets copies of the arrays inside a value. A node gets the value itself; its arrays are looked at before and after.
+"""
+
+import copy
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, Literal, cast
+
+_PLAIN = frozenset((int, float, str, bool, type(None)))
+Kind = Literal["atom", "tensor", "array", "items", "mapping", "record", "other"]
+State = list[tuple[Any, ...]]
+"""What there is to the arrays inside a value at one moment."""
+
+
+@cache
+def _kind(cls: Any) -> Kind:
+    """What values of a class are made of. A tensor's class is not there before torch is."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if torch is not None and issubclass(cls, torch.Tensor):
+        return "tensor"
+    if numpy is not None and issubclass(cls, numpy.ndarray):
+        return "array"
+    if issubclass(cls, str | bytes | int | float | complex | type(None)):
+        return "atom"
+    if issubclass(cls, list | tuple | set | frozenset):
+        return "items"
+    if issubclass(cls, dict):
+        return "mapping"
+    return "record" if hasattr(cls, "__dataclass_fields__") else "other"
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cast(Any, cls)))
+
+
+def _class(value: Any) -> type[Any]:
+    return cast("type[Any]", type(value))
+
+
+def arrays(value: Any) -> Iterator[Any]:
+    """Every tensor and array inside a value: in containers and dataclasses, each once."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        now: Any = waiting.pop()
+        kind = _kind(_class(now))
+        if kind == "atom" or id(now) in seen:
+            continue
+        seen.add(id(now))
+        if kind in ("tensor", "array"):
+            yield now
+        elif kind == "items":
+            waiting.extend(now)
+        elif kind == "mapping":
+            waiting.extend(now.values())
+        elif kind == "record":
+            waiting.extend(getattr(now, name) for name in _names(_class(now)))
+
+
+def states(inputs: Mapping[str, Any]) -> dict[str, State]:
+    """What there is to the arrays on each port, for `changed`; ports without arrays are left out."""
+    found: dict[str, State] = {}
+    for name, value in inputs.items():
+        if type(value) in _PLAIN:
+            continue
+        state = [_state(array) for array in arrays(value)]
+        if state:
+            found[name] = state
+    return found
+
+
+def changed(before: dict[str, State], inputs: Mapping[str, Any]) -> str | None:
+    """The first port whose arrays are not what they were."""
+    if not before:
+        return None
+    after = states({name: inputs[name] for name in before})
+    return next((name for name in before if after.get(name) != before[name]), None)
+
+
+def _state(array: Any) -> tuple[Any, ...]:
+    if _kind(_class(array)) == "tensor":
+        from nodegraph.tensors import state
+
+        return state(array)
+    return (id(array), array.shape, array.strides, str(array.dtype), _checksum(array))
+
+
+def _checksum(array: Any) -> bytes:
+    numpy: Any = sys.modules["numpy"]
+    if array.dtype.hasobject:
+        return b""
+    return checksum(numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8))
+
+
+def checksum(content: Any) -> bytes:
+    """A fast checksum of an array of bytes: sums of every 127th of its eights, which no shift of rows leaves alike."""
+    numpy: Any = sys.modules["numpy"]
+    whole = len(content) // 1016 * 1016
+    sums = content[:whole].view(numpy.uint64).reshape(-1, 127).sum(0)
+    return bytes(sums.tobytes() + content[whole:].tobytes())
+
+
+def own(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """The value as a caller's own: its arrays and containers are copies; what cannot be changed is as it was.
+
+    Things that one value holds several times are one thing in its copy too.
+    """
+    known = {} if known is None else known
+    copied = _COPY.get(_kind(_class(value)))
+    if copied is None:
+        return value
+    if id(value) not in known:
+        known[id(value)] = copied(value, known), value
+    return known[id(value)][0]
+
+
+def _own_tensor(value: Any, known: dict[int, Any]) -> Any:
+    return value.detach().clone()
+
+
+def _own_array(value: Any, known: dict[int, Any]) -> Any:
+    return value.copy()
+
+
+def _own_items(value: Any, known: dict[int, Any]) -> Any:
+    items, kind = [own(item, known) for item in value], _class(value)
+    if kind in (tuple, frozenset) and all(map(operator.is_, items, value)):
+        return value
+    return kind(*items) if hasattr(value, "_fields") else kind(items)
+
+
+def _own_mapping(value: Any, known: dict[int, Any]) -> Any:
+    made = copy.copy(value)
+    for key, item in value.items():
+        made[key] = own(item, known)
+    return made
+
+
+def _own_record(value: Any, known: dict[int, Any]) -> Any:
+    parts = {name: getattr(value, name) for name in _names(_class(value))}
+    copies = {name: own(part, known) for name, part in parts.items()}
+    frozen: Any = _class(value).__dataclass_params__.frozen
+    if frozen and all(copies[name] is parts[name] for name in parts):
+        return value
+    made = copy.copy(value)
+    for name in set(getattr(made, "__dict__", ())) - parts.keys():
+        del made.__dict__[name]  # what was worked out of the parts is worked out anew
+    for name, part in copies.items():
+        object.__setattr__(made, name, part)
+    return made
+
+
+_COPY: dict[str, Callable[[Any, dict[int, Any]], Any]] = {
+    "tensor": _own_tensor,
+    "array": _own_array,
+    "items": _own_items,
+    "mapping": _own_mapping,
+    "record": _own_record,
+}
