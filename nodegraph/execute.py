@@ -16,10 +16,10 @@ from nodegraph import events
 from nodegraph.cache import Cache
 from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
-from nodegraph.errors import Cancelled, NodeFailed, diagnostic
+from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
-from nodegraph.failures import ChangedInput, Unreadable, failure, owner
-from nodegraph.holding import WrongResult, not_finite, outputs_of, shown
+from nodegraph.failures import ChangedInput, Unreadable, doubtful, failure
+from nodegraph.holding import WrongResult, is_finite, outputs_of, shown
 from nodegraph.keys import (
     UNREADABLE,
     Key,
@@ -33,7 +33,7 @@ from nodegraph.keys import (
     wires,
 )
 from nodegraph.node import Progress
-from nodegraph.ownership import changed, own, states
+from nodegraph.ownership import changed, own, states, unshared
 from nodegraph.partial import sweep
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.provenance import provenance
@@ -113,10 +113,11 @@ class _Run:
         self.values: dict[int, Outputs] = {}
         self.readers: dict[int, int] = {}
         self.said: dict[Warned, None] = {}
-        self.doubtful: set[int] = set()
+        self.told: set[int] = set()
+        self.keys: list[Key] = []
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
-        keys = keys_of(self.program, self.literals, self.engine.policy)
+        keys = self.keys = keys_of(self.program, self.literals, self.engine.policy)
         cache = self.engine.cache
         order = needed(self.program, names, lambda i: cache.where(keys[i]) is not None)
         order, found = self.found(order, names, keys)
@@ -220,7 +221,7 @@ class _Run:
         try:
             result = yield from self.call(step, inputs)
         finally:
-            port = changed(before, inputs)
+            port = changed(before)
             if port is not None:
                 self.engine.cache.forget()
         if port is not None:
@@ -228,17 +229,30 @@ class _Run:
         return outputs_of(step.spec, step.output_types, result, self.engine.library.port_type)
 
     def doubts(self, index: int, outputs: Outputs) -> Iterator[Event]:
-        """A warning where a step made a picture that is not finite; what is made of such a one is not told again."""
-        step = self.program.steps[index]
-        for value, ref in zip(outputs, step.output_types, strict=True):
-            said = not_finite(value, ref, self.engine.library.port_type)
-            if said is None:
-                continue
-            if not any(wire.step in self.doubtful for wire in wires(step.inputs)):
-                message = f"{owner(step)} gave a picture that is not finite: {said}"
-                found = diagnostic("W402", message, step.span, node=step.name)
-                yield events.Warned(step.name, found)
-            self.doubtful.add(index)
+        """A warning where a picture is not finite, once at the step that made it so."""
+        if not self.finite(index, outputs):
+            origin = self.origin(index)
+            step = self.program.steps[origin]
+            if origin not in self.told:
+                self.told.add(origin)
+                yield events.Warned(step.name, doubtful(step))
+            self.told.add(index)
+
+    def finite(self, index: int, outputs: Outputs) -> bool:
+        types = self.program.steps[index].output_types
+        port_type = self.engine.library.port_type
+        return all(is_finite(v, ref, port_type) for v, ref in zip(outputs, types, strict=True))
+
+    def origin(self, index: int) -> int:
+        """The first step before one whose pictures are not finite that gave such pictures, as far as results are kept."""
+        for wire in wires(self.program.steps[index].inputs):
+            if wire.step in self.told:
+                return wire.step
+            types = self.program.steps[wire.step].output_types
+            kept = self.engine.cache.get(self.keys[wire.step], types)
+            if kept is not None and not self.finite(wire.step, kept[0]):
+                return self.origin(wire.step)
+        return index
 
     def kept(self, step: Step) -> bool:
         """Whether the results could have come from another process: live values could not."""
@@ -250,7 +264,7 @@ class _Run:
         if not step.spec.generator:
             return result
         if not isinstance(result, Generator):
-            raise WrongResult(f"promised a generator, and gave {shown(result)}", YIELDS)
+            raise WrongResult(f"promised a generator and gave {shown(result)}", YIELDS)
         generator = cast("Generator[Progress, None, Any]", result)
         try:
             while True:
@@ -260,7 +274,7 @@ class _Run:
                 except StopIteration as stop:
                     return stop.value
                 if not isinstance(now, Progress):
-                    raise WrongResult(f"promised steps, and yielded {shown(now)}", YIELDS)
+                    raise WrongResult(f"promised steps and yielded {shown(now)}", YIELDS)
                 yield Stepped(step.name, now.done, now.total, now.preview, now.note)
         finally:
             generator.close()
@@ -273,10 +287,9 @@ class _Run:
             return function(**inputs)
 
     def value(self, source: Source) -> Any:
-        """What stands on a port; a list is the node's own, and may be changed."""
+        """What stands on a port."""
         if isinstance(source, Wire):
-            value = self.values[source.step][source.output]
-            return list(cast("list[Any]", value)) if isinstance(value, list) else value
+            return unshared(self.values[source.step][source.output])
         if isinstance(source, Constant):
             return self.literals.value(source)
         return list(_flat(self, source))

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,9 +47,14 @@ def failure(
     text = str(error).strip()
     kind = type(error).__name__
     message = f"{owner(step)} failed: {kind}{': ' if text else ''}{text}"
+    line = own_line(error, function)
+    return diagnostic("E501", message, step.span, told(summaries), step.name, line)
+
+
+def told(summaries: Mapping[str, str]) -> str | None:
+    """The inputs of a node, each in a few words."""
     inputs = ", ".join(f"{port}: {summary}" for port, summary in summaries.items())
-    hint = f"its inputs are {inputs}" if inputs else None
-    return diagnostic("E501", message, step.span, hint, step.name, own_line(error, function))
+    return f"its inputs are {inputs}" if inputs else None
 
 
 def refused(step: Step, error: BaseException) -> Diagnostic | None:
@@ -68,6 +73,13 @@ def refused(step: Step, error: BaseException) -> Diagnostic | None:
     return None
 
 
+def doubtful(step: Step) -> Diagnostic:
+    """The warning of a picture that is not finite, at the step that made it."""
+    message = f"{owner(step)} gave a picture that is NaN or infinite in places"
+    hint = "those pixels are written in magenta"
+    return diagnostic("W402", message, step.span, hint, step.name)
+
+
 def owner(step: Step) -> str:
     """`node 'large' (upsampler)`."""
     return f"node '{step.name}' ({step.spec.name})"
@@ -82,13 +94,20 @@ def own_line(error: BaseException, function: Any) -> str | None:
     """`file:line` of the innermost frame in the file that defines a node; None where the error is not of its code."""
     module = sys.modules.get(inspect.unwrap(function).__module__)
     file = getattr(module, "__file__", None)
-    found: int | None = None
-    trace: TracebackType | None = error.__traceback__
+    raised: BaseException | None = error
+    while raised is not None:
+        lines = [n for name, n in _frames(raised.__traceback__) if name == file]
+        if lines:
+            return f"{_near(Path(str(file)))}:{lines[-1]}"
+        raised = raised.__cause__ or raised.__context__
+    return None
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
+    """File and line of each frame, the innermost last."""
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            found = trace.tb_lineno
+        yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
         trace = trace.tb_next
-    return f"{_near(Path(str(file)))}:{found}" if found is not None else None
 
 
 def _near(path: Path) -> Path:

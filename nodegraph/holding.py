@@ -62,9 +62,9 @@ def _several(spec: NodeSpec, result: Any) -> tuple[Any, ...]:
     if count and found is not None and len(found) == count:
         return found
     names = ", ".join(port.name for port in spec.outputs)
-    promised = f"{count} output{'s' * (count != 1)}: {names}" if count else "no output"
+    promised = f"{count} output{'s' * (count != 1)} ({names})" if count else "no output"
     given = shown(result) if found is None else f"{len(found)}"
-    raise WrongResult(f"promised {promised}, and gave {given}", _mend(spec, result))
+    raise WrongResult(f"promised {promised} and gave {given}", _mend(spec, result))
 
 
 def _output(spec: NodeSpec, port: Port, ref: TypeRef, value: Any, port_type: PortTypes) -> Any:
@@ -75,7 +75,7 @@ def _output(spec: NodeSpec, port: Port, ref: TypeRef, value: Any, port_type: Por
         _within(made, port)
     except WrongValue as wrong:
         name = f"{port.name}: " if len(spec.outputs) > 1 else ""
-        message = f"promised {name}{wrong.promised}, and gave {wrong.given}"
+        message = f"promised {name}{wrong.promised} and gave {wrong.given}"
         raise WrongResult(message, _mend(spec, value)) from None
     return made
 
@@ -139,7 +139,7 @@ def _member(value: Any, ref: TypeRef, port_type: PortTypes) -> Any:
             return held(value, member, port_type)
         except WrongValue as wrong:
             complaints.append(wrong)
-    said = next((c for c in complaints if c.promised.partition(",")[2]), None)
+    said = next((c for c in complaints if c.promised.endswith(",")), None)
     raise said or WrongValue(str(ref), shown(value))
 
 
@@ -152,7 +152,7 @@ def _domain(value: Any, port: PortType, ref: TypeRef) -> Any:
         value = _number(value, plain, port.name)
     wanted = port.check(value) if port.check is not None else None
     if wanted is not None:
-        raise WrongValue(f"{ref}, {wanted}", shown(value))
+        raise WrongValue(f"{ref}, {wanted},", shown(value))
     return value
 
 
@@ -194,13 +194,12 @@ def _members(protocol: type) -> tuple[str, ...]:
     return tuple(sorted(n for n in names if n == "__call__" or not n.startswith("_")))
 
 
-def not_finite(value: Any, ref: TypeRef, port_type: PortTypes) -> str | None:
-    """How much of a picture, or of the pictures of a list, is NaN or infinite; None where all is well."""
+def is_finite(value: Any, ref: TypeRef, port_type: PortTypes) -> bool:
+    """Whether a value that is a picture, by its type, or a list of pictures, holds nothing that is NaN or infinite."""
     if ref.name == "list" and isinstance(value, list):
-        said = (not_finite(v, ref.args[0], port_type) for v in cast("list[Any]", value))
-        return next((text for text in said if text is not None), None)
+        return all(is_finite(item, ref.args[0], port_type) for item in cast("list[Any]", value))
     port = None if ref.name in _EXACT or value is None else port_type(ref.name)
-    return None if port is None or port.not_finite is None else port.not_finite(value)
+    return port is None or port.finite is None or port.finite(value)
 
 
 def shown(value: Any) -> str:

@@ -6,15 +6,15 @@ A caller gets copies of the arrays inside a value. A node gets the value itself;
 import copy
 import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any, Literal, cast
 
 _PLAIN = frozenset((int, float, str, bool, type(None)))
 Kind = Literal["atom", "tensor", "array", "items", "mapping", "record", "other"]
-State = list[tuple[Any, ...]]
-"""What there is to the arrays inside a value at one moment."""
+States = list[tuple[str, Any, tuple[Any, ...]]]
+"""The arrays on the ports of a node: port, array, and what there was to it."""
 
 
 @cache
@@ -54,32 +54,30 @@ def arrays(value: Any) -> Iterator[Any]:
         seen.add(id(now))
         if kind in ("tensor", "array"):
             yield now
-        elif kind == "items":
-            waiting.extend(now)
-        elif kind == "mapping":
-            waiting.extend(now.values())
-        elif kind == "record":
-            waiting.extend(getattr(now, name) for name in _names(_class(now)))
+        elif kind != "other":
+            waiting.extend(reversed(_parts(now, kind)))
 
 
-def states(inputs: Mapping[str, Any]) -> dict[str, State]:
-    """What there is to the arrays on each port, for `changed`; ports without arrays are left out."""
-    found: dict[str, State] = {}
-    for name, value in inputs.items():
-        if type(value) in _PLAIN:
-            continue
-        state = [_state(array) for array in arrays(value)]
-        if state:
-            found[name] = state
-    return found
+def _parts(value: Any, kind: Kind) -> list[Any]:
+    """What a container or a dataclass holds."""
+    if kind == "record":
+        return [getattr(value, name) for name in _names(_class(value))]
+    return list(value.values() if kind == "mapping" else value)
 
 
-def changed(before: dict[str, State], inputs: Mapping[str, Any]) -> str | None:
-    """The first port whose arrays are not what they were."""
-    if not before:
-        return None
-    after = states({name: inputs[name] for name in before})
-    return next((name for name in before if after.get(name) != before[name]), None)
+def states(inputs: Mapping[str, Any]) -> States:
+    """The arrays on each port, and what there is to them now, for `changed`."""
+    return [
+        (name, array, _state(array))
+        for name, value in inputs.items()
+        if type(value) not in _PLAIN
+        for array in arrays(value)
+    ]
+
+
+def changed(before: States) -> str | None:
+    """The first port with an array that is not what it was."""
+    return next((name for name, array, state in before if _state(array) != state), None)
 
 
 def _state(array: Any) -> tuple[Any, ...]:
@@ -105,6 +103,11 @@ def checksum(content: Any) -> bytes:
     return bytes(sums.tobytes() + content[whole:].tobytes())
 
 
+def unshared(value: Any) -> Any:
+    """A container as a node's own, which it may change; what is in it is not."""
+    return copy.copy(value) if type(value) in (list, dict, set) else value
+
+
 def own(value: Any, known: dict[int, Any] | None = None) -> Any:
     """The value as a caller's own: its arrays and containers are copies; what cannot be changed is as it was.
 
@@ -127,11 +130,12 @@ def _own_array(value: Any, known: dict[int, Any]) -> Any:
     return value.copy()
 
 
-def _own_items(value: Any, known: dict[int, Any]) -> Any:
-    items, kind = [own(item, known) for item in value], _class(value)
+def _own_items(value: Iterable[Any], known: dict[int, Any]) -> Any:
+    items: Any = [own(item, known) for item in value]
+    kind: Any = _class(value)
     if kind in (tuple, frozenset) and all(map(operator.is_, items, value)):
         return value
-    return kind(*items) if hasattr(value, "_fields") else kind(items)
+    return cast(Any, kind(*items) if hasattr(value, "_fields") else kind(items))
 
 
 def _own_mapping(value: Any, known: dict[int, Any]) -> Any:

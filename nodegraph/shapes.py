@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from nodegraph.errors import Diagnostic, diagnostic, place
 from nodegraph.execute import Engine
-from nodegraph.failures import ChangedInput, own_line, refused
+from nodegraph.failures import ChangedInput, failure, own_line, refused, told
 from nodegraph.holding import outputs_of
 from nodegraph.keys import (
     UNREADABLE,
@@ -18,7 +18,7 @@ from nodegraph.keys import (
     warned_output,
 )
 from nodegraph.node import Declaration, Progress
-from nodegraph.ownership import changed, states
+from nodegraph.ownership import changed, states, unshared
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.tensors import (
     Cost,
@@ -179,8 +179,7 @@ class _Checker:
 
     def value(self, source: Source) -> Any:
         if isinstance(source, Wire):
-            value = self.values[source.step][source.output]
-            return list(cast("list[Any]", value)) if isinstance(value, list) else value
+            return unshared(self.values[source.step][source.output])
         if isinstance(source, Many):
             return [item for entry in source.entries for item in _listed(self.value(entry))]
         if source.value is EXAMPLE:
@@ -205,7 +204,7 @@ class _Checker:
         with abstract_run() as cost, collecting(said):
             result, share = _driven(chosen(**inputs))
             spent = cost()
-            port = changed(before, inputs)
+            port = changed(before)
             if port is not None:
                 raise ChangedInput(port)
             outputs = outputs_of(
@@ -235,18 +234,17 @@ class _Checker:
 
     def failed(self, step: Step, error: BaseException) -> Diagnostic:
         """The diagnostic of an error that a node's code, or torch, raised on shapes."""
+        function = self.engine.library.function(step.spec)
+        inputs = {name: self.port_text(step, name) for name in step.inputs}
+        shape = isinstance(error, RuntimeError | IndexError | TypeError)
+        if not shape and not isinstance(error, ValueError | OSError):
+            return failure(step, error, function, inputs)
         path = module_path(error.__traceback__)
         where = f" in {path}" if path else ""
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        code, hint = "E403", None
-        if isinstance(error, RuntimeError | IndexError | TypeError):
-            meeting = ", ".join(f"{name}: {self.port_text(step, name)}" for name in step.inputs)
-            code, hint = "E401", f"its inputs are {meeting}" if meeting else None
-        elif not isinstance(error, ValueError | OSError):
-            code, text = "E501", f"failed: {type(error).__name__}: {text}"
         message = f"{step.name} ({step.spec.name}){where}: {text}"
-        line = own_line(error, self.engine.library.function(step.spec))
-        return diagnostic(code, message, step.span, hint, step.name, line)
+        code, hint = ("E401", told(inputs)) if shape else ("E403", None)
+        return diagnostic(code, message, step.span, hint, step.name, own_line(error, function))
 
     def port_text(self, step: Step, name: str) -> str:
         kind = next(port.type.name for port in step.spec.inputs if port.name == name)

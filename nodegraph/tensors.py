@@ -273,7 +273,8 @@ def framing(tensor: Tensor) -> tuple[tuple[Any, ...], memoryview]:
         raise Unframed(f"a {type(tensor).__name__} of {tensor.layout} has no bytes that are known")
     if tensor.is_quantized or tensor.is_meta:
         raise Unframed("a tensor without values, or with a scale of its own")
-    whole = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().view(-1)
+    whole = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    whole = whole.as_strided((tensor.numel(),), (1,))  # of few elements any strides are contiguous
     facts = (type(tensor).__name__, str(tensor.dtype), tuple(tensor.shape), str(tensor.device))
     return facts, memoryview(cast(Any, whole.view(torch.uint8).numpy()))
 

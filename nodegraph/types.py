@@ -124,7 +124,7 @@ class PortType:
     * `probe(value)`: use a lazy value once, on shapes only, so that what is wrong with it shows where it was made.
     * `check(value)`: what the type promises and the value is not ("float32 [B, 3, H, W]"); None for a value that is right.
       In a shape check the value has no content. That it is of the class that carries the type is checked before.
-    * `not_finite(value)`: how much of a picture is NaN or infinite; None where all is well.
+    * `finite(value)`: whether a picture holds nothing that is NaN or infinite; one that does is a warning.
     * `weights(value)`: what a model needs in memory and on disk, without reading it.
     * `parts(literal)`: names and types of the parts of a bundle (`$models.base`), from an index, without torch.
     """
@@ -147,7 +147,7 @@ class PortType:
     probe: Callable[[Any], None] | None = None
     weights: Callable[[Any], Weights] | None = None
     check: Callable[[Any], str | None] | None = None
-    not_finite: Callable[[Any], str | None] | None = None
+    finite: Callable[[Any], bool] | None = None
     carrier: Any = None
     """The class of the values, from the annotation that has the type."""
     widens_to: tuple[str, ...] = field(default=())

@@ -47,14 +47,6 @@ def finite(value: Tensor) -> bool:
     return bool(value.sum().isfinite()) or bool(value.isfinite().all())
 
 
-def not_finite(image: Tensor) -> str | None:
-    """Of how many of the pictures [B, …] some pixels are NaN or infinite; None where all are finite."""
-    if image.is_meta or finite(image):
-        return None
-    broken = ~image.isfinite().flatten(1).all(1)
-    return f"{int(broken.sum())} of {len(image)} hold NaN or infinite pixels"
-
-
 def of_form(*channels: int | None) -> Callable[[Tensor], str | None]:
     """A check that a tensor is float32 [B, *channels], None standing for any length."""
     names = iter("HWDEFG")
@@ -222,7 +214,7 @@ Image = Annotated[
         preview=_preview_image,
         example=_example_image,
         check=of_form(3, None, None),
-        not_finite=not_finite,
+        finite=finite,
     ),
 ]
 Mask = Annotated[
