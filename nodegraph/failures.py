@@ -47,8 +47,8 @@ def failure(
     text = str(error).strip()
     kind = type(error).__name__
     message = f"{owner(step)} failed: {kind}{': ' if text else ''}{text}"
-    line = own_line(error, function)
-    return diagnostic("E501", message, step.span, told(summaries), step.name, line)
+    hint: str | None = getattr(error, "hint", None) or told(summaries)
+    return diagnostic("E501", message, step.span, hint, step.name, own_line(error, function))
 
 
 def told(summaries: Mapping[str, str]) -> str | None:

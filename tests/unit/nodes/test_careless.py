@@ -147,7 +147,7 @@ def test_a_node_that_works_in_place_is_refused(way: str) -> None:
     wanted = [kept(a) for a in arrays_of(graph(value_of(way), "out: $value")().out)]
     with pytest.raises((NodeFailed, GraphError)) as caught:
         loaded()
-    assert "E405 changed-input: node 'bad' (change) changed its input 'value' in place" in str(
+    assert "E406 changed-input: node 'bad' (change) changed its input 'value' in place" in str(
         caught.value
     )
     rest = LoadedGraph(graph(value_of(way), "out: $value").source, REGISTRY, loaded.engine)
@@ -156,7 +156,7 @@ def test_a_node_that_works_in_place_is_refused(way: str) -> None:
 
 def test_work_in_place_shows_in_the_check_where_it_needs_no_values() -> None:
     found = graph(careless_graph("method"), "out: $bad").check()
-    assert [(f.code, f.node) for f in found] == [("E405", "bad")]
+    assert [(f.code, f.node) for f in found] == [("E406", "bad")]
     assert found[0].hint is not None and "value.clone()" in found[0].hint
 
 
@@ -176,7 +176,7 @@ def test_a_generator_that_is_stopped_leaves_nothing_that_it_changed() -> None:
     running.close()  # type: ignore[attr-defined]
     fine = LoadedGraph(graph(RAMP, "out: $ramp").source, REGISTRY, loaded.engine)
     assert torch.equal(fine().out, graph(RAMP, "out: $ramp")().out)
-    with pytest.raises(NodeFailed, match="E405"):
+    with pytest.raises(NodeFailed, match="E406"):
         events(loaded)
 
 
@@ -193,7 +193,7 @@ def test_what_was_made_in_inference_mode_is_looked_at_too() -> None:
     )
     with torch.inference_mode():
         image = torch.zeros(1, 3, 4, 4)
-    with pytest.raises(NodeFailed, match="E405"):
+    with pytest.raises(NodeFailed, match="E406"):
         events(loaded, image=image)
     assert image.max() == 0
 
@@ -220,7 +220,7 @@ def test_what_a_node_gives_is_what_it_promised(name: str) -> None:
         with pytest.raises(NodeFailed) as caught:
             events(loaded)
         told = caught.value.diagnostic
-        assert (told.code, told.node, str(told.span)) == ("E404", "n", "careless.yaml:5:3"), what
+        assert (told.code, told.node, str(told.span)) == ("E405", "n", "careless.yaml:5:3"), what
         assert told.message.startswith(f"node 'n' (gives_{name}) promised ")
 
 
@@ -228,7 +228,7 @@ def promised(node: str) -> str:
     with pytest.raises(NodeFailed) as caught:
         events(graph(f"{RAMP}  n: {{type: {node}}}", "n: $n"))
     told = caught.value.diagnostic
-    assert told.code == "E404"
+    assert told.code == "E405"
     return told.message.removeprefix("node 'n' ") + (f"; {told.hint}" if told.hint else "")
 
 
@@ -270,7 +270,7 @@ def test_a_number_has_the_class_of_its_type() -> None:
 @pytest.mark.parametrize("what", ["word", "array", "flat", "grey", "half precision"])
 def test_a_wrong_result_is_found_in_the_check(what: str) -> None:
     found = graph(f"  n: {{type: gives_image, what: {what}}}", "n: $n").check()
-    assert [(f.code, f.node) for f in found] == [("E404", "n")]
+    assert [(f.code, f.node) for f in found] == [("E405", "n")]
 
 
 @pytest.mark.parametrize("way", ["key", "helper", "library", "exit", "stop", "chained"])

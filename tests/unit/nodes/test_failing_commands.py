@@ -1,6 +1,7 @@
 """What the command line says of a run that fails: place, caret, line of the node's own code, and all of it as JSON."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import careless
@@ -29,7 +30,7 @@ outputs: {image: $bad}
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     found = from_modules([careless])
     monkeypatch.setattr(console, "installed", lambda: found)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
@@ -38,7 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.new("RGB", (4, 4), "grey").save(tmp_path / "grey.png")
     (tmp_path / "checked.yaml").write_text(FAILING.replace("image: $ramp, ", ""), encoding="utf-8")
     (tmp_path / "broken.yaml").write_text(BROKEN, encoding="utf-8")
-    return tmp_path
+    console.registry.cache_clear()
+    yield tmp_path
+    console.registry.cache_clear()
 
 
 def command(*arguments: str, code: int) -> Result:
