@@ -1,6 +1,7 @@
 """OpenAI's layouts: GLIDE and guided-diffusion options as configurations, and their state-dict keys as ours."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -191,7 +192,8 @@ def classifier_config(options: Options) -> ClassifierConfig:
     """
     if "classifier_width" not in options:
         CLASSIFIER_NETWORK.check(options)
-        return ClassifierConfig(_trunk(options), int(options["out_channels"]), _pool(options))
+        trunk = replace(_trunk(options), trained=_known_noise(options, "linear"))
+        return ClassifierConfig(trunk, int(options["out_channels"]), _pool(options))
     CLASSIFIER.check(options)
     size = int(options["image_size"])
     trunk = UNetConfig(
@@ -205,13 +207,17 @@ def classifier_config(options: Options) -> ClassifierConfig:
         resample_in_blocks=flag(options, "classifier_resblock_updown"),
         resample_convolutions=flag(options, "conv_resample", True),
         rescaled_timesteps=flag(options, "rescale_timesteps", False),
-        # Without a word of its chain it is that of the published network of its size.
-        trained=TrainedFor(
-            schedule=_schedule(options.get("noise_schedule", "cosine" if size == 64 else "linear")),
-            train_steps=int(options.get("diffusion_steps", 1000)),
-        ),
+        trained=_known_noise(options, "cosine" if size == 64 else "linear"),
     )
     return ClassifierConfig(trunk, 1000, options["classifier_pool"])
+
+
+def _known_noise(options: Options, published: str) -> TrainedFor:
+    """The chain whose noise a classifier knows: the published one of its size where the options do not name it."""
+    return TrainedFor(
+        schedule=_schedule(options.get("noise_schedule", published)),
+        train_steps=int(options.get("diffusion_steps", 1000)),
+    )
 
 
 def _pool(options: Options) -> Pool:

@@ -120,7 +120,7 @@ UNET_NETWORK = Known(
 )
 CLASSIFIER_NETWORK = Known(
     "guided-diffusion's classifier",
-    read=_NETWORK,
+    read=(*_NETWORK, "noise_schedule", "diffusion_steps"),
     free=_FREE,
     fixed={**_FLAT, "pool": ("adaptive", "attention", "spatial", "spatial_v2")},
 )

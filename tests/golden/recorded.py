@@ -12,14 +12,22 @@ from nodes.diffusion.schedule import Schedule
 ETA = re.compile(r"\beta\s*=\s*([\d.]+)")
 
 
+def eta_of(sampler: str) -> float | None:
+    """η of the DDIM sampler that a file names (`ddim_sample_loop eta=0.5`, 0 if it is not said), None for `p_sample_loop`.
+
+    There may be remarks behind.
+    """
+    name, found = sampler.split()[0], ETA.search(sampler)
+    assert name in ("p_sample_loop", "ddim_sample_loop"), f"unknown sampler '{sampler}'"
+    return None if name == "p_sample_loop" else float(found[1]) if found else 0.0
+
+
 def sampling(sampler: str, chain: Schedule, denoiser: Denoiser, start: Start) -> Sampling:
-    """The sampler that a file names: `p_sample_loop`, or `ddim_sample_loop eta=0.5`, perhaps with remarks behind."""
-    name = sampler.split()[0]
-    if name == "p_sample_loop":
+    """The sampler that a file names."""
+    eta = eta_of(sampler)
+    if eta is None:
         return ancestral(denoiser, chain, start)
-    assert name == "ddim_sample_loop", f"unknown sampler '{sampler}'"
-    eta = ETA.search(sampler)
-    return ddim(denoiser, chain, start, float(eta[1]) if eta else 0.0)
+    return ddim(denoiser, chain, start, eta)
 
 
 def recorded(run: Sampling) -> Iterator[Now]:

@@ -5,7 +5,7 @@ Which cases there are, and which tensors they have, is read from the files; the 
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -71,6 +71,11 @@ class Case:
         return self.kind.variance if not self.kind.learned else "fixed_small"
 
     @property
+    def drawn(self) -> bool:
+        """Whether samples are drawn from p(x_{t−1} | x_t) at all: no network says its log-variance as it is."""
+        return self.kind.variance != "learned"
+
+    @property
     def t(self) -> Tensor:
         """The stored steps at which the model gets the timesteps it got; `in.t` where the file does not tell those."""
         received = self.tensors.get(f"{self.name}.model_ts")
@@ -120,6 +125,13 @@ def predicted(
     x0 = change(x0).clamp(-1, 1) if clip else change(x0)
     raw = output.chunk(2, 1)[1] if case.kind.variance == "learned_range" else None
     return mean, log_variance, Prediction(x0, raw)
+
+
+def of_mean(case: Case, x: Tensor, prediction: Prediction) -> Prediction:
+    """With the x_0 that the mean has: of a model of x_{t−1} the mean is its output, whatever was done to x_0."""
+    if case.kind.parametrisation != "x_prev":
+        return prediction
+    return replace(prediction, x0=predicted(case, x, clip=False)[2].x0)
 
 
 def owners(meta: dict) -> dict[str, Schedule]:
@@ -192,7 +204,7 @@ def moves(golden) -> None:
             ):
                 made = {
                     f"p_sample{suffix}": samplers.ancestral_step(
-                        case.chain, x, case.t, prediction, noise, case.fixed
+                        case.chain, x, case.t, of_mean(case, x, prediction), noise, case.fixed
                     ),
                     f"ddim_reverse_sample{suffix}": samplers.invert_step(
                         case.chain, x, case.t, prediction
@@ -204,11 +216,12 @@ def moves(golden) -> None:
                     )
                 guided = samplers.guided_x0_eps(case.chain, x, case.t, prediction)[0]
                 for name, sample in made.items():
-                    key = f"{name}.clip{int(clip)}"
-                    if case.tensor(f"{key}.sample"):
-                        golden.close(f"{case.name}.{key}.sample", sample, tensors, meta)
-                        shown = free.x0 if name.startswith("p_sample") else guided
-                        golden.close(f"{case.name}.{key}.pred_xstart", shown, tensors, meta)
+                    key, ancestral = f"{case.name}.{name}.clip{int(clip)}", "p_sample" in name
+                    if case.drawn or not ancestral:
+                        golden.close(f"{key}.sample", sample, tensors, meta)
+                    golden.seen.add(f"{key}.sample")
+                    shown = free.x0 if ancestral else guided
+                    golden.close(f"{key}.pred_xstart", shown, tensors, meta)
 
 
 def guided_means(golden) -> None:
@@ -219,7 +232,7 @@ def guided_means(golden) -> None:
             continue
         _, _, free = predicted(case, x, clip=True)
         guided = Prediction(free.x0, free.variance, gradient)
-        mean, _ = samplers.reverse_step(case.chain, x, case.t, guided, case.fixed)
+        mean, _ = samplers.reverse_step(case.chain, x, case.t, of_mean(case, x, guided), case.fixed)
         golden.close(f"{case.name}.condition_mean.mean", mean, tensors, meta)
         x0, _ = samplers.guided_x0_eps(case.chain, x, case.t, guided)
         golden.close(f"{case.name}.condition_score.pred_xstart", x0, tensors, meta)
@@ -236,12 +249,16 @@ def clipping_after_a_change_of_x0(golden) -> None:
     factor, offset = (float(change[1]), float(change[2])) if change else (0.5, 0.1)
     for case in cases(tensors, meta):
         key = "p_sample_denoised_fn.clip1"
-        if case.tensor(f"{key}.sample"):
+        if not case.drawn:
+            golden.seen.update(f"{case.name}.{key}.{n}" for n in ("sample", "pred_xstart"))
+        elif case.tensor(f"{key}.sample"):
             _, _, free = predicted(case, x, False)
             x0 = factor * free.x0 + offset
             changed = Prediction(x0.clamp(-1, 1), free.variance)
             golden.close(f"{case.name}.{key}.pred_xstart", changed.x0, tensors, meta)
-            sample = samplers.ancestral_step(case.chain, x, case.t, changed, noise, case.fixed)
+            sample = samplers.ancestral_step(
+                case.chain, x, case.t, of_mean(case, x, changed), noise, case.fixed
+            )
             golden.close(f"{case.name}.{key}.sample", sample, tensors, meta)
 
 

@@ -146,7 +146,10 @@ def compare(golden, stage: Stage, found: Mapping[str, Tensor], meta: dict) -> No
 
 def states_of(stage: Stage, denoiser: Denoiser) -> dict[str, Tensor]:
     """What the file may have of a run: its steps, or their mean and deviation in each picture, and the last of them."""
-    states = torch.stack([now.x_t for now in recorded(stage.sampling(denoiser))])
+    visited = [now.x_t for now in recorded(stage.sampling(denoiser))]
+    if not visited:
+        return {}
+    states = torch.stack(visited)
     found = {
         "step_sample": states,
         "step_sample_mean": states.flatten(2).mean(2),

@@ -28,6 +28,13 @@ COMPONENTS = {
 """Of which of the manifest's components a part of the bundle consists, where it is not one of its own name."""
 
 
+CONFIGURED = (
+    *("prior", "prior_scheduler", "decoder", "decoder_scheduler", "text_proj"),
+    *("super_res_first", "super_res_last", "super_res_scheduler"),
+    *("text_encoder", "image_encoder", "feature_extractor"),
+)
+
+
 def empty(shapes: Mapping[str, Any]) -> dict[str, Tensor]:
     return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
 
@@ -68,7 +75,7 @@ def test_the_published_folders(golden) -> None:
                 assert sum(v.numel() for v in files[-1].values()) == file.parameters
                 compared.add(component)
             loads(part, files)
-    assert compared == set(meta["state_dict"])
+    assert compared == set(meta["state_dict"]) or golden.partial
 
 
 def test_a_file_is_told_by_its_numbers(golden, tmp_path) -> None:
@@ -76,7 +83,7 @@ def test_a_file_is_told_by_its_numbers(golden, tmp_path) -> None:
     meta = golden.meta(ORIGINAL)
     bundle, path = "kakaobrain/karlo-v1-alpha-original", tmp_path / "file.ckpt"
     weights, statistics = entries()[bundle].parts["prior"].files
-    state = empty(meta["state_dict"]["prior"])
+    state = empty(golden.part(meta["state_dict"], "prior"))
     torch.save({"state_dict": state}, path)
     assert identified(f"{bundle}/prior", path) == weights.name
     width = meta["yaml"]["prior"]["model"]["hparams"]["clip_dim"]
@@ -88,7 +95,8 @@ def test_a_file_is_told_by_its_numbers(golden, tmp_path) -> None:
 
 
 def test_the_catalogue_says_what_the_configuration_files_say(golden) -> None:
-    given = golden.meta(MANIFEST)["config"]
+    meta = golden.meta(MANIFEST)
+    given = {name: golden.part(meta["config"], name) for name in CONFIGURED}
     first, second = (entries()[bundle].parts for bundle in DIFFUSERS)
     space = published_config(first["prior"]).space
     assert published_config(first["prior"]) == prior_config(
@@ -109,7 +117,7 @@ def test_the_catalogue_says_what_the_configuration_files_say(golden) -> None:
 
 def test_sizes_of_clip_without_its_modules(golden) -> None:
     meta = golden.meta(MANIFEST)
-    text, image = (meta["config"][name] for name in COMPONENTS["clip"])
+    text, image = (golden.part(meta["config"], name) for name in COMPONENTS["clip"])
     for towers, names in (((text, None), ["text_encoder"]), ((None, image), ["image_encoder"])):
         expected = sum(meta["params"][name] for name in names)
         assert clip_parameters(clip_config(*towers)) == expected
@@ -121,7 +129,9 @@ def test_the_original_checkpoints(golden) -> None:
     parts = entries()["kakaobrain/karlo-v1-alpha-original"].parts
     for name, part in parts.items():
         key = "sr" if name.startswith("super_res") else name
-        shapes = meta["state_dict"][key]
+        if (shapes := meta["state_dict"].get(key)) is None:
+            assert golden.partial, key
+            continue
         assert len(shapes) == part.files[0].keys
         files = [empty(shapes)]
         if name == "prior":
@@ -129,7 +139,7 @@ def test_the_original_checkpoints(golden) -> None:
             files.append(empty({"0": [width], "1": [width]}))
         loads(part, files)
     prefixes = karlo.FIRST, karlo.LAST
-    assert all(key.startswith(prefixes) for key in meta["state_dict"]["sr"])
+    assert all(key.startswith(prefixes) for key in meta["state_dict"].get("sr", {}))
 
 
 def test_original_hyper_parameters(golden) -> None:
@@ -137,6 +147,8 @@ def test_original_hyper_parameters(golden) -> None:
     parts = entries()["kakaobrain/karlo-v1-alpha-original"].parts
     for name, part in parts.items():
         key = "sr" if name.startswith("super_res") else name
+        if key not in given and golden.partial:
+            continue
         assert part.options is not None
         hparams = given[key]["model"]["hparams"]
         assert {k: hparams[k] for k in part.options if k != "space"} == {
