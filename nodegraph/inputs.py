@@ -31,6 +31,8 @@ RESERVED = frozenset(
         "name",
         "accept_licence",
         "max_megapixels",
+        "traceback",
+        "version",
     )
 )
 
@@ -105,7 +107,8 @@ class Inputs:
         if declared.name in request.inputs:
             return self.given(declared, ref, request.inputs[declared.name])
         if declared.name in request.recorded and declared.name not in preset:
-            return self.constant(declared, ref, request.recorded[declared.name], None, Path())
+            value = request.recorded[declared.name]
+            return self.constant(declared, ref, value, None, Path(), f"input '{declared.name}'")
         written = preset.get(declared.name) or declared.default
         if written is not None:
             return self.constant(declared, ref, plain(written), written.span, folder)
@@ -142,37 +145,43 @@ class Inputs:
 
     def written(self, declared: GraphInput, ref: TypeRef, text: str) -> Bound:
         """A value from the command line, relative to where that is."""
+        given = f"input '{declared.name}' (--{declared.name.replace('_', '-')})"
         try:
             value = from_text(text, ref, self.registry.ports)
         except BadLiteral as error:
-            message = f"input '{declared.name}': {error}"
-            self.faults.add(error.code, message, None, error.hint)
+            self.faults.add(error.code, f"{given}: {error}", None, error.hint)
             return FAILED
-        return self.constant(declared, ref, value, None, Path())
+        return self.constant(declared, ref, value, None, Path(), given)
 
     def given(self, declared: GraphInput, ref: TypeRef, value: Any) -> Bound:
         """A value from Python: a literal such as a file would hold, or the value itself, as its type takes it."""
+        given = f"input '{declared.name}'"
         try:
             found = taken(value, ref, self.registry)
         except ValueError as error:
-            self.faults.add("E208", f"input '{declared.name}': {error}", declared.span)
+            self.faults.add("E208", f"{given}: {error}", declared.span)
             return FAILED
         items = cast("list[Any]", found) if isinstance(found, list) else [found]
         if not all(isinstance(item, str | int | float | bool | list | None) for item in items):
-            return Bound({"": (Constant(found, ref, None, Path()), ref)})
-        return self.constant(declared, ref, found, None, Path())
+            return Bound({"": (Constant(found, ref, None, Path(), given), ref)})
+        return self.constant(declared, ref, found, None, Path(), given)
 
     def constant(
-        self, declared: GraphInput, ref: TypeRef, value: Any, span: Span | None, folder: Path | None
+        self,
+        declared: GraphInput,
+        ref: TypeRef,
+        value: Any,
+        span: Span | None,
+        folder: Path | None,
+        given: str = "",
     ) -> Bound:
         if value is None and declared.optional:
             return ABSENT
-        found = self.faults.literal(
-            value, slot_of(declared, ref), span, None, f"input '{declared.name}': "
-        )
+        owner = f"{given or f'input {declared.name!r}'}: "
+        found = self.faults.literal(value, slot_of(declared, ref), span, None, owner)
         if isinstance(found, BadLiteral):
             return FAILED
-        constant = Constant(found, ref, span, folder)
+        constant = Constant(found, ref, span, folder, given)
         return Bound({"": (constant, ref)}, constant if self.registry.parts(ref.name) else None)
 
     def ports(self, graph: Graph) -> tuple[Port, ...]:

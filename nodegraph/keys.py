@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -151,7 +151,7 @@ def items_of(constant: Constant) -> list[Constant]:
     """The items of a literal list, each as a literal of its own."""
     kind = constant.type.args[0] if constant.type.name == "list" else constant.type
     values = cast("list[Any]", constant.value)
-    return [Constant(value, kind, constant.span, constant.folder) for value in values]
+    return [replace(constant, value=value, type=kind) for value in values]
 
 
 def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
@@ -205,15 +205,24 @@ def _default(value: Any) -> bytes:
 
 
 def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagnostic:
-    """The fault of a literal that its type cannot read, at its place."""
+    """The fault of a literal that its type cannot read, at its place; of a caller's value, at the input."""
     code = "E402" if isinstance(error, Mismatch) else "E403"
+    hint: str | None = getattr(error, "hint", None)
+    if given := given_by(source):
+        return diagnostic(code, f"{given}: {error}", None, hint)
     place = span_of(source) or step.span
-    return diagnostic(code, f"{step.name}.{port}: {error}", place, None, step.name)
+    return diagnostic(code, f"{step.name}.{port}: {error}", place, hint, step.name)
 
 
 def unreadable_output(name: str, source: Constant, error: Exception) -> Diagnostic:
     """The fault of a literal that goes straight to an output."""
-    return diagnostic("E403", f"output '{name}': {error}", source.span)
+    return diagnostic("E403", f"{source.given or f'output {name!r}'}: {error}", source.span)
+
+
+def given_by(source: Source) -> str:
+    """The input by which a caller gave a value; of several the first."""
+    entry = source.entries[0] if isinstance(source, Many) and source.entries else source
+    return entry.given if isinstance(entry, Constant) else ""
 
 
 def warned(step: Step, warning: Warned) -> Diagnostic:

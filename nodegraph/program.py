@@ -21,12 +21,16 @@ EXAMPLE = _Example()
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal as written (already resolved by the YAML rules) for a port of `type`; `folder` is where its file lies."""
+    """A literal as written (already resolved by the YAML rules) for a port of `type`; `folder` is where its file lies.
+
+    `given`: the input by which it came, if a caller gave it: faults of it are told there, not where the graph uses it.
+    """
 
     value: Any
     type: TypeRef
     span: Span | None
     folder: Path | None = None
+    given: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class References:
         try:
             parts = lister(_located(bundle))
         except ValueError as error:
-            message = f"input '{ref.name}': {error}"
+            message = f"{bundle.given or f'input {ref.name!r}'}: {error}"
             self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
             return nothing
         if ref.port not in parts:

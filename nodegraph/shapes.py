@@ -172,7 +172,8 @@ class _Checker:
                 with collecting(said, name):
                     values[name] = self.value(source)
             except UNREADABLE as error:
-                self.faults.append(unreadable(step, name, source, error))
+                fault = unreadable(step, name, source, error)
+                self.faults += [fault] if fault not in self.faults else []
                 return None
         self.faults += [warned(step, warning) for warning in said]
         return values

@@ -122,7 +122,8 @@ class Wiring:
         if port.range is None and port.menu is None and port.type == source.type:
             return source
         slot = Slot(source.type if port.type.variable else port.type, port.range, port.menu)
-        span, owner = source.span or written.span, f"{site.owner(port)}: "
+        owner = f"{source.given or site.owner(port)}: "
+        span = source.span or (None if source.given else written.span)
         value = self.faults.literal(source.value, slot, span, site.node.name, owner)
         return source if isinstance(value, BadLiteral) else replace(source, value=value)
 

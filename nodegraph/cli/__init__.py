@@ -1,8 +1,11 @@
 """The command line: `nodegraph run | check | plan | nodes | models | schema | fmt | cache`."""
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -50,8 +53,26 @@ def main() -> None:
     """The `nodegraph` command."""
     wait_quietly()
     signal.signal(signal.SIGTERM, terminate)
+    streams: list[Any] = [s for s in (sys.stdout, sys.stderr) if isinstance(s, TextIOWrapper)]
+    for stream in streams:
+        stream.reconfigure(errors="replace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            for stream in streams:
+                stream.flush()
     except BrokenLibrary as error:
         errors.print(f"{error}\nmend that package, or uninstall it", style="red", markup=False)
         sys.exit(FAILED)
+    except OSError as error:
+        _lose_output()
+        what = error.filename or "what comes out"
+        errors.print(f"{what}: {error.strerror or error}", style="red", markup=False)
+        sys.exit(FAILED)
+
+
+def _lose_output() -> None:
+    """Standard output takes no more: what is left in its buffer goes nowhere when the program ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

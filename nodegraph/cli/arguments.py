@@ -1,15 +1,18 @@
 """Graph inputs as options: `--prompt "…" --seed 7`, and their help."""
 
+import json
 from collections import Counter
 from typing import Any, NoReturn
 
 import typer
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperCommand
 
 from nodegraph.cli.console import USAGE, fail, registry, results
 from nodegraph.errors import nearest
-from nodegraph.graph import Graph, GraphInput, Listing, Literal
+from nodegraph.graph import Graph, GraphInput
+from nodegraph.scope import plain
 
 
 class Once(TyperCommand):
@@ -84,12 +87,8 @@ def print_help(graph: Graph, context: typer.Context, name: str) -> None:
     results.print(f"\n{graph.title}\n", markup=False)
     table = Table("option", "type", "default", "", box=None, pad_edge=False)
     for declared in graph.inputs.values():
-        table.add_row(
-            option_of(declared.name),
-            declared.type.replace("[", r"\["),
-            _default(declared),
-            _help(declared),
-        )
+        cells = (option_of(declared.name), declared.type, _default(declared), _help(declared))
+        table.add_row(*map(Text, cells))
     results.print(table)
     if graph.presets:
         results.print(f"\npresets: {', '.join(graph.presets)}", markup=False)
@@ -98,13 +97,14 @@ def print_help(graph: Graph, context: typer.Context, name: str) -> None:
 
 
 def _default(declared: GraphInput) -> str:
-    if isinstance(declared.default, Listing):
-        return "[…]"
-    if isinstance(declared.default, Literal):
-        return str(declared.default.value)
-    return "" if declared.optional else "required"
+    if declared.default is None:
+        return "" if declared.optional else "required"
+    value = plain(declared.default)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _help(declared: GraphInput) -> str:
     bounds = [f"{b:g}" for b in (declared.low, declared.high) if b is not None]
-    return declared.help + (f" ({' … '.join(bounds)})" if bounds else "")
+    offered = " | ".join(str(choice) for choice in declared.menu or ())
+    notes = (declared.help, f"({' … '.join(bounds)})" if bounds else "", offered)
+    return " ".join(note for note in notes if note)

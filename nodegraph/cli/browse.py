@@ -24,7 +24,7 @@ def nodes(
     """The catalogue of node types: ports, ranges, docs."""
     known = registry().nodes
     wanted = None if into is None else _port_type(into)
-    if name is not None and name in known:
+    if name is not None and name in known and _feeds(known[name], wanted):
         _one(known[name], as_json)
         return
     found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, wanted)]
@@ -55,6 +55,9 @@ def _nothing(words: str | None, into: str | None) -> str:
     known = registry()
     if words is None:
         return f"no node type gives '{into}'; a graph input does: {{type: {into}}}"
+    if words in known.nodes:
+        gives = ", ".join(str(port.type) for port in known.nodes[words].outputs) or "nothing"
+        return f"'{words}' does not feed '{into}': it gives {gives}"
     if words in known.clashes:
         return known.clash(words)
     why, hint = known.absence(words, nearest(words, known.nodes))

@@ -18,7 +18,9 @@ from nodegraph.render import texts_of
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+results = Console(
+    highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 160
+)
 
 
 @cache
@@ -36,8 +38,9 @@ def warn(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """One JSON value on standard output; escaped where that cannot hold every character."""
+    escape = not results.encoding.startswith("utf")
+    results.file.write(json.dumps(value, ensure_ascii=escape, default=str) + "\n")
 
 
 def print_faults(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:

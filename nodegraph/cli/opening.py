@@ -68,9 +68,9 @@ def opened(name: str) -> Recorded:
 
 
 def read_or_fail(source: SourceText, as_json: bool = False) -> Graph:
-    """The graph as read; a text that is none ends the program."""
+    """The graph as read; a text that is none, or of which a part cannot be read, ends the program."""
     graph, faults = read_graph(source.text, source.name)
-    if graph is None:
+    if graph is None or any(fault.code.startswith("E0") for fault in faults):
         refuse(faults, {source.name: source.text}, as_json)
     return graph
 
@@ -110,9 +110,9 @@ def engine_for(recorded: Recorded, asked: Asked, program: Program) -> Engine:
 
     A picture is made with its own precision, and on its kind of device if that is here, unless the command line says otherwise.
     """
-    precision = asked.precision or recorded.precision or "float32"
+    precision = recorded.precision or "float32" if asked.precision is None else asked.precision
     kind = cast(Precision, precision)
-    device = asked.device or _recorded_device(recorded)
+    device = _recorded_device(recorded) if asked.device is None else asked.device
     try:
         options = Options(
             device, kind, asked.out, asked.cached, program.named, asked.max_megapixels

@@ -13,6 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
+from nodegraph import GraphError
+from nodegraph.api import load as nodegraph_load
 from nodegraph.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +79,7 @@ def test_a_picture_is_made_again_with_its_own_precision(cache: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_a_file_that_cannot_be_read_is_told_with_its_place(
+def test_a_file_that_cannot_be_read_is_told_at_its_input(
     command: str, cache: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -89,7 +91,47 @@ def test_a_file_that_cannot_be_read_is_told_with_its_place(
     for name, told in wrong.items():
         done = nodegraph(cache, tmp_path, command, "glide/sdedit", "--image", name, code=1)
         assert "E403" in done.stderr and told in done.stderr and "Traceback" not in done.stderr
-        assert "sdedit.yaml:" in done.stderr
+        assert "input 'image' (--image): " in done.stderr and ".yaml" not in done.stderr
+
+
+def test_a_value_that_cannot_be_read_is_told_once_at_its_input() -> None:
+    done = CliRunner().invoke(app, ["run", "glide/text_to_image", "--seed", "1.5"])
+    assert done.output.count("a seed is a whole number, not 1.5") == 1
+    assert "input 'seed' (--seed): " in done.output and ".yaml" not in done.output
+    with pytest.raises(GraphError, match=r"^E...[^:]*: input 'seed': a seed is a whole number"):
+        nodegraph_load("glide/text_to_image")(seed=1.5)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("PYTHONIOENCODING=ascii LC_ALL=C {} nodes slerp", "t[T] on B rows gives B?T"),
+        ("PYTHONIOENCODING=ascii LC_ALL=C {} nodes --json", "t[T] on B rows gives B\\u00b7T"),
+        ("PYTHONIOENCODING=ascii LC_ALL=C {} run g.yaml --n 12 2>&1", "allowed 1 ? 9"),
+        ("{} nodes >&-; echo $?", "0"),
+        ("{} schema >&-; echo $?", "0"),
+        ("{} nodes 2>&1 >/dev/full", "No space left on device"),
+        ("{} schema 2>&1 >/dev/full", "No space left on device"),
+        ("{} run g.yaml --n 3 --json 2>&1 >/dev/full", "No space left on device"),
+        ("{} nodes --json 2>&1 | head -c 3", "[{"),
+    ],
+)
+def test_output_that_takes_not_all(line: str, says: str, cache: Path, tmp_path: Path) -> None:
+    text = "graph: 1\ninputs: {n: {type: int, min: 1, max: 9}}\nnodes: {}\noutputs: {n: $n}\n"
+    (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
+    environment = {**os.environ, "NODEGRAPH_CACHE": str(cache), "COLUMNS": "200"}
+    shell = line.format(Path(sys.executable).with_name("nodegraph"))
+    done = subprocess.run(
+        shell,
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert says in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr and "ignored" not in done.stderr
 
 
 PASSED = "graph: 1\ninputs: {prompt: {type: Text}}\nnodes: {}\noutputs: {prompt: $prompt}\n"
@@ -321,6 +363,8 @@ def test_torch_is_not_imported_where_it_is_not_needed(cache: Path, tmp_path: Pat
         code = f"""
 import sys
 sys.argv = ["nodegraph", *{command!r}]
+from nodegraph import GraphError
+from nodegraph.api import load as nodegraph_load
 from nodegraph.cli import app
 try:
     app()
@@ -344,6 +388,8 @@ def test_a_check_does_not_import_open_clip(cache: Path, tmp_path: Path) -> None:
     code = """
 import sys
 sys.argv = ["nodegraph", "check", "glide/text_to_image", "--preset", "openai"]
+from nodegraph import GraphError
+from nodegraph.api import load as nodegraph_load
 from nodegraph.cli import app
 try:
     app()

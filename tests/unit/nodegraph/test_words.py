@@ -5,17 +5,28 @@ import os
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 import nodegraph
 from nodegraph.api import Options, registry
 from nodegraph.cli import app
 from nodegraph.graph import read_graph
+from nodegraph.inputs import RESERVED
 from nodegraph.types import TypeRef
 from nodegraph.unify import fits
 
 NUMBERS = "graph: 1\nnodes: {d: {type: points_dataset}}\noutputs: {d: $d}\n"
 LONE = "graph: 1\ninputs: {token: {type: int, default: 1}, self: {type: int, default: 2}}\nnodes: {}\noutputs: {a: $token, b: $self}\n"
+ASKS = """graph: 1
+inputs:
+  n: {type: int, min: 1, max: 9, help: How many.}
+  l: {type: "list[int]", default: [1, 2]}
+  m: {type: str, default: "[x", menu: ["[x", y]}
+nodes: {}
+outputs: {n: $n, l: $l, m: $m}
+"""
+USES = "graph: 1\ninputs: {n: {type: int, default: 1}}\nnodes: {g: {type: points_dataset}, s: {type: shapes_scene, caption: x, size: $n}}\noutputs: {s: $s, g: $g}\n"
 T2I = "glide/text_to_image"
 
 
@@ -26,6 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in (
         ("numbers.yaml", NUMBERS),
         ("open.yaml", "graph: 1\nnodes: {a: {type: slerp\n"),
+        ("asks.yaml", ASKS),
+        ("uses.yaml", USES),
         ("afile", "hello"),
     ):
         (tmp_path / name).write_text(text, "utf-8")
@@ -69,6 +82,9 @@ USAGE = [
     ("nodes --into list[Imag]", "there is no port type 'Imag'; did you mean 'Image'?"),
     ("nodes --into xyz", "there is no port type 'xyz'; there are: "),
     ("nodes --into list[", "a type name is missing"),
+    ("run asks.yaml --n 3 --device=", "there is no device ''"),
+    ("run asks.yaml --n 3 --precision=", "'' is not a precision; there are: "),
+    ("nodes load_image --into Table", "'load_image' does not feed 'Table': it gives Image"),
     ("nodes nosuch --into Image", "no node type that feeds 'Image' fits 'nosuch'"),
     ("models get nosuch", "named 'nosuch'; `nodegraph models` lists them"),
     ("models get openai/glid", "did you mean 'openai/glide'?"),
@@ -80,6 +96,14 @@ FAILURES = [
     ("check nosuch", "'nosuch' is neither a graph file nor a shipped graph\n      = hint: `nodegraph run`"),
     ("check nosuch.yaml", "nosuch.yaml cannot be read: No such file"),
     ("run glide/text_to_imag", "did you mean 'glide/text_to_image'?"),
+    ("run asks.yaml --n 1.5", "input 'n' (--n): 1.5 is not a whole number"),
+    ("run asks.yaml --n 12", "input 'n' (--n): 12 is out of range"),
+    ("run asks.yaml --n 3 --l 1,x", "input 'l' (--l): 'x' is not a whole number"),
+    ("run asks.yaml --n 3 --m z", "input 'm' (--m): 'z' is not on offer"),
+    ("run asks.yaml", "the graph needs input 'n': int"),
+    ("run uses.yaml --n 999", "input 'n' (--n): 999 is out of range"),
+    ("run open.yaml --n 3", "what is opened in line 2 is not closed"),
+    ("run open.yaml --help", "what is opened in line 2 is not closed"),
     (f"run {T2I} --preset opena", "did you mean 'openai'?"),
     (f"run {T2I} --seed abc", "'abc' is not a"),
     (f"run {T2I} --guidance 99", "allowed 0 … 20"),
@@ -113,6 +137,20 @@ def test_the_version_is_said() -> None:
 
 def test_help_lists_the_shipped_graphs() -> None:
     assert "\n  variations/variations\n" in invoke("run", "--help").output
+
+
+def test_help_shows_defaults_bounds_and_menus(folder: Path) -> None:
+    lines = [line.split() for line in invoke("run", "asks.yaml", "--help").output.splitlines()]
+    assert ["--n", "int", "required", "How", "many.", "(1", "…", "9)"] in lines
+    assert ["--l", "list[int]", "[1,", "2]"] in lines
+    assert ["--m", "str", "[x", "[x", "|", "y"] in lines
+
+
+def test_no_input_hides_behind_an_option() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {p.name for name in ("run", "plan") for p in commands[name].params}
+    own = {"show_help", "as_json", "graph"}
+    assert options - own | {"help", "json", "version"} <= RESERVED
 
 
 def test_a_value_may_begin_with_dashes(folder: Path) -> None:
