@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
@@ -42,6 +43,14 @@ def named_clip(name: str) -> NamedClip | None:
     if not pretrained:
         raise ValueError(f"'{name}' names no weights: {PREFIX}ARCHITECTURE/PRETRAINED or /FILE")
     return NamedClip(architecture, pretrained)
+
+
+def fetched(named: NamedClip, folder: Path) -> Path:
+    """The file of published weights, which open_clip fetches into `folder` if it is not there. Raises what that raises."""
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+
+    entry = get_pretrained_cfg(named.architecture, named.pretrained)
+    return Path(download_pretrained(entry, cache_dir=str(folder)))
 
 
 def open_clip_config(architecture: str, space: str = "", tag: str | None = None) -> ClipConfig:

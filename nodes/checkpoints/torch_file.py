@@ -51,6 +51,14 @@ def open_torch(path: Path) -> Container:
     return Archive(path) if zipfile.is_zipfile(path) else Stream(path)
 
 
+def is_script(path: Path) -> bool:
+    """Whether a file is a TorchScript archive."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
 @dataclass(frozen=True)
 class Archive:
     """A zip archive: `data.pkl`, a record for each storage in `data/`, and of a script its code."""

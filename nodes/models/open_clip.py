@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -11,11 +12,18 @@ from torch import Tensor
 from nodegraph.errors import Mismatch
 from nodegraph.paths import models_folder
 from nodegraph.types import Context
-from nodes.checkpoints.open_clip import NamedClip, named_clip, open_clip_config
+from nodes.checkpoints.open_clip import (
+    PREFIX,
+    NamedClip,
+    fetched,
+    named_clip,
+    open_clip_config,
+)
 from nodes.checkpoints.open_clip_table import tag_of_file
+from nodes.checkpoints.torch_file import is_script
 from nodes.checkpoints.weights import content_digest
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.models.handle import DTYPES, Model, parsed, port_type
+from nodes.models.handle import DTYPES, MissingWeights, Model, parsed, port_type
 from nodes.networks import clip
 from nodes.networks.clip_size import clip_parameters
 from nodes.networks.config import ClipConfig
@@ -38,12 +46,40 @@ class OpenClip(Model[ClipConfig, clip.Clip]):
         """Parameters, from the configuration alone."""
         return clip_parameters(self.config)
 
+    def verify(self) -> None:
+        """Of published weights: that open_clip has them, or can fetch them. Raises as any model does."""
+        if self.remote is None:
+            super().verify()
+        else:
+            self._file  # noqa: B018
+
+    @cached_property
+    def _file(self) -> Path:
+        """The file of published weights, fetched if it is not here. Raises MissingWeights."""
+        assert self.remote is not None
+        try:
+            return fetched(self.remote, models_folder() / "open_clip")
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise MissingWeights(
+                f"the weights of '{self.name}' are not on this machine and cannot be fetched: {reason}",
+                f"a file that you have serves too: {PREFIX}{self.remote.architecture}/FILE",
+            ) from None
+
     def _load(self) -> clip.Clip:
         if self.remote is None:
             return super()._load()
-        names = self.remote.architecture, self.remote.pretrained
-        found = clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
-        return found.to(DTYPES[self.precision]).eval().requires_grad_(False)
+        own = replace(self, remote=None, files=(self._file,), layout="open_clip")
+        try:
+            own.verify()
+        except ValueError:
+            if is_script(self._file):
+                raise
+            # Weights of another program, which open_clip turns into its own.
+            names = self.remote.architecture, self.remote.pretrained
+            found = clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
+            return found.to(DTYPES[self.precision]).eval().requires_grad_(False)
+        return own._load()
 
     def read(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
         """Embeddings [B, D] of texts, and their tokens [B, L, W]. Raises Mismatch without a text tower."""
