@@ -27,7 +27,10 @@ def clip_text(
 
     Raises Mismatch for a CLIP without a text tower. Ref: Radford et al. 2021.
     """
-    return ReadText(*clip.read([text] if isinstance(text, str) else text))
+    texts = [text] if isinstance(text, str) else text
+    found = ReadText(*clip.read(texts))
+    clip.warn_of_left_out(texts)
+    return found
 
 
 @node(category="CLIP", words=("image encoder", "open_clip"))

@@ -100,7 +100,7 @@ def clip_guidance(
     """
     _check_clip(denoiser, clip)
     texts = [text] if isinstance(text, str) else text
-    wanted = clip.module().texts(texts)
+    wanted = clip.texts(texts)
     log_probability = guidance.text_log_probability(clip.images, wanted, clip.config.logit_scale)
     return ScoreGuidance(denoiser, log_probability, scale, len(texts))
 

@@ -61,5 +61,6 @@ def _agreement(clip: OpenClip, image: Tensor, text: str | list[str]) -> Tensor:
             f"{len(image)} pictures cannot be shared out over {len(texts)} texts", port="text"
         )
     read, _ = clip.read(texts)
+    clip.warn_of_left_out(texts)
     seen = clip.see(image).values.unflatten(0, (len(texts), -1))  # [R, n, D]
     return F.cosine_similarity(seen.float(), read.values[:, None].to(seen).float(), dim=-1)

@@ -19,5 +19,7 @@ def text_encoder(
 
     Raises Mismatch for a network without a text transformer. Ref: Nichol et al. 2022 (GLIDE), §3.
     """
-    pooled, tokens = model.encode([text] if isinstance(text, str) else text)
+    texts = [text] if isinstance(text, str) else text
+    pooled, tokens = model.encode(texts)
+    model.warn_of_left_out(texts)
     return Condition("text", embedding=pooled, tokens=tokens, made_by=model.identity)

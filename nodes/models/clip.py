@@ -1,14 +1,15 @@
 """CLIPs on a wire."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 from torch import Tensor
 
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.handle import Model, port_type
+from nodes.models.reading import warn_of_left_out
 from nodes.networks.config import NoisedClipConfig
-from nodes.networks.noised_clip import NoisedClip
+from nodes.networks.noised_clip import NoisedClip, left_out_of
 
 
 class Clip(Model[NoisedClipConfig, NoisedClip]):
@@ -29,6 +30,13 @@ class Clip(Model[NoisedClipConfig, NoisedClip]):
         """The chain whose noise the image encoder knows; None for one that knows clean pictures only."""
         config = self.config
         return schedule(config.schedule, config.train_steps) if config.train_steps else None  # type: ignore[arg-type]
+
+    def texts(self, texts: list[str]) -> Tensor:
+        """Unit embeddings [B, D] of texts; says what it does not get of them."""
+        found = self.module().texts(texts)
+        said = partial(left_out_of, self.config)
+        warn_of_left_out(self.name, texts, said, self.config.words)
+        return found
 
     def images(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Unit embeddings [B, D] of pictures noised to t [B]."""

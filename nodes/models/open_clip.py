@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from nodes.checkpoints.torch_file import is_script
 from nodes.checkpoints.weights import content_digest
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import DTYPES, MissingWeights, Model, parsed, port_type
+from nodes.models.reading import warn_of_left_out
 from nodes.networks import clip
 from nodes.networks.clip_size import clip_parameters
 from nodes.networks.config import ClipConfig
@@ -99,6 +100,11 @@ class OpenClip(Model[ClipConfig, clip.Clip]):
         reading = self.module().read(tokens)
         states = ClipTokens(reading.tokens, reading.mask, config.space)
         return Embedding(reading.embedding, config.space), states
+
+    def warn_of_left_out(self, texts: Sequence[str], port: str = "text") -> None:
+        """Say what the text tower does not get of texts."""
+        said = partial(clip.clip_left_out, self.config)
+        warn_of_left_out(self.name, texts, said, self.config.tokenizer.words, port)
 
     def _abstract_reading(self, rows: int) -> tuple[Embedding, ClipTokens]:
         config = self.config

@@ -1,7 +1,7 @@
 """UNets on a wire."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import torch
@@ -13,10 +13,11 @@ from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import Model, parsed, port_type
+from nodes.models.reading import warn_of_left_out
 from nodes.networks import unet
 from nodes.networks.clip_conditions import ClipEncoding, ClipReading
 from nodes.networks.config import TextConfig, UNetConfig
-from nodes.networks.tokenizer import tokenize
+from nodes.networks.tokenizer import left_out, tokenize
 
 
 class UNet(Model[UNetConfig, unet.UNet]):
@@ -80,6 +81,11 @@ class UNet(Model[UNetConfig, unet.UNet]):
         assert module.text is not None
         encoding = module.text(tokens.ids.to(self.device), tokens.mask.to(self.device))
         return encoding.pooled.float(), encoding.tokens.float()
+
+    def warn_of_left_out(self, texts: Sequence[str], port: str = "text") -> None:
+        """Say what the text transformer does not get of texts."""
+        config = self.text_config()
+        warn_of_left_out(self.name, texts, partial(left_out, config), config.tokenizer.words, port)
 
     def read_clip(
         self, image: Embedding | None, text: ClipTokens | None, embedding: Embedding | None

@@ -5,7 +5,7 @@ import html
 import importlib.util
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -47,18 +47,30 @@ class BytePairEncoding:
         pieces: "regex.Pattern[str]",
         end: str = "",
         specials: Sequence[str] = (),
+        unknown: str | None = None,
     ) -> None:
         self.ids = dict(ids)
         self._ranks = {pair: rank for rank, pair in enumerate(merges)}
         self._pieces = pieces
         self._end = end
         self._specials = frozenset(specials)
+        self._unknown = unknown
         self._symbols = {number: symbol for symbol, number in self.ids.items()}
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""
-        pieces = self._pieces.findall(text)
-        return [self.ids[symbol] for piece in pieces for symbol in self._symbols_of(piece)]
+        return [self._id(symbol) for symbol in self._symbols_in(text)]
+
+    def _id(self, symbol: str) -> int:
+        return self.ids[symbol if symbol in self.ids or self._unknown is None else self._unknown]
+
+    def strangers(self, text: str) -> tuple[str, ...]:
+        """What a text holds that is no symbol of the vocabulary, each once."""
+        symbols = dict.fromkeys(s for s in self._symbols_in(text) if s not in self.ids)
+        return tuple(self._text_of(symbols).split())
+
+    def _symbols_in(self, text: str) -> list[str]:
+        return [s for piece in self._pieces.findall(text) for s in self._symbols_of(piece)]
 
     def _symbols_of(self, piece: str) -> list[str]:
         if piece in self._specials:
@@ -68,9 +80,18 @@ class BytePairEncoding:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of token ids; bytes that are no UTF-8 become the replacement character."""
+        return self._text_of(self._symbols[token] for token in tokens)
+
+    def _text_of(self, symbols: Iterable[str]) -> str:
         bytes_of = {character: byte for byte, character in byte_alphabet().items()}
-        symbols = "".join(self._symbols[token] for token in tokens)
-        return bytes(bytes_of[c] for c in symbols).decode("utf-8", errors="replace")
+        found = bytearray()
+        for symbol in symbols:
+            ends = bool(self._end) and symbol.endswith(self._end)
+            found += bytes(
+                bytes_of[c] for c in (symbol.removesuffix(self._end) if ends else symbol)
+            )
+            found += b" " if ends else b""
+        return found.decode("utf-8", errors="replace")
 
     def merged(self, word: str) -> list[str]:
         """The symbols of one piece."""
@@ -139,7 +160,10 @@ def vocabulary_files(folder: Path) -> tuple[Path, ...]:
 
 
 def folder_encoding(folder: Path) -> BytePairEncoding:
-    """An encoding of CLIP's kind from the vocabulary in a folder. Raises OSError, or ValueError naming the folder."""
+    """An encoding of CLIP's kind from the vocabulary in a folder; what is unknown is read as the end of text.
+
+    Raises OSError, or ValueError naming the folder.
+    """
     files = vocabulary_files(folder)
     return _folder_encoding(folder, tuple((file, file.stat().st_mtime_ns) for file in files))
 
@@ -150,7 +174,9 @@ def _folder_encoding(folder: Path, state: tuple[tuple[Path, int], ...]) -> ByteP
         ids, merges = _one_file(state[0][0]) if len(state) == 1 else _two_files(folder)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the vocabulary in {folder} cannot be read: {error!r}") from None
-    return BytePairEncoding(ids, merges, CLIP_PIECES, end="</w>", specials=CLIP_SPECIALS)
+    return BytePairEncoding(
+        ids, merges, CLIP_PIECES, "</w>", CLIP_SPECIALS, unknown=CLIP_SPECIALS[1]
+    )
 
 
 def _one_file(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -173,16 +199,31 @@ def padded_pieces(encoding: BytePairEncoding, text: str, padding: str) -> list[i
 
     The text is composed (NFC), its blanks are collapsed and it is lower-cased; nothing is mended or unescaped.
     """
-    marks = [mark for mark in (padding, *CLIP_SPECIALS) if mark in encoding.ids]
-    chunks = regex.split("(" + "|".join(regex.escape(mark) for mark in marks) + ")", text)
     ids: list[int] = []
-    for chunk in chunks:
-        if chunk in marks:
+    for chunk, marked in _chunks(encoding, text, padding):
+        if marked:
             ids.append(encoding.ids[chunk])
         else:
-            plain = regex.sub(r"\s+", " ", unicodedata.normalize("NFC", chunk)).lower()
-            ids += encoding.encode(plain)
+            ids += encoding.encode(chunk)
     return ids
+
+
+def padded_strangers(encoding: BytePairEncoding, text: str, padding: str) -> tuple[str, ...]:
+    """What `padded_pieces` finds in a text that is no symbol of the vocabulary, each once."""
+    chunks = (chunk for chunk, marked in _chunks(encoding, text, padding) if not marked)
+    found = (stranger for chunk in chunks for stranger in encoding.strangers(chunk))
+    return tuple(dict.fromkeys(found))
+
+
+def _chunks(encoding: BytePairEncoding, text: str, padding: str) -> list[tuple[str, bool]]:
+    """A text as the marks in it, and what stands between them."""
+    marks = [mark for mark in (padding, *CLIP_SPECIALS) if mark in encoding.ids]
+    found = regex.split("(" + "|".join(regex.escape(mark) for mark in marks) + ")", text)
+    return [(c, True) if c in marks else (_composed(c), False) for c in found]
+
+
+def _composed(text: str) -> str:
+    return regex.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).lower()
 
 
 def clip_clean(text: str) -> str:

@@ -13,11 +13,12 @@ from nodes.networks.bpe import (
     clip_encoding,
     folder_encoding,
     padded_pieces,
+    padded_strangers,
 )
 from nodes.networks.clip_conditions import ClipReading
 from nodes.networks.clip_pictures import clip_pixels
-from nodes.networks.config import ClipConfig
-from nodes.networks.tokenizer import Tokens, words_to_ids
+from nodes.networks.config import ClipConfig, ClipTokenizerConfig
+from nodes.networks.tokenizer import LeftOut, Tokens, words_left_out, words_to_ids
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 STAND_IN = {"layers": 1, "width": 64, "head_width": 64, "patch_size": 16, "image_size": 16}
@@ -91,15 +92,30 @@ def clip_tokenize(config: ClipConfig, texts: Sequence[str]) -> Tokens:
     return Tokens(ids, torch.arange(config.context)[None] < lengths[:, None])
 
 
+def clip_left_out(config: ClipConfig, text: str) -> LeftOut:
+    """What `clip_tokenize` leaves out of a text."""
+    tokenizer = config.tokenizer
+    if tokenizer.kind == "words":
+        return words_left_out(text, tokenizer.words, config.context - 1)
+    encoding, room = _encoding(tokenizer), config.context - 2
+    cut = encoding.decode(_reader(config)[0](text)[room:]).strip()
+    unknown = padded_strangers(encoding, text, tokenizer.padding) if tokenizer.kind == "folder" else ()
+    return LeftOut(cut, unknown)
+
+
 def _reader(config: ClipConfig) -> tuple[Callable[[str], list[int]], list[int], int]:
     """What makes ids of a text, and the ids of start (if there is one) and end; the end is the largest."""
     tokenizer = config.tokenizer
     if tokenizer.kind == "words":
         return (lambda text: words_to_ids(text, tokenizer.words)), [], len(tokenizer.words) + 2
-    encoding: BytePairEncoding = clip_encoding()
-    if tokenizer.kind == "folder":
-        encoding = folder_encoding(Path(tokenizer.folder))
+    encoding = _encoding(tokenizer)
     marks = [encoding.ids[START]], encoding.ids[END]
     if tokenizer.kind == "clip":
         return (lambda text: encoding.encode(clip_clean(text))), *marks
     return (lambda text: padded_pieces(encoding, text, tokenizer.padding)), *marks
+
+
+def _encoding(tokenizer: ClipTokenizerConfig) -> BytePairEncoding:
+    return (
+        folder_encoding(Path(tokenizer.folder)) if tokenizer.kind == "folder" else clip_encoding()
+    )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nodes.networks.bpe import clip_clean, clip_encoding
 from nodes.networks.config import NoisedClipConfig
-from nodes.networks.tokenizer import words_to_ids
+from nodes.networks.tokenizer import LeftOut, words_left_out, words_to_ids
 
 MEANS = (122.77093945, 116.74601272, 104.09373519)
 DEVIATIONS = (68.50053285, 66.63215831, 70.32316309)
@@ -160,6 +160,14 @@ def tokens_of(config: NoisedClipConfig, texts: list[str]) -> tuple[Tensor, Tenso
     return _padded(
         [words_to_ids(t, config.words) for t in texts], [], len(config.words) + 2, config.context
     )
+
+
+def left_out_of(config: NoisedClipConfig, text: str) -> LeftOut:
+    """What `tokens_of` leaves out of a text."""
+    if config.words:
+        return words_left_out(text, config.words, config.context - 1)
+    encoding = clip_encoding()
+    return LeftOut(encoding.decode(encoding.encode(clip_clean(text))[config.context - 2 :]).strip())
 
 
 def clip_tokens(texts: list[str], context: int) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,8 @@ from nodes.networks.config import TextConfig
 
 GLIDE_PADDING = 50_256
 WORD_PADDING, WORD_UNKNOWN = 0, 1
+_WORD = re.compile(r"[^\W_]+|,")
+_SIGN = re.compile(r"[^\w\s,.]+|_+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,14 @@ class Tokens:
 
     ids: Tensor
     mask: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a text a network does not get: the end that is `cut` off, and what is `unknown` to its vocabulary."""
+
+    cut: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 def tokenize(config: TextConfig, texts: Sequence[str]) -> Tokens:
@@ -35,11 +45,28 @@ def _glide(text: str) -> list[int]:
     return glide_encoding().encode(text.lower())
 
 
+def left_out(config: TextConfig, text: str) -> LeftOut:
+    """What `tokenize` leaves out of a text."""
+    if config.tokenizer.kind == "words":
+        return words_left_out(text, config.tokenizer.words, config.context)
+    return LeftOut(glide_encoding().decode(_glide(text)[config.context :]).strip())
+
+
 def words_to_ids(text: str, words: Sequence[str]) -> list[int]:
     """Numbers of the words of a text in `words`, counted from 2; 1 is an unknown word. Case and final stops don't matter."""
     numbers = {word: i for i, word in enumerate(words, 2)}
-    found = re.findall(r"[^\W_]+|,", text.lower())
-    return [numbers.get(word, WORD_UNKNOWN) for word in found]
+    return [numbers.get(word, WORD_UNKNOWN) for word in _WORD.findall(text.lower())]
+
+
+def words_left_out(text: str, words: Sequence[str], room: int) -> LeftOut:
+    """What a closed vocabulary leaves out of a text that may have `room` words: other words, and signs that are no word."""
+    text = text.lower()
+    found = list(_WORD.finditer(text))
+    end = found[room].start() if len(found) > room else len(text)
+    known = frozenset(words)
+    strange = {match.start(): match[0] for match in _SIGN.finditer(text, 0, end)}
+    strange |= {m.start(): m[0] for m in found if m.start() < end and m[0] not in known}
+    return LeftOut(text[end:].strip(), tuple(dict.fromkeys(strange[i] for i in sorted(strange))))
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> Tokens:

@@ -54,7 +54,7 @@ GLIDE: Mapping[str, Any] = {
 }
 SPACE = "tiny"
 SEEING = {"image_size": 16, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1}
-KINDS = (*COLOURS, *SHAPES)
+KINDS = ("a", *COLOURS, *SHAPES)
 SPEAKING = {"context_length": 8, "vocab_size": len(KINDS) + 3, "width": 16, "heads": 2, "layers": 1}
 EMBEDDING = ClipConditionConfig(12, 16, 4, None, SPACE)
 PRIOR = PriorConfig(12, 8, 2, 8, 1, text_width=16, positions=12, space=SPACE)
