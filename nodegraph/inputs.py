@@ -8,7 +8,7 @@ from typing import Any, cast
 from nodegraph.errors import Span
 from nodegraph.given import taken
 from nodegraph.graph import Graph, GraphInput, Value
-from nodegraph.literals import BadLiteral, Slot, from_text
+from nodegraph.literals import BadLiteral, Slot, as_written, from_text
 from nodegraph.node import Port
 from nodegraph.program import EXAMPLE, Constant, Source
 from nodegraph.registry import Registry
@@ -157,7 +157,7 @@ class Inputs:
         """A value from Python: a literal such as a file would hold, or the value itself, as its type takes it."""
         given = f"input '{declared.name}'"
         try:
-            found = taken(value, ref, self.registry)
+            found = taken(as_written(value), ref, self.registry)
         except ValueError as error:
             self.faults.add("E208", f"{given}: {error}", declared.span)
             return FAILED

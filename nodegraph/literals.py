@@ -1,7 +1,8 @@
 """Literals on ports: what may stand where, in its canonical form, so that 3 and 3.0 on a float port are one value."""
 
 import math
-from collections.abc import Mapping
+import numbers
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,10 +17,18 @@ _WRITTEN = {
     "path": "the path of a file",
     "name": "a name",
     "number": "a number",
+    "scalar": "a number or a text",
+    "list": "a number, a text or a list",
     "flag": "true or false",
     "none": "a wire",
 }
-_KIND = {"text": "str", "path": "str", "name": "str", "number": "float", "flag": "bool"}
+_KIND = {
+    "text": "str",
+    "path": "str",
+    "name": "str",
+    "number": "float",
+    "flag": "bool",
+} | dict.fromkeys(("scalar", "list"), "scalar")
 
 
 class BadLiteral(ValueError):
@@ -58,9 +67,22 @@ def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         return [_coerced(item, ref.args[0], ports) for item in items]
     if ref.name in ("*", "?"):
         return value
-    if isinstance(value, list):
+    facts = ports.get(ref.name)
+    if isinstance(value, list) and (facts is None or facts.literal != "list"):
         raise BadLiteral("E208", f"a list stands where {_wanted(ref, ports)} is expected")
-    return _plain(value, ref, ports)
+    found = cast("Any", value) if isinstance(value, list) else _plain(value, ref, ports)
+    read = None if facts is None else facts.reader()
+    return found if read is None else _read(found, read)
+
+
+def _read(value: Any, read: Callable[[Any], Any]) -> Any:
+    """The canonical form of a literal, by the function of its type."""
+    try:
+        return read(value)
+    except BadLiteral:
+        raise
+    except (ValueError, TypeError) as error:
+        raise BadLiteral("E208", str(error)) from None
 
 
 def member_for(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> TypeRef:
@@ -97,6 +119,10 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         return _text(value)
     if kind == "bool" and isinstance(value, bool):
         return value
+    if kind == "scalar" and isinstance(value, str):
+        return _text(value)
+    if kind == "scalar" and isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value, kind, True)
     if kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
         return _number(value, kind, facts is not None)
     hint = "quote it, to make it a text" if kind == "str" and value is not None else None
@@ -168,18 +194,38 @@ def _within(value: Any, slot: Slot, menu: frozenset[Any] | None) -> None:
     low = -math.inf if bounds.low is None else bounds.low
     high = math.inf if bounds.high is None else bounds.high
     if not low <= value <= high:
-        raise BadLiteral(
-            "E206",
-            f"{value} is out of range; allowed {_bound(low)} … {_bound(high)}{_unit(bounds)}",
-        )
+        raise BadLiteral("E206", f"{value} is out of range; {_allowed(low, high)}{_unit(bounds)}")
+
+
+def _allowed(low: float, high: float) -> str:
+    if math.isinf(high):
+        return f"at least {_bound(low)}"
+    return (
+        f"at most {_bound(high)}" if math.isinf(low) else f"allowed {_bound(low)} … {_bound(high)}"
+    )
 
 
 def _bound(value: float) -> str:
-    return "any" if math.isinf(value) else f"{value:g}"
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:g}"
 
 
 def _unit(bounds: Range) -> str:
     return f" {bounds.unit}" if bounds.unit else ""
+
+
+def as_written(value: Any) -> Any:
+    """Numbers of numpy, also in lists, as a graph file would hold them; other values are what they are."""
+    if isinstance(value, list):
+        return [as_written(item) for item in cast("list[Any]", value)]
+    if isinstance(value, bool) or (
+        type(value).__name__ in ("bool", "bool_") and callable(value.item)
+    ):
+        return bool(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return str(value) if isinstance(value, str) else value
 
 
 def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
@@ -197,9 +243,11 @@ def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         parts = inside.split(",") if inside.strip() else []
         return [from_text(part.strip(), ref.args[0], ports) for part in parts]
     try:
-        return plain(text)
+        found = plain(text)
     except LongNumber as error:
         raise BadLiteral("E006", str(error)) from None
+    number = isinstance(found, int | float) and not isinstance(found, bool)
+    return text if _kind(ref, ports.get(ref.name)) == "scalar" and not number else found
 
 
 def _any_from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:

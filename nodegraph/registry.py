@@ -39,7 +39,7 @@ CATALOGUES = 4
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """What is known of a port type without importing it. `parts` is `module:function` of a torch-free function."""
+    """What is known of a port type without importing it. `parts` and `read` are `module:function` of torch-free functions."""
 
     name: str
     doc: str
@@ -50,6 +50,12 @@ class PortFacts:
     home: str
     parts: str | None = None
     widens_to: tuple[str, ...] = ()
+    read: str | None = None
+    widens_from: tuple[str, ...] = ()
+
+    def reader(self) -> Callable[[Any], Any] | None:
+        """The function that brings literals into their canonical form, or None."""
+        return _attribute(self.read) if self.read else None
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,9 @@ class Registry:
     @cached_property
     def widenings(self) -> frozenset[tuple[str, str]]:
         """Pairs of names (from, to) that join silently."""
-        own = {(f.name, target) for f in self.ports.values() for target in f.widens_to}
-        return frozenset({("int", "float"), *own})
+        out = {(f.name, target) for f in self.ports.values() for target in f.widens_to}
+        into = {(source, f.name) for f in self.ports.values() for source in f.widens_from}
+        return frozenset({("int", "float"), *out, *into})
 
     def complaints(self) -> list[str]:
         """What is wrong with the installed libraries, in one sentence each."""
@@ -253,13 +260,13 @@ def _from_json(text: str) -> Registry:
 
 
 def _port_facts(fields: dict[str, Any]) -> PortFacts:
-    made: dict[str, Any] = {**fields, "widens_to": tuple(fields["widens_to"])}
+    widening = {name: tuple(fields[name]) for name in ("widens_to", "widens_from")}
+    made: dict[str, Any] = {**fields, **widening}
     return PortFacts(**made)
 
 
 def _facts(port: PortType, home: str) -> PortFacts:
     live = port.dump is None
-    parts = f"{port.parts.__module__}:{port.parts.__qualname__}" if port.parts else None
     return PortFacts(
         port.name,
         port.doc,
@@ -268,9 +275,15 @@ def _facts(port: PortType, home: str) -> PortFacts:
         port.shape,
         live,
         home,
-        parts,
+        _home(port.parts),
         port.widens_to,
+        _home(port.read),
+        port.widens_from,
     )
+
+
+def _home(function: Callable[..., Any] | None) -> str | None:
+    return f"{function.__module__}:{function.__qualname__}" if function else None
 
 
 def _attribute(home: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from nodegraph.residency import Residency
 
 Shape = Literal["circle", "square", "diamond", "triangle"]
-LiteralKind = Literal["text", "number", "flag", "path", "name", "none"]
+LiteralKind = Literal["text", "number", "scalar", "list", "flag", "path", "name", "none"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -113,6 +113,9 @@ class Weights:
 class PortType:
     """Behaviour of a named port type. Every function is optional; what is missing is an honest default.
 
+    * `read(literal)`: a literal in its canonical form, so that equal ones are one value; called when types are checked, and
+      so a function of a module that does not import torch. Raises BadLiteral, or ValueError with a message for the person
+      who wrote it. Literals are numbers or texts (`scalar`), and lists of these (`list`).
     * `parse(literal, context)`: value of a literal. Raises ValueError with a message for the person who wrote it.
     * `given(value)`: a value that Python gives as it is, in the form that travels on the wire. Raises ValueError.
     * `digest(value)`: content digest of a parsed literal (files, weights), for cache keys; text equality otherwise.
@@ -150,4 +153,14 @@ class PortType:
     finite: Callable[[Any], bool] | None = None
     carrier: Any = None
     """The class of the values, from the annotation that has the type."""
+    read: Callable[[Any], Any] | None = None
     widens_to: tuple[str, ...] = field(default=())
+    widens_from: tuple[str, ...] = field(default=())
+    """Types whose values may stand on a port of this one: `str`, `list[int]`."""
+
+    def __post_init__(self) -> None:
+        for name, function in (("parts", self.parts), ("read", self.read)):
+            if function is not None and not getattr(function, "__qualname__", "<").isidentifier():
+                raise ValueError(
+                    f"{name} of the port type '{self.name}' is no function of a module"
+                )

@@ -31,7 +31,7 @@ def fits(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings:
     if target.name == "|":
         return any(_tried(source, member, bound, widenings) for member in target.args)
     if source.name != target.name:
-        return (source.name, target.name) in widenings
+        return (str(source), target.name) in widenings
     if not source.args or not target.args:
         return True
     pairs = zip(source.args, target.args, strict=False)

@@ -11,7 +11,7 @@ from nodegraph.references import References, has_reference, is_list
 from nodegraph.registry import Registry
 from nodegraph.scope import Faults, Scope, plain, unknown
 from nodegraph.types import TypeRef
-from nodegraph.unify import PLAIN, fits, resolved
+from nodegraph.unify import PLAIN, UNKNOWN, fits, names_in, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,11 @@ class Wiring:
             )
             self.faults.add("E208", message, written.span, hint, site.node.name)
             return unknown(written.span)
+        if isinstance(written, Listing) and ref.name == "list":
+            single = replace(port, type=ref.args[0])
+            items = [self._literal(site, single, item) for item in written.items]
+            if any(isinstance(item, Constant) and item.type == UNKNOWN for item in items):
+                return unknown(written.span)
         found = self.faults.literal(plain(written), slot, written.span, site.node.name, owner)
         if isinstance(found, BadLiteral):
             return unknown(written.span)
@@ -99,14 +104,16 @@ class Wiring:
 
     def _wired(self, site: Site, port: Port, written: Ref) -> Source | None:
         references = References(self.registry, self.faults)
-        found = references.find(written, site.scope, site.node.name)
-        if found is None:
+        target = references.find(written, site.scope, site.node.name)
+        if target is None:
             return None
-        source, ref = found
+        source, ref = target
         if port.fan_in:
-            item = self._fit(site, ref, port.type.args[0])
+            single = replace(port, type=port.type.args[0], fan_in=False)
+            item = self._fit(site, ref, single.type)
             if item or (ref.name == "list" and self._fit(site, ref, port.type)):
-                return Many((source,)) if isinstance(source, Constant | Wire) else source
+                found = self._ranged(site, single if item else port, written, source)
+                return Many((found,)) if isinstance(found, Constant | Wire) else found
         elif self._fit(site, ref, port.type):
             return self._ranged(site, port, written, source)
         self._mismatch(site, port, written, ref)
@@ -114,10 +121,9 @@ class Wiring:
 
     def _ranged(self, site: Site, port: Port, written: Ref, source: Source) -> Source:
         """A constant that came through an input is checked, and put into the port's own form."""
-        plain_types = ("int", "float", "str")
         if not isinstance(source, Constant) or source.value is EXAMPLE:
             return source
-        if source.type.name not in plain_types:
+        if not {"int", "float", "str", "list"}.issuperset(names_in(source.type)):
             return source
         if port.range is None and port.menu is None and port.type == source.type:
             return source

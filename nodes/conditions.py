@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from nodegraph import Doc, Mismatch, node
+from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.errors import nearest
 from nodes.clip import clip_text
 from nodes.diffusion.masks import resampled
@@ -21,6 +21,7 @@ from nodes.types import (
     ClipTokens,
     Condition,
     Image,
+    Label,
     Mask,
     OpenClip,
     Text,
@@ -30,12 +31,14 @@ from nodes.types import PORT_TYPES as PORT_TYPES
 
 NO_CLASS = len(CLASSES)
 """What networks of the shapes world are told where no class is wanted."""
+MOST = 99_999
 
 
 @node(category="conditions", words=("class", "ImageNet", "ADM"))
 def label(
     index: Annotated[
-        list[int | str],
+        list[Label],
+        Range(0, MOST),
         Doc("A number, or a class of the shapes world such as red circle; empty: none of them."),
     ],
 ) -> Condition:

@@ -141,15 +141,17 @@ def class_numbers(label: Condition, classes: int, name: str, port: str = "condit
     """The numbers of a label [R]. Raises Mismatch for another kind of condition, or a class that the model `name` has not."""
     if label.labels is None:
         raise Mismatch(f"a {label.kind} condition is no class", port=port, hint="wire a label")
-    highest = int(label.labels.max())
+    lowest, highest = int(label.labels.min()), int(label.labels.max())
     if label.made_by == "shapes" and classes > 65:
         raise Mismatch(
             f"'{name}' does not know the classes of the shapes world",
             port=port,
             hint="give the number of the class",
         )
-    if highest >= classes:
-        raise Mismatch(f"'{name}' has {classes} classes, there is no number {highest}", port=port)
+    if lowest < 0 or highest >= classes:
+        stranger = lowest if lowest < 0 else highest
+        message = f"'{name}' has {classes} classes, there is no number {stranger}"
+        raise Mismatch(message, port=port, hint=f"give one from 0 to {classes - 1}")
     return label.labels
 
 

@@ -18,7 +18,7 @@ Scale = Annotated[float, Range(0, 10_000), Doc("0 = no guidance.")]
 NoisedClip = Annotated[Clip, Doc("One that knows how noisy its picture is, of the same chain.")]
 Like = Annotated[Image, Doc("The picture to be like; brought to the size of the CLIP.")]
 Layers = Annotated[
-    list[int], Doc("Blocks of the image encoder that are compared, from 1; empty: all.")
+    list[int], Range(1), Doc("Blocks of the image encoder that are compared, from 1; empty: all.")
 ]
 
 

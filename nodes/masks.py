@@ -8,7 +8,7 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.framing import digest
 from nodegraph.types import PortType
 from nodes.diffusion import masks
-from nodes.pictures import Like, Size, size_of
+from nodes.pictures import Like, MaybeSize, size_of
 from nodes.tensors import read_opacity
 from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import Image, Mask
@@ -34,7 +34,7 @@ def mask_rectangle(
     left: Side = 0.25,
     bottom: Side = 0.75,
     right: Side = 0.75,
-    size: Size = None,
+    size: MaybeSize = None,
     like: Like = None,
 ) -> Mask:
     """A rectangle to be made, in fractions of the picture; all around is known, [1, 1, H, W]. Cut pixels are soft.

@@ -27,7 +27,9 @@ def forward_diffusion(
     image: X,
     schedule: Schedule,
     t: Annotated[
-        list[int], Doc("Trained timesteps; several give that many for each picture, row by row.")
+        list[int],
+        Range(0),
+        Doc("Trained timesteps; several give that many for each picture, row by row."),
     ] = [],  # noqa: B006
     strength: Annotated[
         float, Range(0, 1), Doc("Where there is no t: the share of the schedule's steps to undo.")

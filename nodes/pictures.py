@@ -15,12 +15,10 @@ from nodegraph.types import Context, PortType
 from nodes.diffusion import masks
 from nodes.tensors import write_images
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, Image, Mask, Table, UNet, X
+from nodes.types import Classifier, Clip, Image, Mask, Size, Table, UNet, X
 
 Pixels = Annotated[int, Range(1, 8192)]
-Size = Annotated[
-    int | list[int] | None, Range(1, 8192), Doc("Pixels of a side, or [height, width].")
-]
+MaybeSize = Annotated[Size | None, Range(1, 8192), Doc("Pixels of a side, or [height, width].")]
 Like = Annotated[
     UNet | Classifier | Clip | Image | Mask | None,
     Doc("A model or a picture whose size is taken."),
@@ -74,7 +72,7 @@ def save_image(image: Image, file: PictureFile) -> None:
 @node(category="pictures", words=("scale", "size", "upscale"))
 def resize(
     image: X,
-    size: Size = None,
+    size: MaybeSize = None,
     like: Like = None,
 ) -> X:
     """Pictures or masks at another size, bilinear with antialiasing, [B, C, height, width].

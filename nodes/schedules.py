@@ -6,7 +6,7 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.respacing import respace, with_resampling
 from nodes.diffusion.schedule import Kind, Schedule, schedule
 from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Prior, UNet
+from nodes.types import Prior, Steps, UNet
 
 
 @node(category="denoising", words=("noise scheduler", "timesteps", "respacing"))
@@ -15,15 +15,15 @@ def noise_scheduler(
     kind: Annotated[Kind | None, Doc("The trained chain, where no model says it.")] = None,
     train_steps: Annotated[int, Range(1, 100_000)] = 1000,
     steps: Annotated[
-        int | str,
+        Steps,
         Doc(
-            "Steps to visit: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: as the model says, or all."
+            "27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: as the model says, or all."
         ),
     ] = "",
 ) -> Schedule:
     """The steps that a sampler visits, cut from the chain that the model was trained on.
 
-    Raises ValueError when the chain cannot be cut so, Mismatch when neither a model nor a kind is given, or both differ.
+    Raises Mismatch when the chain cannot be cut so, when neither a model nor a kind is given, or both differ.
     Ref: Nichol & Dhariwal 2021, §4.
     """
     if model is None and kind is None:
@@ -34,7 +34,10 @@ def noise_scheduler(
             f"'{model.name}' was trained on a {trained.kind} chain, not a {kind} one", port="kind"
         )
     usual = "" if model is None else model.config.trained.respacing
-    return respace(trained, usual if steps == "" else steps)
+    try:
+        return respace(trained, usual if steps == "" else steps)
+    except ValueError as error:
+        raise Mismatch(str(error), port="steps") from None
 
 
 @node(category="denoising", words=("RePaint", "resampling", "inpainting"))

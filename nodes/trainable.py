@@ -36,6 +36,7 @@ from nodes.types import PORT_TYPES as PORT_TYPES
 from nodes.types import ArPrior, Classifier, Clip, ClipImage, ClipText, OpenClip, Prior, Text, UNet
 
 H = TypeVar("H", bound=Model[Any, Any])
+Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each level.")]
 
 
 @node(category="training", words=("configuration", "fine-tune"))
@@ -180,7 +181,7 @@ def classifier_network(
     width: Annotated[
         int, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
     ] = 32,
-    multipliers: Annotated[list[int], Doc("Of the channels, for each level.")] = [1, 2, 4],  # noqa: B006
+    multipliers: Multipliers = [1, 2, 4],  # noqa: B006
     blocks: Annotated[int, Range(1, 8), Doc("Residual blocks in each level.")] = 1,
     pool: Literal["attention", "adaptive", "spatial", "spatial_v2"] = "attention",
 ) -> Network[Classifier]:

@@ -38,6 +38,7 @@ from nodes.models import (
 from nodes.models import ClipImage as ClipImage
 from nodes.models import ClipText as ClipText
 from nodes.models.pca import PCA
+from nodes.readers import read_label, read_seed, read_size, read_steps
 from nodes.tables import TABLE, Table
 from nodes.tensors import TENSOR_FILE, describe_tensor
 from nodes.tensors import Image as Image
@@ -53,12 +54,6 @@ def _as_is(literal: Any, context: Context) -> Any:
     return literal
 
 
-def _whole(literal: Any, context: Context) -> int:
-    if isinstance(literal, bool) or int(literal) != literal:
-        raise ValueError(f"a seed is a whole number, not {literal!r}")
-    return int(literal) % 2**64
-
-
 Text = Annotated[
     str,
     PortType(
@@ -72,7 +67,42 @@ Seed = Annotated[
         "A whole number that names all the noise of a run.",
         literal="number",
         colour="#8ecae6",
-        parse=_whole,
+        read=read_seed,
+    ),
+]
+Steps = Annotated[
+    int | str,
+    PortType(
+        "Steps",
+        "Steps to visit of a trained chain: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all.",
+        literal="scalar",
+        colour="#fcd34d",
+        read=read_steps,
+        example=lambda context: "2",
+        widens_from=("int", "str"),
+    ),
+]
+Label = Annotated[
+    int | str,
+    PortType(
+        "Label",
+        "A class: its number, or its name in the shapes world such as red circle; empty: none of them.",
+        literal="scalar",
+        colour="#f9a8d4",
+        read=read_label,
+        example=lambda context: 0,
+        widens_from=("int", "str"),
+    ),
+]
+Size = Annotated[
+    int | list[int],
+    PortType(
+        "Size",
+        "Pixels of a side, or [height, width].",
+        literal="list",
+        colour="#bef264",
+        read=read_size,
+        widens_from=("int", "list[int]"),
     ),
 ]
 

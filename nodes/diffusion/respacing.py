@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.schedule import Kind, Schedule, schedule
+from nodes.diffusion.steps import FAST, STRIDED, canonical_steps
 
 FAST27 = (10, 10, 3, 2, 2)
 Positions = Callable[[float, int], Iterable[float]]
@@ -37,15 +38,15 @@ def spaced_timesteps(
     """
     if not isinstance(spec, str | int):
         return _sections(train_steps, list(spec), positions)
-    text = str(spec).strip()
+    text = canonical_steps(spec)
     if text == "":
         return list(range(train_steps))
-    if text == "fast27":
+    if text == FAST:
         *steps, last = _sections(train_steps, list(FAST27), positions)
         return [*steps, last - 2]
-    if text.startswith("ddim"):
-        return _strided(train_steps, _count(text.removeprefix("ddim"), text))
-    return _sections(train_steps, [_count(part, text) for part in text.split(",")], positions)
+    if text.startswith(STRIDED):
+        return _strided(train_steps, int(text.removeprefix(STRIDED)))
+    return _sections(train_steps, [int(part) for part in text.split(",")], positions)
 
 
 def respace(trained: Schedule, spec: str | int | Sequence[int]) -> Schedule:
@@ -110,14 +111,6 @@ def with_resampling(spaced: Schedule, jump: int, resamples: int) -> Schedule:
             visits += [*range(step + jump, step, -1)] * (resamples - 1)
         visits.append(step)
     return replace(spaced, visits=tuple(visits))
-
-
-def _count(part: str, whole: str) -> int:
-    if not part.strip().isdecimal() or int(part) < 1:
-        raise ValueError(
-            f"steps '{whole}' are neither a number, nor numbers with commas, nor ddimN, nor fast27"
-        )
-    return int(part)
 
 
 def _strided(train_steps: int, wanted: int) -> list[int]:

@@ -99,7 +99,9 @@ def clip_left_out(config: ClipConfig, text: str) -> LeftOut:
         return words_left_out(text, tokenizer.words, config.context - 1)
     encoding, room = _encoding(tokenizer), config.context - 2
     cut = encoding.decode(_reader(config)[0](text)[room:]).strip()
-    unknown = padded_strangers(encoding, text, tokenizer.padding) if tokenizer.kind == "folder" else ()
+    unknown = (
+        padded_strangers(encoding, text, tokenizer.padding) if tokenizer.kind == "folder" else ()
+    )
     return LeftOut(cut, unknown)
 
 
