@@ -214,8 +214,8 @@ def _unit(bounds: Range) -> str:
 
 
 def as_written(value: Any) -> Any:
-    """Numbers of numpy, also in lists, as a graph file would hold them; other values are what they are."""
-    if isinstance(value, list):
+    """Numbers of numpy, also in lists and tuples, as a graph file would hold them; other values are what they are."""
+    if type(value) in (list, tuple):
         return [as_written(item) for item in cast("list[Any]", value)]
     if isinstance(value, bool) or (
         type(value).__name__ in ("bool", "bool_") and callable(value.item)

@@ -154,7 +154,7 @@ def test_what_a_type_reads_is_found_without_its_module(registry: Registry) -> No
         (np.float64(0.5), 0.5),
         (np.bool_(True), True),
         (np.str_("a"), "a"),
-        ([np.int32(1), [np.float16(2)]], [1, [2.0]]),
+        ([np.int32(1), (np.float16(2),)], [1, [2.0]]),
         (True, True),
         (None, None),
     ],
