@@ -33,6 +33,7 @@ _KINDS: Mapping[str, Schema] = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "bool": {"type": "boolean"},
+    "scalar": {"type": ["number", "string"]},
 }
 
 
@@ -186,7 +187,10 @@ def _literal(
         return None
     if menu is not None:
         return {"enum": list(menu)}
-    return {**_KINDS[kind], **(_limits(bounds) if kind in ("int", "float") else {})}
+    one = {**_KINDS[kind], **(_limits(bounds) if kind in ("int", "float") else {})}
+    many = {"type": "array", "items": one}
+    facts = ports.get(ref.name)
+    return {"anyOf": [one, many]} if facts is not None and facts.literal == "list" else one
 
 
 def _limits(bounds: Range | None) -> Schema:
