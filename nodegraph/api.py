@@ -23,7 +23,7 @@ from nodegraph.paths import Sandbox, cache_folder, is_file, is_folder
 from nodegraph.program import Constant, Many, Program
 from nodegraph.registry import Registry, installed
 from nodegraph.residency import Residency
-from nodegraph.source import SourceText, read_source
+from nodegraph.source import SourceText, places, read_source
 from nodegraph.threads import wait_quietly
 from nodegraph.types import Precision
 
@@ -90,9 +90,8 @@ def make_engine(registry: Registry, source: SourceText, options: Options) -> Eng
     Raises ValueError for a device that is not there.
     """
     folder = source.folder or Path()
-    shipped = tuple({path.parent for path in registry.graphs.values()})
-    readable = (Path(path).expanduser() for path in options.readable)
-    sandbox = Sandbox((folder, *shipped, *readable), Path(options.out))
+    named = tuple(Path(path) for path in options.readable)
+    sandbox = Sandbox(places(source, registry), Path(options.out), named)
     device, residency = _device(options.device)
     context = RunContext(
         sandbox,
@@ -149,7 +148,8 @@ class LoadedGraph:
             yield given_away(event)
 
     def compiled(self, request: Request) -> Compiled:
-        return compile_graph(self.source, self.registry, request)
+        named = self.engine.context.sandbox.named
+        return compile_graph(self.source, self.registry, replace(request, readable=named))
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault of the graph, types and shapes."""

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
 from nodegraph.given import inputs_of_places, named_places
@@ -11,12 +12,12 @@ from nodegraph.graph import Graph, GraphNode, Ref, Value, read_graph
 from nodegraph.inputs import Inputs, Request
 from nodegraph.node import NodeSpec, Port
 from nodegraph.order import cycles_among, in_order
-from nodegraph.paths import Outside
+from nodegraph.paths import Outside, Sandbox
 from nodegraph.program import Constant, Program, Step, Wire
 from nodegraph.references import Found, References, references
 from nodegraph.registry import Registry
 from nodegraph.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
-from nodegraph.source import SourceText, from_file, read_source, unread
+from nodegraph.source import SourceText, from_file, places, read_source, unread
 from nodegraph.unify import resolved
 from nodegraph.wiring import Site, Wiring
 
@@ -69,16 +70,17 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     if graph is None:
         return Compiled(None, _told(faults), None, {source.name: source.text})
     scope = Inputs(registry, faults).root(graph, source.folder, request)
-    compiler = _Compiler(registry, faults)
+    caller = {*request.inputs, *request.texts} & inputs_of_places(graph, registry)
+    named = named_places(_given(scope), caller)
+    sandbox = Sandbox(places(source, registry), Path(), (*request.readable, *named))
+    compiler = _Compiler(registry, faults, References(registry, faults, sandbox))
     outputs = compiler.whole(graph, source, scope)
     if not faults.errors:
         _warn_of_unused(graph, registry, faults)
     diagnostics = _told(faults)
     if faults.errors:
         return Compiled(None, diagnostics, graph, compiler.texts)
-    program = _program(source, graph, compiler, scope, outputs)
-    caller = {*request.inputs, *request.texts} & program.places
-    program = replace(program, named=named_places(program.inputs, caller))
+    program = replace(_program(source, graph, compiler, scope, outputs), named=named)
     return Compiled(program, diagnostics, graph, compiler.texts)
 
 
@@ -109,17 +111,21 @@ Outputs = dict[str, Found]
 def _program(
     source: SourceText, graph: Graph, compiler: "_Compiler", scope: Scope, outputs: Outputs
 ) -> Program:
-    given = {n: s.value for n, b in scope.items() if (s := b.bundle or _constant(b)) is not None}
     return Program(
         file=source.name,
         title=graph.title,
         steps=tuple(compiler.steps),
         outputs={n: s for n, (s, _) in outputs.items() if isinstance(s, Constant | Wire)},
         output_types={n: t for n, (_, t) in outputs.items()},
-        inputs=given,
+        inputs=_given(scope),
         sources=compiler.sources,
         places=inputs_of_places(graph, compiler.registry),
     )
+
+
+def _given(scope: Scope) -> dict[str, Any]:
+    """The values of a graph's inputs."""
+    return {n: s.value for n, b in scope.items() if (s := b.bundle or _constant(b)) is not None}
 
 
 def _constant(bound: Bound) -> Constant | None:
@@ -130,11 +136,12 @@ def _constant(bound: Bound) -> Constant | None:
 class _Compiler:
     """Unfolds a graph into steps; remembers which graphs it is inside of."""
 
-    def __init__(self, registry: Registry, faults: Faults) -> None:
+    def __init__(self, registry: Registry, faults: Faults, references: References) -> None:
         self.registry = registry
         self.faults = faults
         self.inputs = Inputs(registry, faults)
-        self.wiring = Wiring(registry, faults)
+        self.references = references
+        self.wiring = Wiring(registry, faults, references)
         self.steps: list[Step] = []
         self.sources: dict[str, str] = {}
         self.texts: dict[str, str] = {}
@@ -189,7 +196,7 @@ class _Compiler:
     def output(self, value: Value, scope: Scope) -> Found | None:
         if not isinstance(value, Ref):
             return None
-        return References(self.registry, self.faults).find(value, scope, None)
+        return self.references.find(value, scope, None)
 
     def node(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
         site = Site(node, source.folder, scope)

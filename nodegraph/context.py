@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nodegraph.paths import Sandbox
+from nodegraph.paths import Sandbox, expanded
 from nodegraph.residency import Residency
 from nodegraph.types import Precision
 
@@ -35,17 +35,14 @@ class RunContext:
         """The context of a run that may read more places."""
         if not places:
             return self
-        wider = replace(self.sandbox, readable=(*self.sandbox.readable, *places))
+        wider = replace(self.sandbox, named=(*self.sandbox.named, *places))
         return replace(self, sandbox=wider)
 
     def readable(self, path: str) -> Path:
-        """The real path of a literal. Raises Outside, FileNotFoundError, or ValueError for what can be no path."""
+        """The real path of a literal. Raises Outside, FileNotFoundError, NoFile, or ValueError for what can be no path."""
         if not path:
             raise ValueError("an empty text names no file")
-        try:
-            given = Path(path).expanduser()
-        except RuntimeError:
-            raise ValueError(f"'{path}' begins with the home folder of nobody here") from None
+        given = expanded(path)
         return self.sandbox.reading(given if given.is_absolute() else self.folder / given)
 
     def writable(self, path: str) -> Path:

@@ -43,6 +43,7 @@ class Request:
 
     The caller gives `inputs` from Python, or `texts` on a command line, which are read by the types of their inputs and win.
     What a picture `recorded` is somebody else's: literals, which allow nothing, and which the caller's preset wins over.
+    `readable`: what may be read beside the graph's folder.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -50,6 +51,7 @@ class Request:
     whole: bool = True
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    readable: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """What `$name`, `$name.port` and `$bundle.part` stand for."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nodegraph.graph import GraphNode, Listing, Ref, Value
+from nodegraph.paths import Outside, Sandbox, expanded
 from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
 from nodegraph.registry import Registry
 from nodegraph.scope import Faults, Scope, unknown
@@ -12,14 +15,21 @@ from nodegraph.unify import UNKNOWN
 
 Found = tuple[Source, TypeRef]
 """A source with the type of what it gives."""
+Lister = Callable[[Any, Callable[[str], Path]], Mapping[str, str]]
+"""Gives the parts of a bundle, of which it finds the folder by a function of its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Looks names up in a scope; what refers to nothing is reported."""
+    """Looks names up in a scope; what refers to nothing is reported. Bundles are looked for in the sandbox."""
 
     registry: Registry
     faults: Faults
+    sandbox: Sandbox
+    _bundles: dict[tuple[str, str, str], Mapping[str, str] | None] = field(
+        default_factory=dict[tuple[str, str, str], Mapping[str, str] | None]
+    )
+    """Parts of the bundles that were looked up; None where a fault was reported."""
 
     def find(self, ref: Ref, scope: Scope, node: str | None) -> Found | None:
         """What `$name.port` stands for; None where it is absent or a fault was reported."""
@@ -45,15 +55,16 @@ class References:
         ), kind
 
     def _part(self, bundle: Constant, ref: Ref, node: str | None) -> Found | None:
-        lister = self.registry.parts(bundle.type.name)
         nothing = unknown(ref.span), UNKNOWN
+        lister = self.registry.parts(bundle.type.name)
         if bundle.value is EXAMPLE or lister is None:
             return Constant(EXAMPLE, UNKNOWN, ref.span), UNKNOWN
-        try:
-            parts = lister(_located(bundle))
-        except ValueError as error:
-            message = f"{bundle.given or f'input {ref.name!r}'}: {error}"
-            self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
+        owner = bundle.given or f"input '{ref.name}'"
+        key = str(bundle.value), str(bundle.folder), owner
+        if key not in self._bundles:
+            self._bundles[key] = self._parts(bundle, lister, owner)
+        parts = self._bundles[key]
+        if parts is None:
             return nothing
         if ref.port not in parts:
             held = ", ".join(sorted(parts)) or "nothing"
@@ -64,7 +75,28 @@ class References:
             self.faults.add("E209", message, ref.span, hint, node)
             return nothing
         kind = TypeRef(parts[str(ref.port)])
+        if kind.name not in self.registry.ports:
+            message = f"the part '{ref.port}' of '{bundle.value}' is a '{kind}', which is no type"
+            self.faults.add("E208", message, ref.span, None, node)
+            return nothing
         return Constant(f"{bundle.value}/{ref.port}", kind, ref.span, bundle.folder), kind
+
+    def _parts(self, bundle: Constant, lister: Lister, owner: str) -> Mapping[str, str] | None:
+        """The parts of a bundle; None, and a fault, where they cannot be had."""
+        folder = bundle.folder or Path()
+
+        def readable(path: str) -> Path:
+            return self.sandbox.reading(folder / expanded(path))
+
+        try:
+            return lister(str(bundle.value), readable)
+        except Outside as error:
+            hint = "keep it in the folder of the graph that is run, or name it on the command line"
+            self.faults.add("E113", f"{owner}: {error}", bundle.span, hint)
+        except (OSError, ValueError) as error:
+            message = f"{owner}: {error}"
+            self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
+        return None
 
 
 def is_list(value: Value, scope: Scope) -> bool:
@@ -94,9 +126,3 @@ def has_reference(value: Value) -> bool:
     return isinstance(value, Ref) or (
         isinstance(value, Listing) and any(map(has_reference, value.items))
     )
-
-
-def _located(bundle: Constant) -> str:
-    """The bundle's name, or its folder relative to where the literal stands."""
-    path = (bundle.folder or Path()) / str(bundle.value)
-    return str(path) if path.is_dir() else str(bundle.value)

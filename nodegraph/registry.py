@@ -84,7 +84,9 @@ class Registry:
             self.loaded.update(from_module(importlib.import_module(self.ports[name].home)).loaded)
         return self.loaded.get(name)
 
-    def parts(self, type_name: str) -> Callable[[Any], Mapping[str, str]] | None:
+    def parts(
+        self, type_name: str
+    ) -> Callable[[Any, Callable[[str], Path]], Mapping[str, str]] | None:
         """The function that lists the parts of a bundle type, or None."""
         facts = self.ports.get(type_name)
         return _attribute(facts.parts) if facts and facts.parts else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic
 from nodegraph.paths import LargeFile, Outside, read_text, why
+from nodegraph.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class SourceText:
         if place in self.siblings:
             return SourceText(place, self.siblings[place], path.parent, self.siblings, place, root)
         return SourceText(str(path), read_text(path), path.parent, self.siblings, place, root)
+
+
+def places(source: SourceText, registry: Registry) -> tuple[Path, ...]:
+    """What every graph may read: the folder of the graph that is run, and the shipped graphs."""
+    shipped = {path.parent for path in (*registry.graphs.values(), *registry.composites.values())}
+    return (source.root or source.folder or Path(), *sorted(shipped))
 
 
 def from_file(path: Path) -> SourceText:

@@ -129,7 +129,8 @@ class PortType:
       In a shape check the value has no content. That it is of the class that carries the type is checked before.
     * `finite(value)`: whether a picture holds nothing that is NaN or infinite; one that does is a warning.
     * `weights(value)`: what a model needs in memory and on disk, without reading it.
-    * `parts(literal)`: names and types of the parts of a bundle (`$models.base`), from an index, without torch.
+    * `parts(literal, readable)`: names and types of the parts of a bundle (`$models.base`), from an index, without torch;
+      `readable` gives the real path of one that the literal names, and raises OSError where that may not be read.
     """
 
     name: str
@@ -146,7 +147,7 @@ class PortType:
     describe: Callable[[Any], str] | None = None
     preview: Callable[[Any], bytes | None] | None = None
     example: Callable[[Context], Any] | None = None
-    parts: Callable[[Any], Mapping[str, str]] | None = None
+    parts: Callable[[Any, Callable[[str], Path]], Mapping[str, str]] | None = None
     probe: Callable[[Any], None] | None = None
     weights: Callable[[Any], Weights] | None = None
     check: Callable[[Any], str | None] | None = None

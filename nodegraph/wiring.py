@@ -33,6 +33,7 @@ class Wiring:
 
     registry: Registry
     faults: Faults
+    references: References
 
     def values(self, site: Site, ports: tuple[Port, ...]) -> dict[str, Source] | None:
         """What stands on each port; None when a required one is absent, so that the node is absent too."""
@@ -103,8 +104,7 @@ class Wiring:
         return None
 
     def _wired(self, site: Site, port: Port, written: Ref) -> Source | None:
-        references = References(self.registry, self.faults)
-        target = references.find(written, site.scope, site.node.name)
+        target = self.references.find(written, site.scope, site.node.name)
         if target is None:
             return None
         source, ref = target

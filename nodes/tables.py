@@ -1,6 +1,7 @@
 """Tables on a wire."""
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.framing import digest
+from nodegraph.paths import LargeFile, NoFile, read_text, why
 from nodegraph.types import Context, PortType
+
+LARGEST = 64 * 2**20
+"""Bytes of a CSV file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,33 @@ def _write_table(
 
 
 def _read_table(literal: Any, context: Context) -> Table:
-    """A CSV file with a row of column names; what is a number everywhere in a column is read as numbers."""
-    with context.readable(str(literal)).open(newline="", encoding="utf-8") as file:
-        columns, *rows = csv.reader(file)
+    """A CSV file with a row of column names; what is a number everywhere in a column is read as numbers.
+
+    Raises ValueError naming the file, and the line, where it is none.
+    """
+    try:
+        text = read_text(context.readable(str(literal)), LARGEST)
+        columns, *rows = _rows(text.removeprefix("\ufeff"))
+    except (NoFile, LargeFile, UnicodeDecodeError) as error:
+        raise ValueError(f"'{literal}' is no table: {why(error)}") from None
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"'{literal}' is no table: {error}") from None
     values = [_numbers(column) for column in zip(*rows, strict=True)]
     return Table(tuple(columns), tuple(zip(*values, strict=True)))
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The rows of a CSV text, all of one length; blank lines are none. Raises ValueError with the line, csv.Error."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[list[str]] = []
+    for row in filter(None, reader):
+        rows.append(row)
+        if len(row) != len(rows[0]):
+            counts = f"{len(row)} values, the first row {len(rows[0])}"
+            raise ValueError(f"line {reader.line_num} has {counts}")
+    if not rows:
+        raise ValueError("it is empty")
+    return rows
 
 
 def _numbers(column: Sequence[str]) -> Sequence[str | float]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from nodegraph import Doc
 from nodegraph.framing import digest
 from nodegraph.types import Context, PortType
+from nodes.checkpoints.reading import naming
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
 from nodes.diffusion.pca import Pca
@@ -228,7 +229,8 @@ def _probe_denoiser(value: Denoiser[Any]) -> None:
 
 def _read_noise(literal: Any, context: Context) -> NoiseSource:
     path = context.readable(str(literal))
-    tensors = load_file(path)
+    with naming(path):
+        tensors = load_file(path)
     if "initial" not in tensors:
         raise ValueError(
             f"{path.name} holds no tensor 'initial'; it has {', '.join(sorted(tensors))}"

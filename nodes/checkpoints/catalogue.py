@@ -6,13 +6,14 @@ addresses for the published ones, stand in a `catalogue.json` in the folder of m
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nodegraph.models import Listing, ModelFile, file_name
-from nodegraph.paths import models_folder
+from nodegraph.paths import models_folder, real_path
 from nodes.checkpoints.foreign import foreign_kinds, read_json
 
 SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"
@@ -119,31 +120,46 @@ def model_files(name: str, part: Part) -> tuple[ModelFile, ...]:
     )
 
 
-def part_kinds(bundle: str) -> dict[str, str]:
-    """Port types of a bundle's parts: `{"base": "UNet", …}`. Raises UnknownModel naming the nearest entries."""
+def part_kinds(bundle: str, readable: Callable[[str], Path] = Path) -> dict[str, str]:
+    """Port types of a bundle's parts: `{"base": "UNet", …}`; `readable` gives the place of a folder.
+
+    Raises UnknownModel naming the entries there are, ValueError for a file that cannot be read, what `readable` raises.
+    """
     known = entries()
     if bundle in known:
         return {name: part.kind for name, part in known[bundle].parts.items()}
-    folder = Path(bundle).expanduser()
-    if folder.is_dir():
-        foreign = foreign_kinds(folder)
-        if foreign is not None:
-            return foreign
-        return {p.parent.name: _kind(p) for p in sorted(folder.glob(f"*/{CONFIG_FILE}"))}
+    with suppress(FileNotFoundError):
+        folder = readable(bundle)
+        if folder.is_dir():
+            return _kinds_in(folder)
     raise UnknownModel(
         f"'{bundle}' is neither in the catalogue ({', '.join(sorted(known))}) nor a folder"
     )
 
 
+def _kinds_in(folder: Path) -> dict[str, str]:
+    foreign = foreign_kinds(folder)
+    if foreign is not None:
+        return foreign
+    configs = sorted(folder.glob(f"*/{CONFIG_FILE}"))
+    return {config.parent.name: _kind(config) for config in configs}
+
+
 def _kind(config: Path) -> str:
-    return str(read_json(config).get("kind", "UNet"))
+    kind = read_json(config).get("kind", "UNet")
+    if not isinstance(kind, str):
+        raise ValueError(f"{config}: 'kind' is the name of a kind of models, not {kind!r:.80}")
+    return kind
 
 
 def shipped_folder(name: str) -> Path | None:
     """Folder of a shipped part (`shapes/glide/base`), or None when its weights are not in this installation."""
     family, _, rest = name.partition("/")
-    folder = SHIPPED / rest
-    return folder if family == "shapes" and (folder / CONFIG_FILE).exists() else None
+    if family != "shapes":
+        return None
+    folder = real_path(SHIPPED / rest)
+    inside = folder.is_relative_to(real_path(SHIPPED))
+    return folder if inside and (folder / CONFIG_FILE).exists() else None
 
 
 def listing() -> list[Listing]:

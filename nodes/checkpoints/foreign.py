@@ -1,8 +1,8 @@
 """Folders in other layouts as bundles: diffusers' unCLIP pipelines, and Karlo's own checkpoints. Imports no torch."""
 
-import json
 from pathlib import Path
-from typing import Any, cast
+
+from nodegraph.paths import read_json as read_json
 
 INDEX = "model_index.json"
 KINDS = {
@@ -36,17 +36,6 @@ def components(folder: Path) -> set[str]:
     """The networks of a pipeline, whatever library its index names for them."""
     index = read_json(folder / INDEX)
     return {name for name, value in index.items() if isinstance(value, list) and value and value[0]}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a file. Raises ValueError naming the file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds no options, no JSON object")
-    return cast("dict[str, Any]", found)
 
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -1,6 +1,5 @@
 """Weights in files: safetensors, torch files of every age, and the shards that an index names."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 from torch import Tensor
 
+from nodegraph.paths import read_json
 from nodes.checkpoints.pickles import Record, UnreadableFile
 from nodes.checkpoints.state_dicts import plain_names, state_dict
 from nodes.checkpoints.torch_file import Archive, Container, open_torch, shape_of, tensor_of
@@ -31,7 +31,7 @@ def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
         else:
             container, records = _torch(file)
             for name, record in records.items():
-                with _named(file):
+                with naming(file):
                     value = tensor_of(record, container)
                 yield name, value
 
@@ -41,12 +41,12 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for file in shards(path):
         if is_safetensors(file):
-            with _named(file), safe_open(file, "pt") as opened:
+            with naming(file), safe_open(file, "pt") as opened:
                 names = plain_names(list(opened.keys()))
                 found |= {n: tuple(opened.get_slice(k).get_shape()) for n, k in names.items()}
         else:
             container, records = _torch(file)
-            with _named(file):
+            with naming(file):
                 found |= {name: shape_of(record, container) for name, record in records.items()}
     return found
 
@@ -56,7 +56,7 @@ def shards(path: Path) -> list[Path]:
     if not is_index(path):
         return [path]
     try:
-        names = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(read_json(path)["weight_map"].values())
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise BadIndex(f"{path} cannot be read as an index of shards") from None
     for name in names:
@@ -78,14 +78,14 @@ def is_safetensors(path: Path) -> bool:
 
 
 def _safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    with _named(path), safe_open(path, "pt") as file:
+    with naming(path), safe_open(path, "pt") as file:
         for name, key in plain_names(list(file.keys())).items():
             yield name, file.get_tensor(key)
 
 
 def _torch(path: Path) -> tuple[Container, dict[str, Record]]:
     """A torch file, and the records of its weights by their plain names."""
-    with _named(path):
+    with naming(path):
         container = open_torch(path)
         code = container.listed if isinstance(container, Archive) else {}
         found = state_dict(container.held, code.get)
@@ -93,7 +93,7 @@ def _torch(path: Path) -> tuple[Container, dict[str, Record]]:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Whatever is wrong with a file that anybody may have written, as an UnreadableFile that names it."""
     try:
         yield

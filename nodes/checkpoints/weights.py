@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from nodegraph.models import noted_digest
 from nodegraph.partial import replacing, write_text
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
 from nodes.checkpoints.foreign import read_json
+from nodes.checkpoints.pickles import UnreadableFile
 from nodes.checkpoints.reading import is_index, shards
 from nodes.networks.config import (
     ArPriorConfig,
@@ -67,7 +69,8 @@ def read_config(folder: Path, kind: type[C]) -> C:
 def about(folder: Path) -> dict[str, Any]:
     """What is noted of the model in a folder: how it was trained, its card. Empty where there is no configuration."""
     path = folder / CONFIG_FILE
-    return read_json(path).get("about", {}) if path.exists() else {}
+    found = read_json(path).get("about", {}) if path.exists() else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
@@ -138,6 +141,8 @@ def file_digest(path: Path) -> str:
 def content_digest(path: Path) -> str:
     """sha256 of a file's content: as noted when it was fetched, else computed once for each state of the file."""
     status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableFile(f"{path} is no file: a folder, a pipe or a device")
     return _memoised(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 

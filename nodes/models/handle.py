@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nodegraph.cancel import cancel_point
 from nodegraph.framing import digest
+from nodegraph.paths import Outside
 from nodegraph.residency import Residency
 from nodegraph.tensors import Recall
 from nodegraph.types import Context, PortType, Weights
@@ -224,7 +225,7 @@ def _foreign(kind: type[H], name: str, context: Context) -> H | None:
     """A part of a folder in another layout (diffusers', Karlo's own), or None."""
     try:
         folder = context.readable(str(Path(name).parent))
-    except FileNotFoundError:
+    except (FileNotFoundError, Outside):
         return None
     found = foreign_part(folder, Path(name).name)
     if found is None:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nodegraph.partial import replacing
+from nodes.checkpoints.reading import naming
 from nodes.training.optimiser import Optimiser
 
 STATE_FILE = "state.safetensors"
@@ -72,17 +73,19 @@ def restore(state: State, run_dir: Path, fingerprint: str) -> State:
     path = run_dir / STATE_FILE
     if not path.exists():
         return state
-    with safe_open(path, "pt") as file:
+    with naming(path), safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["state"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    if header["fingerprint"] != fingerprint:
+        history = [Record(*row) for row in header["history"]]
+        kept, step, seconds = header["fingerprint"], int(header["step"]), float(header["seconds"])
+    if kept != fingerprint:
         raise ValueError(
             f"{run_dir} holds another training (its network, objective, data set or options differ); "
             "give another run_dir, or delete that folder"
         )
-    _fill(state, tensors)
-    state.step, state.seconds = header["step"], header["seconds"]
-    state.history = [Record(*row) for row in header["history"]]
+    with naming(path):
+        _fill(state, tensors)
+    state.step, state.seconds, state.history = step, seconds, history
     return state
 
 
