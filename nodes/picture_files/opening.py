@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 
 from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.png import DamagedPng
+from nodes.picture_files.jpeg import MOST_SCANS, ends_in_grey, longer, scans
 from nodes.picture_files.png import plain_png
 
 FORMATS = (
@@ -85,47 +86,42 @@ def _decoded(file: BinaryIO, megapixels: float) -> Picture:
     head = file.read(32)
     file.seek(0)
     if not head.startswith(b"\x89PNG"):
-        found = _shipped(lambda: _first(_identified(file, head), megapixels))
-        if found.format == "JPEG" and _ends_in_grey(found.image):
-            _refuse_filled(file, found.image, megapixels)
-        return found
+        if head.startswith(b"\xff\xd8"):
+            return _of_jpeg(file.read(), megapixels)
+        return _read(file, megapixels)
     if head[12:16] == b"IHDR":
         _bounded(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"), megapixels)
     plain = plain_png(file)
-    found = _shipped(
-        lambda: _first(_identified(io.BytesIO(plain.content), head), megapixels, plain.frames)
-    )
+    found = _read(io.BytesIO(plain.content), megapixels, plain.frames)
     return replace(found, profile=plain.profile, notes=(*plain.notes, *found.notes))
 
 
-def _ends_in_grey(image: Image.Image) -> bool:
-    """Whether a corner has the grey that JPEG decoders fill with what a file does not hold."""
-    right, low = image.width - 1, image.height - 1
-    corners = (image.getpixel(place) for place in ((right, low), (0, low), (right, 0), (0, 0)))
-    return any(set(_several(corner)) <= {127, 128} for corner in corners)
+def _of_jpeg(content: bytes, megapixels: float) -> Picture:
+    if scans(content) > MOST_SCANS:
+        raise ValueError(f"it has more than {MOST_SCANS} scans, which nobody's camera makes")
+    found = _read(io.BytesIO(content), megapixels)
+    if found.format == "JPEG" and ends_in_grey(found.image):
+        try:
+            again = _read(io.BytesIO(longer(content)), megapixels)
+        except Exception:  # foreign bytes
+            return found
+        if again.image.tobytes() != found.image.tobytes():
+            raise ValueError("it is cut short: it announces more rows than it holds")
+    return found
 
 
-def _refuse_filled(file: BinaryIO, image: Image.Image, megapixels: float) -> None:
-    """Refuse a JPEG that holds less than it announces: more data at its end would change its pixels."""
-    file.seek(0)
-    content = file.read()
-    end = content.rfind(b"\xff\xd9")
-    longer = content[:end] + bytes(range(1, 255)) * 8 + content[end:]
-    try:
-        again = _shipped(lambda: _first(_identified(io.BytesIO(longer), longer[:32]), megapixels))
-    except Exception:  # foreign bytes
-        return
-    if again.image.tobytes() != image.tobytes():
-        raise ValueError("it is cut short: it announces more rows than it holds")
+def _read(file: BinaryIO, megapixels: float, frames: int = 1) -> Picture:
+    return _shipped(lambda: _first(_identified(file), megapixels, frames))
 
 
-def _identified(file: BinaryIO, head: bytes) -> ImageFile.ImageFile:
+def _identified(file: BinaryIO) -> ImageFile.ImageFile:
     """The picture, its header read. Asks the readers themselves: `Image.open` would hold it to bounds of the process."""
     Image.init()
-    reasons: list[str] = []
+    file.seek(0)
+    head, reasons = file.read(16), list[str]()
     for name in FORMATS:
         reader, accepts = Image.OPEN.get(name, (None, None))
-        if reader is None or (accepts is not None and accepts(head[:16]) is not True):
+        if reader is None or (accepts is not None and accepts(head) is not True):
             continue
         file.seek(0)
         try:

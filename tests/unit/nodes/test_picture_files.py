@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
+from nodes.picture_files.jpeg import scans
 from nodes.picture_files.levels import colours, greys, opacity
 from nodes.picture_files.opening import Picture, opened
 from nodes.training.folder import folder_pictures
@@ -670,3 +671,19 @@ def test_damage_is_a_refusal_and_nothing_else(
             except ValueError:
                 continue
             assert found.size and np.isfinite(found).all()
+
+
+def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, halves(), "a.jpg", progressive=True)
+    content = path.read_bytes()
+    assert scans(content) == 10
+    last = content[content.rindex(b"\xff\xda") : -2]
+    path.write_bytes(content[:-2] + last * 90 + b"\xff\xd9")
+    assert scans(path.read_bytes()) == 100
+    assert opened(path).image.size == (24, 16)
+    path.write_bytes(content[:-2] + last * 91 + b"\xff\xd9")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    with pytest.raises(ValueError, match="more than 100 scans"):
+        opened(path)
