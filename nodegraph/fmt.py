@@ -1,5 +1,6 @@
 """Canonical form of graph files: aligned, a node on one line if it fits in 100 columns; comments and order stay."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from nodegraph.errors import Diagnostic
@@ -25,7 +26,8 @@ def formatted(text: str, file: str) -> str:
         raise Unformattable(parsed.diagnostics)
     writer = _Writer(text)
     for entry in parsed.tree.entries:
-        writer.section(entry)
+        writer.comments_before(entry.span.line, "")
+        writer.whole(entry)
     writer.comments_before(len(writer.lines) + 1, "")
     return "\n".join(writer.out).rstrip("\n") + "\n"
 
@@ -56,11 +58,19 @@ class _Writer:
 
     def done(self, entry: Entry) -> None:
         end = entry.value.span.end_line
-        block = isinstance(entry.value, Table) and entry.value.span.end_column == 1
+        block = entry.value.span.end_column == 1 and end > entry.value.span.line
         self.read = max(self.read, end - 1 if block else end)
 
+    def whole(self, entry: Entry) -> None:
+        """A section in canonical form; as it stands where a comment has no place in that form."""
+        begun, read = len(self.out), self.read
+        self.section(entry)
+        self.done(entry)
+        source = self.lines[read : self.read]
+        if _comments(source) - _comments(self.out[begun:]):
+            self.out[begun:] = source
+
     def section(self, entry: Entry) -> None:
-        self.comments_before(entry.span.line, "")
         if entry.key in TOP_KEYS and isinstance(entry.value, Table) and entry.value.entries:
             self.out.append(f"{entry.key}:")
             self.read = max(self.read, entry.span.line)
@@ -69,7 +79,6 @@ class _Writer:
                 self.child(child, min(width, 16))
         else:
             self.out.append(f"{entry.key}: {flow(entry.value)}{self.trailing(entry)}")
-            self.done(entry)
 
     def child(self, entry: Entry, width: int) -> None:
         self.comments_before(entry.span.line, "  ")
@@ -108,6 +117,10 @@ class _Writer:
             self.comments_before(child.span.line, "    ")
             self.out.append(f"    {child.key}: {flow(child.value)}{self.trailing(child)}")
             self.done(child)
+
+
+def _comments(lines: Sequence[str]) -> Counter[str]:
+    return Counter(comment for line in lines if (comment := _comment(line)))
 
 
 def _comment(line: str) -> str:
