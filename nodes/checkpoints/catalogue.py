@@ -167,6 +167,11 @@ def listing() -> list[Listing]:
     return [_listing(entry) for entry in entries().values()]
 
 
+def model_names() -> list[str]:
+    """Names of all models of the catalogue. Raises BadCatalogue."""
+    return [f"{entry.name}/{part}" for entry in entries().values() for part in entry.parts]
+
+
 def _listing(entry: Entry) -> Listing:
     files = {part: model_files(f"{entry.name}/{part}", entry.parts[part]) for part in entry.parts}
     every = tuple(file for of_part in files.values() for file in of_part)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nodegraph.cancel import cancel_point
+from nodegraph.errors import nearest
 from nodegraph.framing import digest
 from nodegraph.paths import Outside
 from nodegraph.residency import Residency
@@ -22,6 +23,7 @@ from nodes.checkpoints.catalogue import (
     Part,
     find_part,
     model_files,
+    model_names,
     shipped_folder,
 )
 from nodes.checkpoints.folders import foreign_part
@@ -204,7 +206,11 @@ def parsed(kind: type[H], literal: Any, context: Context) -> H:
     foreign = _foreign(kind, name, context)
     if foreign is not None:
         return foreign
-    folder = context.readable(name)
+    try:
+        folder = context.readable(name)
+    except FileNotFoundError as error:
+        hint = nearest(name, model_names()) or "`nodegraph models` lists them"
+        raise FileNotFoundError(f"{error}, nor a model of that name; {hint}") from None
     if not (folder / CONFIG_FILE).exists():
         raise ValueError(
             f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}"

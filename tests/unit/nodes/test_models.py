@@ -112,3 +112,15 @@ def test_one_text_is_not_taken_for_several() -> None:
     model = parsed(UNet, "shapes/glide/base", RunContext(Sandbox((), Path())))
     with pytest.raises(TypeError, match=r"write \['a red circle'\]"):
         model.encode("a red circle")
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [("shapes/glide/bas", "did you mean 'shapes/glide/base'"), ("nothing", "`nodegraph models`")],
+)
+def test_a_name_that_is_not_known_gets_the_nearest(
+    name: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=mend):
+        parsed(UNet, name, context(tmp_path))
