@@ -120,7 +120,9 @@ class _Checker:
         for name, source in program.outputs.items():
             if isinstance(source, Constant) and source.value is not EXAMPLE:
                 self.output(name, source)
-        return ShapeReport(tuple(sorted(self.faults, key=place)), steps, tuple(self.raised))
+        return ShapeReport(
+            tuple(dict.fromkeys(sorted(self.faults, key=place))), steps, tuple(self.raised)
+        )
 
     def output(self, name: str, source: Constant) -> None:
         """A literal that goes straight to an output is read too."""

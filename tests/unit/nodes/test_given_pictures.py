@@ -253,7 +253,9 @@ def test_a_picture_that_goes_straight_through_is_read_and_checked(
         assert any(message.startswith("output 'image'") for message in said)
         assert isinstance(events[-1], Completed)
         assert torch.equal(graph(image=LEVELS).image, WANTED)
-        with pytest.raises(GraphError, match=r"output 'image': 'cut.png' cannot be read"):
+        with pytest.raises(
+            GraphError, match=r"^E403[^\n]*input 'image': 'cut.png' cannot be read[^\n]*$"
+        ):
             graph(image=pictures / "cut.png")
 
 

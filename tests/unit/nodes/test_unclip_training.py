@@ -244,7 +244,7 @@ def test_a_text_and_an_embedding_are_told_together(decoder: UNet, clip: OpenClip
         (lambda d, i: [text_encoder(d, "")], "wants a unclip condition"),
         (lambda d, i: [unclip_conditions(d, i)], "wants a text condition"),
         (
-            lambda d, i: [text_encoder(d, ["a", "b", "c"]), unclip_conditions(d, i)],
+            lambda d, i: [text_encoder(d, ["a", "red", "star"]), unclip_conditions(d, i)],
             "a text and embeddings of 3 and 2 rows",
         ),
         (lambda d, i: [unclip_conditions(d, replace(i, space="other"))], "is of the CLIP 'tiny'"),
