@@ -31,7 +31,9 @@ FAULTS = ("outside", "a pipe", "there is no file", "home folder of nobody", "is 
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A graph's folder `here`, in which we are, and a folder `away` with a model, and with a secret in it."""
     shutil.copytree(SHIPPED / "glide" / "base", tmp_path / "away" / "models" / "base")
     (tmp_path / "away" / "models" / "secret").mkdir()
@@ -40,6 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("HOME", str(tmp_path / "away"))
+    monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     return tmp_path
 
 
