@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nodegraph.cache import Cache, Disk, Memory
+from nodegraph.cache import Cache, Disk, Kept, Memory
 from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
 from nodegraph.events import Completed
@@ -161,7 +161,7 @@ def disk_hit(count: int) -> tuple[float, float]:
         keys = keys_of(program, making.literals(), making.policy)
         cache = Cache(disk=disk)
         hits = [timed(lambda k=k: cache.get(k, (TypeRef("int"),))) for k in keys]
-        assert cache.memory.get(keys[-1]) == (last.outputs["out"],)
+        assert cache.memory.get(keys[-1]) == Kept((last.outputs["out"],))
         files = [[p for p in disk.path(key).rglob("*") if p.is_file()] for key in keys]
         reads = [timed(lambda f=f: [path.read_bytes() for path in f]) for f in files]
     return statistics.median(hits), statistics.median(reads)

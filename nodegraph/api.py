@@ -14,7 +14,7 @@ from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import MAX_MEGAPIXELS, RunContext
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
-from nodegraph.events import Completed, Event, Stepped
+from nodegraph.events import Completed, Event, Stepped, Warned
 from nodegraph.execute import Engine, needed
 from nodegraph.inputs import Request
 from nodegraph.keys import keys_of
@@ -126,8 +126,13 @@ class LoadedGraph:
     """What the shapes were checked for: all that may change them."""
 
     def __call__(self, /, preset: str | None = None, **inputs: Any) -> Result:
-        """Run the graph. Raises GraphError with every fault, or NodeFailed."""
+        """Run the graph; what nodes and the check warn of is given as a `UserWarning`.
+
+        Raises GraphError with every fault, or NodeFailed.
+        """
         for event in self.events(preset, None, **inputs):
+            if isinstance(event, Warned):
+                warnings.warn(str(event.diagnostic), stacklevel=2)
             if isinstance(event, Completed):
                 return Result(event.outputs)
         raise RuntimeError("the run ended without completing")
@@ -138,7 +143,10 @@ class LoadedGraph:
         """Run the graph and watch it; a graph may have inputs of any name."""
         if not isinstance(cast(Any, preset), str | None):
             raise TypeError(f"preset is a name, not {preset!r}")
-        program = self.compiled(Request(inputs, preset)).checked()
+        compiled = self.compiled(Request(inputs, preset))
+        program = compiled.checked()
+        for warning in compiled.diagnostics:
+            yield Warned(warning.node or "", warning)
         engine = replace(self.engine, context=self.engine.context.allowing(program.named))
         shaping = _shaping(program)
         if shaping not in self._checked:

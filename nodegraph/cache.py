@@ -10,15 +10,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from nodegraph.keys import Key, Library
 from nodegraph.partial import scratch
 from nodegraph.types import TypeRef
+from nodegraph.warn import Said, Warned
 
 META = "entry.json"
 PLAIN = ("str", "int", "float", "bool", "Text", "Seed")
 Where = Literal["memory", "disk"]
+
+
+class Kept(NamedTuple):
+    """The outputs of a step, and what was said on the way to them."""
+
+    outputs: tuple[Any, ...]
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(slots=True)
@@ -27,8 +35,8 @@ class Memory:
 
     entries: int = 4096
     bytes: int = 2**30
-    _held: OrderedDict[Key, tuple[tuple[Any, ...], int]] = field(
-        default_factory=OrderedDict[Key, tuple[tuple[Any, ...], int]]
+    _held: OrderedDict[Key, tuple[Kept, int]] = field(
+        default_factory=OrderedDict[Key, tuple[Kept, int]]
     )
     _size: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -36,8 +44,8 @@ class Memory:
     def __contains__(self, key: Key) -> bool:
         return key in self._held
 
-    def get(self, key: Key) -> tuple[Any, ...] | None:
-        """The outputs of a step, or None."""
+    def get(self, key: Key) -> Kept | None:
+        """What is kept of a step, or None."""
         with self._lock:
             found = self._held.get(key)
             if found is None:
@@ -45,13 +53,13 @@ class Memory:
             self._held.move_to_end(key)
             return found[0]
 
-    def put(self, key: Key, outputs: tuple[Any, ...]) -> None:
+    def put(self, key: Key, kept: Kept) -> None:
         """Keep the outputs; the least recently used go when there is no room."""
-        size = sum(_bytes(value) for value in outputs)
+        size = sum(map(_bytes, kept.outputs))
         with self._lock:
             old = self._held.pop(key, None)
             self._size += size - (old[1] if old else 0)
-            self._held[key] = (outputs, size)
+            self._held[key] = (kept, size)
             while len(self._held) > self.entries or (
                 self._size > self.bytes and len(self._held) > 1
             ):
@@ -109,7 +117,7 @@ class Disk:
         port = self.library.port_type(ref.name)
         return ref.name in PLAIN if port is None or port.dump is None else port.load is not None
 
-    def put(self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef]) -> None:
+    def put(self, key: Key, kept: Kept, types: Sequence[TypeRef]) -> None:
         """Keep the outputs of a step, if they and the disk let us: what cannot be kept is no fault of the graph."""
         target = self.path(key)
         if key in self:
@@ -117,7 +125,7 @@ class Disk:
         try:
             with scratch(self.folder) as beside:
                 made = beside / "entry"
-                self._make(made, outputs, types)
+                self._make(made, kept, types)
                 size = _size(made)
                 if key not in self:
                     self._remove(target)
@@ -128,11 +136,11 @@ class Disk:
             return
         self._account(size)
 
-    def _make(self, entry: Path, outputs: tuple[Any, ...], types: Sequence[TypeRef]) -> None:
+    def _make(self, entry: Path, kept: Kept, types: Sequence[TypeRef]) -> None:
         entry.mkdir()
-        for number, (value, ref) in enumerate(zip(outputs, types, strict=True)):
+        for number, (value, ref) in enumerate(zip(kept.outputs, types, strict=True)):
             self._dump(value, ref, entry / str(number))
-        self._seal(entry)
+        self._seal(entry, kept.said)
 
     def _remove(self, entry: Path) -> None:
         """Take an entry out at once, and then delete it: a kill in between leaves no half of it in its place."""
@@ -158,26 +166,29 @@ class Disk:
         else:
             port.dump(value, folder)
 
-    def _seal(self, folder: Path) -> None:
+    def _seal(self, folder: Path, said: Sequence[Said]) -> None:
         files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         digests = {p.relative_to(folder).as_posix(): _digest(p) for p in files}
-        (folder / META).write_text(json.dumps({"files": digests}), encoding="utf-8")
+        words = [[s.node, s.warning.message, s.warning.port, s.warning.hint] for s in said]
+        meta = {"files": digests, "said": words}
+        (folder / META).write_text(json.dumps(meta), encoding="utf-8")
 
-    def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Any, ...] | None:
-        """The outputs of a step, or None; an entry that is damaged is removed."""
+    def get(self, key: Key, types: Sequence[TypeRef]) -> Kept | None:
+        """What is kept of a step, or None; an entry that is damaged is removed."""
         folder = self.path(key)
         try:
             meta = json.loads((folder / META).read_text(encoding="utf-8"))
             if any(_digest(folder / name) != digest for name, digest in meta["files"].items()):
                 raise ValueError("damaged")
             found = tuple(self._load(ref, folder / str(number)) for number, ref in enumerate(types))
+            said = tuple(Said(node, Warned(*words)) for node, *words in meta.get("said", ()))
         # A damaged file raises what the library of its format likes to raise.
         except Exception:
             self._remove(folder)
             return None
         with suppress(OSError):  # a cache that cannot be written can be read
             os.utime(folder / META)
-        return found
+        return Kept(found, said)
 
     def _load(self, ref: TypeRef, folder: Path) -> Any:
         port = self.library.port_type(ref.name)
@@ -251,8 +262,8 @@ class Cache:
             return "memory"
         return "disk" if self.disk is not None and key in self.disk else None
 
-    def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[tuple[Any, ...], Where] | None:
-        """The outputs of a step and where they were found."""
+    def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Kept, Where] | None:
+        """What is kept of a step and where it was found."""
         held = self.memory.get(key)
         if held is not None:
             return held, "memory"
@@ -268,10 +279,8 @@ class Cache:
         """Forget what is in memory, after a node has changed some of it; what is on disk is as it was made."""
         self.memory.clear()
 
-    def put(
-        self, key: Key, outputs: tuple[Any, ...], types: Sequence[TypeRef], seconds: float
-    ) -> None:
+    def put(self, key: Key, kept: Kept, types: Sequence[TypeRef], seconds: float) -> None:
         """Keep what a step gave; it is on disk, if it goes there, when this returns."""
-        self.memory.put(key, outputs)
+        self.memory.put(key, kept)
         if self.disk is not None and seconds > self.worth and self.disk.keeps(types):
-            self.disk.put(key, outputs, types)
+            self.disk.put(key, kept, types)

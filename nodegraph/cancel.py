@@ -1,9 +1,7 @@
 """Cancelling a run from another thread: the run stops at the next step of a sampler, the next node, or within a load."""
 
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 
 from nodegraph.errors import Cancelled
@@ -27,14 +25,22 @@ class CancelToken:
 _current: ContextVar[CancelToken | None] = ContextVar("cancel token", default=None)
 
 
-@contextmanager
-def cancellable(token: CancelToken) -> Generator[None]:
+def cancellable(token: CancelToken) -> "_Cancellable":
     """What runs inside is stopped by the token at its cancel points."""
-    before = _current.set(token)
-    try:
-        yield
-    finally:
-        _current.reset(before)
+    return _Cancellable(token)
+
+
+@dataclass(slots=True)
+class _Cancellable:
+    token: CancelToken
+    _before: Token[CancelToken | None] | None = None
+
+    def __enter__(self) -> None:
+        self._before = _current.set(self.token)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            _current.reset(self._before)
 
 
 def cancel_point() -> None:

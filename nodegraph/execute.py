@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, cast
 
 from nodegraph import events
-from nodegraph.cache import Cache
+from nodegraph.cache import Cache, Kept, Where
 from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
@@ -38,7 +38,7 @@ from nodegraph.partial import sweep
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.provenance import provenance
 from nodegraph.types import TypeRef
-from nodegraph.warn import Warned, collecting
+from nodegraph.warn import Said, Warned, collecting
 
 Outputs = tuple[Any, ...]
 YIELDS = (
@@ -113,21 +113,23 @@ class _Run:
         self.values: dict[int, Outputs] = {}
         self.readers: dict[int, int] = {}
         self.said: dict[Warned, None] = {}
+        self.behind: dict[int, tuple[Said, ...]] = {}
+        self.repeated: set[Said] = set()
         self.told: set[int] = set()
         self.keys: list[Key] = []
+        self.wires: dict[int, list[Wire]] = {}
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
         keys = self.keys = keys_of(self.program, self.literals, self.engine.policy)
         cache = self.engine.cache
         order = needed(self.program, names, lambda i: cache.where(keys[i]) is not None)
         order, found = self.found(order, names, keys)
-        self.count(order, found, names)
+        self.wires = {i: wires(self.program.steps[i].inputs) for i in order if i not in found}
+        self.count(names)
         for index in order:
             self.token.check()
             if index in found:
-                self.values[index] = found[index][0]
-                yield Cached(self.program.steps[index].name, found[index][1])
-                yield from self.doubts(index, found[index][0])
+                yield from self.reused(index, *found[index])
             else:
                 yield from self.step(index, keys[index])
                 self.free(index)
@@ -142,9 +144,10 @@ class _Run:
 
     def found(
         self, order: list[int], names: Sequence[str], keys: list[Key]
-    ) -> tuple[list[int], dict[int, Any]]:
+    ) -> tuple[list[int], dict[int, tuple[Kept, Where]]]:
         """Read the hits; when one turns out to be damaged, what stands behind it is needed after all."""
-        cache, found, broken = self.engine.cache, dict[int, Any](), set[int]()
+        cache, broken = self.engine.cache, set[int]()
+        found: dict[int, tuple[Kept, Where]] = {}
         while True:
             for index in order:
                 if index not in found and index not in broken and cache.where(keys[index]):
@@ -162,23 +165,36 @@ class _Run:
                 return order, found
             order = again
 
-    def count(self, order: list[int], found: dict[int, Any], names: Sequence[str]) -> None:
+    def count(self, names: Sequence[str]) -> None:
         """How often each value will still be read, so that it is freed after the last time."""
-        for index in order:
-            if index not in found:
-                for wire in wires(self.program.steps[index].inputs):
-                    self.readers[wire.step] = self.readers.get(wire.step, 0) + 1
+        for read in self.wires.values():
+            for wire in read:
+                self.readers[wire.step] = self.readers.get(wire.step, 0) + 1
         for name in names:
             source = self.program.outputs[name]
             if isinstance(source, Wire):
                 self.readers[source.step] = self.readers.get(source.step, 0) + 1
 
     def free(self, index: int) -> None:
-        for wire in wires(self.program.steps[index].inputs):
+        for wire in self.wires[index]:
             if wire.step in self.values:
                 self.readers[wire.step] -= 1
                 if not self.readers[wire.step]:
                     del self.values[wire.step]
+
+    def reused(self, index: int, kept: Kept, where: Where) -> Iterator[Event]:
+        """Take a step's outputs as they were kept, and say again what was said when they were made."""
+        self.values[index] = kept.outputs
+        yield Cached(self.program.steps[index].name, where)
+        if kept.said:
+            self.behind[index] = kept.said
+            steps = {step.name: step for step in self.program.steps}
+            for said in kept.said:
+                if said not in self.repeated:
+                    self.repeated.add(said)
+                    step = steps.get(said.node, self.program.steps[index])
+                    yield events.Warned(step.name, warned(step, said.warning))
+        yield from self.doubts(index, kept.outputs)
 
     def step(self, index: int, key: Key) -> Iterator[Event]:
         step = self.program.steps[index]
@@ -201,23 +217,36 @@ class _Run:
             yield events.Warned(step.name, warned(step, warning))
         yield from self.doubts(index, outputs)
         self.values[index] = outputs
+        kept = Kept(outputs, self.said_before(index))
         if step.spec.pure:
-            self.engine.cache.put(key, outputs, step.output_types, seconds)
+            self.engine.cache.put(key, kept, step.output_types, seconds)
         yield Finished(step.name, seconds, "ran" if self.kept(step) else "rebuilt")
+
+    def said_before(self, index: int) -> tuple[Said, ...]:
+        """What was said by a step, and by those that it depends on."""
+        if not self.said and not self.behind:
+            return ()
+        own = [Said(self.program.steps[index].name, warning) for warning in self.said]
+        before = [said for wire in self.wires[index] for said in self.behind.get(wire.step, ())]
+        found = tuple(dict.fromkeys((*before, *own)))
+        self.repeated.update(found)
+        if found:
+            self.behind[index] = found
+        return found
 
     def read(self, step: Step, inputs: dict[str, Any]) -> None:
         """Put what stands on the ports into `inputs`. Raises Unreadable for a literal that its type cannot read."""
-        for name, source in step.inputs.items():
-            try:
-                with collecting(self.said, name):
+        with collecting(self.said) as listener:
+            for name, source in step.inputs.items():
+                listener.port = name
+                try:
                     inputs[name] = self.value(source)
-            except UNREADABLE as error:
-                raise Unreadable(unreadable(step, name, source, error)) from error
+                except UNREADABLE as error:
+                    raise Unreadable(unreadable(step, name, source, error)) from error
 
     def made(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Outputs]:
         """What a step gives. Raises ChangedInput where it worked in place on what it was given, and WrongResult."""
         before = states(inputs)
-        port = None
         try:
             result = yield from self.call(step, inputs)
         finally:
@@ -249,8 +278,8 @@ class _Run:
             if wire.step in self.told:
                 return wire.step
             types = self.program.steps[wire.step].output_types
-            kept = self.engine.cache.get(self.keys[wire.step], types)
-            if kept is not None and not self.finite(wire.step, kept[0]):
+            hit = self.engine.cache.get(self.keys[wire.step], types)
+            if hit is not None and not self.finite(wire.step, hit[0].outputs):
                 return self.origin(wire.step)
         return index
 

@@ -5,6 +5,7 @@ from pathlib import Path, PurePath
 from typing import Any, cast
 
 from nodegraph.graph import Graph
+from nodegraph.holding import held
 from nodegraph.registry import Registry
 from nodegraph.types import TypeRef
 from nodegraph.unify import parse_type
@@ -15,7 +16,7 @@ PLACES = ("path", "name")
 
 
 def taken(value: Any, ref: TypeRef, registry: Registry) -> Any:
-    """A value for an input of a type: paths as texts, values as the type wants them, lists item by item.
+    """A value for an input of a type: paths as texts, values as the type wants them and held against it, lists item by item.
 
     Raises ValueError with the reason where the type does not take it.
     """
@@ -32,12 +33,12 @@ def taken(value: Any, ref: TypeRef, registry: Registry) -> Any:
         port = registry.port_type(member.name)
         if port is not None and port.given is not None:
             try:
-                return port.given(value)
+                return held(port.given(value), member, registry.port_type)
             except ValueError as error:
                 reason = error
     if reason is not None:
         raise reason
-    return value
+    return held(value, ref, registry.port_type)
 
 
 def names_places(ref: TypeRef, registry: Registry) -> bool:

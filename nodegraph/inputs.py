@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from nodegraph.errors import Span
 from nodegraph.given import taken
-from nodegraph.graph import Graph, GraphInput, Value
+from nodegraph.graph import Graph, GraphInput, Listing, Value
 from nodegraph.literals import BadLiteral, Slot, as_written, from_text
 from nodegraph.node import Port
 from nodegraph.program import EXAMPLE, Constant, Source
@@ -102,8 +102,7 @@ class Inputs:
         ref = self.declared_type(declared)
         if ref is None:
             return FAILED
-        if declared.default is not None:
-            self.check_written(declared, ref, declared.default)
+        right = declared.default is None or self.check_written(declared, ref, declared.default)
         if declared.name in request.texts:
             return self.written(declared, ref, request.texts[declared.name])
         if declared.name in request.inputs:
@@ -113,6 +112,10 @@ class Inputs:
             return self.constant(declared, ref, value, None, Path(), f"input '{declared.name}'")
         written = preset.get(declared.name) or declared.default
         if written is not None:
+            if not (
+                right if written is declared.default else self.check_written(declared, ref, written)
+            ):
+                return FAILED
             return self.constant(declared, ref, plain(written), written.span, folder)
         if declared.optional:
             return ABSENT
@@ -139,11 +142,16 @@ class Inputs:
                 return None
         return ref
 
-    def check_written(self, declared: GraphInput, ref: TypeRef, written: Value) -> None:
-        """Whether a default, or the value of a preset, fits its input."""
-        if plain(written) is not None:
-            owner = f"input '{declared.name}': "
-            self.faults.literal(plain(written), slot_of(declared, ref), written.span, None, owner)
+    def check_written(self, declared: GraphInput, ref: TypeRef, written: Value) -> bool:
+        """Whether a default, or the value of a preset, fits its input; each item of a list is held against it."""
+        if isinstance(written, Listing) and ref.name == "list":
+            right = [self.check_written(declared, ref.args[0], item) for item in written.items]
+            return all(right)
+        if plain(written) is None:
+            return True
+        slot, owner = slot_of(declared, ref), f"input '{declared.name}': "
+        found = self.faults.literal(plain(written), slot, written.span, None, owner)
+        return not isinstance(found, BadLiteral)
 
     def written(self, declared: GraphInput, ref: TypeRef, text: str) -> Bound:
         """A value from the command line, relative to where that is."""

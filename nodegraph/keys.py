@@ -46,6 +46,7 @@ class Literals:
     _said: dict[tuple[str, str, str], tuple[Warned, ...]] = field(
         default_factory=dict[tuple[str, str, str], tuple[Warned, ...]]
     )
+    _reading: dict[TypeRef, list[PortType]] = field(default_factory=dict[TypeRef, list[PortType]])
     _known: dict[int, tuple[bytes, Any]] = field(default_factory=dict[int, tuple[bytes, Any]])
     """The content of values that Python gave, and the values, so that no other gets the same `id`."""
 
@@ -74,9 +75,11 @@ class Literals:
 
     def _readers(self, ref: TypeRef) -> list[PortType]:
         """The port types that read literals of a type: of a union those of its members."""
-        members = ref.args if ref.name == "|" else (ref,)
-        ports = [self.library.port_type(member.name) for member in members]
-        return [port for port in ports if port is not None and port.parse is not None]
+        if ref not in self._reading:
+            members = ref.args if ref.name == "|" else (ref,)
+            ports = [self.library.port_type(member.name) for member in members]
+            self._reading[ref] = [port for port in ports if port is not None and port.parse]
+        return self._reading[ref]
 
     def identity(self, constant: Constant) -> bytes:
         """What a literal contributes to a key: its content as its type tells it, else as it was read, else as it is written."""

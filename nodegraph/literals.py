@@ -35,9 +35,12 @@ class BadLiteral(ValueError):
     """A value that does not fit; carries the code of the diagnostic and a hint."""
 
     def __init__(self, code: str, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(code, message, hint)
         self.code = code
         self.hint = hint
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ def arrays(value: Any) -> Iterator[Any]:
     waiting, seen = [value], set[int]()
     while waiting:
         now: Any = waiting.pop()
+        if type(now) in _PLAIN:
+            continue
         kind = _kind(_class(now))
         if kind == "atom" or id(now) in seen:
             continue

@@ -1,10 +1,8 @@
 """What a node has to say of its result beside the result: `warn("the prompt is cut after 77 tokens")`."""
 
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +14,12 @@ class Warned:
     hint: str | None = None
 
 
-_current: ContextVar[dict[Warned, None] | None] = ContextVar("warnings of a node", default=None)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A warning and the node that gave it; it is kept beside every result that depends on that node's."""
+
+    node: str
+    warning: Warned
 
 
 def warn(message: str, *, port: str | None = None, hint: str | None = None) -> None:
@@ -25,20 +28,33 @@ def warn(message: str, *, port: str | None = None, hint: str | None = None) -> N
     In a run or a check it becomes a warning at the node's place in the graph, once for equal words; a node that is called
     from Python without an engine gives an ordinary `UserWarning`.
     """
-    collected = _current.get()
-    if collected is None:
+    listener = _current.get()
+    if listener is None:
         warnings.warn(message, stacklevel=2)
     else:
-        collected[Warned(message, port, hint)] = None
+        listener.found[Warned(message, port or listener.port, hint)] = None
 
 
-@contextmanager
-def collecting(found: dict[Warned, None], port: str | None = None) -> Generator[None]:
+def collecting(found: dict[Warned, None], port: str | None = None) -> "Listener":
     """What nodes say inside goes to `found`, in order, equal words once; what names no input is of `port`."""
-    said: dict[Warned, None] = {}
-    before = _current.set(said)
-    try:
-        yield
-    finally:
-        _current.reset(before)
-        found.update({replace(w, port=w.port or port): None for w in said})
+    return Listener(found, port)
+
+
+@dataclass(slots=True)
+class Listener:
+    """Hears what nodes say while it is entered. `port` may be changed meanwhile."""
+
+    found: dict[Warned, None]
+    port: str | None = None
+    _before: "Token[Listener | None] | None" = None
+
+    def __enter__(self) -> "Listener":
+        self._before = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            _current.reset(self._before)
+
+
+_current: ContextVar[Listener | None] = ContextVar("warnings of a node", default=None)

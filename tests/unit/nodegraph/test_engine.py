@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from nodegraph.cache import META, Cache, Disk
+from nodegraph.cache import META, Cache, Disk, Kept
 from nodegraph.cancel import CancelToken, cancel_point
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
@@ -265,7 +265,7 @@ def test_memory_counts_what_lists_and_records_hold(registry: Registry) -> None:
     running.cache.memory.bytes = 1000
     for number in range(20):
         held = [np.zeros(20), Many((np.zeros(20),))]
-        running.cache.memory.put(bytes([number]), (held,))
+        running.cache.memory.put(bytes([number]), Kept((held,)))
     assert 0 < len(running.cache.memory._held) <= 1000 // 320
 
 
@@ -482,6 +482,35 @@ def test_what_a_node_says_is_said_by_the_check_too(registry: Registry) -> None:
     found = compiled(registry, "d: {type: doubtful, a: 3}", "{out: $d}")
     report = check_shapes(found.checked(), engine(registry))
     assert [fault.code for fault in report.diagnostics] == ["W401"] and not report.errors
+
+
+def said(events: Sequence[Event]) -> list[tuple[str, str]]:
+    return [(e.node, e.diagnostic.message) for e in events if isinstance(e, Warned)]
+
+
+def test_what_was_said_on_the_way_is_said_again_with_a_result_from_disk(
+    registry: Registry, tmp_path: Path
+) -> None:
+    nodes = "d: {type: doubtful, a: 3}\nslow: {type: slow, a: $d}"
+    found = compiled(registry, nodes, "{out: $slow}")
+    _, first = run(engine(registry, tmp_path), found)
+    other = compiled(registry, nodes.replace("d:", "e:").replace("$d", "$e"), "{out: $slow}")
+    for same, name in ((found, "d"), (other, "slow")):
+        running = engine(registry, tmp_path)
+        for where in ("disk", "memory"):
+            _, events = run(running, same)
+            assert [e.where for e in events if isinstance(e, Cached)] == [where]
+            ((node, words),) = said(events)
+            assert node == name and words.endswith("3 is doubtful")
+    assert len(said(first)) == 1
+
+
+def test_what_is_said_once_is_not_said_again_by_what_depends_on_it(registry: Registry) -> None:
+    nodes = "d: {type: doubtful, a: 3}\nx: {type: same, value: $d}\ny: {type: same, value: $d}\nz: {type: total, items: [$x, $y]}"
+    running = engine(registry)
+    run(running, compiled(registry, nodes, "{out: $z}"))
+    _, events = run(running, compiled(registry, nodes, "{x: $x, y: $y, out: $z}"))
+    assert [name for name, _ in said(events)] == ["d"]
 
 
 def test_without_an_engine_a_node_warns_as_python_does() -> None:

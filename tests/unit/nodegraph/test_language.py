@@ -194,6 +194,17 @@ def test_values_from_the_command_line_are_read_by_type() -> None:
     assert [d.code for d in unknown_input.diagnostics] == ["E110"]
 
 
+def test_every_item_of_a_default_that_does_not_fit_is_told_at_its_place() -> None:
+    text = "graph: 1\ninputs:\n  a: {type: 'list[int]', default: [1, x, 2, y]}\n  b: {type: 'list[list[int]]', default: [[1], [z]]}\nnodes: {}\npresets: {p: {a: [u, 3, v]}}\noutputs: {a: $a, b: $b}\n"
+    for preset in (None, "p"):
+        found = compile_graph(
+            SourceText("x.yaml", text), from_modules([library]), Request(preset=preset)
+        )
+        assert {d.code for d in found.diagnostics} == {"E208"}
+        places = [(d.span.line, d.span.column) for d in found.diagnostics if d.span]
+        assert places == [(3, 39), (3, 45), (4, 48), (6, 19), (6, 25)]
+
+
 def test_absent_inputs_prune_what_needs_them() -> None:
     inner = "graph: 1\ninputs:\n  a: {type: int}\n  more: {type: int, optional: true}\nnodes:\n  extra: {type: add, a: $more}\n  all: {type: total, items: [$a, $extra]}\noutputs: {all: $all}\n"
     outer = "graph: 1\nnodes:\n  one: {type: ./inner.yaml, a: 1}\n  two: {type: ./inner.yaml, a: 1, more: 5}\noutputs: {one: $one, two: $two}\n"

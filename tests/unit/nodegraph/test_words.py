@@ -259,3 +259,12 @@ def test_so_it_is_inside_of_braces(text: str) -> None:
     assert ["quote" in str(fault.hint) or "quoted" in str(fault.hint) for fault in found] == [
         True
     ], found
+
+
+def test_from_python_warnings_are_shown_where_the_graph_is_called(folder: Path) -> None:
+    text = NUMBERS.replace("nodes: {d:", "nodes: {unused: {type: points_dataset}, d:")
+    (folder / "unused.yaml").write_text(text, "utf-8")
+    graph = nodegraph.load(folder / "unused.yaml", cached=False)
+    with pytest.warns(UserWarning, match="W101.*nothing depends on node 'unused'") as shown:
+        graph()
+    assert [Path(warning.filename).name for warning in shown] == ["test_words.py"]

@@ -16,6 +16,7 @@ from nodegraph.api import LoadedGraph, Options, make_engine
 from nodegraph.errors import GraphError, Mismatch, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
 from nodegraph.inputs import Request
+from nodegraph.literals import BadLiteral
 from nodegraph.program import Program
 from nodegraph.registry import from_modules
 from nodegraph.source import SourceText
@@ -134,7 +135,9 @@ WAYS = {
 def value_of(way: str) -> str:
     """A graph with the value that is going to be changed."""
     kind = WAYS.get(way, "darker")
-    return RAMP + f"  value: {{type: {kind}{'' if kind == 'palette' else ', image: $ramp'}}}\n"
+    return (
+        "" if kind == "palette" else RAMP
+    ) + f"  value: {{type: {kind}{'' if kind == 'palette' else ', image: $ramp'}}}\n"
 
 
 def careless_graph(way: str) -> str:
@@ -143,7 +146,8 @@ def careless_graph(way: str) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_node_that_works_in_place_is_refused(way: str) -> None:
-    loaded = graph(careless_graph(way), "out: $bad, value: $value, ramp: $ramp")
+    shown = "" if WAYS[way] == "palette" else ", ramp: $ramp"
+    loaded = graph(careless_graph(way), f"out: $bad, value: $value{shown}")
     wanted = [kept(a) for a in arrays_of(graph(value_of(way), "out: $value")().out)]
     with pytest.raises((NodeFailed, GraphError)) as caught:
         loaded()
@@ -313,6 +317,8 @@ def test_failures_can_be_sent_to_another_process() -> None:
         assert type(again) is type(error) and str(again) == str(error)
     assert pickle.loads(pickle.dumps(failed.value)).diagnostic == failed.value.diagnostic
     assert pickle.loads(pickle.dumps(refused.value)).diagnostics == refused.value.diagnostics
+    literal = pickle.loads(pickle.dumps(BadLiteral("E208", "no number", "write 1")))
+    assert (str(literal), literal.code, literal.hint) == ("no number", "E208", "write 1")
     mismatch = pickle.loads(pickle.dumps(Mismatch("two worlds", port="a", hint="b")))
     assert (str(mismatch), mismatch.port, mismatch.hint) == ("two worlds", "a", "b")
 

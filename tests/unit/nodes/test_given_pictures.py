@@ -174,6 +174,29 @@ def test_what_is_no_picture_is_refused_with_the_reason(
     assert fault.code == "E208" and fault.span is not None and "input 'image'" in fault.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        (
+            "image",
+            torch.zeros(1, 4, 4, 4),
+            r"float32\[1, 4, 4, 4\]",
+        ),
+        ("image", torch.zeros(3, 4, 4), r"float32\[3, 4, 4\]"),
+        ("image", torch.zeros(1, 3, 4, 4, dtype=torch.float64), r"float64\[1, 3, 4, 4\]"),
+        ("mask", torch.full((1, 1, 4, 4), 2.0), r"in \[0, 1\].* in \[2, 2\]"),
+        ("mask", torch.zeros(1, 3, 4, 4), r"float32\[1, 3, 4, 4\]"),
+    ],
+)
+def test_tensors_that_are_no_picture_or_mask_are_refused(
+    places: tuple[Path, Path], name: str, value: torch.Tensor, says: str
+) -> None:
+    file = {"image": "one.yaml", "mask": "mask.yaml"}[name]
+    with pytest.raises(GraphError, match=says) as told:
+        nodegraph.load(places[0] / file, cached=False)(**{name: value})
+    assert told.value.diagnostics[0].code == "E208"
+
+
 def test_a_picture_that_turns_out_to_be_cut_is_refused(places: tuple[Path, Path]) -> None:
     graphs, pictures = places
     Image.fromarray(np.tile(LEVELS, (9, 9, 1))).save(pictures / "a.jpg")
