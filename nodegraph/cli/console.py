@@ -17,10 +17,14 @@ from nodegraph.render import texts_of
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 results = Console(
-    highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 160
+    highlight=False,
+    emoji=False,
+    soft_wrap=True,
+    width=None if sys.stdout and sys.stdout.isatty() else 160,
 )
+"""Neither takes `:100:`, as after the name of a file, for a picture."""
 
 
 @cache

@@ -130,6 +130,14 @@ def test_what_cannot_be_done_is_explained(line: str, says: str, folder: Path) ->
     assert (done.exit_code, says in done.output) == (1, True), done.output
 
 
+@pytest.mark.parametrize("line", [100, 1234])
+def test_a_line_is_told_by_its_number(line: int, folder: Path) -> None:
+    """`:100:` between colons is no name of a picture."""
+    text = "graph: 1\nnodes: {}\noutputs: {}\n" + "\n" * (line - 4) + "tite: x\n"
+    (folder / "long.yaml").write_text(text, "utf-8")
+    assert f"long.yaml:{line}:1: E101" in invoke("check", "--types", "long.yaml").output
+
+
 def test_the_version_is_said() -> None:
     done = invoke("--version")
     assert (done.exit_code, done.output) == (0, "nodegraph 0.1.0\n")
