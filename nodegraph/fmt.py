@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from nodegraph.errors import Diagnostic
 from nodegraph.graph import TOP_KEYS
-from nodegraph.scalars import LongNumber, plain
+from nodegraph.scalars import LongNumber, Scalar, plain
 from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
 
 WIDTH = 100
@@ -57,9 +57,20 @@ class _Writer:
         return f"  {rest}" if rest.startswith("#") else ""
 
     def done(self, entry: Entry) -> None:
-        end = entry.value.span.end_line
-        block = entry.value.span.end_column == 1 and end > entry.value.span.line
-        self.read = max(self.read, end - 1 if block else end)
+        self.read = max(self.read, self.last_line(entry.value))
+
+    def last_line(self, tree: Tree) -> int:
+        """The last line on which something of a value stands; a block is said to end where the next value begins."""
+        start, end = tree.span.line, tree.span.end_line
+        while (inner := _values(tree)) and not self.is_flow(tree):
+            tree = inner[-1]
+            end = tree.span.end_line
+        block = tree.span.end_column == 1 and end > tree.span.line
+        return max(start, end - 1 if block else end)
+
+    def is_flow(self, tree: Tree) -> bool:
+        """Whether a list or mapping stands in brackets."""
+        return self.lines[tree.span.line - 1][tree.span.column - 1 :][:1] in ("{", "[")
 
     def whole(self, entry: Entry) -> None:
         """A section in canonical form; as it stands where a comment has no place in that form."""
@@ -74,15 +85,15 @@ class _Writer:
         if entry.key in TOP_KEYS and isinstance(entry.value, Table) and entry.value.entries:
             self.out.append(f"{entry.key}:")
             self.read = max(self.read, entry.span.line)
-            width = max(len(child.key) for child in entry.value.entries)
+            width = max(len(_key(child.key)) for child in entry.value.entries)
             for child in entry.value.entries:
                 self.child(child, min(width, 16))
         else:
-            self.out.append(f"{entry.key}: {flow(entry.value)}{self.trailing(entry)}")
+            self.out.append(f"{_key(entry.key)}: {flow(entry.value)}{self.trailing(entry)}")
 
     def child(self, entry: Entry, width: int) -> None:
         self.comments_before(entry.span.line, "  ")
-        line = f"  {entry.key + ':':<{width + 1}} {flow(entry.value)}"
+        line = f"  {_key(entry.key) + ':':<{width + 1}} {flow(entry.value)}"
         comment = self.trailing(entry) if entry.value.span.end_column > 1 else ""
         if len(line) <= WIDTH and not self.inner_comments(entry):
             self.out.append(line + comment)
@@ -95,8 +106,7 @@ class _Writer:
 
     def inner_comments(self, entry: Entry) -> bool:
         """Whether comments stand between the lines of a value."""
-        span = entry.value.span
-        inside = self.lines[entry.span.line - 1 : span.end_line - (span.end_column == 1)]
+        inside = self.lines[entry.span.line - 1 : self.last_line(entry.value)]
         return (
             isinstance(entry.value, Table)
             and len(inside) > 1
@@ -111,12 +121,21 @@ class _Writer:
             else ""
         )
         same_line = any(child.span.line == entry.span.line for child in table.entries)
-        self.out.append(f"  {entry.key}:" + (f"  {opened}" if opened and not same_line else ""))
+        self.out.append(
+            f"  {_key(entry.key)}:" + (f"  {opened}" if opened and not same_line else "")
+        )
         self.read = max(self.read, entry.span.line)
         for child in table.entries:
             self.comments_before(child.span.line, "    ")
-            self.out.append(f"    {child.key}: {flow(child.value)}{self.trailing(child)}")
+            self.out.append(f"    {_key(child.key)}: {flow(child.value)}{self.trailing(child)}")
             self.done(child)
+
+
+def _values(tree: Tree) -> Sequence[Tree]:
+    """What stands in a list or mapping."""
+    if isinstance(tree, Table):
+        return [entry.value for entry in tree.entries]
+    return tree.values if isinstance(tree, Items) else ()
 
 
 def _comments(lines: Sequence[str]) -> Counter[str]:
@@ -139,7 +158,7 @@ def _comment(line: str) -> str:
 def flow(tree: Tree) -> str:
     """A value on one line."""
     if isinstance(tree, Table):
-        return "{" + ", ".join(f"{e.key}: {flow(e.value)}" for e in tree.entries) + "}"
+        return "{" + ", ".join(f"{_key(e.key)}: {flow(e.value)}" for e in tree.entries) + "}"
     if isinstance(tree, Items):
         return "[" + ", ".join(flow(item) for item in tree.values) + "]"
     return scalar(tree)
@@ -163,23 +182,28 @@ def _number(value: float) -> str:
     return special.get(text, text)
 
 
+def _key(text: str) -> str:
+    """A key so that it reads back as itself: numbers, `true` and `null` are names too, where they are keys."""
+    bare = _safe(text) and text != "<<" and _read(text) is not None and str(_read(text)) == text
+    return text if bare else _quoted(text)
+
+
 def _bare(text: str) -> bool:
-    safe = not any(mark in text for mark in ",[]{}#&*!|>'\"%@`:\n\t")
-    return (
-        safe
-        and text.isprintable()
-        and _reads_as_text(text)
-        and text == text.strip()
-        and text[:1] not in "-?="
-    )
+    return _safe(text) and isinstance(_read(text), str)
 
 
-def _reads_as_text(text: str) -> bool:
-    """Whether a text without quotes is one for YAML, too."""
+def _safe(text: str) -> bool:
+    """Whether nothing in a text means something to YAML."""
+    marks = any(mark in text for mark in ",[]{}#&*!|>'\"%@`:\n\t")
+    return not marks and text.isprintable() and text == text.strip() and text[:1] not in "-?="
+
+
+def _read(text: str) -> Scalar:
+    """What a text without quotes is for YAML; None for a number that is too long."""
     try:
-        return isinstance(plain(text), str)
+        return plain(text)
     except LongNumber:
-        return False
+        return None
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 """A graph as it stands in its file: inputs, presets, nodes, outputs, each value with its place. Nothing is looked up here."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,7 +115,8 @@ def _scalar(leaf: Leaf) -> Value:
 
 
 def _is_number(value: Scalar) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a number that can be a bound or a place: neither NaN nor infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def behind_a_comma(name: str, value: object) -> str | None:
@@ -286,7 +288,7 @@ class _GraphReader:
             return None
         if isinstance(found, Leaf) and _is_number(found.value):
             return cast(float, found.value)
-        self.fault("E103", f"'{key}' must be a number", found.span)
+        self.fault("E103", f"'{key}' must be a finite number", found.span)
         return None
 
     def menu(self, table: Table) -> tuple[Scalar, ...] | None:

@@ -182,6 +182,86 @@ def test_any_text_survives_formatting(text: str) -> None:
     assert formatted(made, "x.yaml") == made
 
 
+KEYS = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=12)
+ODD_KEYS = [
+    "<<",
+    "a: b",
+    "# a",
+    "",
+    "1.5",
+    "012",
+    "1e3",
+    "null",
+    "Null",
+    "true",
+    "True",
+    "-",
+    "? a",
+    "9" * 500,
+    "\x85",
+]
+
+
+@given(st.one_of(KEYS, st.sampled_from(ODD_KEYS)))
+def test_any_key_survives_formatting(key: str) -> None:
+    """At the top, in a section, in a long value of one and in a short."""
+    name, far = json.dumps(key), json.dumps("x" * 99)
+    inner = f"{{{name}: {{{name}: 1}}}}"
+    source = f"presets: {inner}\n{name}: 1\nnodes: {{a: {{{name}: {far}}}}}\n"
+    made = formatted(source, "x.yaml")
+    assert keys(made) == keys(source)
+    assert formatted(made, "x.yaml") == made
+
+
+def keys(text: str) -> list[str]:
+    """The keys of a text, in its order; those of inner mappings behind their own."""
+    parsed = parse(text, "x.yaml")
+    assert not parsed.diagnostics
+    found, waiting = list[str](), [parsed.tree]
+    while waiting:
+        tree = waiting.pop()
+        for entry in tree.entries if isinstance(tree, Table) else ():
+            found.append(entry.key)
+            waiting.append(entry.value)
+    return found
+
+
+BLOCKS = """\
+graph: 1
+nodes:
+  a:
+    type: add
+
+    a: 1
+
+  # of b
+  b:
+    type: add
+    a:
+      - 1
+      - 2
+
+# of what comes out
+outputs:
+  a: $a
+
+layout:
+  a:
+    - 1
+    - 2
+"""
+
+
+def test_the_formatter_keeps_the_lines_between_blocks() -> None:
+    """A block ends with what stands in it last: blank lines and comments behind it belong to what follows."""
+    made = formatted(BLOCKS, "x.yaml")
+    assert made == (
+        "graph: 1\nnodes:\n  a: {type: add, a: 1}\n\n  # of b\n  b: {type: add, a: [1, 2]}\n\n"
+        "# of what comes out\noutputs:\n  a: $a\n\nlayout:\n  a: [1, 2]\n"
+    )
+    assert formatted(made, "x.yaml") == made
+
+
 def test_values_from_the_command_line_are_read_by_type() -> None:
     text = 'graph: 1\ninputs:\n  a: {type: int}\n  s: {type: str, default: ""}\nnodes:\n  x: {type: add, a: $a}\noutputs: {x: $x, s: $s}\n'
     registry = from_modules([library])
@@ -203,6 +283,15 @@ def test_every_item_of_a_default_that_does_not_fit_is_told_at_its_place() -> Non
         assert {d.code for d in found.diagnostics} == {"E208"}
         places = [(d.span.line, d.span.column) for d in found.diagnostics if d.span]
         assert places == [(3, 39), (3, 45), (4, 48), (6, 19), (6, 25)]
+
+
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999"])
+@pytest.mark.parametrize("bound", ["min", "max"])
+def test_bounds_are_finite(bound: str, number: str) -> None:
+    text = f"graph: 1\ninputs: {{a: {{type: float, default: 2, {bound}: {number}}}}}\nlayout: {{a: [0, {number}]}}\noutputs: {{}}\n"
+    compiled = compile_graph(SourceText("x.yaml", text), from_modules([library]))
+    places = [(d.code, d.span.line) for d in compiled.diagnostics if d.span and d.code[0] == "E"]
+    assert places == [("E103", 2), ("E103", 3)]
 
 
 def test_absent_inputs_prune_what_needs_them() -> None:
