@@ -75,7 +75,7 @@ def crop_dataset(dataset: Dataset, size: Pixels = 64) -> Dataset:
 
 def _abstract_rows(table: Table, columns: list[str]) -> Dataset:
     for name in columns:
-        table.column(name)
+        table.column(name, "columns")
     return Points(torch.empty(0, len(columns)), ",".join(columns))
 
 
@@ -84,8 +84,9 @@ def table_dataset(
     table: Table, columns: Annotated[list[str], Doc("Columns of numbers that make a vector.")]
 ) -> Dataset:
     """Rows of a table as vectors [B, D], each column with mean 0 and deviation 1. Raises Mismatch on other than numbers."""
+    values = [table.column(name, "columns") for name in columns]
     try:
-        rows = np.array([table.column(name) for name in columns], np.float32).T
+        rows = np.array(values, np.float32).T
     except ValueError:
         raise Mismatch(f"not all of {', '.join(columns)} are numbers", port="columns") from None
     if not len(rows):

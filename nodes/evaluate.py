@@ -40,7 +40,7 @@ def _abstract_means(
     table: Table, columns: list[str], name: str = "", x: float = 0.0, each: int = 1
 ) -> Table:
     for column in columns:
-        table.column(column)
+        table.column(column, "columns")
     return Table(("name", "x", "rows", *columns, *(f"{c}_se" for c in columns)), ())
 
 
@@ -60,12 +60,12 @@ def mean_row(
 ) -> Table:
     """Means of columns in one row, with their standard errors over cases in columns `_se`.
 
-    Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`. Raises KeyError
-    naming an absent column, Mismatch when rows are left over.
+    Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`. Raises Mismatch
+    for an absent column, and when rows are left over.
     """
     if len(table.rows) % each:
         raise Mismatch(f"{len(table.rows)} rows are no cases of {each}", port="each")
-    values = np.array([table.column(column) for column in columns], float)  # [C, N]
+    values = np.array([table.column(column, "columns") for column in columns], float)  # [C, N]
     cases = values.reshape(len(columns), -1, each).mean(2)  # [C, N / each]
     means, errors = cases.mean(1), cases.std(1) / max(1, cases.shape[1]) ** 0.5
     row = (name, x, len(table.rows), *(round(float(v), 6) for v in (*means, *errors)))
@@ -73,8 +73,9 @@ def mean_row(
 
 
 def _abstract_lines(table: Table, x: str, y: list[str], by: str = "", **_: object) -> Figure:
-    for name in (x, *y, *([by] if by else [])):
-        table.column(name)
+    for port, names in {"x": [x], "y": y, "by": [by] if by else []}.items():
+        for name in names:
+            table.column(name, port)
     return Figure(b"")
 
 
@@ -88,7 +89,7 @@ def plot_lines(
     by: Annotated[str, Doc("Column whose values tell lines apart; empty: none.")] = "",
     x_label: Annotated[str, Doc("What stands below the axis; empty: the column's name.")] = "",
 ) -> Figure:
-    """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`. Raises KeyError naming an absent column."""
+    """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`. Raises Mismatch for an absent one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
@@ -99,8 +100,8 @@ def plot_lines(
             errors = part.column(f"{name}_se") if f"{name}_se" in part.columns else None
             label = " ".join(w for w in (word, name if len(y) > 1 or not by else "") if w)
             axes.errorbar(
-                part.column(x),
-                part.column(name),
+                part.column(x, "x"),
+                part.column(name, "y"),
                 yerr=errors,
                 marker="o",
                 markersize=3,
@@ -117,7 +118,7 @@ def _parts(table: Table, by: str) -> dict[str, Table]:
     if not by:
         return {"": table}
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for value, row in zip(table.column(by), table.rows, strict=True):
+    for value, row in zip(table.column(by, "by"), table.rows, strict=True):
         found.setdefault(str(value), []).append(row)
     return {value: Table(table.columns, tuple(rows)) for value, rows in found.items()}
 

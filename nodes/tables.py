@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nodegraph.errors import Mismatch, nearest
 from nodegraph.framing import digest
 from nodegraph.paths import LargeFile, NoFile, read_text, why
 from nodegraph.types import Context, PortType
@@ -23,10 +24,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
-    def column(self, name: str) -> list[Any]:
-        """The values of one column. Raises KeyError naming the columns there are."""
+    def column(self, name: str, port: str | None = None) -> list[Any]:
+        """The values of one column. Raises Mismatch, at the port that names it, for one that is not there."""
         if name not in self.columns:
-            raise KeyError(f"no column '{name}'; there are {', '.join(self.columns)}")
+            message = f"no column '{name}'; there are {', '.join(self.columns) or 'none'}"
+            raise Mismatch(message, port=port, hint=nearest(name, self.columns))
         at = self.columns.index(name)
         return [row[at] for row in self.rows]
 

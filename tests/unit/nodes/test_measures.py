@@ -10,6 +10,7 @@ import torch
 from nodegraph.errors import Mismatch
 from nodes.agreement import pixel_difference, shapes_agreement
 from nodes.cases import edit_cases, held_out_scenes
+from nodes.datasets import table_dataset
 from nodes.diffusion.fidelity import frechet_distance, kernel_distance, precision_recall
 from nodes.evaluate import mean_row, plot_lines, shapes_oracle
 from nodes.fidelity import bits_per_dim
@@ -126,8 +127,18 @@ def test_means_have_standard_errors_and_lines_are_told_apart() -> None:
     assert row.rows == (("clip", 3, 4, 0.5, 0.25),)
     rows = Table(row.columns, (*row.rows, ("none", 3, 4, 0.1, 0.02)))
     assert plot_lines(rows, "x", ["right"], by="name").png.startswith(b"\x89PNG")
-    with pytest.raises(KeyError, match="no column 'wrong'"):
-        mean_row(table, ["wrong"])
+    for at_port, asks in (
+        ("columns", lambda: mean_row(table, ["right", "wright"])),
+        ("columns", lambda: table_dataset(table, ["wright"])),
+        ("x", lambda: plot_lines.__node__.abstract(table, "wright", ["right"])),
+        ("y", lambda: plot_lines.__node__.abstract(table, "right", ["wright"])),
+        ("by", lambda: plot_lines.__node__.abstract(table, "right", [], by="wright")),
+    ):
+        with pytest.raises(
+            Mismatch, match="no column 'wright'; there are caption, right"
+        ) as caught:
+            asks()
+        assert (caught.value.port, caught.value.hint) == (at_port, "did you mean 'right'?")
 
 
 def test_rows_of_one_case_count_once() -> None:

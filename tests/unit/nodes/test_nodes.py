@@ -64,7 +64,7 @@ def test_tables() -> None:
 
     table = Table(("a", "b"), ((1, 2), (3, 4)))
     assert merge_tables([table, table]).column("b") == [2, 4, 2, 4]
-    with pytest.raises(KeyError, match="there are a, b"):
+    with pytest.raises(Mismatch, match="there are a, b"):
         table.column("c")
     with pytest.raises(Mismatch, match="other columns"):
         merge_tables([table, Table(("a",), ())])
