@@ -241,6 +241,23 @@ def test_without_temperature_or_within_no_nucleus_the_likeliest_code_is_taken(
     torch.testing.assert_close(model.embeddings(codes).values, certain[0])
 
 
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.5, 1.0), (2.0, 1.0), (1.0, 0.5), (1.5, 0.7)])
+def test_codes_are_drawn_at_the_temperature_and_within_the_nucleus(
+    model: ArPrior, temperature: float, top_p: float
+) -> None:
+    options = {"temperature": temperature, "top_p": top_p, "agreement": 1.0, "seed": 9}
+    made = sampled(autoregressive_prior(model, *text(), **options)).values
+    told, source = Prompt(prompt().reading, torch.full((3,), 7)), SeededNoise(9, "prior")
+    codes = torch.empty(3, 0, dtype=torch.int64)
+    for place in range(6):
+        logits = model.module()(codes, told)[:, -1] / temperature
+        kept = probabilities(logits.softmax(1).log(), Choice(1.0, top_p))
+        codes = torch.cat([codes, drawn(kept, uniforms(source, 3, 1 + place))[:, None]], 1)
+    torch.testing.assert_close(model.embeddings(codes).values, made)
+    plain = sampled(autoregressive_prior(model, *text(), agreement=1.0, seed=9)).values
+    assert not torch.equal(made, plain)
+
+
 def test_recorded_noise_stands_for_a_seed(model: ArPrior) -> None:
     from nodes.diffusion.noise import RecordedNoise
 

@@ -14,7 +14,7 @@ from nodes import conditions, denoisers, embeddings, guidance, models, noising, 
 from nodes.clip import best_candidate, clip_image, clip_text, text_as_image
 from nodes.denoisers import prior_denoiser, unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
-from nodes.diffusion.noise import Noise
+from nodes.diffusion.noise import INITIAL, Noise, RecordedNoise, SeededNoise
 from nodes.masks import invert_mask, mask_from_image
 from nodes.models.embeddings import Embedding
 from nodes.principal import pca_fit, pca_project, pca_reconstruct
@@ -233,6 +233,23 @@ def test_a_start_of_several_rows_is_shared_out_row_by_row(given: Given, name: st
         torch.testing.assert_close(
             made(rows, labels), made(rows.repeat_interleave(2, 0), labels), atol=1e-5, rtol=1e-4
         )
+
+
+@pytest.mark.parametrize("name", ["ancestral", "ddim", "ddim noisy", "dpm"])
+def test_temperature_scales_the_first_noise_alone(given: Given, name: str) -> None:
+    denoiser = denoisers.clip_x0(_label(given, [0, 1]))
+    schedule = noise_scheduler(given.models.unconditional, steps=3)
+    source, shape = SeededNoise(5), denoiser.sample_shape
+    steps = torch.stack([source.draw(range(2), INITIAL + 1 + i, shape) for i in range(3)])
+    scaled = RecordedNoise(0.5 * source.draw(range(2), INITIAL, shape), steps)
+
+    def made(**more: Any) -> Tensor:
+        return pictures_of(drawn(SAMPLERS[name](denoiser, schedule, **more)))
+
+    cold = made(noise=source, temperature=0.5)
+    torch.testing.assert_close(cold, made(noise=scaled))
+    assert differ(cold, made(noise=source))
+    assert torch.equal(made(noise=source), made(noise=source, temperature=1.0))
 
 
 def test_an_inversion_keeps_its_rows(given: Given) -> None:
