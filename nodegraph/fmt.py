@@ -98,7 +98,7 @@ class _Writer:
         if len(line) <= WIDTH and not self.inner_comments(entry):
             self.out.append(line + comment)
             self.done(entry)
-        elif isinstance(entry.value, Table):
+        elif isinstance(entry.value, Table) and entry.value.entries:
             self.block(entry, entry.value)
         else:
             self.out.append(line + comment)

@@ -55,6 +55,9 @@ class Playground:
     seeds: dict[str, list[bytes]]
     words: Words
 
+    def __repr__(self) -> str:
+        return f"playground({str(self.folder)!r})"
+
     @property
     def paths(self) -> list[Path]:
         """The shipped graphs whose shapes are soon known."""
