@@ -1,11 +1,15 @@
 """Files of the Hugging Face Hub, by its own client: it knows where they lie, and takes a broken transfer up again."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from nodegraph.download import DownloadError, Progress, sha256_of
 from nodegraph.models import HUB
+from nodegraph.paths import real_path
+
+_NAME = re.compile(r"[\w.-]+")
 
 
 def fetch_from_hub(url: str, partial: Path, progress: Progress) -> str:
@@ -18,18 +22,30 @@ def fetch_from_hub(url: str, partial: Path, progress: Progress) -> str:
 
     client: Any = huggingface_hub
 
-    owner, repository, path = url.removeprefix(HUB).split("/", 2)
+    owner, repository, path = _parts(url)
     disable_progress_bars()
     room = partial.with_name(partial.name + ".hub")
     try:
         found = client.hf_hub_download(f"{owner}/{repository}", path, local_dir=room)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # those of its clients of HTTP too
         raise DownloadError(f"the Hub does not give {url}: {_first_line(error)}") from None
+    if not real_path(found).is_relative_to(real_path(room)):
+        raise DownloadError(f"the Hub's client puts {url} elsewhere: {found}")
     Path(found).replace(partial)
     shutil.rmtree(room)
     size = partial.stat().st_size
     progress(size, size)
     return sha256_of(partial)
+
+
+def _parts(url: str) -> list[str]:
+    """Owner, repository and path of a file. Raises DownloadError for an address that has no such parts."""
+    parts = url.removeprefix(HUB).split("/", 2)
+    path = parts[-1].split("/")
+    named = all(_NAME.fullmatch(part) for part in parts[:2])
+    if len(parts) < 3 or not named or {"", ".", ".."} & {*parts, *path} or "\0" in url:
+        raise DownloadError(f"'{url}' is no file of the Hub: {HUB}OWNER/REPOSITORY/PATH")
+    return parts
 
 
 def _first_line(error: Exception) -> str:

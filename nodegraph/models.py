@@ -3,8 +3,10 @@
 An entry point of the group `nodegraph.models` names a function that returns `Listing`s; it imports no torch.
 """
 
+import glob
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,10 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 from nodegraph.libraries import Broken, why
 from nodegraph.partial import write_text
-from nodegraph.paths import models_folder
+from nodegraph.paths import models_folder, read_json, real_path
 
 MODEL_GROUP = "nodegraph.models"
+_SHA256 = re.compile("[0-9a-f]{64}")
 SAFETENSORS = ".safetensors"
+_NO_NAME = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^[A-Za-z]:|^.{200}", re.DOTALL)
+"""What the name of no file or folder holds, on any system."""
 HUB = "hf://"
 """Files of the Hugging Face Hub: `hf://owner/repository/path`."""
 
@@ -40,6 +45,14 @@ class ModelFile:
     size: int
     size_known: bool = False
     sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for names that lead out of the folder of models, or are none."""
+        for part in (*self.model.split("/"), self.name):
+            if part in ("", ".", "..") or _NO_NAME.search(part):
+                raise ValueError(
+                    f"'{self.model}' of {self.url} has no place below the folder of models"
+                )
 
     @property
     def name(self) -> str:
@@ -95,10 +108,24 @@ def listings() -> tuple[list[Listing], list[Broken]]:
     return found, broken
 
 
+def enclosed(target: Path) -> Path:
+    """A place in the folder of models, itself. Raises ValueError where a link leads what is written there out of it."""
+    folder, beside = real_path(models_folder()), target.parent.glob(f"{glob.escape(target.name)}.*")
+    for path in (target.parent, target.parent / ".lock", *(p for p in beside if p.is_symlink())):
+        if not real_path(path).is_relative_to(folder):
+            raise ValueError(
+                f"{path} is a link out of the folder of models; "
+                "remove it, or let NODEGRAPH_MODELS name the folder that it leads to"
+            )
+    return target
+
+
 def keep(partial: Path, target: Path, sha256: str, origin: str) -> None:
     """Move a checked file into its place, atomically, with a note of its digest; another form of it goes."""
     partial.replace(target)
-    for other in (f for f in target.parent.glob(f"{target.stem}.*") if _other(f, target)):
+    for other in (
+        f for f in target.parent.glob(f"{glob.escape(target.stem)}.*") if _other(f, target)
+    ):
         other.unlink()
     note = {"sha256": sha256, "origin": origin, "state": _state(target)}
     write_text(_note(target), json.dumps(note, indent=1) + "\n")
@@ -111,10 +138,11 @@ def _other(path: Path, target: Path) -> bool:
 def noted_digest(path: Path) -> str | None:
     """sha256 that was noted when the file came, or None if there is no note or the file has changed since."""
     try:
-        note: dict[str, Any] = json.loads(_note(path).read_text(encoding="utf-8"))
-        return note["sha256"] if note["state"] == _state(path) else None
+        note = read_json(_note(path))
+        digest = note["sha256"] if note["state"] == _state(path) else None
     except (OSError, ValueError, KeyError):
         return None
+    return digest if isinstance(digest, str) and _SHA256.fullmatch(digest) else None
 
 
 def _state(path: Path) -> list[int]:
@@ -137,10 +165,9 @@ def accept(listing: Listing) -> None:
     write_text(models_folder() / "accepted.json", json.dumps(record, indent=1) + "\n")
 
 
-def _accepted() -> dict[str, str]:
+def _accepted() -> dict[str, Any]:
     try:
-        text = (models_folder() / "accepted.json").read_text(encoding="utf-8")
-        return cast("dict[str, str]", json.loads(text))
+        return read_json(models_folder() / "accepted.json")
     except (OSError, ValueError):
         return {}
 

@@ -18,6 +18,11 @@ def visible_line(text: str) -> str:
     return visible(text).replace("\n", "\\n")
 
 
+def escaped(json: str) -> str:
+    """A text of JSON, in which such characters stand within strings alone, with each as `\\u009b`."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json)
+
+
 def clipped(text: str, limit: int = 1000) -> str:
     """The text, or its beginning and end if it is longer than a person would read."""
     half = limit // 2

@@ -63,12 +63,12 @@ def main() -> None:
             for stream in streams:
                 stream.flush()
     except BrokenLibrary as error:
-        errors.print(f"{error}\nmend that package, or uninstall it", style="red", markup=False)
+        errors.print(f"{error}\nmend that package, or uninstall it", style="red")
         sys.exit(FAILED)
     except OSError as error:
         _lose_output()
         what = error.filename or "what comes out"
-        errors.print(f"{what}: {error.strerror or error}", style="red", markup=False)
+        errors.print(f"{what}: {error.strerror or error}", style="red")
         sys.exit(FAILED)
 
 

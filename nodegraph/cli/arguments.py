@@ -6,13 +6,13 @@ from typing import Any, NoReturn
 
 import typer
 from rich.table import Table
-from rich.text import Text
 from typer.core import TyperCommand
 
-from nodegraph.cli.console import USAGE, fail, registry, results
+from nodegraph.cli.console import USAGE, add_row, fail, registry, results
 from nodegraph.errors import nearest
 from nodegraph.graph import Graph, GraphInput
 from nodegraph.scope import plain
+from nodegraph.visible import visible_line
 
 
 class Once(TyperCommand):
@@ -72,7 +72,7 @@ def no_graph(context: typer.Context, show_help: bool) -> NoReturn:
     graphs = "\n  ".join(["shipped graphs:", *sorted(registry().graphs)])
     if show_help:
         typer.echo(context.get_help())
-        results.print(graphs, markup=False)
+        results.print(graphs)
         raise typer.Exit
     example = f"{command} my.yaml, or {command} glide/text_to_image"
     fail(f"{command} needs a graph: {example}; `{command} --help` says more\n{graphs}", USAGE)
@@ -80,20 +80,17 @@ def no_graph(context: typer.Context, show_help: bool) -> NoReturn:
 
 def print_help(graph: Graph, context: typer.Context, name: str) -> None:
     """The inputs of a graph as options, with their types, defaults and help."""
-    results.print(
-        f"Usage: {context.command_path} {name} [--INPUT VALUE …] [--preset P] [OPTIONS]",
-        markup=False,
-    )
-    results.print(f"\n{graph.title}\n", markup=False)
+    results.print(f"Usage: {context.command_path} {name} [--INPUT VALUE …] [--preset P] [OPTIONS]")
+    results.print(f"\n{visible_line(graph.title)}\n")
     table = Table("option", "type", "default", "", box=None, pad_edge=False)
     for declared in graph.inputs.values():
         cells = (option_of(declared.name), declared.type, _default(declared), _help(declared))
-        table.add_row(*map(Text, cells))
+        add_row(table, *cells)
     results.print(table)
     if graph.presets:
-        results.print(f"\npresets: {', '.join(graph.presets)}", markup=False)
+        results.print(f"\npresets: {visible_line(', '.join(graph.presets))}")
     own = " ".join(param.opts[-1] for param in context.command.params if param.name != "graph")
-    results.print(f"\noptions: {own}", markup=False)
+    results.print(f"\noptions: {own}")
 
 
 def _default(declared: GraphInput) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from nodegraph.cli.console import USAGE, fail, print_json, registry, results
+from nodegraph.cli.console import USAGE, add_row, fail, print_json, registry, results
 from nodegraph.errors import nearest
 from nodegraph.node import NodeSpec, Port
 from nodegraph.types import TypeRef
@@ -36,10 +36,8 @@ def nodes(
         return
     table = Table("category", "node", "gives", "", box=None, pad_edge=False)
     for spec in found:
-        gives = ", ".join(str(port.type) for port in spec.outputs).replace("[", r"\[")
-        table.add_row(
-            spec.category, spec.name, gives, spec.doc.partition("\n")[0].replace("[", r"\[")
-        )
+        gives = ", ".join(str(port.type) for port in spec.outputs)
+        add_row(table, spec.category, spec.name, gives, spec.doc.partition("\n")[0])
     results.print(table)
 
 
@@ -103,7 +101,7 @@ def _one(spec: NodeSpec, as_json: bool) -> None:
     if as_json:
         print_json(asdict(spec))
         return
-    results.print(f"{spec.name}  ({spec.category})\n\n{spec.doc}\n", markup=False)
+    results.print(f"{spec.name}  ({spec.category})\n\n{spec.doc}\n")
     results.print(_ports("input", spec.inputs))
     results.print(_ports("output", spec.outputs))
 
@@ -119,10 +117,11 @@ def _ports(title: str, ports: Iterable[Port]) -> Table:
             )
         if port.menu:
             notes.append(" | ".join(map(str, port.menu)))
-        table.add_row(
+        add_row(
+            table,
             port.name,
-            str(port.type).replace("[", r"\["),
-            default.replace("[", r"\["),
+            str(port.type),
+            default,
             "  ".join(n for n in notes if n),
         )
     return table

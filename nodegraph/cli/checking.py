@@ -12,6 +12,7 @@ from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.console import (
     FAILED,
     USAGE,
+    add_row,
     errors,
     fail,
     print_faults,
@@ -36,6 +37,7 @@ from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.inputs import Request
 from nodegraph.render import as_json as fault_as_json
 from nodegraph.source import SourceText
+from nodegraph.visible import visible_line
 
 if TYPE_CHECKING:
     from nodegraph.plan import Plan
@@ -76,7 +78,7 @@ def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
     count = sum(fault.severity == "error" for fault in faults)
     note = f", nodes of unknown shape: {unknown}" if unknown else ""
     told = f"{count} error{'s' * (count != 1)}" if count else "ok"
-    errors.print(f"{name}: {told}{note}", markup=False)
+    errors.print(f"{visible_line(name)}: {told}{note}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +181,17 @@ def _print_plan(made: "Plan") -> None:
         table.add_column(name, no_wrap=True, justify="right")
     table.add_column("why")
     for step in made.steps:
-        shapes = "; ".join(step.outputs).replace("[", r"\[")
+        shapes = "; ".join(step.outputs)
         cost = (_count(step.parameters), _bytes(step.memory), f"{step.flops / 1e9:.2f}")
-        table.add_row(step.node, step.type, step.action, shapes, *cost, step.reason)
+        add_row(table, step.node, step.type, step.action, shapes, *cost, step.reason)
     results.print(table)
     results.print(
         f"to run: {made.flops / 1e9:.1f} GFLOP, {_count(made.parameters) or 'no'} parameters, "
-        f"{_bytes(made.peak_memory)} at the peak",
-        markup=False,
+        f"{_bytes(made.peak_memory)} at the peak"
     )
     for model in made.downloads:
         size = "of unknown size" if model.download is None else _bytes(model.download)
-        results.print(f"to download: {model.name}, {size}", markup=False)
+        results.print(f"to download: {model.name}, {size}")
 
 
 def _count(number: int) -> str:

@@ -8,23 +8,49 @@ from functools import cache
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod, OverflowMethod
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
 
 from nodegraph.api import registry as installed
 from nodegraph.errors import Diagnostic
 from nodegraph.registry import Registry
 from nodegraph.render import texts_of
+from nodegraph.visible import escaped, visible, visible_line
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143
-errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
-results = Console(
-    highlight=False,
-    emoji=False,
-    soft_wrap=True,
-    width=None if sys.stdout and sys.stdout.isatty() else 160,
+
+
+class Screen(Console):
+    """A terminal that shows every text as it is: markup is text, and control characters are seen, not obeyed.
+
+    Nor does it take `:100:`, as after the name of a file, for a picture.
+    """
+
+    def render_str(
+        self,
+        text: str,
+        *,
+        style: str | Style = "",
+        justify: JustifyMethod | None = None,
+        overflow: OverflowMethod | None = None,
+        **_: Any,
+    ) -> Text:
+        """The text, with `style`."""
+        return Text(visible(text), style, justify=justify, overflow=overflow)
+
+
+errors = Screen(stderr=True, highlight=False, soft_wrap=True)
+results = Screen(
+    highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 160
 )
-"""Neither takes `:100:`, as after the name of a file, for a picture."""
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """A row of a table; each cell stays on its line."""
+    table.add_row(*map(visible_line, cells))
 
 
 @cache
@@ -38,13 +64,13 @@ def registry() -> Registry:
 
 def warn(message: str) -> None:
     """Say what may be wrong, and go on."""
-    errors.print(message, style="yellow", markup=False)
+    errors.print(message, style="yellow")
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output; escaped where that cannot hold every character."""
+    """One JSON value on standard output; escaped where that cannot hold every character, or a terminal would obey one."""
     escape = not results.encoding.startswith("utf")
-    results.file.write(json.dumps(value, ensure_ascii=escape, default=str) + "\n")
+    results.file.write(escaped(json.dumps(value, ensure_ascii=escape, default=str)) + "\n")
 
 
 def print_faults(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
@@ -53,9 +79,9 @@ def print_faults(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> Non
     for fault, text in zip(faults, texts_of(faults, sources), strict=True):
         style = "red" if fault.severity == "error" else "yellow"
         head, _, rest = text.partition("\n")
-        errors.print(head, style=style, markup=False)
+        errors.print(head, style=style)
         if rest:
-            errors.print(rest, markup=False)
+            errors.print(rest)
 
 
 class Terminated(KeyboardInterrupt):
@@ -74,10 +100,10 @@ def stopped(message: str, why: KeyboardInterrupt) -> NoReturn:
 
 def print_traceback(error: BaseException) -> None:
     """An error with its traceback, and those that it came from."""
-    errors.print("".join(traceback.format_exception(error)).rstrip(), markup=False)
+    errors.print("".join(traceback.format_exception(error)).rstrip())
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong and leave with an exit code."""
-    errors.print(message, style="red", markup=False)
+    errors.print(message, style="red")
     raise typer.Exit(code)

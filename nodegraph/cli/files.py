@@ -44,7 +44,7 @@ def fmt(
             continue
         changed = changed or differs
         if differs:
-            errors.print(f"{path}: {'would change' if check else 'formatted'}", markup=False)
+            errors.print(f"{path}: {'would change' if check else 'formatted'}")
     if failed or (check and changed):
         raise typer.Exit(FAILED)
 
@@ -85,4 +85,4 @@ def cache(
         print_json({"folder": str(disk.folder), "bytes": size, "freed": freed})
     else:
         note = f", {freed / 2**20:.1f} MiB freed" if clear else ""
-        results.print(f"{disk.folder}: {size / 2**20:.1f} MiB{note}", markup=False)
+        results.print(f"{disk.folder}: {size / 2**20:.1f} MiB{note}")

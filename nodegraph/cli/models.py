@@ -14,10 +14,39 @@ from filelock import FileLock, Timeout
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from nodegraph.cli.console import FAILED, USAGE, errors, fail, print_json, results, stopped, warn
-from nodegraph.download import FULL, DownloadError, Remote, discard, fetch, no_space, sha256_of
+from nodegraph.cli.console import (
+    FAILED,
+    USAGE,
+    add_row,
+    errors,
+    fail,
+    print_json,
+    results,
+    stopped,
+    warn,
+)
+from nodegraph.download import (
+    FULL,
+    DownloadError,
+    Remote,
+    checked,
+    discard,
+    fetch,
+    no_space,
+    sha256_of,
+)
 from nodegraph.errors import nearest
-from nodegraph.models import HUB, Listing, ModelFile, accept, accepted, keep, listings
+from nodegraph.models import (
+    HUB,
+    Listing,
+    ModelFile,
+    accept,
+    accepted,
+    enclosed,
+    keep,
+    listings,
+)
+from nodegraph.visible import visible_line
 
 app = typer.Typer(help="The catalogue of models; fetch one, or add a file.")
 MIB = 2**20
@@ -43,7 +72,7 @@ def models(
         about = 0 if all(file.size_known for file in row.files) else 1
         size = f"{'about ' * about}{row.size / MIB:,.0f} MiB"
         terms = ", terms" if row.terms else ""
-        table.add_row(row.name, ", ".join(row.parts), row.licence + terms, size, here, row.card)
+        add_row(table, row.name, ", ".join(row.parts), row.licence + terms, size, here, row.card)
     results.print(table)
 
 
@@ -59,10 +88,10 @@ def get(
     absent = [file for file in files if file.kept is None]
     for file in files:
         if file.kept is not None:
-            errors.print(f"{file.model}: {file.kept} is here", markup=False)
+            errors.print(f"{file.model}: {file.kept} is here")
     if absent:
         card = f"; model card: {listing.card_url}" if listing.card_url else ""
-        errors.print(f"licence {listing.licence}{card}", markup=False)
+        errors.print(f"licence {listing.licence}{card}")
         _agreed(listing, accept_licence)
     for file in absent:
         _get(listing, file)
@@ -95,7 +124,7 @@ def add(
         note = (
             "; another file than the published one (its sha256 differs), though keys and shapes fit"
         )
-    errors.print(f"{name}: {target}{note}", markup=False)
+    errors.print(f"{name}: {target}{note}")
 
 
 def _listings() -> list[Listing]:
@@ -136,7 +165,7 @@ def _agreed(listing: Listing, given: bool) -> None:
     """Show the terms of a bundle and ask once; without an answer the program ends."""
     if accepted(listing):
         return
-    errors.print(f"{listing.name} is under {listing.licence}:\n{listing.terms}", markup=False)
+    errors.print(f"{listing.name} is under {listing.licence}:\n{listing.terms}")
     if not given and not sys.stdin.isatty():
         fail("read the terms, and if you accept them, run again with --accept-licence")
     if not given and not typer.confirm("Do you accept them?", err=True):
@@ -157,16 +186,18 @@ def _get(listing: Listing, file: ModelFile) -> None:
         keep(partial, file.place, digest, file.url)
         discard(partial)
     known = "its digest and" if file.sha256 else "no digest is published;"
-    errors.print(f"{file.model}: {file.place} ({known} its contents were checked)", markup=False)
+    errors.print(f"{file.model}: {file.place} ({known} its contents were checked)")
 
 
 def _fetched(file: ModelFile, partial: Path, progress: Callable[[int, int | None], None]) -> str:
     """Bring a file to `partial`, from the Hub by its own client; its sha256."""
+    remote = Remote(file.url, file.sha256, file.size if file.size_known else None, file.size)
     if file.url.startswith(HUB):
         from nodegraph.hub import fetch_from_hub
 
-        return fetch_from_hub(file.url, partial, progress)
-    return fetch(Remote(file.url, file.sha256), partial, progress)
+        fetch_from_hub(file.url, partial, progress)
+        return checked(remote, partial)
+    return fetch(remote, partial, progress)
 
 
 def _check(listing: Listing, file: ModelFile, path: Path) -> None:
@@ -204,9 +235,11 @@ def _partial(target: Path) -> Path:
 def _locked(target: Path) -> Generator[None, None, None]:
     """One process at a time writes a model."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        enclosed(target).parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.parent / ".lock", timeout=0):
             yield
+    except ValueError as error:
+        fail(str(error))
     except Timeout:
         fail(f"another process is writing to {target.parent}; run again when it has finished")
     except OSError as error:
@@ -236,13 +269,13 @@ def _explained(file: ModelFile, partial: Path) -> Generator[None, None, None]:
 @contextmanager
 def _bar(file: ModelFile) -> Generator[Callable[[int, int | None], None], None, None]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
     )
     with Progress(*columns, console=errors) as progress:
-        task = progress.add_task(f"{file.model} {file.name}", total=file.size)
+        task = progress.add_task(visible_line(f"{file.model} {file.name}"), total=file.size)
 
         def show(done: int, total: int | None) -> None:
             progress.update(task, completed=done, total=total)

@@ -131,6 +131,5 @@ def _recorded_device(recorded: Recorded) -> str:
         errors.print(
             f"the picture was made on {recorded.device}, which is not here; pixels may differ",
             style="yellow",
-            markup=False,
         )
         return choose_device("auto")

@@ -56,6 +56,7 @@ from nodegraph.execute import Engine
 from nodegraph.history import History
 from nodegraph.program import Program
 from nodegraph.render import as_json as as_record
+from nodegraph.visible import visible_line
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
 Device = Annotated[
@@ -157,8 +158,10 @@ class Report:
                 self.nodes[node] = {"status": "failed", "seconds": 0.0}
             case Stepped(node, done, total, _, note):
                 if node not in self.bars:
-                    self.bars[node] = progress.add_task(node, total=total, note=note)
-                progress.update(self.bars[node], completed=done, total=total, note=note)
+                    self.bars[node] = progress.add_task(visible_line(node), total=total, note=note)
+                progress.update(
+                    self.bars[node], completed=done, total=total, note=visible_line(note)
+                )
             case Cached(node):
                 self.nodes[node] = {"status": "cached", "seconds": 0.0}
             case Finished(node, seconds, status):
@@ -179,11 +182,11 @@ def carry_out(
 ) -> dict[str, Any]:
     """Run the program and show its progress; a failed node ends the program."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Speed(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     outputs: dict[str, Any] = {}
@@ -220,11 +223,11 @@ def show(written: dict[str, Any], report: Report) -> None:
     """What came out, and what was done for it."""
     for name, found in written.items():
         for item in cast("list[Any]", found) if isinstance(found, list) else [found]:
-            results.print(f"{name}: {item}", markup=False)
+            results.print(f"{name}: {visible_line(str(item))}")
     if not report.quiet:
         counts: dict[str, int] = {}
         for node in report.nodes.values():
             counts[node["status"]] = counts.get(node["status"], 0) + 1
         summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        errors.print(f"nodes: {summary}", markup=False)
+        errors.print(f"nodes: {summary}")
         sys.stderr.flush()

@@ -74,5 +74,4 @@ def warn_of_other_models(engine: Engine, program: Program, recorded: Recorded) -
             errors.print(
                 f"'{name}' has other weights than those that made the picture: it will differ",
                 style="yellow",
-                markup=False,
             )

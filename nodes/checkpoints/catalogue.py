@@ -5,12 +5,12 @@ A folder with the same layout (one sub-folder for each part) serves as a bundle 
 addresses for the published ones, stand in a `catalogue.json` in the folder of models, written like the one beside this file.
 """
 
-import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.models import Listing, ModelFile, file_name
 from nodegraph.paths import models_folder, real_path
@@ -20,6 +20,7 @@ SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"
 PUBLISHED = Path(__file__).with_name("catalogue.json")
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+HALF = re.compile("[\ud800-\udfff]")
 CHECK = "nodes.checkpoints.verify:identified"
 
 
@@ -82,27 +83,79 @@ def _read(path: Path) -> dict[str, Entry]:
     name = ""
     found: dict[str, Entry] = {}
     try:
-        for name, fields in json.loads(path.read_text(encoding="utf-8")).items():
-            found[name] = _entry(name, fields)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        place = f"{path}: '{name}'" if name else str(path)
+        record = read_json(path)
+    except ValueError as error:
+        raise BadCatalogue(str(error)) from None
+    try:
+        for name, entry in record.items():
+            found[name] = _entry(name, _record("it", entry))
+    except (ValueError, TypeError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise BadCatalogue(f"{place}: {reason}") from None
+        raise BadCatalogue(f"{path}: '{name}': {reason}") from None
     return found
 
 
-def _entry(name: str, fields: Mapping[str, Any]) -> Entry:
-    plain = {key: value for key, value in fields.items() if key not in ("parts", "unet_options")}
-    shared = fields.get("unet_options", {})
-    parts = {part: _part(record, shared) for part, record in fields["parts"].items()}
+def _entry(name: str, record: Mapping[str, Any]) -> Entry:
+    plain = {key: value for key, value in record.items() if key not in ("parts", "unet_options")}
+    _kinds(plain, str, Entry)
+    shared = _record("unet_options", record.get("unet_options", {}))
+    records = _record("parts", record["parts"])
+    parts = {part: _part(_record(f"part '{part}'", r), shared) for part, r in records.items()}
+    for part, found in parts.items():
+        model_files(f"{name}/{part}", found)
     return Entry(name, parts, **plain)
 
 
 def _part(record: Mapping[str, Any], shared: Mapping[str, Any]) -> Part:
-    files = tuple(PublishedFile(**file) for file in record.get("files", ()))
-    common = shared if record["kind"] == "UNet" else {}
-    options = {**common, **record.get("options", {})} or None
-    return Part(record["kind"], record.get("layout", "nodegraph"), options, files)
+    files = record.get("files", [])
+    if not isinstance(files, list):
+        raise TypeError("'files' is no list")
+    found = tuple(_file(_record("a file", file)) for file in cast("list[Any]", files))
+    named = {"layout": "nodegraph", **record, "kind": record["kind"]}
+    kind, layout = (_of_kind(key, named[key], str) for key in ("kind", "layout"))
+    common = shared if kind == "UNet" else {}
+    options = {**common, **_record("options", record.get("options") or {})} or None
+    return Part(kind, layout, options, found)
+
+
+def _file(record: Mapping[str, Any]) -> PublishedFile:
+    """A file of a part. Raises TypeError, ValueError."""
+    texts = {key: record[key] for key in ("url", "sha256") if record.get(key) is not None}
+    numbers = {
+        key: n for key, n in record.items() if key not in ("url", "sha256") and n is not None
+    }
+    _kinds(texts, str, PublishedFile)
+    _kinds(numbers, int, PublishedFile)
+    if any(number < 0 for number in numbers.values()):
+        raise ValueError("a number of a file is negative")
+    return PublishedFile(**texts, **numbers)
+
+
+def _kinds(record: Mapping[str, Any], kind: type, owner: type) -> None:
+    """Raises TypeError where a value is of another kind, or is not known at all."""
+    known = [field.name for field in fields(owner)]
+    for key, value in record.items():
+        if key not in known:
+            raise TypeError(f"'{key}' is not known; there are {', '.join(known)}")
+        _of_kind(key, value, kind)
+
+
+def _of_kind(key: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = "a text" if kind is str else "a whole number"
+        raise TypeError(f"'{key}' is {value!r:.80}, where {wanted} is expected")
+    if isinstance(value, str) and HALF.search(value):
+        raise ValueError(f"'{key}' holds half a character (a lone surrogate)")
+    return value
+
+
+def _record(what: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{what} is {value!r:.80}, where names with values are expected")
+    found = cast("dict[str, Any]", value)
+    for key in (what, *found):
+        _of_kind(what, key, str)
+    return found
 
 
 def find_part(name: str) -> Part | None:

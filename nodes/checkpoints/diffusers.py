@@ -71,6 +71,8 @@ _PRIOR_BLOCK = {
     "ff.net.0.proj.": "widen.",
     "ff.net.2.": "narrow.",
 }
+LEVELS = 16
+"""Of resolution that a network may have."""
 _PARAMETRISATIONS = {"epsilon": "eps", "sample": "x0"}
 _WITHOUT_ATTENTION = {"ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D"}
 _WITH_ATTENTION = {"SimpleCrossAttnDownBlock2D", "SimpleCrossAttnUpBlock2D"}
@@ -169,6 +171,10 @@ def _clip(options: Options, space: str) -> ClipConditionConfig:
 def _attention(options: Options) -> tuple[int, ...]:
     """Downsampling factors with attention, from the block types of the way down; the way up must be its mirror."""
     down, up = list(options["down_block_types"]), list(options["up_block_types"])
+    if len(down) > LEVELS:
+        raise UnknownConfig(
+            f"down_block_types names {len(down)} levels; {LEVELS} at most are possible"
+        )
     for kind in (*down, *up):
         if kind not in _WITHOUT_ATTENTION | _WITH_ATTENTION:
             raise UnknownConfig(f"a block is {kind}; the networks here know no such one")

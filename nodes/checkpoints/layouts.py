@@ -20,6 +20,7 @@ from nodes.checkpoints.openai import (
     openai_key,
     to_ours,
 )
+from nodes.checkpoints.sizes import NoNetwork, building, plausible
 from nodes.checkpoints.transformers_clip import clip_config as transformers_clip_config
 from nodes.checkpoints.transformers_clip import clip_to_ours, tokenizer_config
 from nodes.networks.classifier import Classifier
@@ -141,10 +142,14 @@ class BadPart(ValueError):
 def published_config(part: Part) -> Config:
     """Configuration of a published model from its options. Raises BadPart."""
     try:
-        return _layout(part).config(part.options or {})
+        found = _layout(part).config(part.options or {})
+        plausible(found)
+        return found
+    except NoNetwork as error:
+        raise BadPart(f"the options of layout '{part.layout}': {error}") from None
     except KeyError as error:
         raise BadPart(f"the options of layout '{part.layout}' lack {error}") from None
-    except (TypeError, AttributeError, ArithmeticError) as error:
+    except (TypeError, AttributeError, ArithmeticError, IndexError) as error:
         raise BadPart(f"the options of layout '{part.layout}' describe nothing: {error}") from None
 
 
@@ -157,8 +162,9 @@ def published_shapes(part: Part) -> list[dict[str, tuple[int, ...]]] | None:
         raise BadPart(
             f"layout '{part.layout}' has {len(layout.modules)} files, not {len(part.files)}"
         )
-    with torch.device("meta"):
-        network = layout.network(published_config(part))
+    config = published_config(part)
+    with building(), torch.device("meta"):
+        network = layout.network(config)
     modules = [network.get_submodule(name) for name in layout.modules]
     return [
         {openai_key(key, layout.names): tuple(v.shape) for key, v in module.state_dict().items()}

@@ -21,6 +21,7 @@ from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
 from nodes.checkpoints.foreign import read_json
 from nodes.checkpoints.pickles import UnreadableFile
 from nodes.checkpoints.reading import is_index, shards
+from nodes.checkpoints.sizes import NoNetwork, plausible
 from nodes.networks.config import (
     ArPriorConfig,
     ClassifierConfig,
@@ -77,7 +78,11 @@ def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
     """A configuration of class `kind` from its JSON. Raises BadConfig on an unknown key or a wrong value."""
     _known_keys(record, kind, owner)
     try:
-        return TypeAdapter(kind).validate_python(dict(record))
+        found = TypeAdapter(kind).validate_json(json.dumps(record), strict=True)
+        plausible(found)
+        return found
+    except NoNetwork as error:
+        raise BadConfig(f"{owner}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

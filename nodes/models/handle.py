@@ -29,8 +29,15 @@ from nodes.checkpoints.catalogue import (
 from nodes.checkpoints.folders import foreign_part
 from nodes.checkpoints.layouts import OURS, ours, published_config
 from nodes.checkpoints.reading import read_weights, shards, tensor_shapes
+from nodes.checkpoints.sizes import building
 from nodes.checkpoints.verify import WrongFile, differences
-from nodes.checkpoints.weights import content_digest, file_digest, read_config, weights_digest
+from nodes.checkpoints.weights import (
+    BadConfig,
+    content_digest,
+    file_digest,
+    read_config,
+    weights_digest,
+)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 C = TypeVar("C")
@@ -94,9 +101,8 @@ class Model(ABC, Generic[C, M]):
 
     @cached_property
     def _skeleton(self) -> M:
-        with torch.device("meta"):
-            network = self.build().eval().requires_grad_(False)
-        return network.to(self.dtype)
+        with building(), torch.device("meta"):
+            return self.build().eval().requires_grad_(False).to(self.dtype)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -222,9 +228,22 @@ def from_folder(kind: type[H], folder: Path, context: Context, name: str = "") -
     """The model in a folder of our own layout. Raises BadConfig."""
     config = read_config(folder, kind.configuration)
     where = context.device, context.precision, context.residency
-    return kind(
-        name or folder.name, config, weights_digest(folder), (folder / WEIGHTS_FILE,), *where
-    )
+    files = (folder / WEIGHTS_FILE,)
+    found = kind(name or folder.name, config, weights_digest(folder), files, *where)
+    return _sound(found, folder / CONFIG_FILE)
+
+
+def _sound(model: H, place: Path | str) -> H:
+    """The model, if a network can be built as its configuration says. A check asks, and comes before every run.
+
+    Raises BadConfig naming the place of the configuration.
+    """
+    try:
+        with building():
+            _ = model.abstract and (model.parameters, getattr(model, "trained", None))
+    except ValueError as error:
+        raise BadConfig(f"{place}: {error}") from error
+    return model
 
 
 def _foreign(kind: type[H], name: str, context: Context) -> H | None:
@@ -237,21 +256,28 @@ def _foreign(kind: type[H], name: str, context: Context) -> H | None:
     if found is None:
         return None
     part, files, others = found
-    config = published_config(part)
+    title = f"{folder.name}/{Path(name).name}"
+    try:
+        config = published_config(part)
+    except ValueError as error:
+        raise type(error)(f"{folder / Path(name).name}: {error}") from None
     if not isinstance(config, kind.published or kind.configuration):
         raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
-    title = f"{folder.name}/{Path(name).name}"
     digests = [
         file_digest(file) if file.exists() else f"absent:{title}/{file.name}"
         for file in (*files, *others)
     ]
     where = context.device, context.precision, context.residency
-    return kind(title, config, _one_digest(digests), files, *where, layout=part.layout)
+    model = kind(title, config, _one_digest(digests), files, *where, layout=part.layout)
+    return _sound(model, folder / Path(name).name)
 
 
 def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
     """A model of the catalogue, whether its files are here or not. Raises ValueError for another kind."""
-    config = published_config(part)
+    try:
+        config = published_config(part)
+    except ValueError as error:
+        raise type(error)(f"'{name}' of the catalogue: {error}") from None
     if not isinstance(config, kind.published or kind.configuration):
         raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
     files = model_files(name, part)
@@ -262,7 +288,8 @@ def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
     paths = tuple(file.kept or file.place for file in files)
     where = context.device, context.precision, context.residency
     absent = sum(file.size for file in files if not file.kept)
-    return kind(name, config, _one_digest(digests), paths, *where, part.layout, absent)
+    model = kind(name, config, _one_digest(digests), paths, *where, part.layout, absent)
+    return _sound(model, f"'{name}' of the catalogue")
 
 
 def _one_digest(digests: list[str]) -> str:

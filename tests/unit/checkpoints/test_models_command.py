@@ -249,7 +249,7 @@ def test_what_the_server_refuses(models: Path, server: Served) -> None:
     publish(models, server.url.replace("base.pt", "gone.pt"))
     assert "answers 404" in command("get", NAME, code=1).stderr
     publish(models, "file:///etc/hostname")
-    assert "not an http or https address" in command("get", NAME, code=1).stderr
+    assert "neither an https nor an hf address" in command("get", NAME, code=1).stderr
 
 
 def test_terms_are_shown_and_accepted_once(models: Path, server: Served) -> None:
