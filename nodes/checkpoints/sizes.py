@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 Range = tuple[float, float]
 
@@ -47,6 +47,10 @@ COUNTS: Mapping[str, Range] = {"multipliers": (1, 16), "attention": (0, 16), "la
 """How many numbers an option that is a list may hold."""
 
 
+TOKENS: Mapping[str, int] = {"glide_bpe": 50_257}
+"""How many tokens a tokenizer gives, by its kind."""
+
+
 class NoNetwork(ValueError):
     """A configuration that describes no network: names the option."""
 
@@ -57,9 +61,23 @@ def plausible(config: Any) -> None:
         if isinstance(config, Mapping) and name in RANGES and name not in COUNTS:
             _required(name, value)
         _option(name, value)
+    _vocabulary(config)
     size, channels = getattr(config, "image_size", 0), getattr(config, "channels", 3)
     if channels * size**2 > PIXELS:
         raise NoNetwork(f"pictures of {channels} × {size} × {size} numbers are larger than any")
+
+
+def _vocabulary(config: Any) -> None:
+    """A network that reads words knows as many tokens as its tokenizer gives."""
+    tokenizer = getattr(config, "tokenizer", config)
+    words: tuple[str, ...] = getattr(tokenizer, "words", ())
+    options = getattr(config, "text", None)
+    rows = getattr(config, "vocabulary", None)
+    if isinstance(options, Mapping):
+        rows = cast("Mapping[str, Any]", options).get("vocab_size")
+    needed = len(words) + 2 if words else TOKENS.get(getattr(tokenizer, "kind", "words"), 0)
+    if isinstance(rows, int) and rows < needed:
+        raise NoNetwork(f"a vocabulary of {rows} tokens is too small for the {needed} of the words")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import ftfy
 import regex
@@ -22,6 +23,8 @@ CLIP_PIECES = regex.compile(
     regex.IGNORECASE,
 )
 CLIP_MERGES = 49_152 - 256 - 2
+MOST, LARGEST = 2**24, 2**26
+"""Symbols of the largest vocabulary, and bytes of its file."""
 CLIP_SPECIALS = ("<|startoftext|>", "<|endoftext|>")
 
 
@@ -68,6 +71,11 @@ class BytePairEncoding:
         """What a text holds that is no symbol of the vocabulary, each once."""
         symbols = dict.fromkeys(s for s in self._symbols_in(text) if s not in self.ids)
         return tuple(self._text_of(symbols).split())
+
+    @property
+    def size(self) -> int:
+        """One more than the largest number of a symbol."""
+        return max(self.ids.values(), default=-1) + 1
 
     def _symbols_in(self, text: str) -> list[str]:
         return [s for piece in self._pieces.findall(text) for s in self._symbols_of(piece)]
@@ -170,28 +178,59 @@ def folder_encoding(folder: Path) -> BytePairEncoding:
 
 @cache
 def _folder_encoding(folder: Path, state: tuple[tuple[Path, int], ...]) -> BytePairEncoding:
+    files = tuple(file for file, _ in state)
     try:
-        ids, merges = _one_file(state[0][0]) if len(state) == 1 else _two_files(folder)
+        ids, merges = _one_file(files[0]) if len(files) == 1 else _two_files(*files)
+        _known(ids, merges)
+    except RecursionError:
+        raise ValueError(f"the vocabulary {_names(files)} is nested too deep") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the vocabulary in {folder} cannot be read: {error!r}") from None
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"the vocabulary {_names(files)} cannot be read: {reason}") from None
     return BytePairEncoding(
         ids, merges, CLIP_PIECES, "</w>", CLIP_SPECIALS, unknown=CLIP_SPECIALS[1]
     )
 
 
+def _names(files: Sequence[Path]) -> str:
+    return " and ".join(map(str, files))
+
+
+def _known(ids: Any, merges: list[tuple[str, str]]) -> None:
+    """Raises ValueError unless every symbol is a text with a number, and the marks of CLIP are among them."""
+    if not isinstance(ids, dict):
+        raise ValueError("its symbols have no numbers")
+    for symbol, number in cast("dict[str, Any]", ids).items():
+        if type(number) is not int or not 0 <= number < MOST:
+            raise ValueError(f"{symbol!r:.80} has the number {number!r:.80}")
+    if absent := [mark for mark in CLIP_SPECIALS if mark not in ids]:
+        raise ValueError(f"{' and '.join(absent)} are missing")
+    if not all(isinstance(symbol, str) for pair in merges for symbol in pair):
+        raise ValueError("what it merges are no texts")
+
+
+def _read(path: Path) -> str:
+    """The text of a file. Raises ValueError for one that is larger than any vocabulary."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path.name} is larger than any")
+    return content.decode("utf-8")
+
+
 def _one_file(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Merges are pairs, or words with a blank between."""
-    model = json.loads(path.read_text(encoding="utf-8"))["model"]
+    model = json.loads(_read(path))["model"]
     if model["type"] != "BPE" or model.get("end_of_word_suffix") != "</w>":
         raise ValueError("tokenizer.json is of another kind than CLIP's")
     pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
     return model["vocab"], [(a, b) for a, b in pairs]
 
 
-def _two_files(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-    lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")[1:]
-    return ids, [(a, b) for a, _, b in (line.partition(" ") for line in lines) if b]
+def _two_files(ids: Path, merges: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    lines = _read(merges).split("\n")[1:]
+    pairs = (line.partition(" ") for line in lines)
+    return json.loads(_read(ids)), [(a, b) for a, _, b in pairs if b]
 
 
 def padded_pieces(encoding: BytePairEncoding, text: str, padding: str) -> list[int]:

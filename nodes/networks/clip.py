@@ -111,6 +111,12 @@ def _reader(config: ClipConfig) -> tuple[Callable[[str], list[int]], list[int], 
     if tokenizer.kind == "words":
         return (lambda text: words_to_ids(text, tokenizer.words)), [], len(tokenizer.words) + 2
     encoding = _encoding(tokenizer)
+    rows = int((config.text or {}).get("vocab_size", encoding.size))
+    if encoding.size > rows:
+        owner = tokenizer.folder or "CLIP's own"
+        raise ValueError(
+            f"the vocabulary ({owner}) has {encoding.size} symbols, the text tower {rows}"
+        )
     marks = [encoding.ids[START]], encoding.ids[END]
     if tokenizer.kind == "clip":
         return (lambda text: encoding.encode(clip_clean(text))), *marks
