@@ -188,18 +188,18 @@ def _receive(
     if None not in (total, remote.size) and total != remote.size:
         sends = f"{remote.url} announces {total:,} bytes"
         _refuse(partial, f"{sends}, where the published file has {remote.size:,}")
-    total = remote.size if total is None else total
-    most = 4 * remote.about + UNANNOUNCED if total is None else total
+    announced = remote.size if total is None else total
+    most = 4 * remote.about + UNANNOUNCED if announced is None else announced
     _validator(partial).write_text(f"{remote.url}\n{_version(response)}", encoding="utf-8")
-    _room(partial, done, total)
+    _room(partial, done, announced)
     with partial.open("ab" if done else "wb") as file:
-        progress(done, total)
+        progress(done, announced)
         while chunk := response.read1(CHUNK):
             done += len(chunk)
             if done > most:
                 _refuse(partial, f"{remote.url} sends more than the {most:,} bytes of the file")
             _append(file, chunk, partial)
-            progress(done, total)
+            progress(done, announced)
     if total is not None and done < total:
         raise _BrokenOff("the connection was closed")
 

@@ -12,7 +12,7 @@ WIDEST, LONGEST = 2**24, 4096
 """The largest number that an option may be, and how many numbers it may hold."""
 PIXELS = 2**27
 """Numbers of the largest picture that a network may be of."""
-_LAYERS: Range = (0, 512)
+_LAYERS: Range = (1, 512)
 _WIDTH: Range = (1, 2**16)
 _HEADS: Range = (1, 2**12)
 _SIDE: Range = (1, 2**13)
@@ -58,7 +58,7 @@ class NoNetwork(ValueError):
 def plausible(config: Any) -> None:
     """Raises NoNetwork where an option of a configuration, or of a part of it, is of a size that no network has."""
     for name, value in _options(config):
-        if isinstance(config, Mapping) and name in RANGES and name not in COUNTS:
+        if isinstance(config, Mapping) and name in RANGES:
             _required(name, value)
         _option(name, value)
     _vocabulary(config)
@@ -114,7 +114,8 @@ def _option(name: str, value: Any) -> None:
 
 def _required(name: str, value: Any) -> None:
     """Options by name have no types: what is measured is a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    listed = name in COUNTS and isinstance(value, list | tuple)
+    if isinstance(value, bool) or not (listed or isinstance(value, int | float)):
         raise NoNetwork(f"{name} is {value!r:.80}, where a number is expected")
 
 
