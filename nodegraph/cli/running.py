@@ -158,7 +158,7 @@ class Report:
                 self.nodes[node] = {"status": "failed", "seconds": 0.0}
             case Stepped(node, done, total, _, note):
                 if node not in self.bars:
-                    self.bars[node] = progress.add_task(visible_line(node), total=total, note=note)
+                    self.bars[node] = progress.add_task(visible_line(node), note="")
                 progress.update(
                     self.bars[node], completed=done, total=total, note=visible_line(note)
                 )
