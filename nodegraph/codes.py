@@ -58,6 +58,7 @@ CODES: dict[str, tuple[str, str]] = {
     "E405": ("wrong-result", "A node gives something else than its signature says."),
     "E406": ("changed-input", "A node changes in place what it was given, which others read too."),
     "E501": ("node-failed", "A node's own code raised an error."),
+    "E502": ("unwritten-output", "What came out cannot be written where it was to be."),
     "W101": ("unused-node", "Nothing that comes out depends on this node."),
     "W103": (
         "renamed-port",

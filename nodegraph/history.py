@@ -1,6 +1,7 @@
 """What each node of a graph last ran with: it explains why a result is not in the cache."""
 
 import json
+import os
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from nodegraph.execute import Engine
 from nodegraph.keys import Key, Literals, keys_of, source_identity
 from nodegraph.partial import write_text
+from nodegraph.paths import read_json
 from nodegraph.program import Program, Step
 
 
@@ -48,16 +50,17 @@ class History:
         disk = self.engine.cache.disk
         if disk is None:
             return None
-        name = blake2b(str(Path(program.file).resolve()).encode(), digest_size=12).hexdigest()
+        name = blake2b(os.path.realpath(program.file).encode(), digest_size=12).hexdigest()
         return disk.folder / "history" / f"{name}.json"
 
     def read(self, program: Program) -> dict[str, dict[str, str]]:
         """Portraits by node; empty where there are none."""
         path = self._path(program)
         try:
-            return json.loads(path.read_text(encoding="utf-8")) if path else {}
+            found = read_json(path) if path else {}
         except (OSError, ValueError):
             return {}
+        return found if all(isinstance(portrait, dict) for portrait in found.values()) else {}
 
     def write(self, program: Program) -> None:
         """Remember what the nodes of a finished run ran with."""

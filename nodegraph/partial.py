@@ -3,6 +3,7 @@
 A scratch folder is locked by the process that makes it. What a killed process left is locked by nobody, and is swept.
 """
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Generator
@@ -33,7 +34,7 @@ def _made(path: Path) -> Path:
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
     """A path of the same name to write to; it takes the place of `path` when all went well. Follows a link."""
-    real = path.resolve()
+    real = Path(os.path.realpath(path))
     sweep(real.parent)
     with scratch(real.parent) as beside:
         made = beside / real.name

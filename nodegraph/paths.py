@@ -21,6 +21,8 @@ TEXT_LIMIT = 2**20
 """Bytes of a graph file: a hundred times the largest that is shipped."""
 JSON_LIMIT = 16 * 2**20
 """Bytes of a file of JSON: configurations, catalogues, vocabularies."""
+LONGEST_NAME = 200
+"""Bytes of the name of a file to write: what is numbered, and written beside, has a longer one."""
 LINKS_DEPTH = 2
 """How deep a folder that is read is searched for links that lead out: the parts of a bundle, and their files."""
 
@@ -118,6 +120,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Whether anything lies there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def is_folder(path: Path) -> bool:
     """Whether a folder lies there."""
     try:
@@ -167,6 +177,8 @@ class Sandbox:
         real = real_path(self.writable / relative)
         if not _within(real, (place,)):
             raise Outside(f"a graph writes only below the output folder; '{relative}' lies outside")
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(relative).parts):
+            raise ValueError(f"'{relative:.40}…' is too long for the name of a file")
         beside = (p for p in _links(real.parent, 1) if p.name.startswith(real.stem))
         for link in (*beside, *_links(real, 2 * LINKS_DEPTH)):
             if not _within(real_path(link), (place,)):

@@ -213,7 +213,7 @@ def _read_catalogue(digest: str) -> Registry | None:
     path = cache_folder() / f"catalogue-{digest}.json"
     try:
         return _from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

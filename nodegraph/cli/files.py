@@ -12,7 +12,7 @@ from nodegraph.cache import Disk
 from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, registry, results
 from nodegraph.fmt import Unformattable, formatted
 from nodegraph.partial import write_text
-from nodegraph.paths import cache_folder, read_text, why
+from nodegraph.paths import cache_folder, is_folder, read_text, why
 from nodegraph.schema import json_schema
 
 
@@ -22,7 +22,7 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")]
     if out is None:
         print_json(made)
         return
-    if not out.absolute().parent.is_dir():
+    if not is_folder(out.absolute().parent):
         fail(f"{out} cannot be written: there is no folder {out.parent}; make it first")
     with _explained(out, "written"):
         write_text(out, json.dumps(made, indent=1) + "\n")
@@ -71,6 +71,8 @@ def _explained(path: Path, deed: str) -> Generator[None]:
         yield
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{path} cannot be {deed}: {why(error)}")
+    except ValueError as error:  # a null byte
+        fail(f"{path} cannot be {deed}: {error}")
 
 
 def cache(

@@ -46,6 +46,7 @@ from nodegraph.models import (
     keep,
     listings,
 )
+from nodegraph.paths import is_file, real_path
 from nodegraph.visible import visible_line
 
 app = typer.Typer(help="The catalogue of models; fetch one, or add a file.")
@@ -109,7 +110,7 @@ def add(
     listing, files = _found(name)
     if any(file.model != name for file in files):
         fail(f"'{name}' is a bundle; say which part it is: {', '.join(_models(listing))}", USAGE)
-    if not path.is_file():
+    if not is_file(path):
         fail(f"there is no file '{path}'")
     kept = _identified(listing, name, path)
     file = next(f for f in files if Path(f.name).stem == Path(kept).stem)
@@ -222,7 +223,7 @@ def _checker(listing: Listing) -> Callable[[str, Path], str]:
 def _bring(path: Path, partial: Path, link: bool) -> None:
     partial.unlink(missing_ok=True)
     if link:
-        partial.symlink_to(path.resolve())
+        partial.symlink_to(real_path(path))
     else:
         shutil.copyfile(path, partial)
 

@@ -118,14 +118,22 @@ def run(
     engine = engine_for(recorded, asked, program)
     try:
         check_before_run(program, engine)
+        refuse_place(engine, program, out)
     except GraphError as error:
         refuse_graph(error, texts, as_json, traceback)
-    refuse_place(engine, program, out)
     warn_of_other_models(engine, program, recorded)
     report = Report(quiet or as_json, texts)
     outputs = carry_out(engine, program, report, as_json, traceback)
     History(engine).write(program)
-    written = write_outputs(engine, program, outputs, out)
+    try:
+        written = write_outputs(engine, program, outputs, out)
+    except GraphError as error:
+        report.said += error.diagnostics
+        print_faults(error.diagnostics, texts)
+        if as_json:
+            found = report.diagnostics()
+            print_json({"outputs": {}, "nodes": report.nodes, "diagnostics": found})
+        raise typer.Exit(FAILED) from None
     if as_json:
         print_json({"outputs": written, "nodes": report.nodes, "diagnostics": report.diagnostics()})
     else:

@@ -13,7 +13,7 @@ from PIL import Image
 from nodegraph.download import sha256_of
 from nodegraph.framing import digest
 from nodegraph.partial import write_text
-from nodegraph.paths import cache_folder
+from nodegraph.paths import cache_folder, read_json, read_text, real_path, why
 from nodes.picture_files.levels import colours
 from nodes.picture_files.opening import opened
 from nodes.training.dataset import Batch, pictures_to_signal
@@ -58,7 +58,7 @@ def folder_digest(folder: Path) -> str:
 
     A file is read again only when its size or one of its times has changed: what is known stands in the cache.
     """
-    index = cache_folder() / "folders" / f"{digest(folder.resolve())[:24]}.json"
+    index = cache_folder() / "folders" / f"{digest(real_path(folder))[:24]}.json"
     known = _read_index(index)
     found = {p.relative_to(folder).as_posix(): _state(p) for p in sorted(folder.rglob("*"))}
     for name, state in found.items():
@@ -84,8 +84,8 @@ def _state(path: Path) -> list[Any]:
 
 def _read_index(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_json(path)
+    except (OSError, ValueError):
         return {}
 
 
@@ -102,4 +102,7 @@ def _square(file: Path, size: int) -> np.ndarray:
 
 def _caption(file: Path) -> str:
     text = file.with_suffix(".txt")
-    return text.read_text(encoding="utf-8").strip() if text.exists() else ""
+    try:
+        return read_text(text).strip() if text.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the caption {text} cannot be read: {why(error)}") from None
