@@ -147,6 +147,9 @@ class _Compiler:
         self.texts: dict[str, str] = {}
         self.stack: list[str] = []
         self.graphs: dict[str, Graph | None] = {}
+        self.inner: dict[tuple[str, str], SourceText] = {}
+        self.ports: dict[str, tuple[Port, ...]] = {}
+        self.identities: dict[tuple[Path | None, str], str] = {}
         self.unfolded = 0
         self.outermost: GraphNode | None = None
 
@@ -164,7 +167,7 @@ class _Compiler:
         """Append the steps of a graph under a prefix, and return its outputs."""
         self.sources[source.key] = source.text
         self.texts[source.name] = source.text
-        self.stack.append(source.identity)
+        self.stack.append(self.identity(source))
         waits = {n: references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
         order = in_order(waits)
         for name in order:
@@ -209,8 +212,7 @@ class _Compiler:
             self.faults.add("E211", message, node.type_span, None, node.name)
             return FAILED
         if node.type in self.registry.composites:
-            inner = replace(from_file(self.registry.composites[node.type]), place=node.type)
-            return self.subgraph(site, inner, path)
+            return self.subgraph(site, self.composite(node.type), path)
         spec = self.registry.nodes.get(node.type)
         if spec is None:
             known = {*self.registry.nodes, *self.registry.composites}
@@ -221,10 +223,27 @@ class _Compiler:
             return FAILED
         return self.step(replace(site, node=self.migrated(node, spec)), spec, path)
 
+    def identity(self, source: SourceText) -> str:
+        """As the source's own, looked up in the file system once."""
+        key = source.folder, source.name
+        if key not in self.identities:
+            self.identities[key] = source.identity
+        return self.identities[key]
+
+    def composite(self, name: str) -> SourceText:
+        """The graph of a composite, read once."""
+        if ("", name) not in self.inner:
+            text = from_file(self.registry.composites[name])
+            self.inner["", name] = replace(text, place=name)
+        return self.inner["", name]
+
     def beside(self, node: GraphNode, source: SourceText) -> SourceText | None:
-        """The subgraph file that a type names."""
+        """The subgraph file that a type names, read once."""
+        key = self.identity(source), node.type
         try:
-            return source.beside(node.type)
+            if key not in self.inner:
+                self.inner[key] = source.beside(node.type)
+            return self.inner[key]
         except Outside as error:
             hint = "keep it in the folder of the graph that is run, or below"
             self.faults.add("E113", str(error), node.type_span, hint, node.name)
@@ -243,7 +262,10 @@ class _Compiler:
         if self.unfolded > MOST_TEXT:
             size = f"{MOST_TEXT / 2**20:g} MiB"
             raise _TooLarge(f"with its subgraphs unfolded, the graph is longer than {size}")
-        ports = self.inputs.ports(graph)
+        identity = self.identity(inner)
+        if identity not in self.ports:
+            self.ports[identity] = self.inputs.ports(graph)
+        ports = self.ports[identity]
         values = self.wiring.values(site, ports)
         if values is None:
             return ABSENT
@@ -257,7 +279,8 @@ class _Compiler:
 
     def read(self, node: GraphNode, inner: SourceText) -> Graph | None:
         """The graph of a subgraph's text; None where it has faults or contains itself."""
-        if inner.identity in self.stack:
+        identity = self.identity(inner)
+        if identity in self.stack:
             chain = " → ".join(Path(n).name for n in [*self.stack, inner.name])
             message = f"a graph contains itself: {chain}"
             self.faults.add("E108", message, node.type_span, None, node.name)
@@ -266,12 +289,12 @@ class _Compiler:
             message = f"subgraphs stand more than {DEEPEST} deep inside each other"
             self.faults.add("E115", message, node.type_span, None, node.name)
             return None
-        if inner.identity not in self.graphs:
+        if identity not in self.graphs:
             graph, faults = read_graph(inner.text, inner.name)
             self.texts[inner.name] = inner.text
-            self.graphs[inner.identity] = graph
+            self.graphs[identity] = graph
             self.faults.extend(faults)
-        return self.graphs[inner.identity]
+        return self.graphs[identity]
 
     def step(self, site: Site, spec: NodeSpec, path: str) -> Bound:
         values = self.wiring.values(site, spec.inputs)

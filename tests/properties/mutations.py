@@ -356,7 +356,17 @@ CHANGES = [
     *(_delete, _double, _rename, _move, _swap, _nasty, _nasty, _nasty, _wire, _wire, _retype),
     *(_port, _declare, _many, _deep, _near, _kindred, _other_node, _any_wire),
 ]
-GENTLE = [_near, _near, _near, _near, _kindred, _kindred, _other_node, _any_wire, _any_wire]
+GENTLE = [
+    _near,
+    _near,
+    _kindred,
+    _kindred,
+    _other_node,
+    _other_node,
+    _any_wire,
+    _any_wire,
+    _any_wire,
+]
 
 
 def written(random: Random, tree: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import library
 import pytest
 
-from nodegraph import errors
+from nodegraph import errors, source
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.errors import GraphError
 from nodegraph.inputs import Request
@@ -210,3 +210,24 @@ def test_what_a_terminal_would_obey_is_shown(text: str, shown: str) -> None:
     fault = errors.diagnostic("E103", text, None, text)
     assert shown.replace("\n", "\n      ") in as_text(fault, {})
     assert visible(str(GraphError([fault]))) == str(GraphError([fault]))
+
+
+def test_a_file_is_read_once_however_often_it_is_used(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in folders below; what each use wires is checked all the same."""
+    (tmp_path / "in").mkdir()
+    inner = "graph: 1\ninputs: {a: {type: int}}\nnodes: {x: {type: add, a: $a}}\noutputs: {x: $x}\n"
+    (tmp_path / "in" / "leaf.yaml").write_text(inner, "utf-8")
+    outer = inner.replace("type: add", "type: ./in/leaf.yaml")
+    (tmp_path / "outer.yaml").write_text(outer, "utf-8")
+    uses = ", ".join(f"n{i}: {{type: ./outer.yaml, a: {i}}}" for i in range(30))
+    wrong = "w: {type: ./outer.yaml, a: x, b: 1}"
+    (tmp_path / "g.yaml").write_text(
+        f"graph: 1\nnodes: {{{uses}, {wrong}}}\noutputs: {{a: $n7, w: $w}}\n", "utf-8"
+    )
+    read, as_before = list[str](), source.read_text
+    monkeypatch.setattr(source, "read_text", lambda p: read.append(p.name) or as_before(p))
+    found = compile_graph(tmp_path / "g.yaml", registry)
+    assert sorted(read) == ["g.yaml", "leaf.yaml", "outer.yaml"]
+    assert set(codes(found)) == {"E201", "E208"}
