@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from nodegraph.errors import Mismatch
-from nodes.agreement import pixel_difference, shapes_agreement
+from nodes.agreement import _same_places, pixel_difference, shapes_agreement
 from nodes.cases import edit_cases, held_out_scenes
 from nodes.datasets import table_dataset
 from nodes.diffusion.fidelity import frechet_distance, kernel_distance, precision_recall
 from nodes.evaluate import mean_row, plot_lines, shapes_oracle
 from nodes.fidelity import bits_per_dim
 from nodes.schedules import noise_scheduler
+from nodes.shapes.oracle import Seen
 from nodes.tables import TABLE, Table
 from nodes.text import text_encoder
 
@@ -61,6 +62,22 @@ def test_agreement_tells_content_structure_and_style_apart() -> None:
         shapes_agreement(scenes.images, scenes.images[:5])
 
 
+def test_things_are_paired_by_their_places() -> None:
+    """In any order, each with its own, nearer than four units along both axes; up to three of them."""
+
+    def things(*places: tuple[float, float]) -> tuple[Seen, ...]:
+        return tuple(Seen("red", "circle", "small", x, y, 3, 0) for x, y in places)
+
+    one, two, three = (0.0, 0.0), (20.0, 0.0), (0.0, 30.0)
+    assert _same_places(things(one, two, three), things(three, one, two))
+    assert not _same_places(things(one, one, three), things(one, two, three))
+    assert not _same_places(things(one, two), things(one, two, three))
+    assert not _same_places(things(one, two, three, one), things(one, two, three, one))
+    for near, same in ((3.99, True), (-3.99, True), (4.0, False), (-4.0, False)):
+        assert _same_places(things((near, 0)), things(one)) == same
+        assert _same_places(things((0, near)), things(one)) == same
+
+
 def test_differences_are_taken_where_the_mask_is_one() -> None:
     pictures = torch.zeros(2, 3, 4, 4)
     pictures[1, 0, 0, 0] = 0.5
@@ -68,10 +85,14 @@ def test_differences_are_taken_where_the_mask_is_one() -> None:
     both = pixel_difference(pictures, torch.zeros(1, 3, 4, 4), mask)
     assert both.column("largest") == [0.0, 0.5]
     assert both.column("mean")[1] == pytest.approx(0.5 / 48)
-    mask[..., 0, 0] = 0
-    assert pixel_difference(pictures, torch.zeros(1, 3, 4, 4), mask).column("largest") == [0, 0]
-    with pytest.raises(Mismatch, match="without a known pixel"):
-        pixel_difference(pictures, pictures, mask * 0)
+    for grey in (0.0, 0.5, 0.99):
+        mask[..., 0, 0] = grey
+        found = pixel_difference(pictures, torch.zeros(1, 3, 4, 4), mask)
+        assert found.column("largest") == [0, 0]
+    for known in ([0.0, 0.0], [1.0, 0.0], [1.0, 0.99]):
+        rows = torch.tensor(known)[:, None, None, None].expand(2, 1, 4, 4)
+        with pytest.raises(Mismatch, match="without a known pixel"):
+            pixel_difference(pictures, pictures, rows)
 
 
 def test_distances_of_normal_distributions() -> None:
