@@ -40,7 +40,7 @@ def _abstract_means(
     table: Table, columns: list[str], name: str = "", x: float = 0.0, each: int = 1
 ) -> Table:
     for column in columns:
-        table.column(column, "columns")
+        table.numbers(column, "columns")
     return Table(("name", "x", "rows", *columns, *(f"{c}_se" for c in columns)), ())
 
 
@@ -61,11 +61,13 @@ def mean_row(
     """Means of columns in one row, with their standard errors over cases in columns `_se`.
 
     Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`. Raises Mismatch
-    for an absent column, and when rows are left over.
+    for an absent column or one of texts, and when there are no rows, or some are left over.
     """
+    if not table.rows:
+        raise Mismatch("the table has no rows", port="table")
     if len(table.rows) % each:
         raise Mismatch(f"{len(table.rows)} rows are no cases of {each}", port="each")
-    values = np.array([table.column(column, "columns") for column in columns], float)  # [C, N]
+    values = np.array([table.numbers(column, "columns") for column in columns], float)  # [C, N]
     cases = values.reshape(len(columns), -1, each).mean(2)  # [C, N / each]
     means, errors = cases.mean(1), cases.std(1) / max(1, cases.shape[1]) ** 0.5
     row = (name, x, len(table.rows), *(round(float(v), 6) for v in (*means, *errors)))
@@ -73,9 +75,11 @@ def mean_row(
 
 
 def _abstract_lines(table: Table, x: str, y: list[str], by: str = "", **_: object) -> Figure:
-    for port, names in {"x": [x], "y": y, "by": [by] if by else []}.items():
+    for port, names in {"x": [x], "by": [by] if by else []}.items():
         for name in names:
             table.column(name, port)
+    for name in y:
+        table.numbers(name, "y")
     return Figure(b"")
 
 
@@ -89,7 +93,10 @@ def plot_lines(
     by: Annotated[str, Doc("Column whose values tell lines apart; empty: none.")] = "",
     x_label: Annotated[str, Doc("What stands below the axis; empty: the column's name.")] = "",
 ) -> Figure:
-    """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`. Raises Mismatch for an absent one."""
+    """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`.
+
+    Raises Mismatch for an absent one, and for one of texts that is to be drawn. Names are drawn as they are.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
@@ -97,11 +104,11 @@ def plot_lines(
     axes = drawing.add_subplot()
     for word, part in _parts(table, by).items():
         for name in y:
-            errors = part.column(f"{name}_se") if f"{name}_se" in part.columns else None
+            errors = part.numbers(f"{name}_se") if f"{name}_se" in part.columns else None
             label = " ".join(w for w in (word, name if len(y) > 1 or not by else "") if w)
             axes.errorbar(
                 part.column(x, "x"),
-                part.column(name, "y"),
+                part.numbers(name, "y"),
                 yerr=errors,
                 marker="o",
                 markersize=3,
@@ -110,7 +117,14 @@ def plot_lines(
     axes.set(xlabel=x_label or x, title=title, yscale="log" if log_y else "linear")
     axes.legend()
     axes.grid(alpha=0.3)
+    _as_they_are(axes.title, axes.xaxis.label, *axes.get_legend().get_texts())
     return _figure(FigureCanvasAgg(drawing))
+
+
+def _as_they_are(*texts: Any) -> None:
+    """Names and titles are no formulas: what stands between two `$` is drawn as it is."""
+    for text in texts:
+        text.set_parse_math(False)
 
 
 def _parts(table: Table, by: str) -> dict[str, Table]:
@@ -139,6 +153,7 @@ def plot_points(points: Signal, title: str = "") -> Figure:
     axes = drawing.add_subplot()
     axes.scatter(points[:, 0].cpu(), points[:, 1].cpu(), s=3)
     axes.set(title=title, aspect="equal")
+    _as_they_are(axes.title)
     return _figure(FigureCanvasAgg(drawing))
 
 

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ class Table:
             raise Mismatch(message, port=port, hint=nearest(name, self.columns))
         at = self.columns.index(name)
         return [row[at] for row in self.rows]
+
+    def numbers(self, name: str, port: str | None = None) -> list[Any]:
+        """The values of a column of numbers; None where one is missing. Raises Mismatch as `column`, and for texts."""
+        values = self.column(name, port)
+        for row, value in enumerate(values, 1):
+            if value is not None and not isinstance(value, Real):
+                message = f"column '{name}' holds no numbers: row {row} is {value!r:.80}"
+                raise Mismatch(message, port=port, hint="choose a column of numbers")
+        return values
 
 
 def _dump_table(value: Table, folder: Path) -> None:
