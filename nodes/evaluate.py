@@ -115,9 +115,9 @@ def plot_lines(
                 label=label,
             )
     axes.set(xlabel=x_label or x, title=title, yscale="log" if log_y else "linear")
-    axes.legend()
+    legend = axes.legend()
     axes.grid(alpha=0.3)
-    _as_they_are(axes.title, axes.xaxis.label, *axes.get_legend().get_texts())
+    _as_they_are(axes.title, axes.xaxis.label, *legend.get_texts())
     return _figure(FigureCanvasAgg(drawing))
 
 
