@@ -33,7 +33,7 @@ from nodegraph.keys import (
     wires,
 )
 from nodegraph.node import Progress
-from nodegraph.ownership import changed, own, states, unshared
+from nodegraph.ownership import PLAIN, changed, own, states, unshared
 from nodegraph.partial import sweep
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.provenance import provenance
@@ -240,7 +240,7 @@ class _Run:
             for name, source in step.inputs.items():
                 listener.port = name
                 try:
-                    inputs[name] = self.value(source)
+                    inputs[name] = self.here(self.value(source))
                 except UNREADABLE as error:
                     raise Unreadable(unreadable(step, name, source, error)) from error
 
@@ -322,6 +322,14 @@ class _Run:
         if isinstance(source, Constant):
             return self.literals.value(source)
         return list(_flat(self, source))
+
+    def here(self, value: Any) -> Any:
+        """A value on the run's device: what comes out of a file, the disk or a caller's hands is on the CPU."""
+        if type(value) in PLAIN or "torch" not in sys.modules:
+            return value
+        from nodegraph.tensors import on_device
+
+        return on_device(value, self.engine.context.device)
 
     def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
         types = {port.name: port.type for port in step.spec.inputs}

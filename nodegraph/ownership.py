@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, Literal, cast
 
-_PLAIN = frozenset((int, float, str, bool, type(None)))
+PLAIN = frozenset((int, float, str, bool, type(None)))
 Kind = Literal["atom", "tensor", "array", "items", "mapping", "record", "other"]
 States = list[tuple[str, Any, tuple[Any, ...]]]
 """The arrays on the ports of a node: port, array, and what there was to it."""
@@ -48,7 +48,7 @@ def arrays(value: Any) -> Iterator[Any]:
     waiting, seen = [value], set[int]()
     while waiting:
         now: Any = waiting.pop()
-        if type(now) in _PLAIN:
+        if type(now) in PLAIN:
             continue
         kind = _kind(_class(now))
         if kind == "atom" or id(now) in seen:
@@ -72,7 +72,7 @@ def states(inputs: Mapping[str, Any]) -> States:
     return [
         (name, array, _state(array))
         for name, value in inputs.items()
-        if type(value) not in _PLAIN
+        if type(value) not in PLAIN
         for array in arrays(value)
     ]
 

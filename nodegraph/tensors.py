@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from types import TracebackType
 from typing import Any, cast
 
@@ -41,6 +41,14 @@ def on_shapes(value: Any) -> Any:
         several = cast("list[Any] | tuple[Any, ...]", value)
         return type(several)(on_shapes(item) for item in several)
     return value
+
+
+def on_device(value: Any, device: str) -> Any:
+    """A tensor, a dataclass with a method `to(device)`, or those of a list, on a device; anything else as it is."""
+    if isinstance(value, list):
+        return [on_device(item, device) for item in cast("list[Any]", value)]
+    moves = isinstance(value, Tensor) or (is_dataclass(value) and hasattr(value, "to"))
+    return value.to(device) if moves else value
 
 
 _READS_VALUES = (

@@ -40,8 +40,12 @@ def classifier_accuracy(
 
     Held-out scenes at 11 timesteps of its chain; `_se` columns are standard errors; chance is 1/64 and 1/8.
     """
+
+    def logits(x_t: Tensor, t: Tensor) -> Tensor:
+        return model.logits(x_t.to(model.device), t.to(model.device))
+
     size = model.config.trunk.image_size
-    return (yield from _by_noise(model.logits, model.trained, size, (count, seed, chunk)))
+    return (yield from _by_noise(logits, model.trained, size, (count, seed, chunk)))
 
 
 def _abstract_texts(model: Clip, **_: object) -> Table:
@@ -62,7 +66,7 @@ def clip_accuracy(
     texts = model.module().texts(list(NAMES))  # [64, D]
 
     def logits(x_t: Tensor, t: Tensor) -> Tensor:
-        return model.module().images(x_t, t) @ texts.T
+        return model.module().images(x_t.to(model.device), t.to(model.device)) @ texts.T
 
     assert model.trained is not None
     size = model.config.image_size

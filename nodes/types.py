@@ -1,7 +1,7 @@
 """The types on the wires: what each means, its shape and range, and how it is read, kept and shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -148,6 +148,11 @@ class Condition:
     labels: Tensor | None = None
     mask: Tensor | None = None
     made_by: str = ""
+
+    def to(self, device: str) -> "Condition":
+        """The same on a device."""
+        held = {n: t for n in CONDITION_TENSORS if (t := getattr(self, n)) is not None}
+        return replace(self, **{name: tensor.to(device) for name, tensor in held.items()})
 
 
 CONDITION_TENSORS = ("embedding", "tokens", "pixels", "labels", "mask")

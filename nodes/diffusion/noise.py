@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -22,6 +22,10 @@ class Noise(Generic[X]):
     timestep: int
     kind: str
     train_steps: int
+
+    def to(self, device: str) -> "Noise[X]":
+        """The same on a device."""
+        return replace(self, x_t=self.x_t.to(device))
 
 
 class NoiseSource(Protocol):

@@ -22,6 +22,11 @@ class Pca:
     high: Tensor
     space: str = ""
 
+    def to(self, device: str) -> "Pca":
+        """The same on a device."""
+        parts = (self.mean, self.components, self.eigenvalues, self.low, self.high)
+        return Pca(*(part.to(device) for part in parts), self.space)
+
     @property
     def kept(self) -> Tensor:
         """Share in [0, 1] of the vectors' variance that the components hold, a scalar."""

@@ -23,6 +23,10 @@ class Embedding:
     values: Tensor
     space: str = ""
 
+    def to(self, device: str) -> "Embedding":
+        """The same on a device."""
+        return Embedding(self.values.to(device), self.space)
+
 
 @dataclass(frozen=True, slots=True)
 class ClipTokens:
@@ -31,6 +35,10 @@ class ClipTokens:
     values: Tensor
     mask: Tensor
     space: str = ""
+
+    def to(self, device: str) -> "ClipTokens":
+        """The same on a device."""
+        return ClipTokens(self.values.to(device), self.mask.to(device), self.space)
 
 
 def same_space(wanted: str, given: Embedding | ClipTokens | Pca, owner: str, port: str) -> None:

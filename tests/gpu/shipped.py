@@ -1,0 +1,127 @@
+"""The shipped graphs with few steps, few pictures and small networks."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tiny
+import torch
+
+from nodegraph.api import find_graph, registry
+from nodegraph.compile import compile_graph
+from nodegraph.graph import GraphInput, read_graph
+from nodegraph.inputs import Request
+from nodegraph.program import Constant, Program, Source, Step
+from nodes.checkpoints.catalogue import shipped_folder
+from nodes.checkpoints.weights import read_config
+from nodes.models.embeddings import Embedding
+from nodes.networks.config import (
+    ArPriorConfig,
+    ClassifierConfig,
+    ClipConfig,
+    NoisedClipConfig,
+    PriorConfig,
+    UNetConfig,
+)
+
+STEPS = "2"
+EMBEDDING = 64
+FEW: Mapping[str, Any] = {
+    "count": 2, "each": 2, "batch": 2, "candidates": 2, "keep": 1, "measured": 40, "fitted": 8, "buckets": 4, "jump": 1,
+    "resamples": 2, "interval": 1, "shares": [0.0, 1.0], "theta": [0.0, 0.5], "captions": ["a red circle", "a blue star"],
+}  # fmt: skip
+"""Inputs of the shipped graphs by name."""
+ONLY: Mapping[str, Mapping[str, Any]] = {
+    "evaluate/fidelity": {"count": 4},
+    "evaluate/turned": {"theta": 0.35},
+    "evaluate/guidance_point": {"images": torch.zeros(4, 3, 32, 32)},
+    "evaluate/judged": {"images": torch.zeros(4, 3, 32, 32)},
+    "variations/pca_probe": {"components": [1, 4]},
+    "train/unclip_autoregressive_prior": {"components": 4},
+}
+LITERALS: Mapping[str, Mapping[str, Any]] = {
+    "trainer": {"steps": 1, "batch_size": 2, "interval": 1},
+    "classifier_accuracy": {"count": 2},
+    "clip_accuracy": {"count": 2},
+}
+"""What stands in the graphs themselves, by node type."""
+
+
+UNIT = dict.fromkeys(("base", "inpaint", "upsample", "upsample_inpaint"), UNetConfig)
+PARTS: Mapping[str, Mapping[str, type]] = {
+    "adm": {"diffusion": UNetConfig, "classifier": ClassifierConfig},
+    "glide": {**UNIT, "clip": NoisedClipConfig},
+    "unclip": {
+        **dict.fromkeys(("decoder", "upsample_1", "upsample_2"), UNetConfig),
+        "clip": ClipConfig,
+        "prior": PriorConfig,
+        "autoregressive_prior": ArPriorConfig,
+    },
+}
+
+
+def smaller(config: Any) -> Any:
+    """A configuration for the same pictures, texts and conditions, with as few layers and channels as there can be."""
+    if isinstance(config, UNetConfig):
+        text = config.text and replace(config.text, layers=1)
+        few = {"multipliers": (1, 1), "blocks": 1, "attention": (2,), "middle_attention": False}
+        return replace(config, model_channels=32, heads=1, head_channels=16, groups=32, text=text, **few)
+    if isinstance(config, ClassifierConfig):
+        return replace(config, trunk=smaller(config.trunk))
+    if isinstance(config, NoisedClipConfig):
+        return replace(config, text_layers=1, image_layers=2)
+    if isinstance(config, ClipConfig):
+        one = {"layers": 1}
+        image = config.image if isinstance(config.image["layers"], list) else {**config.image, **one}
+        return replace(config, text={**config.text, **one}, image=image)
+    return replace(config, layers=1)
+
+
+def write_bundles(folder: Path) -> Path:
+    """Bundles of the names, parts, sizes and meanings of the shipped ones, of small networks with random weights."""
+    for name, parts in PARTS.items():
+        shipped = {part: shipped_folder(f"shapes/{name}/{part}") for part in parts}
+        tiny.write_bundle(folder / name, {n: smaller(read_config(shipped[n], kind)) for n, kind in parts.items()})
+    return folder
+
+
+def few(name: str, bundles: Path) -> dict[str, Any]:
+    """Values for the inputs of a shipped graph."""
+    graph, _ = read_graph(find_graph(name, registry()).text, name)
+    assert graph is not None
+    given = {i.name: value_of(i, bundles) for i in graph.inputs.values()} | ONLY.get(name, {})
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def value_of(declared: GraphInput, bundles: Path) -> Any:
+    kind = str(declared.type)
+    if kind == "Bundle":
+        own = re.match(r"shapes/(\w+)", str(getattr(declared.default, "value", "")))
+        return str(bundles / own[1]) if own else None
+    if kind in ("Image", "Mask"):
+        return torch.ones(1, 3 if kind == "Image" else 1, 32, 32)
+    if kind == "ClipImage":
+        return Embedding(torch.ones(4, EMBEDDING))
+    return FEW.get(declared.name)
+
+
+def few_steps(program: Program) -> Program:
+    """The program with two steps of every sampler, and one of every training."""
+    return replace(program, steps=tuple(map(fewer, program.steps)))
+
+
+def fewer(step: Step) -> Step:
+    inputs: dict[str, Source] = dict(step.inputs)
+    for port in step.spec.inputs:
+        if port.type.name == "Steps":
+            inputs[port.name] = Constant(STEPS, port.type, None)
+        elif port.name in (literals := LITERALS.get(step.spec.name, {})):
+            inputs[port.name] = Constant(literals[port.name], port.type, None)
+    return replace(step, inputs=inputs)
+
+
+def program_of(name: str, inputs: Mapping[str, Any], readable: tuple[Path, ...] = ()) -> Program:
+    request = Request(dict(inputs), readable=readable)
+    return few_steps(compile_graph(find_graph(name, registry()), registry(), request).checked())
