@@ -47,8 +47,9 @@ def on_device(value: Any, device: str) -> Any:
     """A tensor, a dataclass with a method `to(device)`, or those of a list, on a device; anything else as it is."""
     if isinstance(value, list):
         return [on_device(item, device) for item in cast("list[Any]", value)]
-    moves = isinstance(value, Tensor) or (is_dataclass(value) and hasattr(value, "to"))
-    return value.to(device) if moves else value
+    held: Any = value
+    moves = isinstance(held, Tensor) or (is_dataclass(held) and hasattr(held, "to"))
+    return cast(Any, held).to(device) if moves else held
 
 
 _READS_VALUES = (

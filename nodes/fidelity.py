@@ -51,8 +51,7 @@ def fid(features: Features, references: Features) -> Table:
 
     Biased upwards for few pictures: take several times as many as features are wide. Raises Mismatch on other widths.
     """
-    _check_widths(features, references)
-    distance = fidelity.frechet_distance(features, references)
+    distance = fidelity.frechet_distance(*_at_home(features, references))
     return Table(("pictures", "references", "fid"), ((len(features), len(references), distance),))
 
 
@@ -67,8 +66,7 @@ def kid(features: Features, references: Features) -> Table:
 
     Raises Mismatch on other widths. Ref: Bińkowski et al. 2018, §4.
     """
-    _check_widths(features, references)
-    distance = fidelity.kernel_distance(features, references)
+    distance = fidelity.kernel_distance(*_at_home(features, references))
     return Table(("pictures", "references", "kid"), ((len(features), len(references), distance),))
 
 
@@ -87,10 +85,15 @@ def precision_recall(
 
     Raises Mismatch on other widths. Ref: Kynkäänniemi et al. 2019, eq. 1–3.
     """
-    _check_widths(features, references)
-    found = fidelity.precision_recall(features, references, neighbours)
+    found = fidelity.precision_recall(*_at_home(features, references), neighbours)
     row = (len(features), len(references), found.precision, found.recall)
     return Table(("pictures", "references", "precision", "recall"), (row,))
+
+
+def _at_home(features: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
+    """Both on the CPU, where float64 is, and figures are the same for every device. Raises Mismatch on other widths."""
+    _check_widths(features, references)
+    return features.cpu(), references.cpu()
 
 
 def _check_widths(features: Tensor, references: Tensor) -> None:

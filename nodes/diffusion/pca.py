@@ -24,8 +24,8 @@ class Pca:
 
     def to(self, device: str) -> "Pca":
         """The same on a device."""
-        parts = (self.mean, self.components, self.eigenvalues, self.low, self.high)
-        return Pca(*(part.to(device) for part in parts), self.space)
+        directions = self.mean.to(device), self.components.to(device), self.eigenvalues.to(device)
+        return Pca(*directions, self.low.to(device), self.high.to(device), self.space)
 
     @property
     def kept(self) -> Tensor:

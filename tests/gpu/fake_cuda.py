@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten
 
 CUDA = torch.device("cuda", 0)
 ONE_DTYPE = {
@@ -40,7 +39,7 @@ class OnCuda(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        tensors = tensors_of((*args, *kwargs.values()))
         fakes = [tensor for tensor in tensors if isinstance(tensor, FakeTensor)]
         name, device = func._schema.name, kwargs.get("device")
         if not fakes and (device is None or torch.device(device).type != "cuda"):
@@ -57,6 +56,17 @@ class OnCuda(TorchDispatchMode):
         with self.fake:
             made = func(*args, **kwargs)
         return landed(made)
+
+
+def tensors_of(values: Sequence[Any]) -> list[Tensor]:
+    """The tensors among what an operation is given, and in its lists."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += [item for item in value if isinstance(item, Tensor)]
+    return found
 
 
 def same_dtype(name: str, tensors: Sequence[Tensor]) -> None:
