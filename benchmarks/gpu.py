@@ -42,7 +42,7 @@ inputs:
   numbers: {type: str, default: float32, menu: [float32, bfloat16]}
 nodes:
   pictures: {type: shapes_dataset, size: 32}
-  drawing:  {type: network, like: shapes/glide/base}
+  drawing:  {type: network, like: shapes/glide/base, start: shapes/glide/base}
   velocity: {type: v_objective, kind: cosine, gamma: 5.0, dropout: 0.12}
   training:
     type: trainer
