@@ -18,6 +18,7 @@ from nodes.diffusion.denoisers import Denoiser
 from nodes.guidance import clip_guidance
 from nodes.models import Clip, OpenClip, UNet
 from nodes.models.handle import parsed
+from nodes.models.reading import warn_of_left_out
 from nodes.networks.bpe import byte_alphabet
 from nodes.networks.clip import clip_left_out, clip_tokenize
 from nodes.networks.config import (
@@ -155,3 +156,24 @@ def test_it_is_said_before_a_run(bundles: Path) -> None:
     (found,) = nodegraph.load(bundles / "g.yaml", cached=False).check()
     assert (found.code, found.node, found.span.line) == ("W401", "a", 2)
     assert "'photo'" in found.message
+
+
+EIGHT = ", ".join(f"'w{i}'" for i in range(8))
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([f"w{i}" for i in range(8)], EIGHT),
+        ([f"w{i}" for i in range(9)], f"{EIGHT} and 1 more"),
+        (["x" * 200], f"'{'x' * 200}'"),
+        (["x" * 201], f"'{'x' * 200}…'"),
+    ],
+    ids=["eight", "nine", "200", "201"],
+)
+def test_how_much_a_warning_shows(words: list[str], shown: str) -> None:
+    """Eight words one by one, and 200 characters of each."""
+    said: dict[Warned, None] = {}
+    with collecting(said):
+        warn_of_left_out("m", ["t"], lambda _: LeftOut("", tuple(words)))
+    assert [warning.message for warning in said] == [f"'m' does not know {shown}"]
