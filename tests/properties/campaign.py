@@ -126,7 +126,7 @@ def campaign(
         except (Exception, Hang, SystemExit) as error:
             tally.failed(seed, case, error, said)
         tally.spent(seed, time.process_time() - begun)
-        if tally.cases % 5000 == 0:
+        if tally.cases % max(1, len(seeds) // 40) == 0:
             said(str(tally))
     return tally
 

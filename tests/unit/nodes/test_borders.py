@@ -25,6 +25,7 @@ from nodes.pictures import crop, grid, paste
 from nodes.principal import pca_fit, pca_project, pca_reconstruct
 from nodes.samplers import ancestral_sampler, ddim_sampler, film_strip
 from nodes.schedules import noise_scheduler, repaint_schedule
+from nodes.types import PORT_TYPES
 
 PICTURE = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -68,6 +69,14 @@ def test_timesteps_of_a_start(models: Models) -> None:
     assert strengths == [int(schedule.timesteps[i]) for i in (0, 0, 4)]
     clean = forward_diffusion(PICTURE, noise_scheduler(models.unconditional), t=[0]).image
     assert 0 < float((clean - PICTURE).abs().max()) < 0.1
+
+
+def test_noise_on_a_wire_stands_within_its_chain() -> None:
+    check = PORT_TYPES[Noise].check
+    assert check is not None
+    found = [check(Noise(X, step, "cosine", 10)) for step in (-1, 0, 9, 10)]
+    assert [fault is None for fault in found] == [False, True, True, False]
+    assert check(Noise(X.double(), 0, "cosine", 10)) is not None
 
 
 def test_jumps_are_shorter_than_the_schedule(models: Models) -> None:
