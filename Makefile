@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test soak check bench docs clean
+.PHONY: setup demo test soak check bench gpu docs clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,11 @@ check: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/engine.py
+
+gpu: setup  ## the shipped models on a card beside the CPU; what was seen is added to out/gpu.txt
+	mkdir -p out
+	status=0; $(BIN)/python benchmarks/gpu.py --out out/gpu.txt || status=1; \
+	$(BIN)/python -m pytest -q -m gpu tests/gpu || status=1; exit $$status
 
 docs: setup  ## the reference of nodes and diagnostics, from what is installed, and the site
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
