@@ -1,8 +1,8 @@
 """A command beside a tree that is small enough to travel to another machine that takes at most 64 MiB.
 
-`python benchmarks/travel.py -- COMMAND`: what is not needed there (`ASIDE`) is set aside in git's own folder, the wheels that a
-bare machine lacks (`WHEELS`) are gathered in `.travel`, COMMAND is run, and all is brought back, also when something fails or is
-interrupted. A call that was killed is mended by the next: `python benchmarks/travel.py` alone brings everything back.
+`python benchmarks/travel.py -- COMMAND`: what is not needed there (`ASIDE`) is set aside in git's own folder, the wheels that
+a bare machine lacks (`WHEELS`) are gathered in `.travel`, COMMAND is run, and all is brought back, also when something fails
+or it is interrupted. A call that was killed is mended by the next: `python benchmarks/travel.py` alone brings everything back.
 """
 
 import argparse
