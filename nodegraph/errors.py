@@ -28,10 +28,19 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What stands in a span of a source file is replaced by a text; an empty span is a place between two characters."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One fault of a graph: a stable code (`E201`), its name (`unknown-port`), where, what, and how to mend it.
 
-    `raised`: file and line in a node's own code, where that raised an error.
+    `raised`: file and line in a node's own code, where that raised an error. `fix`: the edits that mend it, all of
+    them together; none where a person must choose.
     """
 
     code: str
@@ -42,6 +51,7 @@ class Diagnostic:
     severity: Severity = "error"
     node: str | None = None
     raised: str | None = None
+    fix: tuple[Edit, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
@@ -55,11 +65,14 @@ def diagnostic(
     hint: str | None = None,
     node: str | None = None,
     raised: str | None = None,
+    fix: tuple[Edit, ...] = (),
 ) -> Diagnostic:
     """A diagnostic with the name that its code has in the table."""
     severity: Severity = "warning" if code.startswith("W") else "error"
     hint = None if hint is None else clipped(hint)
-    return Diagnostic(code, CODES[code][0], clipped(message), span, hint, severity, node, raised)
+    return Diagnostic(
+        code, CODES[code][0], clipped(message), span, hint, severity, node, raised, fix
+    )
 
 
 def place(fault: Diagnostic) -> tuple[str, int, int]:

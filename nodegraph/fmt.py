@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from nodegraph.document import meaning
 from nodegraph.errors import Diagnostic
 from nodegraph.graph import TOP_KEYS
-from nodegraph.scalars import LongNumber, Scalar, plain
-from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
+from nodegraph.texts import in_form_of, split
+from nodegraph.written import flow, key
+from nodegraph.yaml_source import Entry, Items, Table, Tree, parse
 
 WIDTH = 100
 
@@ -20,7 +22,11 @@ class Unformattable(ValueError):
 
 
 def formatted(text: str, file: str) -> str:
-    """The canonical text of a graph file. Raises Unformattable; what the values mean never changes."""
+    """The canonical text of a graph file. Raises Unformattable; what the values mean never changes.
+
+    A byte order mark, CRLF line ends and a missing last line end stay. A file whose comments have no place in canonical
+    form, such as one in braces, stays as it is written.
+    """
     parsed = parse(text, file)
     if parsed.diagnostics or not isinstance(parsed.tree, Table):
         raise Unformattable(parsed.diagnostics)
@@ -29,12 +35,13 @@ def formatted(text: str, file: str) -> str:
         writer.comments_before(entry.span.line, "")
         writer.whole(entry)
     writer.comments_before(len(writer.lines) + 1, "")
-    return "\n".join(writer.out).rstrip("\n") + "\n"
+    made = in_form_of(text, "\n".join(writer.out).rstrip("\n") + "\n")
+    return made if meaning(parse(made, file).tree) == meaning(parsed.tree) else text
 
 
 class _Writer:
     def __init__(self, text: str) -> None:
-        self.lines = text.removeprefix("\ufeff").splitlines()
+        self.lines = split(text)
         self.out: list[str] = []
         self.read = 0
         """Source lines whose comments were written already."""
@@ -85,15 +92,15 @@ class _Writer:
         if entry.key in TOP_KEYS and isinstance(entry.value, Table) and entry.value.entries:
             self.out.append(f"{entry.key}:")
             self.read = max(self.read, entry.span.line)
-            width = max(len(_key(child.key)) for child in entry.value.entries)
+            width = max(len(key(child.key)) for child in entry.value.entries)
             for child in entry.value.entries:
                 self.child(child, min(width, 16))
         else:
-            self.out.append(f"{_key(entry.key)}: {flow(entry.value)}{self.trailing(entry)}")
+            self.out.append(f"{key(entry.key)}: {flow(entry.value)}{self.trailing(entry)}")
 
     def child(self, entry: Entry, width: int) -> None:
         self.comments_before(entry.span.line, "  ")
-        line = f"  {_key(entry.key) + ':':<{width + 1}} {flow(entry.value)}"
+        line = f"  {key(entry.key) + ':':<{width + 1}} {flow(entry.value)}"
         comment = self.trailing(entry) if entry.value.span.end_column > 1 else ""
         if len(line) <= WIDTH and not self.inner_comments(entry):
             self.out.append(line + comment)
@@ -122,12 +129,12 @@ class _Writer:
         )
         same_line = any(child.span.line == entry.span.line for child in table.entries)
         self.out.append(
-            f"  {_key(entry.key)}:" + (f"  {opened}" if opened and not same_line else "")
+            f"  {key(entry.key)}:" + (f"  {opened}" if opened and not same_line else "")
         )
         self.read = max(self.read, entry.span.line)
         for child in table.entries:
             self.comments_before(child.span.line, "    ")
-            self.out.append(f"    {_key(child.key)}: {flow(child.value)}{self.trailing(child)}")
+            self.out.append(f"    {key(child.key)}: {flow(child.value)}{self.trailing(child)}")
             self.done(child)
 
 
@@ -153,75 +160,3 @@ def _comment(line: str) -> str:
         elif character == "#" and (at == 0 or line[at - 1] in " \t"):
             return line[at:].strip()
     return ""
-
-
-def flow(tree: Tree) -> str:
-    """A value on one line."""
-    if isinstance(tree, Table):
-        return "{" + ", ".join(f"{_key(e.key)}: {flow(e.value)}" for e in tree.entries) + "}"
-    if isinstance(tree, Items):
-        return "[" + ", ".join(flow(item) for item in tree.values) + "]"
-    return scalar(tree)
-
-
-def scalar(leaf: Leaf) -> str:
-    """A scalar so that it reads back as itself: quoted where it was, and where it must be."""
-    value = leaf.value
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str):
-        return _number(value)
-    return _quoted(value) if leaf.quoted or not _bare(value) else value
-
-
-def _number(value: float) -> str:
-    special = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}
-    text = repr(value)
-    return special.get(text, text)
-
-
-def _key(text: str) -> str:
-    """A key so that it reads back as itself: numbers, `true` and `null` are names too, where they are keys."""
-    bare = _safe(text) and text != "<<" and _read(text) is not None and str(_read(text)) == text
-    return text if bare else _quoted(text)
-
-
-def _bare(text: str) -> bool:
-    return _safe(text) and isinstance(_read(text), str)
-
-
-def _safe(text: str) -> bool:
-    """Whether nothing in a text means something to YAML."""
-    marks = any(mark in text for mark in ",[]{}#&*!|>'\"%@`:\n\t")
-    return not marks and text.isprintable() and text == text.strip() and text[:1] not in "-?="
-
-
-def _read(text: str) -> Scalar:
-    """What a text without quotes is for YAML; None for a number that is too long."""
-    try:
-        return plain(text)
-    except LongNumber:
-        return None
-
-
-def _quoted(text: str) -> str:
-    return '"' + "".join(_escaped(character) for character in text) + '"'
-
-
-def _escaped(character: str) -> str:
-    """A character between double quotes: what does not print is written by its number."""
-    named = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
-    if character in named:
-        return named[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return (
-        f"\\x{code:02x}"
-        if code < 0x100
-        else f"\\u{code:04x}"
-        if code < 0x10000
-        else f"\\U{code:08x}"
-    )

@@ -11,7 +11,17 @@ from nodegraph.scalars import Scalar
 from nodegraph.yaml_source import QUOTE_IT, Entry, Items, Leaf, Table, Tree, parse
 
 FORMAT_VERSION = 1
-TOP_KEYS = ("graph", "title", "description", "inputs", "presets", "nodes", "outputs", "layout")
+TOP_KEYS = (
+    "graph",
+    "title",
+    "description",
+    "inputs",
+    "presets",
+    "nodes",
+    "outputs",
+    "layout",
+    "frames",
+)
 INPUT_KEYS = ("type", "default", "min", "max", "menu", "help", "optional")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

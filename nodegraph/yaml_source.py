@@ -93,6 +93,10 @@ class _Reader:
             diagnostic(code, message, self.span(event.start_mark, event.end_mark), hint)
         )
 
+    def awaits_key(self) -> bool:
+        """Whether the next value is a key of the innermost mapping."""
+        return bool(self.open) and self.open[-1].mapping and self.open[-1].key is None
+
     def take(self, tree: Tree) -> None:
         """A finished value goes where the innermost open collection wants it."""
         if not self.open:
@@ -118,7 +122,7 @@ class _Reader:
         return Leaf("", True, tree.span)
 
     def add(self, top: _Open, key: Leaf, value: Tree) -> None:
-        name = "" if key.value is None else str(key.value)
+        name = str(key.value)
         if name in top.names:
             message = f"the key '{name}' stands twice here"
             self.diagnostics.append(
@@ -214,7 +218,8 @@ def _consume(reader: _Reader, events: Iterator[Any]) -> None:
         elif name == "AliasEvent":
             message = f"the alias '*{event.anchor}' is not part of the format"
             reader.fault("E003", message, event, QUOTE_IT)
-            reader.take(Leaf(None, False, reader.span(event.start_mark, event.end_mark)))
+            empty = "" if reader.awaits_key() else None
+            reader.take(Leaf(empty, False, reader.span(event.start_mark, event.end_mark)))
         elif name == "DocumentStartEvent":
             documents += 1
             if documents > 1:
@@ -225,8 +230,9 @@ def _consume(reader: _Reader, events: Iterator[Any]) -> None:
 def _leaf(reader: _Reader, event: Any) -> Leaf:
     _refuse_marks(reader, event)
     quoted = bool(event.style)
+    by_its_text = quoted or reader.awaits_key()
     try:
-        value: Scalar = event.value if quoted else plain(event.value)
+        value: Scalar = event.value if by_its_text else plain(event.value)
     except LongNumber as error:
         reader.fault("E006", str(error), event, "quote it, if it is a text")
         value = None
