@@ -19,9 +19,8 @@ from typing import Any
 from nodegraph.cache import Cache, Disk, Kept, Memory
 from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
+from nodegraph.engine import Engine
 from nodegraph.events import Completed
-from nodegraph.execute import Engine
-from nodegraph.keys import keys_of
 from nodegraph.node import node
 from nodegraph.paths import Sandbox
 from nodegraph.registry import from_modules
@@ -158,7 +157,7 @@ def disk_hit(count: int) -> tuple[float, float]:
         making = Engine(registry, context, Cache(disk=disk, worth=-1.0))
         *_, last = making.run(program)
         assert isinstance(last, Completed)
-        keys = keys_of(program, making.literals(), making.policy)
+        keys = making.keyed(program).keys
         cache = Cache(disk=disk)
         hits = [timed(lambda k=k: cache.get(k, (TypeRef("int"),))) for k in keys]
         assert cache.memory.get(keys[-1]) == Kept((last.outputs["out"],))

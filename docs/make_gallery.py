@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from nodegraph import load
-from nodegraph.api import find_graph, registry
 from nodegraph.compile import compile_graph
+from nodegraph.session import find_graph, registry
 from nodes.tensors import to_bytes
 
 DOCS = Path(__file__).parent

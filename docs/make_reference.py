@@ -5,9 +5,9 @@ The start page is the README, and the benchmarks are those of `benchmarks/`; bot
 
 from pathlib import Path
 
-from nodegraph.api import registry
 from nodegraph.codes import CODES
 from nodegraph.node import NodeSpec, Port
+from nodegraph.session import registry
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent

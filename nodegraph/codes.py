@@ -67,5 +67,7 @@ CODES: dict[str, tuple[str, str]] = {
     "W104": ("many-faults", "There are more faults than anybody would read; some are left out."),
     "W102": ("unused-input", "No node uses this input."),
     "W402": ("not-finite", "A picture is NaN or infinite; such pixels are written in magenta."),
+    "W403": ("another-device", "A picture was made on another kind of device; pixels may differ."),
+    "W404": ("other-weights", "A model has other weights than those that made a picture."),
     "W401": ("node-warning", "A node says that its result may not be what is expected."),
 }

@@ -44,7 +44,7 @@ class Compiled:
     def checked(self) -> Program:
         """The program. Raises GraphError with every fault."""
         if self.program is None:
-            raise GraphError(self.diagnostics)
+            raise GraphError(self.diagnostics, self.texts)
         return self.program
 
 

@@ -108,11 +108,17 @@ class Hints:
 
 
 class GraphError(Exception):
-    """A graph that cannot run; holds every fault that was found, not only the first."""
+    """A graph that cannot run; holds every fault that was found, not only the first.
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__(tuple(diagnostics))
+    `texts` are those of the graph's files, where they are known, by the names that the spans of the faults give them.
+    """
+
+    def __init__(
+        self, diagnostics: Sequence[Diagnostic], texts: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(tuple(diagnostics), dict(texts or {}))
         self.diagnostics = tuple(diagnostics)
+        self.texts = dict(texts or {})
 
     def __str__(self) -> str:
         hints = (f"\n  hint: {visible(d.hint)}" if d.hint else "" for d in self.diagnostics)

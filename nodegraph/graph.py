@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from nodegraph.errors import Diagnostic, Hints, Span, diagnostic
@@ -101,6 +102,12 @@ class Graph:
 
 def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
     """Parse a graph file; everything that is wrong with its structure is reported at once."""
+    graph, faults = _read_graph(text, file)
+    return graph, list(faults)
+
+
+@lru_cache(maxsize=64)
+def _read_graph(text: str, file: str) -> tuple[Graph | None, Sequence[Diagnostic]]:
     parsed = parse(text, file)
     reader = _GraphReader(file, text, list(parsed.diagnostics))
     if parsed.tree is None:

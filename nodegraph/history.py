@@ -2,19 +2,21 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from nodegraph.execute import Engine
-from nodegraph.keys import Key, Literals, keys_of, source_identity
+from nodegraph.cache import Disk
+from nodegraph.keyed import Keyed
+from nodegraph.keys import Key, Literals, source_identity
 from nodegraph.partial import write_text
 from nodegraph.paths import read_json
 from nodegraph.program import Program, Step
 
 
 def reason_for(
-    step: Step, keys: list[Key], literals: Literals, past: dict[str, dict[str, str]]
+    step: Step, keys: list[Key], literals: Literals, past: Mapping[str, Mapping[str, str]]
 ) -> str:
     """Why the result of a step is not there: what changed since it last ran in this graph."""
     before = past.get(step.name)
@@ -44,14 +46,13 @@ def portraits(step: Step, keys: list[Key], literals: Literals) -> dict[str, str]
 class History:
     """What each node of a graph last ran with: a small JSON file for each graph, beside the cache."""
 
-    engine: Engine
+    disk: Disk | None
 
     def _path(self, program: Program) -> Path | None:
-        disk = self.engine.cache.disk
-        if disk is None:
+        if self.disk is None:
             return None
         name = blake2b(os.path.realpath(program.file).encode(), digest_size=12).hexdigest()
-        return disk.folder / "history" / f"{name}.json"
+        return self.disk.folder / "history" / f"{name}.json"
 
     def read(self, program: Program) -> dict[str, dict[str, str]]:
         """Portraits by node; empty where there are none."""
@@ -62,14 +63,12 @@ class History:
             return {}
         return found if all(isinstance(portrait, dict) for portrait in found.values()) else {}
 
-    def write(self, program: Program) -> None:
+    def write(self, run: Keyed) -> None:
         """Remember what the nodes of a finished run ran with."""
-        path = self._path(program)
+        path = self._path(run.program)
         if path is None:
             return
-        literals = self.engine.literals()
-        keys = keys_of(program, literals, self.engine.policy)
-        found = {step.name: portraits(step, keys, literals) for step in program.steps}
+        found = {step.name: portraits(step, run.keys, run.literals) for step in run.program.steps}
         try:
             write_text(path, json.dumps(found))
         except OSError:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic
 from nodegraph.framing import Unframed, frame, framed, frames
 from nodegraph.node import NodeSpec
-from nodegraph.program import Constant, Many, Program, Source, Step, Wire
+from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import Context, PortType, TypeRef
 from nodegraph.warn import Warned, collecting, warn
 
@@ -91,6 +91,8 @@ class Literals:
             return self._content(*found) or frames(
                 b"l", (framed(str(constant.folder)), framed(value))
             )
+        if value is EXAMPLE:
+            return frame(b"E", b"")
         if isinstance(value, str | int | float | bool | None):
             return framed(value)
         return self._given(constant)

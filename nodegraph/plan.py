@@ -1,21 +1,21 @@
 """The plan: what a run would do and why, without running: order, hits, reasons, shapes, cost."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from nodegraph.errors import GraphError
-from nodegraph.execute import Engine, needed
-from nodegraph.history import History, reason_for
-from nodegraph.keys import Key, keys_of
-from nodegraph.program import Program, Step
-from nodegraph.shapes import ShapeReport, check_shapes
+from nodegraph.actions import deeds
+from nodegraph.engine import Engine
+from nodegraph.errors import Diagnostic, GraphError
+from nodegraph.events import Action, Deed
+from nodegraph.keyed import Keyed
+from nodegraph.program import Program
+from nodegraph.shape_report import ShapeReport, Shapes, StepShapes
+from nodegraph.shapes import check_shapes
 from nodegraph.types import Weights
-
-Action = Literal["memory", "disk", "run", "rebuild", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedStep:
     """One step: what would be done with it, the reason, its output shapes and cost.
 
     `flops`; `memory`: bytes of the tensors it makes, at their peak; `parameters` of the models on its ports.
@@ -38,10 +38,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in order, and the shape report that the plan was made from."""
+    """The steps in order, and the shape report that the plan was made from.
 
-    steps: tuple[Planned, ...]
+    `warnings` of names and types; `texts` of the graph's files, by the names that the spans of diagnostics give them.
+    """
+
+    steps: tuple[PlannedStep, ...]
     shapes: ShapeReport
+    warnings: tuple[Diagnostic, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def flops(self) -> int:
@@ -84,59 +89,22 @@ class Plan:
         return peak
 
 
-def make_plan(program: Program, engine: Engine) -> Plan:
+def make_plan(program: Program | Keyed, engine: Engine, shapes: Shapes | None = None) -> Plan:
     """What `engine.run(program)` would do. Reads headers of models, but no weights.
 
     Raises GraphError where a literal cannot be read: nothing after it has a key.
     """
-    literals = engine.literals()
-    report = check_shapes(program, engine)
+    keyed = program if isinstance(program, Keyed) else engine.keyed(program)
+    report = check_shapes(keyed, engine, shapes)
     try:
-        keys = keys_of(program, literals, engine.policy)
+        found = deeds(engine, keyed)
     except GraphError as error:
         raise GraphError(report.diagnostics if report.errors else error.diagnostics) from None
-    wanted = set(
-        needed(program, tuple(program.outputs), lambda i: engine.cache.where(keys[i]) is not None)
-    )
-    past = History(engine).read(program)
-    steps = tuple(
-        _planned(engine, step, i, keys, i in wanted, report, reason_for(step, keys, literals, past))
-        for i, step in enumerate(program.steps)
-    )
-    return Plan(steps, report)
+    kinds = [step.spec.name for step in keyed.program.steps]
+    return Plan(tuple(map(_planned, found, kinds, report.steps)), report)
 
 
-def _planned(
-    engine: Engine,
-    step: Step,
-    index: int,
-    keys: list[Key],
-    wanted: bool,
-    report: ShapeReport,
-    reason: str,
-) -> Planned:
-    shapes = report.steps[index]
-    where = engine.cache.where(keys[index])
-    disk = engine.cache.disk
-    live = bool(step.output_types) and disk is not None and not disk.keeps(step.output_types)
-    if not wanted:
-        action, reason = "skip", "nothing that runs needs it"
-    elif where is not None:
-        action, reason = where, "the result is there"
-    elif not step.spec.pure:
-        action, reason = "run", "it is not cached: its results depend on more than its inputs"
-    elif live:
-        action, reason = "rebuild", "a live value: made again in each process"
-    else:
-        action = "run"
+def _planned(deed: Deed, kind: str, shapes: StepShapes) -> PlannedStep:
     parameters = sum(model.parameters for model in shapes.models)
-    return Planned(
-        step.name,
-        step.spec.name,
-        action,
-        reason,
-        shapes.outputs,
-        shapes.flops,
-        shapes.peak,
-        parameters,
-    )
+    cost = (shapes.outputs, shapes.flops, shapes.peak, parameters)
+    return PlannedStep(deed.node, kind, deed.action, deed.reason, *cost)

@@ -1,15 +1,20 @@
 """The shape check: every node runs once on shapes, before a weight is loaded; what does not fit is a fault at its line."""
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
-from nodegraph.errors import Diagnostic, diagnostic, place
-from nodegraph.execute import Engine
+from nodegraph.cancel import CancelToken
+from nodegraph.engine import Engine
+from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
 from nodegraph.failures import ChangedInput, failure, own_line, refused, told
 from nodegraph.holding import outputs_of
+from nodegraph.keyed import Keyed
 from nodegraph.keys import (
     UNREADABLE,
+    Key,
+    Library,
     Literals,
     span_of,
     unreadable,
@@ -20,6 +25,7 @@ from nodegraph.keys import (
 from nodegraph.node import Declaration, Progress
 from nodegraph.ownership import changed, states, unshared
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
+from nodegraph.shape_report import Seen, ShapeReport, Shapes, StepShapes
 from nodegraph.tensors import (
     Cost,
     abstract_run,
@@ -40,46 +46,21 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 
-@dataclass(frozen=True, slots=True)
-class StepShapes:
-    """What a step gives, described, and what it would cost. `reason`: why its shapes are unknown.
+def check_shapes(
+    program: Program | Keyed,
+    engine: Engine,
+    shapes: Shapes | None = None,
+    token: CancelToken | None = None,
+) -> ShapeReport:
+    """Run a program on shapes, but for the steps that are known. No weights are read beyond their headers.
 
-    `flops`; bytes of the tensors it makes: at their `peak`, and `kept` in its outputs; `models`: those on its ports.
+    Raises Cancelled, between steps.
     """
-
-    name: str
-    outputs: tuple[str, ...]
-    flops: int = 0
-    peak: int = 0
-    kept: int = 0
-    models: tuple[Weights, ...] = ()
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeReport:
-    """The faults, and the shapes of every step. `raised`: what nodes raised, with their tracebacks."""
-
-    diagnostics: tuple[Diagnostic, ...]
-    steps: tuple[StepShapes, ...]
-    raised: tuple[BaseException, ...] = ()
-
-    @property
-    def errors(self) -> tuple[Diagnostic, ...]:
-        """The faults for which the graph cannot run; the rest are warnings."""
-        return tuple(fault for fault in self.diagnostics if fault.severity == "error")
-
-    @property
-    def unknown(self) -> int:
-        """How many steps could not be followed."""
-        return sum(step.reason is not None for step in self.steps)
-
-
-def check_shapes(program: Program, engine: Engine) -> ShapeReport:
-    """Run a program on shapes. No weights are read beyond their headers."""
+    keyed = program if isinstance(program, Keyed) else engine.keyed(program)
     context = replace(engine.context, abstract=True, device="meta")
-    checker = _Checker(replace(engine, context=context), Literals(engine.library, context))
-    return checker.report(program)
+    literals = Literals(engine.library, context)
+    checker = _Checker(engine.library, literals, shapes or Shapes(), token or CancelToken())
+    return checker.report(keyed)
 
 
 def missing_weights(
@@ -108,15 +89,25 @@ def missing_weights(
 
 
 class _Checker:
-    def __init__(self, engine: Engine, literals: Literals) -> None:
-        self.engine = engine
+    def __init__(
+        self, library: Library, literals: Literals, shapes: Shapes, token: CancelToken
+    ) -> None:
+        self.library = library
         self.literals = literals
+        self.shapes = shapes
+        self.token = token
         self.values: list[tuple[Any, ...]] = []
         self.faults: list[Diagnostic] = []
         self.raised: list[BaseException] = []
 
-    def report(self, program: Program) -> ShapeReport:
-        steps = tuple(self.step(step) for step in program.steps)
+    def report(self, keyed: Keyed) -> ShapeReport:
+        program, keys = keyed.program, list[Key]()
+        with suppress(GraphError):  # the literal is told where it stands
+            keys = keyed.keys
+        steps = tuple(
+            self.known(step, keys[index] if keys else None)
+            for index, step in enumerate(program.steps)
+        )
         for name, source in program.outputs.items():
             if isinstance(source, Constant) and source.value is not EXAMPLE:
                 self.output(name, source)
@@ -134,8 +125,19 @@ class _Checker:
             self.faults.append(unreadable_output(name, source, error))
         self.faults += [warned_output(name, source, warning) for warning in said]
 
-    def step(self, step: Step) -> StepShapes:
-        inputs = self.inputs(step)
+    def known(self, step: Step, key: Key | None) -> StepShapes:
+        """The shapes of a step: those that are known, or what it gives now."""
+        self.token.check()
+        seen = self.shapes.get(key) if key else None
+        if seen is None:
+            return self.step(step, key)
+        self.values.append(seen.outputs)
+        self.faults += [warned(step, warning) for warning in seen.said]
+        return replace(seen.shapes, name=step.name)
+
+    def step(self, step: Step, key: Key | None) -> StepShapes:
+        said: dict[Warned, None] = {}
+        inputs = self.inputs(step, said)
         unknown = tuple(UNKNOWN for _ in step.spec.outputs)
         if inputs is None or any(_holds_unknown(value) for value in inputs.values()):
             self.values.append(unknown)
@@ -144,7 +146,8 @@ class _Checker:
             )
         models = self.models(step, inputs)
         try:
-            outputs, cost = self.call(step, inputs)
+            self.shapes.calls += 1
+            outputs, cost = self.call(step, inputs, said)
         except (Exception, SystemExit) as error:
             self.values.append(unknown)
             reason = needs_data(error)
@@ -153,22 +156,24 @@ class _Checker:
             return StepShapes(step.name, ("unknown",) * len(unknown), reason=reason or "it failed")
         self.values.append(outputs)
         described = tuple(self.describe(step, i, v) for i, v in enumerate(outputs))
-        return StepShapes(step.name, described, cost.flops, cost.peak, cost.kept, models)
+        found = StepShapes(step.name, described, cost.flops, cost.peak, cost.kept, models)
+        if key is not None:
+            self.shapes.put(key, Seen(outputs, found, tuple(said)))
+        return found
 
     def models(self, step: Step, inputs: dict[str, Any]) -> tuple[Weights, ...]:
         """What the models on a step's ports need; asked before the call, so that it builds them outside of its count."""
         found: dict[str, Weights] = {}
         for port in step.spec.inputs:
-            kind = self.engine.library.port_type(port.type.name)
+            kind = self.library.port_type(port.type.name)
             if kind is not None and kind.weights is not None and inputs.get(port.name) is not None:
                 need = replace(kind.weights(inputs[port.name]), port=port.name)
                 found[need.identity] = need
         return tuple(found.values())
 
-    def inputs(self, step: Step) -> dict[str, Any] | None:
+    def inputs(self, step: Step, said: dict[Warned, None]) -> dict[str, Any] | None:
         """The values on the ports; None where a literal could not be read, which is reported."""
         values: dict[str, Any] = {}
-        said: dict[Warned, None] = {}
         for name, source in step.inputs.items():
             try:
                 with collecting(said, name):
@@ -187,10 +192,20 @@ class _Checker:
             return [item for entry in source.entries for item in _listed(self.value(entry))]
         if source.value is EXAMPLE:
             return self.example(source)
-        return on_shapes(self.literals.value(source))
+        return on_shapes(self.literal(source))
+
+    def literal(self, constant: Constant) -> Any:
+        """The value of a literal; of a model the handle that is known, whose network need not be built again."""
+        value = self.literals.value(constant)
+        port = self.library.port_type(constant.type.name)
+        if port is None or port.weights is None or port.digest is None:
+            return value
+        context = self.literals.context
+        known = (port.name, port.digest(value), getattr(context, "precision", ""))
+        return self.shapes.models.setdefault(known, value)
 
     def example(self, constant: Constant) -> Any:
-        port = self.engine.library.port_type(constant.type.name)
+        port = self.library.port_type(constant.type.name)
         plain = {"str": "text", "int": 1, "float": 1.0, "bool": False}
         if constant.type.name in plain:
             return plain[constant.type.name]
@@ -198,33 +213,33 @@ class _Checker:
             return UNKNOWN
         return port.example(self.literals.context)
 
-    def call(self, step: Step, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], Cost]:
-        function = self.engine.library.function(step.spec)
+    def call(
+        self, step: Step, inputs: dict[str, Any], said: dict[Warned, None]
+    ) -> tuple[tuple[Any, ...], Cost]:
+        function = self.library.function(step.spec)
         declaration: Declaration | None = getattr(function, "__node__", None)
         chosen = (declaration.abstract if declaration else None) or function
-        said: dict[Warned, None] = {}
-        before = states(inputs)
-        with abstract_run() as cost, collecting(said):
+        before, own = states(inputs), dict[Warned, None]()
+        with abstract_run() as cost, collecting(own):
             result, share = _driven(chosen(**inputs))
             spent = cost()
             port = changed(before)
             if port is not None:
                 raise ChangedInput(port)
-            outputs = outputs_of(
-                step.spec, step.output_types, result, self.engine.library.port_type
-            )
+            outputs = outputs_of(step.spec, step.output_types, result, self.library.port_type)
             for index, value in enumerate(outputs):
                 self.probe(step, index, value)
-        self.faults += [warned(step, warning) for warning in said]
+        self.faults += [warned(step, warning) for warning in own]
+        said.update(own)
         return outputs, replace(spent, flops=int(spent.flops * share))
 
     def probe(self, step: Step, index: int, value: Any) -> None:
-        port = self.engine.library.port_type(step.output_types[index].name)
+        port = self.library.port_type(step.output_types[index].name)
         if port is not None and port.probe is not None:
             port.probe(value)
 
     def describe(self, step: Step, index: int, value: Any) -> str:
-        port = self.engine.library.port_type(step.output_types[index].name)
+        port = self.library.port_type(step.output_types[index].name)
         return (
             port.describe(value)
             if port is not None and port.describe is not None
@@ -237,7 +252,7 @@ class _Checker:
 
     def failed(self, step: Step, error: BaseException) -> Diagnostic:
         """The diagnostic of an error that a node's code, or torch, raised on shapes."""
-        function = self.engine.library.function(step.spec)
+        function = self.library.function(step.spec)
         inputs = {name: self.port_text(step, name) for name in step.inputs}
         shape = isinstance(error, RuntimeError | IndexError | TypeError)
         if not shape and not isinstance(error, ValueError | OSError):
@@ -251,7 +266,7 @@ class _Checker:
 
     def port_text(self, step: Step, name: str) -> str:
         kind = next(port.type.name for port in step.spec.inputs if port.name == name)
-        port = self.engine.library.port_type(kind)
+        port = self.library.port_type(kind)
         value = self.value(step.inputs[name])
         return (
             port.describe(value)

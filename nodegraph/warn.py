@@ -1,8 +1,8 @@
-"""What a node has to say of its result beside the result: `warn("the prompt is cut after 77 tokens")`."""
+"""What a node has to say beside its result: `warn("the prompt is cut after 77 tokens")`; which weights it read."""
 
 import warnings
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ def warn(message: str, *, port: str | None = None, hint: str | None = None) -> N
         listener.found[Warned(message, port or listener.port, hint)] = None
 
 
+def loaded(model: str, seconds: float) -> None:
+    """Say, from inside a node, that the weights of a model were read."""
+    listener = _current.get()
+    if listener is not None:
+        listener.loads.append((model, seconds))
+
+
 def collecting(found: dict[Warned, None], port: str | None = None) -> "Listener":
     """What nodes say inside goes to `found`, in order, equal words once; what names no input is of `port`."""
     return Listener(found, port)
@@ -46,6 +53,7 @@ class Listener:
 
     found: dict[Warned, None]
     port: str | None = None
+    loads: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
     _before: "Token[Listener | None] | None" = None
 
     def __enter__(self) -> "Listener":

@@ -1,13 +1,12 @@
 """`nodegraph check` and `nodegraph plan`."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from nodegraph.api import Options, make_engine
 from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.console import (
     FAILED,
@@ -21,22 +20,13 @@ from nodegraph.cli.console import (
     registry,
     results,
 )
-from nodegraph.cli.opening import (
-    Asked,
-    compile_or_fail,
-    engine_for,
-    open_source,
-    opened,
-    read_or_fail,
-    refuse,
-)
+from nodegraph.cli.opening import asked, open_graph, refusing
 from nodegraph.cli.running import Device, Megapixels, Precise, Traceback
-from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError
-from nodegraph.inputs import Request
+from nodegraph.options import Options
 from nodegraph.render import as_json as fault_as_json
-from nodegraph.source import SourceText
+from nodegraph.session import Checked, Job, Session
 from nodegraph.visible import visible_line
 
 if TYPE_CHECKING:
@@ -60,64 +50,42 @@ def check(
 ) -> None:
     """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
     found: list[Diagnostic] = []
+    job = Job(preset=preset, options=_no_cache(max_megapixels))
+    session = Session(registry())
     for name in graphs:
-        one = check_one(name, preset, types, max_megapixels)
-        found.extend(one.faults)
+        one = check_one(session, name, job, types)
+        found.extend(one.diagnostics)
         for error in one.raised if traceback else ():
             print_traceback(error)
         if not as_json:
-            print_faults(one.faults, one.sources)
-            _say(name, one.faults, one.unknown)
+            print_faults(one.diagnostics, one.texts)
+            _say(name, one)
     if as_json:
         print_json([fault_as_json(fault) for fault in found])
     if any(fault.severity == "error" for fault in found):
         raise typer.Exit(FAILED)
 
 
-def _say(name: str, faults: list[Diagnostic], unknown: int) -> None:
-    count = sum(fault.severity == "error" for fault in faults)
-    note = f", nodes of unknown shape: {unknown}" if unknown else ""
-    told = f"{count} error{'s' * (count != 1)}" if count else "ok"
-    errors.print(f"{visible_line(name)}: {told}{note}")
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The faults of a graph, the texts they point into, how many nodes could not be followed, and what nodes raised."""
-
-    faults: list[Diagnostic]
-    sources: Mapping[str, str] = field(default_factory=dict[str, str])
-    unknown: int = 0
-    raised: tuple[BaseException, ...] = ()
-
-
-def check_one(
-    name: str, preset: str | None, types: bool, max_megapixels: float = MAX_MEGAPIXELS
-) -> Checked:
-    """Check one graph: names and types, and shapes if `types` is not all that is wanted."""
+def _no_cache(max_megapixels: float) -> Options:
     try:
-        recorded = opened(name)
-    except GraphError as error:
-        return Checked(list(error.diagnostics))
-    source = recorded.source
-    request = Request(preset=preset, whole=False, recorded=recorded.inputs)
-    compiled = compile_graph(source, registry(), request)
-    if types or compiled.program is None:
-        return Checked(list(compiled.diagnostics), compiled.texts)
-    return _shapes(source, compiled, max_megapixels)
-
-
-def _shapes(source: SourceText, compiled: Compiled, max_megapixels: float) -> Checked:
-    from nodegraph.shapes import check_shapes
-
-    try:
-        options = Options(cached=False, max_megapixels=max_megapixels)
-        engine = make_engine(registry(), source, options)
+        return Options(cached=False, max_megapixels=max_megapixels)
     except ValueError as error:
         fail(str(error), USAGE)
-    report = check_shapes(compiled.checked(), engine)
-    faults = [*compiled.diagnostics, *report.diagnostics]
-    return Checked(faults, compiled.texts, report.unknown, report.raised)
+
+
+def check_one(session: Session, name: str, job: Job, types: bool) -> Checked:
+    """The faults of one graph, also where there is none to be found."""
+    try:
+        return session.check(session.open(name), job, types)
+    except GraphError as error:
+        return Checked(error.diagnostics, error.texts)
+
+
+def _say(name: str, found: Checked) -> None:
+    count = sum(fault.severity == "error" for fault in found.diagnostics)
+    note = f", nodes of unknown shape: {found.unknown}" if found.unknown else ""
+    told = f"{count} error{'s' * (count != 1)}" if count else "ok"
+    errors.print(f"{visible_line(name)}: {told}{note}")
 
 
 def plan(
@@ -137,27 +105,22 @@ def plan(
     ] = False,
 ) -> None:
     """Say what a run would do and why, without running: order, cache, shapes, memory, operations, downloads."""
-    from nodegraph.plan import make_plan
-
     if not graph:
         no_graph(context, show_help)
-    recorded = open_source(graph)
-    read = read_or_fail(recorded.source)
-    if show_help:
-        print_help(read, context, graph)
-        return
-    given = input_values(context, read)
-    asked = Asked(given, preset, device, precision, max_megapixels=max_megapixels)
-    program, texts = compile_or_fail(recorded, asked)
-    try:
-        made = make_plan(program, engine_for(recorded, asked, program))
-    except GraphError as error:
-        refuse(error.diagnostics, texts, as_json)
+    with refusing(as_json):
+        session, opened = open_graph(graph)
+        read = session.read(opened)
+        if show_help:
+            print_help(read, context, graph)
+            return
+        options = asked(device, precision, Path("out"), True, max_megapixels)
+        job = Job({}, input_values(context, read), preset, options)
+        made = session.plan(opened, job)
     if as_json:
         print_json(_plan_record(made))
     else:
         _print_plan(made)
-    print_faults(made.shapes.diagnostics, texts)
+    print_faults((*made.warnings, *made.shapes.diagnostics), made.texts)
     if made.shapes.errors:
         raise typer.Exit(FAILED)
 

@@ -13,10 +13,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from nodegraph.api import registry as installed
 from nodegraph.errors import Diagnostic
 from nodegraph.registry import Registry
 from nodegraph.render import texts_of
+from nodegraph.session import registry as installed
 from nodegraph.visible import escaped, visible, visible_line
 
 FAILED, USAGE = 1, 2

@@ -19,7 +19,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from nodegraph.api import check_before_run
 from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.console import (
     FAILED,
@@ -30,16 +29,7 @@ from nodegraph.cli.console import (
     results,
     stopped,
 )
-from nodegraph.cli.opening import (
-    Asked,
-    compile_or_fail,
-    engine_for,
-    open_source,
-    read_or_fail,
-    refuse,
-    refuse_graph,
-)
-from nodegraph.cli.writing import refuse_place, warn_of_other_models, write_outputs
+from nodegraph.cli.opening import asked, open_graph, refusing
 from nodegraph.context import MAX_MEGAPIXELS
 from nodegraph.errors import Diagnostic, GraphError, NodeFailed
 from nodegraph.events import (
@@ -48,14 +38,15 @@ from nodegraph.events import (
     Event,
     Failed,
     Finished,
+    Loaded,
+    Planned,
     Started,
     Stepped,
     Warned,
+    Written,
 )
-from nodegraph.execute import Engine
-from nodegraph.history import History
-from nodegraph.program import Program
 from nodegraph.render import as_json as as_record
+from nodegraph.session import Job, Prepared, Session
 from nodegraph.visible import visible_line
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
@@ -107,37 +98,22 @@ def run(
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
     if not graph:
         no_graph(context, show_help)
-    recorded = open_source(graph, as_json)
-    read = read_or_fail(recorded.source, as_json)
-    if show_help:
-        print_help(read, context, graph)
-        return
-    given = input_values(context, read)
-    asked = Asked(given, preset, device, precision, out, not no_cache, as_json, max_megapixels)
-    program, texts = compile_or_fail(recorded, asked)
-    engine = engine_for(recorded, asked, program)
-    try:
-        check_before_run(program, engine)
-        refuse_place(engine, program, out)
-    except GraphError as error:
-        refuse_graph(error, texts, as_json, traceback)
-    warn_of_other_models(engine, program, recorded)
-    report = Report(quiet or as_json, texts)
-    outputs = carry_out(engine, program, report, as_json, traceback)
-    History(engine).write(program)
-    try:
-        written = write_outputs(engine, program, outputs, out)
-    except GraphError as error:
-        report.said += error.diagnostics
-        print_faults(error.diagnostics, texts)
-        if as_json:
-            found = report.diagnostics()
-            print_json({"outputs": {}, "nodes": report.nodes, "diagnostics": found})
-        raise typer.Exit(FAILED) from None
+    with refusing(as_json, traceback):
+        session, opened = open_graph(graph)
+        read = session.read(opened)
+        if show_help:
+            print_help(read, context, graph)
+            return
+        texts = input_values(context, read)
+        options = asked(device, precision, out, not no_cache, max_megapixels)
+        prepared = session.prepare(opened, Job({}, texts, preset, options))
+        session.place(prepared)
+        report = Report(quiet or as_json, prepared.texts)
+        carry_out(session, prepared, report, as_json, traceback)
     if as_json:
-        print_json({"outputs": written, "nodes": report.nodes, "diagnostics": report.diagnostics()})
+        print_json(report.record())
     else:
-        show(written, report)
+        show(report)
 
 
 class Speed(ProgressColumn):
@@ -158,10 +134,13 @@ class Report:
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     said: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    written: Mapping[str, Any] = field(default_factory=dict[str, Any])
     bars: dict[str, TaskID] = field(default_factory=dict[str, TaskID])
 
     def follow(self, event: Event, progress: Progress) -> None:
         match event:
+            case Planned(steps):
+                self.nodes |= {s.node: {"status": "skipped", "seconds": 0.0} for s in steps}
             case Started(node):
                 self.nodes[node] = {"status": "failed", "seconds": 0.0}
             case Stepped(node, done, total, _, note):
@@ -177,18 +156,21 @@ class Report:
             case Warned(_, found) | Failed(_, found):
                 self.said.append(found)
                 print_faults([found], self.sources)
-            case Completed():
+            case Written(outputs):
+                self.written = outputs
+            case Loaded() | Completed():
                 pass
 
-    def diagnostics(self) -> list[dict[str, Any]]:
-        """What was said on the way, for programs."""
-        return [as_record(found) for found in self.said]
+    def record(self) -> dict[str, Any]:
+        """What became of the run, for programs."""
+        said = [as_record(found) for found in self.said]
+        return {"outputs": dict(self.written), "nodes": self.nodes, "diagnostics": said}
 
 
 def carry_out(
-    engine: Engine, program: Program, report: Report, as_json: bool, traceback: bool = False
-) -> dict[str, Any]:
-    """Run the program and show its progress; a failed node ends the program."""
+    session: Session, prepared: Prepared, report: Report, as_json: bool, traceback: bool
+) -> None:
+    """Run a graph, write what comes out, and show the progress; a node that fails ends the program."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -197,39 +179,28 @@ def carry_out(
         TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
-    outputs: dict[str, Any] = {}
     try:
         with Progress(*columns, console=errors, disable=report.quiet) as progress:
-            for event in engine.run(program):
+            for event in session.run(prepared):
                 report.follow(event, progress)
                 if isinstance(event, Completed):
-                    outputs = event.outputs
+                    report.follow(session.write(prepared, event.outputs), progress)
     except (NodeFailed, GraphError) as error:
         if traceback:
             print_traceback(error)
         if isinstance(error, GraphError):
-            refuse(error.diagnostics, report.sources, as_json)
+            report.said += error.diagnostics
+            print_faults(error.diagnostics, report.sources)
         if as_json:
-            _skipped(program, report)
-            found = report.diagnostics()
-            print_json(
-                {"outputs": {}, "nodes": report.nodes, "diagnostics": found, "error": str(error)}
-            )
+            print_json({**report.record(), "error": str(error)})
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt as signal:
         stopped("cancelled; what had finished is kept", signal)
-    _skipped(program, report)
-    return outputs
 
 
-def _skipped(program: Program, report: Report) -> None:
-    for step in program.steps:
-        report.nodes.setdefault(step.name, {"status": "skipped", "seconds": 0.0})
-
-
-def show(written: dict[str, Any], report: Report) -> None:
+def show(report: Report) -> None:
     """What came out, and what was done for it."""
-    for name, found in written.items():
+    for name, found in report.written.items():
         for item in cast("list[Any]", found) if isinstance(found, list) else [found]:
             results.print(f"{name}: {visible_line(str(item))}")
     if not report.quiet:

@@ -1,5 +1,6 @@
 """What every handle of a model has: configuration, digest, the files of its weights, and where it runs."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from nodegraph.paths import Outside
 from nodegraph.residency import Residency
 from nodegraph.tensors import Recall
 from nodegraph.types import Context, PortType, Weights
+from nodegraph.warn import loaded
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -189,9 +191,11 @@ class Model(ABC, Generic[C, M]):
         return found
 
     def _load(self) -> M:
+        started = time.perf_counter()
         with torch.device("meta"):
             network = self.build()
         network.load_state_dict(self.weights(self.dtype), assign=True)
+        loaded(self.name, time.perf_counter() - started)
         return network.eval().requires_grad_(False)
 
 

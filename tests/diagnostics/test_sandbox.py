@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 import nodegraph
 from nodegraph.cli import app
 from nodegraph.paths import Outside, Sandbox
+from nodegraph.session import Job
 from nodes.checkpoints.catalogue import SHIPPED, shipped_folder
 
 BUNDLE = """graph: 1
@@ -134,7 +135,7 @@ def test_a_model_is_named_on_the_command_line(place: Path) -> None:
     for named in ("../away/models", str(place / "away" / "models"), "~/models"):
         command("plan", "g.yaml", f"--models={named}", code=0)
     models = nodegraph.load("g.yaml", readable=[place / "away"], cached=False)
-    assert models.compiled(nodegraph.inputs.Request({"models": "../away/models"})).checked()
+    assert models.session.compiled(models.opened, Job({"models": "../away/models"})).checked()
 
 
 @pytest.mark.parametrize("prompt", ["..", "/", "{away}/models", "a. b", "x" * 600])

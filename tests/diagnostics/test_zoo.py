@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.api import registry
 from nodegraph.compile import compile_graph
 from nodegraph.inputs import Request
 from nodegraph.render import all_as_text, as_json
+from nodegraph.session import registry
 from nodegraph.source import SourceText
 
 ZOO = Path(__file__).parent / "zoo"

@@ -215,7 +215,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_run(
     out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nodegraph.execute.Engine.run", None)
+    monkeypatch.setattr("nodegraph.engine.Engine.run", None)
     (tmp_path / "afile").write_text("a file, not a folder", encoding="utf-8")
     done = CliRunner().invoke(app, ["run", "glide/text_to_image", "--out", out])
     assert (done.exit_code, isinstance(done.exception, SystemExit)) == (1, True)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from nodegraph import PortType, node
 from nodegraph.cache import Cache, Disk
-from nodegraph.cli.writing import write_outputs
 from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
+from nodegraph.engine import Engine
 from nodegraph.events import Completed, Finished
-from nodegraph.execute import Engine
 from nodegraph.history import History
 from nodegraph.paths import Sandbox
 from nodegraph.registry import from_modules
 from nodegraph.source import SourceText
+from nodegraph.writing import write_outputs
 
 LINES = 2000
 LOG = "log.txt"
@@ -81,13 +81,14 @@ def main() -> None:
     )
     program = compile_graph(SourceText("toys.yaml", GRAPH), registry).checked()
     tell("starts")
-    for event in engine.run(program):
+    keyed = engine.keyed(program)
+    for event in engine.run(keyed):
         if isinstance(event, Finished):
             tell(f"finished {event.node.removeprefix('n')}")
         if isinstance(event, Completed):
-            History(engine).write(program)
-            written = write_outputs(engine, program, event.outputs, out)
-            tell(f"wrote {len(written['page'])}")
+            History(engine.cache.disk).write(keyed)
+            written = write_outputs(registry, keyed, event.outputs, out)
+            tell(f"wrote {len(written.outputs['page'])}")
 
 
 if __name__ == "__main__":

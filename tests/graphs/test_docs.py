@@ -7,9 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from nodegraph.api import Options, make_engine, registry
 from nodegraph.compile import compile_graph
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
 from nodegraph.registry import from_modules
+from nodegraph.session import Session, registry
 from nodegraph.shapes import check_shapes
 from nodegraph.source import SourceText
 
@@ -40,7 +42,7 @@ def test_graphs_check(name: str, text: str) -> None:
     source = SourceText(f"{name}.yaml", text)
     compiled = compile_graph(source, registry())
     assert compiled.diagnostics == ()
-    engine = make_engine(registry(), source, Options(cached=False))
+    engine = Session().engine(Recorded(source), Options(cached=False))
     report = check_shapes(compiled.checked(), engine)
     assert report.diagnostics == ()
     assert report.unknown == 0

@@ -9,9 +9,11 @@ from PIL import Image as PillowImage
 from torch import Tensor
 
 from nodegraph import load
-from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.compile import compile_graph
 from nodegraph.inputs import Request
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
 from nodegraph.shapes import check_shapes
 from nodes.diffusion.masks import resampled
 from nodes.tensors import from_bytes, to_bytes
@@ -87,7 +89,7 @@ def test_adm_presets_check_without_weights(name: str, preset: str) -> None:
 def checked(name: str, preset: str) -> list[str]:
     source = find_graph(name, registry())
     program = compile_graph(source, registry(), Request(preset=preset, whole=False)).checked()
-    report = check_shapes(program, make_engine(registry(), source, Options(cached=False)))
+    report = check_shapes(program, Session().engine(Recorded(source), Options(cached=False)))
     assert report.diagnostics == ()
     assert report.unknown == 0
     return [step.outputs[0] for step in report.steps if step.name == "sampled"] or ["checked"]

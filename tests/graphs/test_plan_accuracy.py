@@ -12,10 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from workplace import Workplace
 
-from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.compile import compile_graph
 from nodegraph.inputs import Request
+from nodegraph.options import Options
 from nodegraph.plan import make_plan
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
 
 
 class LiveBytes(TorchDispatchMode):
@@ -62,7 +64,7 @@ class Operations(TorchDispatchMode):
 def compare(graph: str, inputs: dict[str, Any], folder: Path) -> None:
     source = find_graph(graph, registry())
     program = compile_graph(source, registry(), Request(inputs)).checked()
-    engine = make_engine(registry(), source, Options(out=folder, cached=False))
+    engine = Session().engine(Recorded(source), Options(out=folder, cached=False))
     plan = make_plan(program, engine)
     assert plan.shapes.diagnostics == ()
     with LiveBytes() as memory, Operations() as operations:

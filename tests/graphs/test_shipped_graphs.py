@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.compile import compile_graph
 from nodegraph.events import Completed, Finished
 from nodegraph.inputs import Request
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
 from nodegraph.shapes import check_shapes
 from nodes.checkpoints.catalogue import shipped_folder
 
@@ -55,7 +57,7 @@ def test_it_checks(name: str) -> None:
     if absent := models_to_come(name):
         pytest.xfail(f"not trained yet: {', '.join(absent)}")
     source, program = program_of(name, Request(whole=False))
-    report = check_shapes(program, make_engine(registry(), source, Options(cached=False)))
+    report = check_shapes(program, Session().engine(Recorded(source), Options(cached=False)))
     assert report.diagnostics == ()
     assert report.unknown == 0
 
@@ -69,14 +71,14 @@ def test_composites_compile(name: str) -> None:
 
 def test_the_openai_preset_checks_without_weights() -> None:
     source, program = program_of("glide/text_to_image", Request(preset="openai"))
-    report = check_shapes(program, make_engine(registry(), source, Options(cached=False)))
+    report = check_shapes(program, Session().engine(Recorded(source), Options(cached=False)))
     assert report.diagnostics == ()
     assert "256, 256" in report.steps[-1].outputs[0]
 
 
 def ran(name: str, folder: Path, **inputs: object):
     source, program = program_of(name, Request(inputs))
-    engine = make_engine(registry(), source, Options(out=folder, cached=False))
+    engine = Session().engine(Recorded(source), Options(out=folder, cached=False))
     events = list(engine.run(program))
     last = events[-1]
     assert isinstance(last, Completed)
@@ -104,7 +106,9 @@ def ran_with(folder: Path):
     source, program = program_of(
         "glide/text_to_image", Request({"models": str(folder / "glide"), "steps": "2"})
     )
-    engine = make_engine(registry(), source, Options(out=folder, cached=False, readable=(folder,)))
+    engine = Session().engine(
+        Recorded(source), Options(out=folder, cached=False, readable=(folder,))
+    )
     *_, last = engine.run(program)
     return last.outputs, last
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from nodegraph import load
-from nodegraph.api import registry
 from nodegraph.compile import compile_graph
 from nodegraph.errors import GraphError
 from nodegraph.render import as_text
+from nodegraph.session import registry
 from nodes.diffusion.masks import resampled
 
 PICTURES = {
@@ -48,7 +48,7 @@ def loaded(name: str, bundles: Path, out: Path):
 
 def inputs_of(graph: Any, bundles: Path, **more: Any) -> dict[str, Any]:
     """Tiny models and few steps, as far as the graph has such inputs."""
-    compiled = compile_graph(graph.source, registry()).graph
+    compiled = compile_graph(graph.opened.source, registry()).graph
     assert compiled is not None
     given = {**FEW, "models": str(bundles / "unclip"), **more}
     return {key: value for key, value in given.items() if key in compiled.inputs}

@@ -17,14 +17,14 @@ from nodegraph.cache import META, Cache, Disk, Kept
 from nodegraph.cancel import CancelToken, cancel_point
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
+from nodegraph.engine import Engine
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
-from nodegraph.execute import Engine
 from nodegraph.inputs import Request
-from nodegraph.keys import keys_of
 from nodegraph.paths import Outside, Sandbox
 from nodegraph.program import Many
 from nodegraph.registry import Registry, from_modules
+from nodegraph.run import Run
 from nodegraph.shapes import check_shapes
 from nodegraph.source import SourceText
 
@@ -235,9 +235,8 @@ def test_values_are_freed_after_their_last_use(registry: Registry) -> None:
     )
     found = compiled(registry, chain, "{out: $n49}")
     running = engine(registry)
-    from nodegraph.execute import _Run
-
-    following = _Run(running, found.checked(), running.literals(), CancelToken())
+    keyed = running.keyed(found.checked())
+    following = Run(keyed, registry, running.cache, CancelToken())
     most = max(len(following.values) for _ in following.events(["out"]))
     assert most <= 2
 
@@ -274,11 +273,11 @@ def test_a_literal_list_is_read_item_by_item(registry: Registry) -> None:
         found = compiled(registry, f"all: {{type: all_doubled, items: {written}}}", "{all: $all}")
         assert run(engine(registry), found)[0] == {"all": 6}
     keys = {
-        keys_of(
-            compiled(registry, f"all: {{type: all_doubled, items: {w}}}", "{all: $all}").checked(),
-            engine(registry).literals(),
-            "",
-        )[0]
+        engine(registry)
+        .keyed(
+            compiled(registry, f"all: {{type: all_doubled, items: {w}}}", "{all: $all}").checked()
+        )
+        .keys[0]
         for w in ("[1, 2]", "[2, 1]", "[1, 2, 0]", "[3]")
     }
     assert len(keys) == 4

@@ -9,13 +9,13 @@ from pathlib import Path
 import library
 import pytest
 
-from nodegraph.api import find_graph
 from nodegraph.build import build
 from nodegraph.compile import compile_graph
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.libraries import GRAPH_GROUP, graph_files, libraries, sources_digest
 from nodegraph.models import listings
 from nodegraph.registry import CATALOGUES, Registry, _keep, from_modules, merged
+from nodegraph.session import find_graph
 from nodegraph.source import SourceText
 
 SOURCE = '''

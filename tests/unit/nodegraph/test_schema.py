@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodegraph.api import registry
 from nodegraph.compile import compile_graph
 from nodegraph.errors import Diagnostic, Span
 from nodegraph.inputs import Request
 from nodegraph.registry import Registry, from_modules
 from nodegraph.schema import json_schema
+from nodegraph.session import registry
 from nodegraph.source import SourceText, from_file
 from nodegraph.yaml_source import Items, Leaf, Table, Tree, parse
 

@@ -9,10 +9,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 import nodegraph
-from nodegraph.api import Options, registry
 from nodegraph.cli import app
 from nodegraph.graph import read_graph
 from nodegraph.inputs import RESERVED
+from nodegraph.options import Options
+from nodegraph.session import registry
 from nodegraph.types import TypeRef
 from nodegraph.unify import fits
 
@@ -193,7 +194,7 @@ def test_generic_nodes_come_last() -> None:
     [
         ({"precision": "half"}, ValueError, "'half' is not a precision; there are: bfloat16, float16"),
         ({"precision": "float_32"}, ValueError, "did you mean 'float32'?"),
-        ({"precision": None}, ValueError, "'None' is not a precision"),
+        ({"precision": 16}, ValueError, "'16' is not a precision"),
         ({"device": 0}, TypeError, "device is a text such as 'cpu' or 'cuda:1', not 0"),
         ({"device": "tpu"}, ValueError, "there is no device 'tpu' here"),
         ({"device": "cpu:7"}, ValueError, "there is no device 'cpu:7' here"),
@@ -220,7 +221,7 @@ def test_options_take_what_they_should(tmp_path: Path) -> None:
     Options("cpu", "bfloat16", str(tmp_path), False, [str(tmp_path), tmp_path])
     (tmp_path / "g.yaml").write_text(NUMBERS, "utf-8")
     loaded = nodegraph.load(tmp_path / "g.yaml", readable=[str(tmp_path)], out=os.fspath(tmp_path))
-    assert tmp_path in loaded.engine.context.sandbox.readable
+    assert tmp_path in loaded.session.engine(loaded.opened, loaded.options).context.sandbox.readable
 
 
 def test_what_is_loaded_and_called_is_validated(tmp_path: Path) -> None:

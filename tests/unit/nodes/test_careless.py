@@ -12,32 +12,40 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodegraph.api import LoadedGraph, Options, make_engine
+from nodegraph.api import LoadedGraph
+from nodegraph.engine import Engine
 from nodegraph.errors import GraphError, Mismatch, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
-from nodegraph.inputs import Request
 from nodegraph.literals import BadLiteral
+from nodegraph.options import Options
 from nodegraph.program import Program
+from nodegraph.recorded import Recorded
 from nodegraph.registry import from_modules
+from nodegraph.session import Job, Session
 from nodegraph.source import SourceText
 from nodes.tensors import to_bytes
 
 REGISTRY = from_modules([careless])
+OPTIONS = Options(cached=False)
 
 
 def graph(nodes: str, outputs: str, inputs: str = "") -> LoadedGraph:
     text = f"graph: 1\ninputs: {{{inputs}}}\nnodes:\n{nodes}\noutputs: {{{outputs}}}\n"
     source = SourceText("careless.yaml", text, Path())
-    return LoadedGraph(source, REGISTRY, make_engine(REGISTRY, source, Options(cached=False)))
+    return LoadedGraph(Recorded(source), Session(REGISTRY), OPTIONS)
 
 
 def events(loaded: LoadedGraph, **inputs: Any) -> list[Event]:
     """What happens in a run that nothing is checked before."""
-    return list(loaded.engine.run(program(loaded, **inputs)))
+    return list(engine(loaded).run(program(loaded, **inputs)))
+
+
+def engine(loaded: LoadedGraph) -> Engine:
+    return loaded.session.engine(loaded.opened, OPTIONS)
 
 
 def program(loaded: LoadedGraph, **inputs: Any) -> Program:
-    return loaded.compiled(Request(inputs)).checked()
+    return loaded.session.compiled(loaded.opened, Job(inputs)).checked()
 
 
 RAMP = "  ramp: {type: ramp, size: 4, rows: 2}\n"
@@ -154,7 +162,7 @@ def test_a_node_that_works_in_place_is_refused(way: str) -> None:
     assert "E406 changed-input: node 'bad' (change) changed its input 'value' in place" in str(
         caught.value
     )
-    rest = LoadedGraph(graph(value_of(way), "out: $value").source, REGISTRY, loaded.engine)
+    rest = LoadedGraph(graph(value_of(way), "out: $value").opened, loaded.session, OPTIONS)
     assert alike(wanted, rest().out)
 
 
@@ -168,17 +176,17 @@ def test_a_node_that_fails_half_way_leaves_nothing_that_it_changed() -> None:
     loaded = graph(careless_graph("fails"), "out: $bad")
     with pytest.raises(NodeFailed, match="ArithmeticError: half-way"):
         events(loaded)
-    fine = LoadedGraph(graph(value_of("fails"), "out: $value").source, REGISTRY, loaded.engine)
+    fine = LoadedGraph(graph(value_of("fails"), "out: $value").opened, loaded.session, OPTIONS)
     assert torch.equal(fine().out, graph(RAMP, "out: $ramp")().out / 2)
 
 
 def test_a_generator_that_is_stopped_leaves_nothing_that_it_changed() -> None:
     loaded = graph(RAMP + "  bad: {type: change_slowly, image: $ramp}", "out: $bad")
-    running = iter(loaded.engine.run(program(loaded)))
+    running = iter(engine(loaded).run(program(loaded)))
     while not isinstance(next(running), Stepped):
         pass
     running.close()  # type: ignore[attr-defined]
-    fine = LoadedGraph(graph(RAMP, "out: $ramp").source, REGISTRY, loaded.engine)
+    fine = LoadedGraph(graph(RAMP, "out: $ramp").opened, loaded.session, OPTIONS)
     assert torch.equal(fine().out, graph(RAMP, "out: $ramp")().out)
     with pytest.raises(NodeFailed, match="E406"):
         events(loaded)
@@ -282,7 +290,7 @@ def test_a_failure_names_the_line_of_the_nodes_own_code(way: str) -> None:
     loaded = graph(f"{RAMP}  n: {{type: fails, image: $ramp, way: {way}}}", "n: $n")
     said: list[Event] = []
     with pytest.raises(NodeFailed) as caught:
-        for event in loaded.engine.run(program(loaded)):
+        for event in engine(loaded).run(program(loaded)):
             said.append(event)
     told = caught.value.diagnostic
     assert (told.code, told.node, str(told.span)) == ("E501", "n", "careless.yaml:5:3")
@@ -330,7 +338,7 @@ def test_a_picture_that_is_not_finite_is_told_where_it_was_made(value: str) -> N
     for _ in range(2):
         (warned,) = (e.diagnostic for e in loaded.events() if isinstance(e, Warned))
         assert (warned.code, warned.node, str(warned.span)) == ("W402", "bad", "careless.yaml:5:3")
-    loaded.engine.cache.forget()
+    loaded.session.memory.clear()
 
 
 def test_a_kept_picture_that_is_not_finite_is_told_each_time() -> None:

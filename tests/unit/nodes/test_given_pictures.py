@@ -14,6 +14,7 @@ from nodegraph.errors import GraphError
 from nodegraph.events import Completed, Warned
 from nodegraph.provenance import CHUNK, provenance
 from nodegraph.recorded import read_picture
+from nodegraph.session import Job
 
 ONE = """graph: 1
 inputs: {image: {type: Image}}
@@ -305,11 +306,9 @@ outputs: {image: $shown, more: $more, words: $words}
     (graphs / "g.yaml").write_text(text, encoding="utf-8")
     Image.fromarray(LEVELS).save(pictures / "a.png")
     graph = nodegraph.load(graphs / "g.yaml", cached=False)
-    from nodegraph.inputs import Request
-
     path = str(pictures / "a.png")
     given = {"image": path, "others": [path, path], "prompt": "/imagine/a red star"}
-    program = graph.compiled(Request(given)).checked()
+    program = graph.session.compiled(graph.opened, Job(given)).checked()
     assert program.named == (pictures / "a.png",) * 3
     record = json.loads(provenance(program, {}, "cpu", "float32")[CHUNK])
     assert record["inputs"] == {
@@ -319,7 +318,7 @@ outputs: {image: $shown, more: $more, words: $words}
     }
     assert os.fspath(pictures) not in json.dumps(record)
     given |= {"image": LEVELS, "others": [LEVELS, path]}
-    program = graph.compiled(Request(given)).checked()
+    program = graph.session.compiled(graph.opened, Job(given)).checked()
     record = json.loads(provenance(program, {}, "cpu", "float32")[CHUNK])
     assert record["inputs"] == {"prompt": "/imagine/a red star"}
 
@@ -338,13 +337,15 @@ def test_what_a_picture_recorded_allows_nothing(places: tuple[Path, Path]) -> No
     chunks.add_itxt(CHUNK, json.dumps(record), zip=True)
     Image.fromarray(LEVELS).save(graphs / "p.png", pnginfo=chunks)
     recorded = read_picture(graphs / "p.png")
-    from nodegraph.api import Options, make_engine, registry
     from nodegraph.compile import compile_graph
     from nodegraph.inputs import Request
+    from nodegraph.options import Options
+    from nodegraph.recorded import Recorded
+    from nodegraph.session import Session, registry
     from nodegraph.shapes import check_shapes
 
     request = Request(recorded=recorded.inputs)
     program = compile_graph(recorded.source, registry(), request).checked()
     assert program.named == ()
-    engine = make_engine(registry(), recorded.source, Options(cached=False))
+    engine = Session().engine(Recorded(recorded.source), Options(cached=False))
     assert "lies outside" in check_shapes(program, engine).errors[0].message

@@ -27,7 +27,7 @@ def test_nodes_are_found_by_name_and_are_plain_functions() -> None:
 
 def test_every_node_is_found_by_its_name() -> None:
     import nodes
-    from nodegraph.api import registry
+    from nodegraph.session import registry
 
     for name, spec in registry().nodes.items():
         if not spec.composite:
@@ -35,7 +35,7 @@ def test_every_node_is_found_by_its_name() -> None:
 
 
 def test_every_node_says_what_it_does() -> None:
-    from nodegraph.api import registry
+    from nodegraph.session import registry
 
     for spec in registry().nodes.values():
         assert len(spec.doc) > 15, spec.name

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nodegraph
-from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.compile import compile_graph
 from nodegraph.errors import GraphError
 from nodegraph.inputs import Request
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
 from nodegraph.shapes import check_shapes
 from nodegraph.source import SourceText
 
@@ -64,7 +66,7 @@ def test_a_path_that_can_be_none_is_a_fault(name: str, text: str) -> None:
     request = Request({name: [text] if name == "many" else text})
     program = compile_graph(SOURCE, registry(), request).checked()
     options = Options(cached=False, readable=program.named)
-    errors = check_shapes(program, make_engine(registry(), SOURCE, options)).errors
+    errors = check_shapes(program, Session().engine(Recorded(SOURCE), options)).errors
     assert [fault.code for fault in errors] == ["E403"]
 
 
@@ -106,7 +108,7 @@ def test_a_name_that_can_be_no_graph_is_told(name: str) -> None:
 def test_any_text_is_a_value_or_a_fault(texts: dict[str, str]) -> None:
     program = compile_graph(SOURCE, registry(), Request(texts=texts)).program
     if program is not None:
-        engine = make_engine(registry(), SOURCE, Options(cached=False, readable=program.named))
+        engine = Session().engine(Recorded(SOURCE), Options(cached=False, readable=program.named))
         errors = check_shapes(program, engine).errors
         assert {fault.code for fault in errors} <= {"E403"}
         assert len(errors) == len(texts.keys() - {"words"})

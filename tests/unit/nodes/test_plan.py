@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodegraph.api import Options, find_graph, load, make_engine, registry
+from nodegraph.api import load
 from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
 from nodegraph.inputs import Request
+from nodegraph.options import Options
 from nodegraph.paths import Sandbox
 from nodegraph.plan import make_plan
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
 from nodegraph.tensors import Allocations, abstract_run
 from nodes.denoisers import unet_denoiser
 from nodes.diffusion.guidance import class_log_probability, gradient
@@ -25,7 +28,7 @@ from nodes.text import text_encoder
 def planned(**inputs: object):
     source = find_graph("glide/text_to_image", registry())
     program = compile_graph(source, registry(), Request(inputs)).checked()
-    return make_plan(program, make_engine(registry(), source, Options(cached=False)))
+    return make_plan(program, Session().engine(Recorded(source), Options(cached=False)))
 
 
 def test_a_plan_counts_models_once_and_asks_for_no_download_of_what_is_here() -> None:
@@ -50,7 +53,7 @@ def test_bfloat16_halves_the_weights() -> None:
     source = find_graph("glide/text_to_image", registry())
     program = compile_graph(source, registry(), Request({})).checked()
     plans = [
-        make_plan(program, make_engine(registry(), source, Options(cached=False, precision=p)))
+        make_plan(program, Session().engine(Recorded(source), Options(cached=False, precision=p)))
         for p in ("float32", "bfloat16")
     ]
     sizes = [sum(model.size for model in plan.models) for plan in plans]
@@ -64,7 +67,9 @@ def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> N
     from nodes.denoisers import clip_x0
     from nodes.guidance import classifier_free_guidance
 
-    model = parse_unet("shapes/glide/base", graph.engine.context)
+    model = parse_unet(
+        "shapes/glide/base", graph.session.engine(graph.opened, graph.options).context
+    )
     model.module()
     cond = unet_denoiser(model, [text_encoder(model, "a red circle")])
     uncond = unet_denoiser(model, [text_encoder(model, "")])

@@ -8,10 +8,13 @@ import torch
 from PIL import Image as PillowImage
 
 from nodegraph import node
-from nodegraph.api import LoadedGraph, Options, make_engine
+from nodegraph.api import LoadedGraph
 from nodegraph.compile import compile_graph
 from nodegraph.errors import GraphError
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
 from nodegraph.registry import from_modules
+from nodegraph.session import Session
 from nodegraph.shapes import ShapeReport, check_shapes
 from nodegraph.source import SourceText, from_file
 from nodegraph.tensors import Recall, abstract_run
@@ -74,7 +77,7 @@ def checked(folder: Path, nodes: str) -> ShapeReport:
     (folder / "g.yaml").write_text(text, encoding="utf-8")
     registry = from_modules([sys.modules[__name__], pictures])
     source = from_file(folder / "g.yaml")
-    engine = make_engine(registry, source, Options(cached=False))
+    engine = Session(registry).engine(Recorded(source), Options(cached=False))
     return check_shapes(compile_graph(source, registry).checked(), engine)
 
 
@@ -98,7 +101,7 @@ def test_shapes_that_do_not_fit_stop_a_run_before_it_begins(tmp_path: Path) -> N
     assert [(d.code, d.span.line) for d in report.diagnostics if d.span] == [("E401", 4)]
     registry = from_modules([sys.modules[__name__], pictures])
     source = from_file(tmp_path / "g.yaml")
-    graph = LoadedGraph(source, registry, make_engine(registry, source, Options(cached=False)))
+    graph = LoadedGraph(Recorded(source), Session(registry), Options(cached=False))
     ran.clear()
     with pytest.raises(GraphError, match="E401"):
         graph()
@@ -109,7 +112,7 @@ def test_values_from_python_are_checked_by_their_shapes() -> None:
     text = 'graph: 1\ninputs: {images: {type: "list[Image]"}}\nnodes: {g: {type: grid, images: $images}}\noutputs: {g: $g}\n'
     registry = from_modules([pictures])
     source = SourceText("g.yaml", text)
-    graph = LoadedGraph(source, registry, make_engine(registry, source, Options(cached=False)))
+    graph = LoadedGraph(Recorded(source), Session(registry), Options(cached=False))
     pair = [torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)]
     assert graph(images=pair).g.shape == (1, 3, 4, 10)
     with pytest.raises(GraphError, match=r"E402.*4 × 4 pixels and 5 × 5"):

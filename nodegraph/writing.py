@@ -4,19 +4,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nodegraph.cli.console import errors
 from nodegraph.errors import GraphError, Span, diagnostic
-from nodegraph.execute import Engine
-from nodegraph.keys import model_digests, span_of
+from nodegraph.events import Written
+from nodegraph.keyed import Keyed
+from nodegraph.keys import Library, span_of
 from nodegraph.partial import claimed, scratch
 from nodegraph.paths import is_folder, is_there
 from nodegraph.program import Program, Wire
-from nodegraph.recorded import Recorded
+from nodegraph.types import PortType
+
+ELSEWHERE = "say --out FOLDER (in Python: out=); what has run is kept, and does not run again"
 
 
-def refuse_place(engine: Engine, program: Program, out: Path) -> None:
-    """Raise GraphError before the run where an output is a file for people, and none can be written to `out`."""
-    ports = {name: engine.library.port_type(_kind(program, name)) for name in program.outputs}
+def refuse_place(library: Library, program: Program, out: Path) -> None:
+    """Raise GraphError before a run where an output is a file for people, and none can be written to `out`."""
+    ports = {name: library.port_type(_kind(program, name)) for name in program.outputs}
     name = next((name for name, port in ports.items() if port and port.write), None)
     if name is None:
         return
@@ -32,16 +34,17 @@ def refuse_place(engine: Engine, program: Program, out: Path) -> None:
         raise _unwritten(program, name, out, reason(error)) from None
 
 
-def write_outputs(
-    engine: Engine, program: Program, outputs: dict[str, Any], out: Path
-) -> dict[str, Any]:
-    """Write what can be looked at; other outputs are given as they are. Raises GraphError; what ran is in the cache."""
-    chunks = engine.provenance(program)
+def write_outputs(library: Library, keyed: Keyed, outputs: dict[str, Any], out: Path) -> Written:
+    """Write what can be looked at; other outputs are given as they are, or described.
+
+    Raises GraphError for one that cannot be written; what ran is in the cache.
+    """
+    chunks, program = keyed.provenance(), keyed.program
     written: dict[str, Any] = {}
     for name, value in outputs.items():
-        port = engine.library.port_type(_kind(program, name))
+        port = library.port_type(_kind(program, name))
         if port is None or port.write is None:
-            written[name] = _plain(value, port.describe if port else None)
+            written[name] = _plain(value, port)
             continue
         try:
             with claimed(out, f"{Path(program.file).stem}-{name}") as (beside, stem):
@@ -50,11 +53,11 @@ def write_outputs(
         except OSError as error:
             raise _unwritten(program, name, out, reason(error)) from error
         except (ValueError, TypeError) as error:
-            shown = port.describe(value) if port.describe else repr(value)[:80]
             message = f"output '{name}' ({port.name}) cannot be written: {error}"
-            fault = diagnostic("E502", message, _span(program, name), f"it is {shown}")
+            shown = f"it is {str(_plain(value, port))[:80]}"
+            fault = diagnostic("E502", message, _span(program, name), shown)
             raise GraphError([fault]) from error
-    return written
+    return Written(written)
 
 
 def reason(error: OSError | ValueError) -> str:
@@ -64,8 +67,7 @@ def reason(error: OSError | ValueError) -> str:
 
 def _unwritten(program: Program, name: str, out: Path, why: str) -> GraphError:
     message = f"output '{name}': {out} cannot be written: {why}"
-    hint = "say --out FOLDER; what has run is kept, and does not run again"
-    return GraphError([diagnostic("E502", message, _span(program, name), hint)])
+    return GraphError([diagnostic("E502", message, _span(program, name), ELSEWHERE)])
 
 
 def _span(program: Program, name: str) -> Span | None:
@@ -82,17 +84,7 @@ def _kind(program: Program, name: str) -> str:
     return program.output_types[name].name
 
 
-def _plain(value: Any, describe: Any) -> Any:
+def _plain(value: Any, port: PortType | None) -> Any:
     if isinstance(value, str | int | float | bool | None):
         return value
-    return describe(value) if describe else repr(value)
-
-
-def warn_of_other_models(engine: Engine, program: Program, recorded: Recorded) -> None:
-    """Say which models are not the ones that made the picture."""
-    for name, digest in model_digests(program, engine.literals()).items():
-        if recorded.models.get(name, digest) != digest:
-            errors.print(
-                f"'{name}' has other weights than those that made the picture: it will differ",
-                style="yellow",
-            )
+    return port.describe(value) if port is not None and port.describe else repr(value)

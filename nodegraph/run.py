@@ -8,35 +8,20 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, cast
 
 from nodegraph import events
 from nodegraph.cache import Cache, Kept, Where
 from nodegraph.cancel import CancelToken, cancellable
-from nodegraph.context import RunContext
 from nodegraph.errors import Cancelled, NodeFailed
-from nodegraph.events import Cached, Completed, Event, Failed, Finished, Started, Stepped
+from nodegraph.events import Cached, Completed, Event, Failed, Finished, Loaded, Started, Stepped
 from nodegraph.failures import ChangedInput, Unreadable, doubtful, failure
 from nodegraph.holding import WrongResult, is_finite, outputs_of, shown
-from nodegraph.keys import (
-    UNREADABLE,
-    Key,
-    Library,
-    Literals,
-    keys_of,
-    model_digests,
-    unreadable,
-    warned,
-    warned_output,
-    wires,
-)
+from nodegraph.keyed import Keyed
+from nodegraph.keys import UNREADABLE, Key, Library, unreadable, warned, warned_output, wires
 from nodegraph.node import Progress
-from nodegraph.ownership import PLAIN, changed, own, states, unshared
-from nodegraph.partial import sweep
+from nodegraph.ownership import PLAIN, changed, states, unshared
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
-from nodegraph.provenance import provenance
 from nodegraph.types import TypeRef
 from nodegraph.warn import Said, Warned, collecting
 
@@ -44,47 +29,6 @@ Outputs = tuple[Any, ...]
 YIELDS = (
     "a generator is annotated `-> Generator[Progress, None, …]`, and yields `Progress(done, total)`"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What runs programs: a library of nodes, a context and a cache."""
-
-    library: Library
-    context: RunContext
-    cache: Cache = field(default_factory=Cache)
-
-    @property
-    def policy(self) -> str:
-        """What of the run options decides results: the kind of device, and the precision."""
-        return f"{self.context.device.partition(':')[0]}/{self.context.precision}"
-
-    def literals(self) -> Literals:
-        return Literals(self.library, self.context)
-
-    def run(
-        self,
-        program: Program,
-        outputs: Sequence[str] | None = None,
-        token: CancelToken | None = None,
-    ) -> Iterator[Event]:
-        """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
-        self.sweep()
-        context = replace(self.context, provenance=partial(self.provenance, program))
-        program = _own_inputs(program)
-        run = _Run(self, program, Literals(self.library, context), token or CancelToken())
-        return run.events(tuple(program.outputs) if outputs is None else tuple(outputs))
-
-    def sweep(self) -> None:
-        """Remove what killed runs left half made."""
-        sweep(self.context.sandbox.writable)
-        if self.cache.disk is not None:
-            sweep(self.cache.disk.folder)
-
-    def provenance(self, program: Program) -> dict[str, str]:
-        """The text chunks of the program's pictures: what it is, and the digests of the models that it names."""
-        context, models = self.context, model_digests(program, self.literals())
-        return provenance(program, models, context.device, context.precision)
 
 
 def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:
@@ -102,26 +46,27 @@ def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool])
     return sorted(seen)
 
 
-class _Run:
-    def __init__(
-        self, engine: Engine, program: Program, literals: Literals, token: CancelToken
-    ) -> None:
-        self.engine = engine
-        self.program = program
-        self.literals = literals
+class Run:
+    """One run: the steps that are still needed, one after the other; a value is let go after its last reader."""
+
+    def __init__(self, keyed: Keyed, library: Library, cache: Cache, token: CancelToken) -> None:
+        self.program = keyed.program
+        self.literals = keyed.literals
+        self.keyed = keyed
+        self.library = library
+        self.cache = cache
         self.token = token
         self.values: dict[int, Outputs] = {}
         self.readers: dict[int, int] = {}
         self.said: dict[Warned, None] = {}
+        self.loads: list[tuple[str, float]] = []
         self.behind: dict[int, tuple[Said, ...]] = {}
         self.repeated: set[Said] = set()
         self.told: set[int] = set()
-        self.keys: list[Key] = []
         self.wires: dict[int, list[Wire]] = {}
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
-        keys = self.keys = keys_of(self.program, self.literals, self.engine.policy)
-        cache = self.engine.cache
+        keys, cache = self.keyed.keys, self.cache
         order = needed(self.program, names, lambda i: cache.where(keys[i]) is not None)
         order, found = self.found(order, names, keys)
         self.wires = {i: wires(self.program.steps[i].inputs) for i in order if i not in found}
@@ -140,13 +85,14 @@ class _Run:
                 outputs[name] = self.value(source)
             for warning in said:
                 yield events.Warned(name, warned_output(name, source, warning))
-        yield Completed(outputs)
+        types = self.program.output_types
+        yield Completed(outputs, {n: self.described(types[n], v) for n, v in outputs.items()})
 
     def found(
         self, order: list[int], names: Sequence[str], keys: list[Key]
     ) -> tuple[list[int], dict[int, tuple[Kept, Where]]]:
         """Read the hits; when one turns out to be damaged, what stands behind it is needed after all."""
-        cache, broken = self.engine.cache, set[int]()
+        cache, broken = self.cache, set[int]()
         found: dict[int, tuple[Kept, Where]] = {}
         while True:
             for index in order:
@@ -209,8 +155,8 @@ class _Run:
             raise
         except (Exception, SystemExit) as error:
             summaries = self.summaries(step, inputs)
-            found = failure(step, error, self.engine.library.function(step.spec), summaries)
-            yield Failed(step.name, found)
+            found = failure(step, error, self.library.function(step.spec), summaries)
+            yield Failed(step.name, found, summaries)
             raise NodeFailed(found, summaries) from error
         seconds = time.perf_counter() - started
         for warning in self.said:
@@ -219,8 +165,9 @@ class _Run:
         self.values[index] = outputs
         kept = Kept(outputs, self.said_before(index))
         if step.spec.pure:
-            self.engine.cache.put(key, kept, step.output_types, seconds)
-        yield Finished(step.name, seconds, "ran" if self.kept(step) else "rebuilt")
+            self.cache.put(key, kept, step.output_types, seconds)
+        status = "ran" if self.kept(step) else "rebuilt"
+        yield Finished(step.name, seconds, status, self.described_outputs(step, outputs))
 
     def said_before(self, index: int) -> tuple[Said, ...]:
         """What was said by a step, and by those that it depends on."""
@@ -252,10 +199,10 @@ class _Run:
         finally:
             port = changed(before)
             if port is not None:
-                self.engine.cache.forget()
+                self.cache.forget()
         if port is not None:
             raise ChangedInput(port)
-        return outputs_of(step.spec, step.output_types, result, self.engine.library.port_type)
+        return outputs_of(step.spec, step.output_types, result, self.library.port_type)
 
     def doubts(self, index: int, outputs: Outputs) -> Iterator[Event]:
         """A warning where a picture is not finite, once at the step that made it so."""
@@ -269,7 +216,7 @@ class _Run:
 
     def finite(self, index: int, outputs: Outputs) -> bool:
         types = self.program.steps[index].output_types
-        port_type = self.engine.library.port_type
+        port_type = self.library.port_type
         return all(is_finite(v, ref, port_type) for v, ref in zip(outputs, types, strict=True))
 
     def origin(self, index: int) -> int:
@@ -278,23 +225,25 @@ class _Run:
             if wire.step in self.told:
                 return wire.step
             types = self.program.steps[wire.step].output_types
-            hit = self.engine.cache.get(self.keys[wire.step], types)
+            hit = self.cache.get(self.keyed.keys[wire.step], types)
             if hit is not None and not self.finite(wire.step, hit[0].outputs):
                 return self.origin(wire.step)
         return index
 
     def kept(self, step: Step) -> bool:
         """Whether the results could have come from another process: live values could not."""
-        disk = self.engine.cache.disk
+        disk = self.cache.disk
         return disk is None or not step.output_types or disk.keeps(step.output_types)
 
     def call(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Any]:
-        result = self.guarded(self.engine.library.function(step.spec), inputs)
+        result = self.guarded(self.library.function(step.spec), inputs)
+        yield from self.loaded(step)
         if not step.spec.generator:
             return result
         if not isinstance(result, Generator):
             raise WrongResult(f"promised a generator and gave {shown(result)}", YIELDS)
         generator = cast("Generator[Progress, None, Any]", result)
+        encode = self.encoder(step)
         try:
             while True:
                 self.token.check()
@@ -302,9 +251,10 @@ class _Run:
                     now = self.guarded(generator.__next__, {})
                 except StopIteration as stop:
                     return stop.value
+                yield from self.loaded(step)
                 if not isinstance(now, Progress):
                     raise WrongResult(f"promised steps and yielded {shown(now)}", YIELDS)
-                yield Stepped(step.name, now.done, now.total, now.preview, now.note)
+                yield Stepped(step.name, now.done, now.total, now.preview, now.note, encode)
         finally:
             generator.close()
 
@@ -312,8 +262,11 @@ class _Run:
         """Call without gradients, whatever the thread had set; torch is not imported for it."""
         torch = sys.modules.get("torch")
         grad = torch.no_grad() if torch is not None and hasattr(torch, "no_grad") else nullcontext()
-        with grad, cancellable(self.token), collecting(self.said):
-            return function(**inputs)
+        with grad, cancellable(self.token), collecting(self.said) as listener:
+            try:
+                return function(**inputs)
+            finally:
+                self.loads += listener.loads
 
     def value(self, source: Source) -> Any:
         """What stands on a port."""
@@ -329,7 +282,22 @@ class _Run:
             return value
         from nodegraph.tensors import on_device
 
-        return on_device(value, self.engine.context.device)
+        return on_device(value, self.keyed.context.device)
+
+    def loaded(self, step: Step) -> Iterator[Event]:
+        """The models whose weights were read since this was asked."""
+        loads, self.loads = self.loads, []
+        for model, seconds in loads:
+            yield Loaded(step.name, model, seconds)
+
+    def encoder(self, step: Step) -> Callable[[Any], bytes | None] | None:
+        """What makes pictures of a step's previews: the type of its first output that can be looked at."""
+        ports = (self.library.port_type(ref.name) for ref in step.output_types)
+        return next((port.preview for port in ports if port is not None and port.preview), None)
+
+    def described_outputs(self, step: Step, outputs: Outputs) -> dict[str, str]:
+        ports = zip(step.spec.outputs, step.output_types, outputs, strict=True)
+        return {port.name: self.described(ref, value) for port, ref, value in ports}
 
     def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
         types = {port.name: port.type for port in step.spec.inputs}
@@ -349,14 +317,14 @@ class _Run:
             shown = [self.describe(ref.args[0], item) for item in items[:4]]
             rest = ["…"] if len(items) > 4 else []
             return f"[{', '.join(shown + rest)}]"
-        port = self.engine.library.port_type(ref.name)
+        port = self.library.port_type(ref.name)
         if port is not None and port.describe is not None:
             return port.describe(value)
         text = repr(value)
         return text if len(text) <= 80 else f"{type(value).__name__} {text[:60]}…"
 
 
-def _flat(run: _Run, source: Many) -> Iterator[Any]:
+def _flat(run: Run, source: Many) -> Iterator[Any]:
     """The entries of a fan-in port; a value that is a list gives its items."""
     for entry in source.entries:
         value = run.value(entry)
@@ -364,39 +332,3 @@ def _flat(run: _Run, source: Many) -> Iterator[Any]:
             yield from cast("list[Any]", value)
         else:
             yield value
-
-
-def _own_inputs(program: Program) -> Program:
-    """The program with copies of what Python gave, which the caller may change while and after it runs."""
-    if not any(_given(source) for step in program.steps for source in step.inputs.values()):
-        return program
-    known: dict[int, Any] = {}
-
-    def taken(source: Source) -> Source:
-        if isinstance(source, Many):
-            return Many(tuple(map(one, source.entries)))
-        return one(source)
-
-    def one(source: Constant | Wire) -> Constant | Wire:
-        if isinstance(source, Constant) and _given(source):
-            return replace(source, value=own(source.value, known))
-        return source
-
-    steps = (
-        replace(step, inputs={name: taken(source) for name, source in step.inputs.items()})
-        for step in program.steps
-    )
-    return replace(program, steps=tuple(steps))
-
-
-def _given(source: Source) -> bool:
-    """Whether a source is, or holds, more than what can be written in a file."""
-    if isinstance(source, Many):
-        return any(map(_given, source.entries))
-    return isinstance(source, Constant) and not _written(source.value)
-
-
-def _written(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(_written, cast("list[Any]", value)))
-    return isinstance(value, str | int | float | bool | None)

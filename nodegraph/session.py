@@ -1,0 +1,301 @@
+"""The one door to graphs: open, check, plan, run, write. The command line, Python and servers render what it gives."""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodegraph.actions import deeds
+from nodegraph.cache import Cache, Disk, Memory
+from nodegraph.cancel import CancelToken
+from nodegraph.compile import Compiled, compile_graph
+from nodegraph.context import RunContext
+from nodegraph.engine import Engine
+from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
+from nodegraph.events import Completed, Event, Planned, Warned, Written
+from nodegraph.graph import Graph, read_graph
+from nodegraph.history import History
+from nodegraph.inputs import Request
+from nodegraph.keyed import Keyed
+from nodegraph.options import NoDevice, Options
+from nodegraph.paths import Sandbox, cache_folder, is_file, is_folder
+from nodegraph.program import Program
+from nodegraph.recorded import Recorded, read_picture
+from nodegraph.registry import Registry, installed
+from nodegraph.residency import Residency
+from nodegraph.shape_report import Shapes
+from nodegraph.source import SourceText, places, read_source
+from nodegraph.writing import refuse_place, write_outputs
+
+if TYPE_CHECKING:
+    from nodegraph.plan import Plan
+
+PICTURES = (".png", ".apng")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked of a graph: values of its inputs, as Python gives them or as texts of a command line; a preset; options."""
+
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    preset: str | None = None
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The faults of a graph, the texts they point into, how many nodes could not be followed, and what nodes raised."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    unknown: int = 0
+    raised: tuple[BaseException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A graph that can be run: its program with literals and keys, the engine for it, and what is to be said before.
+
+    `texts` are those of its graph files, by the names that the spans of diagnostics give them.
+    """
+
+    keyed: Keyed
+    engine: Engine
+    options: Options
+    texts: Mapping[str, str]
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def program(self) -> Program:
+        """The steps, in order, and the outputs."""
+        return self.keyed.program
+
+
+@dataclass(frozen=True)
+class Session:
+    """Opens and runs graphs of one registry. Results, loaded models and what is known of shapes stay between its runs."""
+
+    registry: Registry = field(default_factory=lambda: registry())
+    memory: Memory = field(default_factory=Memory)
+    shapes: Shapes = field(default_factory=Shapes)
+    _residencies: dict[str, Residency] = field(default_factory=dict[str, Residency])
+
+    def open(self, name: str | Path | SourceText) -> Recorded:
+        """A graph by file, by the name of a shipped one, out of a picture, or as text. Raises GraphError if there is none.
+
+        From a picture it comes with the inputs and options that made the picture.
+        """
+        if isinstance(name, SourceText):
+            return Recorded(name)
+        if Path(name).suffix.lower() in PICTURES:
+            return read_picture(Path(name))
+        return Recorded(find_graph(str(name), self.registry))
+
+    def read(self, opened: Recorded) -> Graph:
+        """The graph as it is written. Raises GraphError where a part of the text cannot be read."""
+        source = opened.source
+        graph, faults = read_graph(source.text, source.name)
+        if graph is None or any(fault.code.startswith("E0") for fault in faults):
+            raise GraphError(faults, {source.name: source.text})
+        return graph
+
+    def compiled(self, opened: Recorded, job: Job, whole: bool = True) -> Compiled:
+        """The program of a graph, or its faults of names and types."""
+        named = tuple(Path(path) for path in job.options.readable)
+        request = Request(job.inputs, job.preset, whole, job.texts, opened.inputs, named)
+        return compile_graph(opened.source, self.registry, request)
+
+    def engine(self, opened: Recorded, options: Options, named: tuple[Path, ...] = ()) -> Engine:
+        """An engine for a graph: it may read the graph's folder, the shipped graphs, and what the options name.
+
+        Raises NoDevice.
+        """
+        readable = (*map(Path, options.readable), *named)
+        sandbox = Sandbox(
+            places(opened.source, self.registry), Path(options.out), tuple(dict.fromkeys(readable))
+        )
+        device = chosen_device(opened, options)
+        context = RunContext(
+            sandbox,
+            opened.source.folder or Path(),
+            device,
+            options.precision or recorded_precision(opened),
+            residency=self._residency(device),
+            max_megapixels=options.max_megapixels,
+        )
+        disk = Disk(cache_folder() / "results", self.registry) if options.cached else None
+        return Engine(self.registry, context, Cache(self.memory, disk))
+
+    def _residency(self, device: str) -> Residency:
+        """The keeper of the models on a device, with its memory as the budget. The CPU's needs no torch, and has none."""
+        if device not in self._residencies:
+            self._residencies[device] = Residency(_budgets(device))
+        return self._residencies[device]
+
+    def check(
+        self, opened: Recorded, job: Job, types: bool = False, token: CancelToken | None = None
+    ) -> Checked:
+        """Every fault of a graph: names and types, and shapes if `types` is not all that is wanted.
+
+        Raises Cancelled, and NoDevice.
+        """
+        compiled = self.compiled(opened, job, whole=False)
+        if types or compiled.program is None:
+            return Checked(compiled.diagnostics, compiled.texts)
+        from nodegraph.shapes import check_shapes
+
+        engine = self.engine(opened, job.options, compiled.program.named)
+        report = check_shapes(compiled.program, engine, self.shapes, token)
+        faults = (*compiled.diagnostics, *report.diagnostics)
+        return Checked(faults, compiled.texts, report.unknown, report.raised)
+
+    def prepare(self, opened: Recorded, job: Job, token: CancelToken | None = None) -> Prepared:
+        """A graph ready to run: what is not in the cache was run on shapes, and the weights that it needs are here.
+
+        Raises GraphError with every fault, Cancelled, and NoDevice.
+        """
+        compiled = self.compiled(opened, job)
+        program = compiled.checked()
+        engine = self.engine(opened, job.options, program.named)
+        keyed = engine.keyed(program)
+        with _pointing(compiled.texts):
+            self._check_waiting(keyed, engine, token)
+        warnings = (*compiled.diagnostics, *_other_makers(opened, keyed))
+        return Prepared(keyed, engine, job.options, compiled.texts, warnings)
+
+    def _check_waiting(self, keyed: Keyed, engine: Engine, token: CancelToken | None) -> None:
+        """Run a program on shapes, and look for the weights of what will run, unless there is nothing to run."""
+        waiting: list[int] = []
+        try:
+            waiting = engine.waiting(keyed)
+            if not waiting:
+                return
+        except GraphError:  # the check tells it with every other fault
+            pass
+        from nodegraph.shapes import check_shapes, missing_weights
+
+        report = check_shapes(keyed, engine, self.shapes, token)
+        missing = tuple(missing_weights(keyed.program, report, waiting))
+        if report.errors or missing:
+            found = sorted((*report.diagnostics, *missing), key=place)
+            raise GraphError(found) from next(iter(report.raised), None)
+
+    def plan(self, opened: Recorded, job: Job) -> "Plan":
+        """What a run would do, and why. Raises GraphError where the graph, or a literal, cannot be read."""
+        from nodegraph.plan import make_plan
+
+        compiled = self.compiled(opened, job)
+        engine = self.engine(opened, job.options, compiled.checked().named)
+        with _pointing(compiled.texts):
+            made = make_plan(compiled.checked(), engine, self.shapes)
+        return replace(made, warnings=compiled.diagnostics, texts=compiled.texts)
+
+    def run(self, prepared: Prepared, token: CancelToken | None = None) -> Iterator[Event]:
+        """Run a graph; the last event is Completed. What its nodes ran with is remembered, for the reasons of later plans.
+
+        Raises NodeFailed, after a Failed event, or Cancelled.
+        """
+        engine, keyed = prepared.engine, prepared.keyed
+        yield Planned(deeds(engine, keyed))
+        for warning in prepared.warnings:
+            yield Warned(warning.node or "", warning)
+        for event in engine.run(keyed, token=token):
+            if isinstance(event, Completed):
+                History(engine.cache.disk).write(keyed)
+            yield event
+
+    def place(self, prepared: Prepared) -> None:
+        """Look whether what comes out can be written to the folder of the options. Raises GraphError if it can not."""
+        with _pointing(prepared.texts):
+            refuse_place(self.registry, prepared.program, Path(prepared.options.out))
+
+    def write(self, prepared: Prepared, outputs: dict[str, Any]) -> Written:
+        """Write what came out to the folder of the options. Raises GraphError for what cannot be written."""
+        out = Path(prepared.options.out)
+        with _pointing(prepared.texts):
+            return write_outputs(self.registry, prepared.keyed, outputs, out)
+
+
+@contextmanager
+def _pointing(texts: Mapping[str, str]) -> Generator[None]:
+    """Give the faults that are raised inside the texts that they point into."""
+    try:
+        yield
+    except GraphError as error:
+        raise GraphError(error.diagnostics, texts) from error.__cause__
+
+
+def chosen_device(opened: Recorded, options: Options) -> str:
+    """The device of a run: that of the options, else the kind that made the picture where it is here, else what there is.
+
+    Raises NoDevice for one that is asked for and not there.
+    """
+    named = opened.device or "auto"
+    wanted = named if options.device is None else options.device
+    if wanted == "cpu":
+        return wanted
+    from nodegraph.tensors import choose_device
+
+    try:
+        return choose_device(wanted)
+    except ValueError as error:
+        if options.device is not None:
+            raise NoDevice(str(error)) from None
+        return choose_device("auto")
+
+
+def recorded_precision(opened: Recorded) -> Any:
+    """The precision that made a picture, or float32."""
+    return opened.precision or "float32"
+
+
+def _budgets(device: str) -> dict[str, int]:
+    if device == "cpu":
+        return {}
+    from nodegraph.tensors import memory_budgets
+
+    return memory_budgets(device)
+
+
+def _other_makers(opened: Recorded, keyed: Keyed) -> Iterator[Diagnostic]:
+    """What is not as it was when the picture was made: the device, and weights."""
+    kind = keyed.context.device.partition(":")[0]
+    if opened.device is not None and opened.device != kind:
+        message = f"the picture was made on {opened.device}, and this is {kind}; pixels may differ"
+        yield diagnostic("W403", message)
+    if opened.models:
+        for name, digest in keyed.models.items():
+            if opened.models.get(name, digest) != digest:
+                message = (
+                    f"'{name}' has other weights than those that made the picture: it will differ"
+                )
+                yield diagnostic("W404", message)
+
+
+@cache
+def registry() -> Registry:
+    """The registry of what is installed, read once."""
+    return installed()
+
+
+def find_graph(name: str, known: Registry) -> SourceText:
+    """A graph by file, or by the name of a shipped one or of a composite. Raises GraphError if there is none."""
+    path = Path(name)
+    if name in known.clashes:
+        raise GraphError([diagnostic("E211", known.clash(name))])
+    if path.suffix in (".yaml", ".yml") or is_file(path):
+        return read_source(path)
+    shipped = {**known.composites, **known.graphs}
+    if name in shipped:
+        return read_source(shipped[name])
+    if name and is_folder(path):
+        message = f"'{name}' is a folder; a graph is a file"
+        near = nearest(name, map(str, path.glob("*.y*ml")))
+    else:
+        message = f"'{name}' is neither a graph file nor a shipped graph"
+        near = nearest(name, [*map(str, Path().glob("*.y*ml")), *shipped])
+    hint = near or "`nodegraph run` lists the shipped graphs"
+    raise GraphError([diagnostic("E005", message, Span(name, 1, 1, 1, 1), hint)])
