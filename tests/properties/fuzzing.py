@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,7 @@ from mutations import Words, spoiled
 from nasty import NUMBERS, TEXTS
 from PIL import Image
 
-from nodegraph.api import Options, check_before_run, make_engine, registry
-from nodegraph.cli.checking import Checked, check_one
+from nodegraph.cli.checking import check_one
 from nodegraph.cli.console import errors
 from nodegraph.codes import CODES
 from nodegraph.compile import Compiled, compile_graph
@@ -23,9 +23,11 @@ from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.fmt import Unformattable, formatted
 from nodegraph.graph import read_graph
 from nodegraph.inputs import Request
+from nodegraph.options import Options
 from nodegraph.paths import read_text
 from nodegraph.render import as_json, texts_of
 from nodegraph.schema import json_schema
+from nodegraph.session import Checked, Job, Session, registry
 from nodegraph.source import SourceText, from_file
 from nodegraph.yaml_source import Items, Leaf, Table, Tree, parse
 
@@ -108,30 +110,33 @@ def words() -> Words:
     return Words(nodes, (*known.ports, "int", "str", "float", "bool"))
 
 
-def checked(case: Case, types: bool) -> list[Diagnostic]:
+def checked(case: Case, types: bool) -> Sequence[Diagnostic]:
     """Check a text as the command does; every fault can be shown. A fourth of what can be read is formatted too."""
     case.path.write_bytes(case.text)
-    found = check_one(str(case.path), case.preset, types)
+    job = Job(preset=case.preset, options=Options(cached=False))
+    found = check_one(Session(), str(case.path), job, types)
     shown(found)
     if types and len(case.text) % 4 == 0:
         reformatted(case.path, case.text, found)
-    return found.faults
+    return found.diagnostics
 
 
 def shown(found: Checked) -> None:
     """Each fault has a code, a message and a place in its text; it is written as text, on a terminal and as JSON."""
-    for fault, text in zip(found.faults, texts_of(found.faults, found.sources), strict=True):
+    for fault, text in zip(
+        found.diagnostics, texts_of(found.diagnostics, found.texts), strict=True
+    ):
         want(fault.code in CODES and bool(fault.message.strip()), "a fault says nothing", fault)
         json.dumps(as_json(fault), ensure_ascii=False, allow_nan=False)
         want(text.replace("\n", "").isprintable() or _printable(text), "controls are shown", text)
-        source = found.sources.get(fault.span.file) if fault.span else None
+        source = found.texts.get(fault.span.file) if fault.span else None
         if fault.span is not None and source is not None:
             lines = len(source.removeprefix("\ufeff").splitlines())
             want(1 <= fault.span.line <= lines + 1, "a fault stands in no line", fault)
             want(fault.span.line > lines or "^" in text, "a fault has no caret", text)
         want(not fault.hint or "hint: " in text, "a hint is not shown", text)
-    if len(found.faults) < 5:
-        printed(texts_of(found.faults, found.sources))
+    if len(found.diagnostics) < 5:
+        printed(texts_of(found.diagnostics, found.texts))
 
 
 def _printable(text: str) -> bool:
@@ -163,11 +168,13 @@ def reformatted(path: Path, text: bytes, found: Checked) -> None:
         written = text.decode()
         made = formatted(written, path.name)
     except (Unformattable, UnicodeDecodeError):
-        want(any(f.severity == "error" for f in found.faults), "fmt refuses a good graph", text)
+        want(
+            any(f.severity == "error" for f in found.diagnostics), "fmt refuses a good graph", text
+        )
         return
     want(meaning(made) == meaning(written), "fmt changes what is meant", made)
     want(formatted(made, path.name) == made, "fmt has no end", made)
-    if not any(fault.severity == "error" for fault in found.faults) and len(text) % 16 == 0:
+    if not any(fault.severity == "error" for fault in found.diagnostics) and len(text) % 16 == 0:
         errors = list(schema().iter_errors(_data(parse(written, path.name).tree)))
         want(not errors, "the schema refuses a good graph", errors[:1])
 
@@ -205,13 +212,13 @@ def taken(line: Line, shapes: bool) -> list[Diagnostic]:
     compiled = compiled_line(line)
     found = [*compiled.diagnostics]
     if shapes and compiled.program is not None:
-        options = Options(cached=False, readable=compiled.program.named)
+        session = Session()
+        job = Job({}, line.texts, line.preset, Options(cached=False))
         try:
-            engine = make_engine(registry(), from_file(line.path), options)
-            check_before_run(compiled.program, engine)
+            session.prepare(session.open(from_file(line.path)), job)
         except GraphError as error:
             found += error.diagnostics
-    shown(Checked(found, compiled.texts))
+    shown(Checked(tuple(found), compiled.texts))
     return found
 
 
