@@ -3,8 +3,9 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -12,13 +13,15 @@ import typer
 
 from nodegraph.cli import browse, checking, files, models, running
 from nodegraph.cli.arguments import Once
-from nodegraph.cli.console import FAILED, errors, terminate
+from nodegraph.cli.console import FAILED, errors, fail, terminate
 from nodegraph.libraries import BrokenLibrary
 from nodegraph.threads import wait_quietly
 
 app = typer.Typer(
     name="nodegraph", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
 )
+COMMAND_GROUP = "nodegraph.commands"
+"""The entry points by which other packages add commands."""
 OPEN: dict[str, Any] = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
@@ -32,6 +35,26 @@ app.add_typer(models.app, name="models")
 app.command("schema", cls=Once)(files.schema)
 app.command("fmt", cls=Once)(files.fmt)
 app.command("cache", cls=Once)(files.cache)
+
+
+def _add_commands() -> None:
+    """The commands of other packages, by entry points; one that cannot be read says so when it is called."""
+    for point in entry_points(group=COMMAND_GROUP):
+        try:
+            command: Callable[..., None] = point.load()
+        except Exception as error:
+            command = _unreadable(f"`{point.name}` ({point.value}) cannot be read: {error}")
+        app.command(point.name, cls=Once)(command)
+
+
+def _unreadable(message: str) -> Callable[[], None]:
+    def command() -> None:
+        fail(message)
+
+    return command
+
+
+_add_commands()
 
 
 def _version(wanted: bool) -> None:
