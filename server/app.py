@@ -1,6 +1,8 @@
 """A graph's text in a plain page: checked as one types, run with progress and previews. A walking skeleton."""
 
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,16 @@ def application(graph: str, out: Path) -> FastAPI:
     """The page of one graph, for the machine that it runs on. Raises GraphError where there is no such graph."""
     opened = Session().open(graph)
     workers: dict[Kind, Worker] = {"check": Worker(), "run": Worker()}
-    app = FastAPI(title="nodegraph", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        yield
+        for worker in workers.values():
+            worker.stop()
+
+    app = FastAPI(
+        title="nodegraph", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
 
     @app.get("/")

@@ -149,7 +149,7 @@ def printed(texts: list[str]) -> None:
     """As on a terminal: nothing of it is taken for a style, or for the name of a picture."""
     with errors.capture() as written:
         for text in texts:
-            errors.print(text, markup=False)
+            errors.print(text)
     want(
         written.get() == "".join(f"{t}\n" for t in texts),
         "the terminal shows something else",

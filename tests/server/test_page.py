@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ TEXT = "graph: 1\nnodes: {s: {type: shapes_scene, caption: a red circle, size: 1
 
 
 @pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     (tmp_path / "g.yaml").write_text(TEXT, "utf-8")
-    return TestClient(application(str(tmp_path / "g.yaml"), tmp_path / "out"), "http://127.0.0.1")
+    app = application(str(tmp_path / "g.yaml"), tmp_path / "out")
+    with TestClient(app, "http://127.0.0.1") as client:
+        yield client
 
 
 def told(page: TestClient, kind: str, text: str) -> list[dict[str, Any]]:

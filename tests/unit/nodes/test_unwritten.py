@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from nodegraph.cache import Cache
 from nodegraph.cli import app, console
-from nodegraph.execute import Engine
+from nodegraph.engine import Engine
 from nodegraph.registry import from_modules
 
 GRAPH = """\
@@ -58,7 +58,7 @@ OUTS = ["afile", "afile/deeper", "x" * 300, "x/" * 3000, "loop", "loop/deeper", 
 def test_a_place_that_can_be_none_is_told_before_the_run(
     out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodegraph.execute.Engine.run", None)
+    monkeypatch.setattr("nodegraph.engine.Engine.run", None)
     done = invoke("run", "g.yaml", "--out", out, "--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)
