@@ -20,10 +20,12 @@ import torch
 from torch import Tensor
 
 import nodegraph
-from nodegraph.api import Options, make_engine, registry
 from nodegraph.compile import compile_graph
 from nodegraph.events import Completed, Stepped
 from nodegraph.inputs import Request
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, registry
 from nodegraph.source import SourceText
 from nodes.cases import held_out_scenes
 from nodes.checkpoints.catalogue import shipped_folder
@@ -216,7 +218,7 @@ def losses(where: Where, device: str, precision: str) -> tuple[list[float], floa
     out = Path(tempfile.mkdtemp(dir=where.folder))
     request = Request({"numbers": precision})
     program = compile_graph(source, registry(), request).checked()
-    engine = make_engine(registry(), source, Options(device=device, out=out, cached=False))
+    engine = Session().engine(Recorded(source), Options(device=device, out=out, cached=False))
     started = time.perf_counter()
     *_, last = engine.run(program)
     assert isinstance(last, Completed)

@@ -10,8 +10,10 @@ from fake_cuda import OnCuda, fake_cuda, without_weights
 from shipped import few, program_of, write_bundles
 from torch import Tensor
 
-from nodegraph.api import Options, find_graph, make_engine, registry
 from nodegraph.events import Completed
+from nodegraph.options import Options
+from nodegraph.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
 from nodegraph.types import Precision
 from nodes.models.handle import Model
 from nodes.training import samples
@@ -74,7 +76,7 @@ def ran(
 ) -> tuple[OnCuda, dict[str, Any]]:
     """What a graph gives on the device that is not there."""
     options = Options(out=out, cached=False, readable=(bundles,), precision=precision)
-    engine = make_engine(registry(), find_graph(name, registry()), options)
+    engine = Session().engine(Recorded(find_graph(name, registry())), options)
     there = replace(engine, context=replace(engine.context, device="cuda"))
     with fake_cuda() as mode:
         *_, last = there.run(program_of(name, inputs, (bundles,)))

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
+from nodegraph.engine import Engine
 from nodegraph.errors import NodeFailed
 from nodegraph.events import Completed
-from nodegraph.execute import Engine
 from nodegraph.inputs import Request
 from nodegraph.ownership import arrays
 from nodegraph.paths import Sandbox

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from nodegraph.cache import Cache
 from nodegraph.cli import app, console
-from nodegraph.engine import Engine
+from nodegraph.keyed import Keyed
 from nodegraph.registry import from_modules
 
 GRAPH = """\
@@ -76,7 +76,7 @@ def test_a_place_that_can_be_none_is_told_before_the_run(
 def test_a_disk_that_fails_is_told_and_what_has_run_is_kept(
     number: int, says: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, provenance = Cache.put, Engine.provenance
+    kept, provenance = Cache.put, Keyed.provenance
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
@@ -89,7 +89,7 @@ def test_a_disk_that_fails_is_told_and_what_has_run_is_kept(
         kept(self, key, value, types, 1.0)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Engine, "provenance", after_the_run)
+        patched.setattr(Keyed, "provenance", after_the_run)
         patched.setattr(Cache, "put", long_in_the_making)
         done = invoke("run", "g.yaml", "--out", "out", "--json")
     found = json.loads(done.stdout)
