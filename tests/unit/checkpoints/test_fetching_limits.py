@@ -258,7 +258,7 @@ def test_a_link_out_of_the_folder_is_not_written_through(
     with answering(sends(CONTENT, Content_Length=str(len(CONTENT)))) as address:
         published(tmp_path, "tiny/base", f"{address}/x.pt")
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("nodegraph.cli.models._identified", lambda *_: "x.pt")
+            patched.setattr("nodegraph.store._checker", lambda _: lambda *_: "x.pt")
             rest = ["tiny/base"] if way == "get" else [str(tmp_path / "x.pt"), "--as", "tiny/base"]
             assert "is a link out of the folder of models" in told(way, *rest)
     assert {path.name for path in away.rglob("*")} == {"base", "kept"}
