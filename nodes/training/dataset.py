@@ -60,7 +60,7 @@ class ShapesPictures:
         return (3, self.size, self.size)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        from nodes.shapes.world import batch
+        from nodes.shapes.batches import batch
 
         pictures, captions = batch(
             rng, size, self.size, "train", self.mixture, self.whole, self.alike

@@ -82,7 +82,7 @@ def test_noise_scheduler() -> None:
 
 def test_the_oracle_judges_pictures() -> None:
     from nodes import shapes_oracle
-    from nodes.shapes.world import batch
+    from nodes.shapes.batches import batch
 
     pictures, captions = batch(np.random.default_rng(0), 4, 64)
     table = shapes_oracle(from_bytes(pictures), captions)

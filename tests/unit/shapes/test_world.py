@@ -6,19 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nodes.shapes.batches import batch
 from nodes.shapes.captions import NotACaption, caption, parse_caption
 from nodes.shapes.cases import held_out_scenes
 from nodes.shapes.oracle import judge, read_picture
 from nodes.shapes.render import render
-from nodes.shapes.world import (
-    CANVAS,
-    GAP,
-    RADII,
-    Scene,
-    batch,
-    held_out,
-    sample_scene,
-)
+from nodes.shapes.world import CANVAS, GAP, RADII, Scene, held_out, sample_scene
 
 COUNT = 200
 FEWER = 100
