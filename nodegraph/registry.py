@@ -92,6 +92,11 @@ class Registry:
         return _attribute(facts.parts) if facts and facts.parts else None
 
     @cached_property
+    def listed(self) -> list[str]:
+        """The names of the shipped graphs that are meant to be run; what others are made of lies in folders called `parts`."""
+        return sorted(name for name in self.graphs if "/parts/" not in name)
+
+    @cached_property
     def widenings(self) -> frozenset[tuple[str, str]]:
         """Pairs of names (from, to) that join silently."""
         out = {(f.name, target) for f in self.ports.values() for target in f.widens_to}

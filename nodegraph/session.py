@@ -296,6 +296,6 @@ def find_graph(name: str, known: Registry) -> SourceText:
         near = nearest(name, map(str, path.glob("*.y*ml")))
     else:
         message = f"'{name}' is neither a graph file nor a shipped graph"
-        near = nearest(name, [*map(str, Path().glob("*.y*ml")), *shipped])
+        near = nearest(name, [*map(str, Path().glob("*.y*ml")), *known.composites, *known.listed])
     hint = near or "`nodegraph run` lists the shipped graphs"
     raise GraphError([diagnostic("E005", message, Span(name, 1, 1, 1, 1), hint)])

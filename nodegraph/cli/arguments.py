@@ -69,7 +69,7 @@ def option_of(name: str) -> str:
 def no_graph(context: typer.Context, show_help: bool) -> NoReturn:
     """What is said where no graph is named: the help, or what is missing; and which graphs there are."""
     command = context.command_path
-    graphs = "\n  ".join(["shipped graphs:", *sorted(registry().graphs)])
+    graphs = "\n  ".join(["shipped graphs:", *registry().listed])
     if show_help:
         typer.echo(context.get_help())
         results.print(graphs)

@@ -34,9 +34,9 @@ FEW: Mapping[str, Any] = {
 """Inputs of the shipped graphs by name."""
 ONLY: Mapping[str, Mapping[str, Any]] = {
     "evaluate/fidelity": {"count": 4},
-    "evaluate/turned": {"theta": 0.35},
-    "evaluate/guidance_point": {"images": torch.zeros(4, 3, 32, 32)},
-    "evaluate/judged": {"images": torch.zeros(4, 3, 32, 32)},
+    "evaluate/parts/turned": {"theta": 0.35},
+    "evaluate/parts/guidance_point": {"images": torch.zeros(4, 3, 32, 32)},
+    "evaluate/parts/judged": {"images": torch.zeros(4, 3, 32, 32)},
     "variations/pca_probe": {"components": [1, 4]},
     "train/unclip_autoregressive_prior": {"components": 4},
 }

@@ -21,7 +21,7 @@ COMPOSITES = sorted(registry().composites)
 PARTS = {
     f"{name.rpartition('/')[0]}/{part}"
     for name in NAMES
-    for part in re.findall(r"type: \./(\w+)\.yaml", find_graph(name, registry()).text)
+    for part in re.findall(r"type: \./([\w/]+)\.yaml", find_graph(name, registry()).text)
 }
 """Graphs that others use; those that need inputs are checked where they are used."""
 
@@ -47,7 +47,7 @@ def models_to_come(name: str) -> list[str]:
         for port, bundle in bundles
         for part in re.findall(rf"\${port}\.(\w+)", text)
     }
-    inner = set(re.findall(r"type: \./(\w+)\.yaml", text))
+    inner = set(re.findall(r"type: \./([\w/]+)\.yaml", text))
     beside = [n for i in inner for n in models_to_come(f"{name.rpartition('/')[0]}/{i}")]
     return sorted({*beside, *(part for part in parts if shipped_folder(part) is None)})
 
