@@ -12,6 +12,7 @@ from nodegraph.cache import Cache, Disk, Memory
 from nodegraph.cancel import CancelToken
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
+from nodegraph.devices import may_have_card
 from nodegraph.engine import Engine
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.events import Completed, Event, Planned, Warned, Written
@@ -235,8 +236,8 @@ def chosen_device(opened: Recorded, options: Options) -> str:
     """
     named = opened.device or "auto"
     wanted = named if options.device is None else options.device
-    if wanted == "cpu":
-        return wanted
+    if wanted == "cpu" or (wanted == "auto" and not may_have_card()):
+        return "cpu"
     from nodegraph.tensors import choose_device
 
     try:

@@ -11,6 +11,7 @@ import pytest
 from nodegraph import keys, source
 from nodegraph.api import LoadedGraph
 from nodegraph.cancel import CancelToken
+from nodegraph.devices import may_have_card
 from nodegraph.errors import Cancelled, GraphError, NodeFailed
 from nodegraph.events import Completed, Failed, Finished, Planned, Stepped, Warned, Written
 from nodegraph.options import Options
@@ -160,3 +161,25 @@ def test_python_remembers_runs_as_the_command_line_does(session: Session, tmp_pa
         "changed: items",
         "the result is there",
     )
+
+
+def test_without_a_driver_of_a_card_nobody_asks_torch(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "nodegraph.tensors.choose_device", lambda wanted: asked.append(wanted) or "cpu"
+    )
+    monkeypatch.setattr("sys.platform", "linux")
+    for dev, said in (([], False), (["nvidiactl"], False), (["nvidia0"], True), (["kfd"], True)):
+        place = tmp_path / "-".join(["dev", *dev])
+        place.mkdir()
+        for name in dev:
+            (place / name).touch()
+        assert may_have_card(place) is said
+    monkeypatch.setattr("nodegraph.session.may_have_card", lambda: False)
+    assert session.engine(opened(session), Options(None)).context.device == "cpu"
+    assert session.engine(opened(session), Options("cpu")).context.device == "cpu" and not asked
+    monkeypatch.setattr("nodegraph.session.may_have_card", lambda: True)
+    session.engine(opened(session), Options(None))
+    assert asked == ["auto"]
