@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nodegraph.errors import GraphError, Mismatch, NodeFailed
+from nodegraph.errors import GraphError, GraphWarning, Mismatch, NodeFailed
 from nodegraph.node import Progress, node
 from nodegraph.types import Doc, PortType, Range
 from nodegraph.warn import warn
@@ -10,6 +10,7 @@ from nodegraph.warn import warn
 __all__ = [
     "Doc",
     "GraphError",
+    "GraphWarning",
     "Mismatch",
     "NodeFailed",
     "PortType",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nodegraph.cancel import CancelToken
-from nodegraph.errors import Diagnostic, nearest
+from nodegraph.errors import Diagnostic, GraphWarning, nearest
 from nodegraph.events import Completed, Event, Stepped, Warned
 from nodegraph.options import Options
 from nodegraph.ownership import own
@@ -41,13 +41,13 @@ class LoadedGraph:
     options: Options
 
     def __call__(self, /, preset: str | None = None, **inputs: Any) -> Result:
-        """Run the graph; what nodes and the check warn of is given as a `UserWarning`.
+        """Run the graph; what nodes and the check warn of is given as a `GraphWarning`.
 
         Raises GraphError with every fault, or NodeFailed.
         """
         for event in self.events(preset, None, **inputs):
             if isinstance(event, Warned):
-                warnings.warn(str(event.diagnostic), stacklevel=2)
+                warnings.warn(str(event.diagnostic), GraphWarning, stacklevel=2)
             if isinstance(event, Completed):
                 return Result(event.outputs)
         raise RuntimeError("the run ended without completing")

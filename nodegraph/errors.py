@@ -125,6 +125,10 @@ class GraphError(Exception):
         return "\n".join(f"{d}{h}" for d, h in zip(self.diagnostics, hints, strict=True))
 
 
+class GraphWarning(UserWarning):
+    """What a graph that is called from Python warns of: a prompt that is cut, a picture that is not finite, an unused node."""
+
+
 class Mismatch(ValueError):
     """Values that do not belong together (another CLIP, schedule, condition or width), raised by nodes.
 

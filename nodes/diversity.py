@@ -16,23 +16,29 @@ STEPS = ("step", "to_first", "to_last", "to_first_se", "to_last_se")
 PATHS = ("path", "away", "towards", "monotone", "right_steps")
 
 
-def _abstract_pairs(images: Image, each: int) -> Table:
-    if each < 2 or len(images) % each:
-        raise Mismatch(f"{len(images)} pictures are no sets of {each}", port="each")
+def _abstract_pairs(images: Image, samples: int) -> Table:
+    if samples < 2 or len(images) % samples:
+        raise Mismatch(f"{len(images)} pictures are no sets of {samples}", port="samples")
     return Table(PAIRS, ())
 
 
-@node(category="evaluation", words=("diversity", "variety"), abstract=_abstract_pairs)
+@node(
+    category="evaluation",
+    words=("diversity", "variety"),
+    abstract=_abstract_pairs,
+    version=2,
+    renames={1: {"each": "samples"}},
+)
 def pairwise_difference(
-    images: Image, each: Annotated[int, Range(2), Doc("Pictures in a set, one after the other.")]
+    images: Image, samples: Annotated[int, Range(2), Doc("Pictures in a set, one after the other.")]
 ) -> Table:
     """How much the pictures of a set differ: mean absolute difference of pixels over all its pairs, in [0, 2], one row a set.
 
     Raises Mismatch when pictures are left over.
     """
-    _abstract_pairs(images, each)
-    sets = images.flatten(1).unflatten(0, (-1, each))  # [S, n, P]
-    pairs = torch.combinations(torch.arange(each, device=images.device))  # [K, 2]
+    _abstract_pairs(images, samples)
+    sets = images.flatten(1).unflatten(0, (-1, samples))  # [S, n, P]
+    pairs = torch.combinations(torch.arange(samples, device=images.device))  # [K, 2]
     means = [float((s[pairs[:, 0]] - s[pairs[:, 1]]).abs().mean()) for s in sets]
     return Table(PAIRS, tuple((i, round(mean, 6)) for i, mean in enumerate(means)))
 

@@ -37,7 +37,7 @@ def shapes_oracle(
 
 
 def _abstract_means(
-    table: Table, columns: list[str], name: str = "", x: float = 0.0, each: int = 1
+    table: Table, columns: list[str], name: str = "", x: float = 0.0, samples: int = 1
 ) -> Table:
     for column in columns:
         table.numbers(column, "columns")
@@ -48,13 +48,15 @@ def _abstract_means(
     category="evaluation",
     words=("average", "statistics", "standard error"),
     abstract=_abstract_means,
+    version=2,
+    renames={1: {"each": "samples"}},
 )
 def mean_row(
     table: Table,
     columns: Annotated[list[str], Doc("Columns of numbers.")],
     name: Annotated[str, Doc("What the row stands for: a technique, a model.")] = "",
     x: Annotated[float, Doc("Where it stands on a curve: a scale, a number of pictures.")] = 0.0,
-    each: Annotated[
+    samples: Annotated[
         int, Range(1), Doc("So many rows in a row are of one case, and no cases of their own.")
     ] = 1,
 ) -> Table:
@@ -65,10 +67,10 @@ def mean_row(
     """
     if not table.rows:
         raise Mismatch("the table has no rows", port="table")
-    if len(table.rows) % each:
-        raise Mismatch(f"{len(table.rows)} rows are no cases of {each}", port="each")
+    if len(table.rows) % samples:
+        raise Mismatch(f"{len(table.rows)} rows are no cases of {samples}", port="samples")
     values = np.array([table.numbers(column, "columns") for column in columns], float)  # [C, N]
-    cases = values.reshape(len(columns), -1, each).mean(2)  # [C, N / each]
+    cases = values.reshape(len(columns), -1, samples).mean(2)  # [C, N / samples]
     means, errors = cases.mean(1), cases.std(1) / max(1, cases.shape[1]) ** 0.5
     row = (name, x, len(table.rows), *(round(float(v), 6) for v in (*means, *errors)))
     return Table(_abstract_means(table, columns).columns, (row,))

@@ -28,7 +28,7 @@ from nodes.networks.config import (
 
 EMBEDDING = 64
 FEW: Mapping[str, Any] = {
-    "count": 2, "each": 2, "batch": 2, "candidates": 2, "keep": 1, "measured": 40, "fitted": 8, "buckets": 4, "jump": 1,
+    "count": 2, "samples": 2, "batch": 2, "candidates": 2, "keep": 1, "measured": 40, "fitted": 8, "buckets": 4, "jump": 1,
     "resamples": 2, "interval": 1, "shares": [0.0, 1.0], "theta": [0.0, 0.5], "captions": ["a red circle", "a blue star"],
 }  # fmt: skip
 """Inputs of the shipped graphs by name."""

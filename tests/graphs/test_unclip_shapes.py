@@ -15,6 +15,9 @@ from nodegraph.render import as_text
 from nodegraph.session import registry
 from nodes.diffusion.masks import resampled
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*W401")
+"""The tiny CLIPs know few words."""
+
 PICTURES = {
     "unclip/text_to_image": 2,
     "unclip/text_to_image_autoregressive": 2,
@@ -105,7 +108,7 @@ EVALUATIONS = {
 
 @pytest.mark.parametrize("name", EVALUATIONS)
 def test_it_measures(name: str, bundles: Path, tmp_path: Path) -> None:
-    made = ran(name, bundles, tmp_path, each=2)
+    made = ran(name, bundles, tmp_path, samples=2)
     for output, rows in EVALUATIONS[name].items():
         table = made.outputs[output]
         assert len(table.rows) == rows
@@ -114,7 +117,7 @@ def test_it_measures(name: str, bundles: Path, tmp_path: Path) -> None:
 
 
 def test_both_priors_and_glide_are_measured_at_each_scale(bundles: Path, tmp_path: Path) -> None:
-    made = ran("evaluate/unclip_vs_glide", bundles, tmp_path, each=2)
+    made = ran("evaluate/unclip_vs_glide", bundles, tmp_path, samples=2)
     names = ("GLIDE", "diffusion prior", "autoregressive prior", "diffusion prior and text")
     for table in (made.accuracy, made.diversity):
         assert table.column("name") == [name for name in names for _ in range(5)]
@@ -124,7 +127,7 @@ def test_both_priors_and_glide_are_measured_at_each_scale(bundles: Path, tmp_pat
 
 
 def test_without_new_noise_variations_are_one_picture(bundles: Path, tmp_path: Path) -> None:
-    made = ran("evaluate/variations", bundles, tmp_path, each=2)
+    made = ran("evaluate/variations", bundles, tmp_path, samples=2)
     distances = made.distance.column("distance")
     assert made.distance.column("x") == [0, 0.25, 0.5, 1]
     assert distances[0] == 0 and all(distance > 0 for distance in distances[1:])

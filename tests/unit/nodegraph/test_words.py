@@ -274,6 +274,8 @@ def test_from_python_warnings_are_shown_where_the_graph_is_called(folder: Path) 
     text = NUMBERS.replace("nodes: {d:", "nodes: {unused: {type: points_dataset}, d:")
     (folder / "unused.yaml").write_text(text, "utf-8")
     graph = nodegraph.load(folder / "unused.yaml", cached=False)
-    with pytest.warns(UserWarning, match="W101.*nothing depends on node 'unused'") as shown:
+    with pytest.warns(
+        nodegraph.GraphWarning, match="W101.*nothing depends on node 'unused'"
+    ) as shown:
         graph()
     assert [Path(warning.filename).name for warning in shown] == ["test_words.py"]

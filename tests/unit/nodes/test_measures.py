@@ -164,13 +164,13 @@ def test_means_have_standard_errors_and_lines_are_told_apart() -> None:
 
 def test_rows_of_one_case_count_once() -> None:
     table = Table(("right",), ((1,), (1,), (0,), (0,)))
-    alone, in_pairs, in_one = (mean_row(table, ["right"], each=n) for n in (1, 2, 4))
+    alone, in_pairs, in_one = (mean_row(table, ["right"], samples=n) for n in (1, 2, 4))
     assert alone.column("right") == in_pairs.column("right") == in_one.column("right") == [0.5]
     assert alone.column("right_se") == [0.25]
     assert in_pairs.column("right_se") == [pytest.approx(0.5 / 2**0.5, abs=1e-6)]
     assert in_one.column("right_se") == [0]
     with pytest.raises(Mismatch, match="4 rows are no cases of 3"):
-        mean_row(table, ["right"], each=3)
+        mean_row(table, ["right"], samples=3)
 
 
 def test_tables_are_read_from_csv(tmp_path: Path) -> None:
