@@ -14,7 +14,7 @@ from torch import Tensor
 from nodegraph import load
 from nodegraph.compile import compile_graph
 from nodegraph.session import find_graph, registry
-from nodes.tensors import to_bytes
+from nodes.wires.pictures import to_bytes
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "images" / "gallery"

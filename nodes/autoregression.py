@@ -13,8 +13,8 @@ from nodes.diffusion.tokens import Choice, sample_tokens, uniforms
 from nodes.models.embeddings import Embedding, same_space
 from nodes.networks.autoregressive_prior import Prompt
 from nodes.networks.clip_conditions import ClipReading
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ArPrior, ClipImage, ClipText, ClipTokens, Seed, Stream
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import ArPrior, ClipImage, ClipText, ClipTokens, Seed, Stream
 
 Guidance = Annotated[float, Range(-20, 100), Doc("Of the logits; 1 = no guidance.")]
 Temperature = Annotated[

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from nodegraph import Doc, node
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import X
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import X
 
 
 @node(category="pictures", words=("default", "optional", "fallback", "coalesce"))

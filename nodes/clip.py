@@ -8,8 +8,8 @@ import torch
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.models.embeddings import Embedding, same_space
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ClipImage, ClipText, ClipTokens, Dataset, Image, OpenClip, Seed, Text
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import ClipImage, ClipText, ClipTokens, Dataset, Image, OpenClip, Seed, Text
 
 
 class ReadText(NamedTuple):

@@ -14,7 +14,7 @@ from nodes.models.embeddings import same_space
 from nodes.networks.config import ClipConditionConfig
 from nodes.shapes.classes import CLASSES
 from nodes.text import text_encoder
-from nodes.types import (
+from nodes.wires.conditions import (
     CONDITION_TENSORS,
     ClipImage,
     ClipText,
@@ -27,7 +27,7 @@ from nodes.types import (
     Text,
     UNet,
 )
-from nodes.types import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
 
 NO_CLASS = len(CLASSES)
 """What networks of the shapes world are told where no class is wanted."""

@@ -11,8 +11,8 @@ from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.diffusion.masks import fitted, wholly_known
 from nodes.models.embeddings import same_space
 from nodes.networks.unet import masked, upsampled
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import (
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import (
     ClipImage,
     ClipText,
     ClipTokens,

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.models.embeddings import same_space
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ClipImage, Image, Table
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import ClipImage, Image, Table
 
 PAIRS = ("set", "distance")
 STEPS = ("step", "to_first", "to_last", "to_first_se", "to_last_se")

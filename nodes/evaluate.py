@@ -7,9 +7,9 @@ import numpy as np
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.shapes.oracle import PARTS, judge
-from nodes.tensors import to_bytes
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Figure, Image, Signal, Table, Text
+from nodes.wires.pictures import to_bytes
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Figure, Image, Signal, Table, Text
 
 
 def _abstract_oracle(images: Image, captions: list[str]) -> Table:

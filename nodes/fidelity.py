@@ -14,8 +14,8 @@ from nodes.diffusion.denoisers import Leaf
 from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.noise import SeededNoise, Shifted
 from nodes.diffusion.schedule import Schedule
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Clip, Condition, Image, Seed, Signal, Table, UNet
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Clip, Condition, Image, Seed, Signal, Table, UNet
 
 Features = Annotated[Signal, Doc("Features [N, D] of pictures, such as clip_features'.")]
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]

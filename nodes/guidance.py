@@ -11,8 +11,8 @@ from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.guidance import Features, Reference, ScoreGuidance
 from nodes.diffusion.masks import resampled
 from nodes.diffusion.noise import SeededNoise
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, Condition, Image, Seed, Text, X
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Classifier, Clip, Condition, Image, Seed, Text, X
 
 Scale = Annotated[float, Range(0, 10_000), Doc("0 = no guidance.")]
 NoisedClip = Annotated[Clip, Doc("One that knows how noisy its picture is, of the same chain.")]

@@ -9,9 +9,9 @@ from nodegraph.framing import digest
 from nodegraph.types import PortType
 from nodes.diffusion import masks
 from nodes.pictures import Like, MaybeSize, size_of
-from nodes.tensors import read_opacity
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image, Mask
+from nodes.wires.pictures import read_opacity
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Image, Mask
 
 Side = Annotated[float, Range(0, 1)]
 

@@ -14,8 +14,8 @@ from nodes.training.recognition import (
 )
 from nodes.training.step import Objective
 from nodes.training.token_prior import TokenObjective
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import OpenClip
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import OpenClip
 
 Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")]
 TrainSteps = Annotated[int, Range(2, 10_000)]

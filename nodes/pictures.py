@@ -13,9 +13,9 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.partial import scratch, sweep
 from nodegraph.types import Context, PortType
 from nodes.diffusion import masks
-from nodes.tensors import write_images
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, Image, Mask, Size, Table, UNet, X
+from nodes.wires.pictures import write_images
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Classifier, Clip, Image, Mask, Size, Table, UNet, X
 
 Pixels = Annotated[int, Range(1, 8192)]
 MaybeSize = Annotated[Size | None, Range(1, 8192), Doc("Pixels of a side, or [height, width].")]

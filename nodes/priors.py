@@ -8,8 +8,8 @@ from nodegraph import Mismatch, node
 from nodes.models.embeddings import same_space
 from nodes.training.dataset import Batch
 from nodes.training.token_prior import TokenObjective
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ArPrior, ClipImage, Image, OpenClip, Table, Text
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import ArPrior, ClipImage, Image, OpenClip, Table, Text
 
 COSINE = ("row", "cosine")
 LOSSES = ("code", "nats", "nats_se")

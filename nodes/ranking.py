@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image, OpenClip, Table, Text
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Image, OpenClip, Table, Text
 
 Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each stretch of them.")]
 SCORE = ("picture", "text", "cosine")

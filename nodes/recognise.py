@@ -16,8 +16,8 @@ from nodes.models.embeddings import same_space
 from nodes.shapes.classes import CLASSES, NAMES, class_batch
 from nodes.shapes.world import SHAPES
 from nodes.training.dataset import pictures_to_signal
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Classifier, Clip, ClipImage, ClipText, Seed, Table
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Classifier, Clip, ClipImage, ClipText, Seed, Table
 
 COLUMNS = ("t", "class", "class_se", "colour", "colour_se", "shape", "shape_se")
 RETRIEVAL = ("pairs", "caption", "caption_se", "picture", "picture_se", "rank")

@@ -14,8 +14,8 @@ from nodes.diffusion.noise import Noise, NoiseSource, SeededNoise
 from nodes.diffusion.respacing import started_at
 from nodes.diffusion.samplers import Now, Sampling, Start
 from nodes.diffusion.schedule import Schedule
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image, Seed, Stream, X
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Image, Seed, Stream, X
 
 Count = Annotated[int, Range(1, 4096), Doc("Samples for each row of conditions.")]
 Temperature = Annotated[float, Range(0, 2), Doc("Scale of the first noise x_T.")]

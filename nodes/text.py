@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from nodegraph import Doc, node
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Condition, Text, UNet
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Condition, Text, UNet
 
 
 @node(category="text", words=("prompt", "caption", "text encoder"))

@@ -21,8 +21,8 @@ from nodes.training.recipe import Recipe
 from nodes.training.samples import COUNT, sample_pictures
 from nodes.training.state import State
 from nodes.training.step import Objective, Training
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image, RunFolder, Seed, Signal, Table, Text
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Image, RunFolder, Seed, Signal, Table, Text
 
 H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")

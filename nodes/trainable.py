@@ -32,8 +32,8 @@ from nodes.training.networks import (
 )
 from nodes.training.start import Misfit
 from nodes.training.token_prior import level_edges
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import ArPrior, Classifier, Clip, ClipImage, ClipText, OpenClip, Prior, Text, UNet
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import ArPrior, Classifier, Clip, ClipImage, ClipText, OpenClip, Prior, Text, UNet
 
 H = TypeVar("H", bound=Model[Any, Any])
 Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each level.")]

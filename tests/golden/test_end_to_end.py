@@ -13,7 +13,7 @@ from test_glide_sampling import prefix_of
 from torch import Tensor
 from workplace import Workplace
 
-from nodes.tensors import to_bytes
+from nodes.wires.pictures import to_bytes
 
 GRAPHS = Path(__file__).parent / "graphs"
 

@@ -30,7 +30,7 @@ from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 from nodes.networks.clip import clip_pixels
 from nodes.networks.unet import upsampled
-from nodes.types import Condition
+from nodes.wires.conditions import Condition
 
 FILE = "unclip_pipeline"
 ATOL = 1e-4

@@ -7,7 +7,7 @@ import torch
 
 from nodegraph.api import load
 from nodes.shapes.oracle import judge
-from nodes.tensors import to_bytes
+from nodes.wires.pictures import to_bytes
 
 pytestmark = [
     pytest.mark.gpu,

@@ -16,7 +16,7 @@ from nodegraph.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
 from nodegraph.shapes import check_shapes
 from nodes.diffusion.masks import resampled
-from nodes.tensors import from_bytes, to_bytes
+from nodes.wires.pictures import from_bytes, to_bytes
 
 ADM = ("ddpm/unconditional", "ddpm/film_strip", "guidance/classifier", "guidance/classifier_ddim")
 CLIP = ("clip_text", "content", "structure", "style", "text_and_image")

@@ -24,9 +24,9 @@ from nodegraph.types import PortType, TypeRef
 from nodes.diffusion.noise import Noise, RecordedNoise, SeededNoise
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.tables import Table
+from nodes.wires.tables import Table
 from nodes.training.folder import folder_digest
-from nodes.types import Condition
+from nodes.wires.conditions import Condition
 
 PLAIN = st.one_of(
     st.none(),

@@ -11,8 +11,8 @@ import torch
 
 from nodegraph import Mismatch, PortType, Progress, Range, node
 from nodes.models.embeddings import ClipImage, Embedding
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Condition, Image, Mask, NoiseSource, Seed, Signal, Table, Text
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Condition, Image, Mask, NoiseSource, Seed, Signal, Table, Text
 
 T = TypeVar("T")
 Levels = Annotated[np.ndarray, PortType("Levels", "Grey levels, as an array.")]

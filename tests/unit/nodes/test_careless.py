@@ -23,7 +23,7 @@ from nodegraph.recorded import Recorded
 from nodegraph.registry import from_modules
 from nodegraph.session import Job, Session
 from nodegraph.source import SourceText
-from nodes.tensors import to_bytes
+from nodes.wires.pictures import to_bytes
 
 REGISTRY = from_modules([careless])
 OPTIONS = Options(cached=False)

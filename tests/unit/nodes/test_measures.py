@@ -16,7 +16,7 @@ from nodes.evaluate import mean_row, plot_lines, shapes_oracle
 from nodes.fidelity import bits_per_dim
 from nodes.schedules import noise_scheduler
 from nodes.shapes.oracle import Seen
-from nodes.tables import TABLE, Table
+from nodes.wires.tables import TABLE, Table
 from nodes.text import text_encoder
 
 

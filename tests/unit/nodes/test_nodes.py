@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from nodegraph import Mismatch
-from nodes.tensors import from_bytes, to_bytes
-from nodes.types import Table
+from nodes.wires.pictures import from_bytes, to_bytes
+from nodes.wires.conditions import Table
 
 
 def test_nodes_are_found_by_name_and_are_plain_functions() -> None:

@@ -23,7 +23,7 @@ from nodes import (
     paste,
     resize,
 )
-from nodes.tensors import from_bytes
+from nodes.wires.pictures import from_bytes
 
 
 def pictures(rows: int, height: int = 16, width: int = 16, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import nodegraph
 from nodegraph.literals import BadLiteral
 from nodes.diffusion.respacing import spaced_timesteps
-from nodes.readers import read_label, read_seed, read_size, read_steps
+from nodes.wires.scalars import read_label, read_seed, read_size, read_steps
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from nodegraph.shapes import ShapeReport, check_shapes
 from nodegraph.source import SourceText, from_file
 from nodegraph.tensors import Recall, abstract_run
 from nodes import pictures
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Image
+from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import Image
 
 ran: list[str] = []
 

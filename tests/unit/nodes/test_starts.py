@@ -17,7 +17,7 @@ from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, Tr
 from nodes.networks.unet import UNet as UNetModule
 from nodes.recognise import classifier_accuracy, clip_accuracy
 from nodes.shapes.classes import CLASSES
-from nodes.tables import Table
+from nodes.wires.tables import Table
 from nodes.trainable import classifier_network, clip_network, network
 from nodes.training.masks import random_masks
 from nodes.training.objectives import DiffusionObjective

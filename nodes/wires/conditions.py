@@ -39,12 +39,12 @@ from nodes.models import (
 from nodes.models import ClipImage as ClipImage
 from nodes.models import ClipText as ClipText
 from nodes.models.pca import PCA
-from nodes.readers import read_label, read_seed, read_size, read_steps
-from nodes.tables import TABLE, Table
-from nodes.tensors import TENSOR_FILE, describe_tensor
-from nodes.tensors import Image as Image
-from nodes.tensors import Mask as Mask
-from nodes.tensors import Signal as Signal
+from nodes.wires.scalars import read_label, read_seed, read_size, read_steps
+from nodes.wires.tables import TABLE, Table
+from nodes.wires.pictures import TENSOR_FILE, describe_tensor
+from nodes.wires.pictures import Image as Image
+from nodes.wires.pictures import Mask as Mask
+from nodes.wires.pictures import Signal as Signal
 from nodes.training.dataset import Dataset
 from nodes.training.folder import folder_digest
 from nodes.training.networks import Network, PointModel, TextReader
