@@ -4,16 +4,19 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from nodegraph import records
 from nodegraph.compile import composite_spec
+from nodegraph.declared import of_classes, port_types
 from nodegraph.errors import GraphError
 from nodegraph.libraries import (
     GRAPH_GROUP,
     NODE_GROUP,
+    TYPE_GROUP,
     Broken,
+    BrokenLibrary,
     declared_names,
     graph_files,
     libraries,
@@ -21,7 +24,8 @@ from nodegraph.libraries import (
     sources_digest,
     why,
 )
-from nodegraph.registry import Registry, from_module, merged
+from nodegraph.registry import Registry, from_module, merged, of_types
+from nodegraph.types import PortType
 
 
 def build(skipped: Mapping[str, str], announce: Callable[[str], object]) -> Registry:
@@ -29,15 +33,49 @@ def build(skipped: Mapping[str, str], announce: Callable[[str], object]) -> Regi
 
     Each library is announced before it is read; `skipped` ones are not imported, but broken for the reason that is given.
     """
-    registry = Registry({}, {})
+    registry, types = declared(skipped, announce)
     for package in libraries(NODE_GROUP):
         announce(package)
         reason = skipped.get(package)
-        registry = merged(registry, library(package) if reason is None else _none(package, reason))
+        found = library(package, types) if reason is None else _none(package, reason)
+        registry = merged(registry, found)
     return with_composites(registry)
 
 
-def library(package: str) -> Registry:
+def declared(
+    skipped: Mapping[str, str], announce: Callable[[str], object]
+) -> tuple[Registry, dict[type, PortType]]:
+    """The port types that libraries declare: a registry of them, and those of classes."""
+    registry = Registry({}, {})
+    classes: dict[type, PortType] = {}
+    for package in libraries(TYPE_GROUP):
+        announce(package)
+        reason = skipped.get(package)
+        if reason is not None:
+            registry = merged(registry, _none(package, reason))
+            continue
+        for found, kinds in _types(package):
+            registry = merged(registry, found)
+            classes = {**kinds, **classes}
+    return registry, classes
+
+
+def _types(package: str) -> Iterator[tuple[Registry, Mapping[type, PortType]]]:
+    """The port types of each module of a package."""
+    try:
+        names = dict.fromkeys((package, *module_names(package)))
+    except BrokenLibrary as error:
+        yield _none(package, str(error)), {}
+        return
+    for name in names:
+        try:
+            module = importlib.import_module(name)
+            yield of_types(port_types(module), module), of_classes(module)
+        except (Exception, SystemExit) as error:
+            yield _none(package, why(error, package), name), {}
+
+
+def library(package: str, types: Mapping[type, PortType]) -> Registry:
     """The nodes of one library; what of it cannot be read as nodes is `broken`."""
     registry = Registry({}, {})
     try:
@@ -45,10 +83,10 @@ def library(package: str) -> Registry:
         importlib.import_module(package)
     except (Exception, SystemExit) as error:
         return _none(package, why(error, package))
-    code = sources_digest([package], ())
+    code = sources_digest([*libraries(TYPE_GROUP), package], ())
     for name in names:
         try:
-            found = from_module(importlib.import_module(name), code)
+            found = from_module(importlib.import_module(name), code, types)
         except (Exception, SystemExit) as error:
             found = _none(package, why(error, package), name)
         registry = merged(registry, found)

@@ -15,6 +15,7 @@ from traceback import extract_tb
 from nodegraph.framing import framed
 
 NODE_GROUP = "nodegraph.nodes"
+TYPE_GROUP = "nodegraph.types"
 GRAPH_GROUP = "nodegraph.graphs"
 COMPOSITES = "composites"
 OWN = "nodegraph"
@@ -85,10 +86,9 @@ def why(error: BaseException, package: str = "") -> str:
 
 def declared_names(package: str, module: str = "") -> tuple[str, ...]:
     """The node types that the text of a package, or of one module in it, declares, whether it can be imported or not."""
-    name = module.rpartition(".")[2]
     found: list[str] = []
-    for path in _source_files(package):
-        if name in ("", path.stem):
+    for name, path in sources(package).items():
+        if module in ("", name):
             try:
                 found += _DECLARED.findall(path.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError):
@@ -96,28 +96,49 @@ def declared_names(package: str, module: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
-def _source_files(package: str) -> list[Path]:
-    """The Python files of a package, or the one file of a module; none where it cannot be found."""
+def homes(package: str) -> dict[str, str]:
+    """The modules of the node types of a package, by name, as its text declares them; none of it is imported."""
+    modules = set(module_names(package))
+    return {
+        name: module
+        for module, path in sources(package).items()
+        if module in modules
+        for name in _DECLARED.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+def sources(package: str) -> dict[str, Path]:
+    """The Python files of a package, or the one of a module, by the names of their modules; none where it cannot be found."""
     try:
         spec = _found(package)
     except BrokenLibrary:
-        return []
+        return {}
     if spec.submodule_search_locations is None:
-        return [Path(spec.origin)] if spec.origin else []
-    return [path for place in spec.submodule_search_locations for path in Path(place).rglob("*.py")]
+        return {package: Path(spec.origin)} if spec.origin else {}
+    return {
+        _module(package, path.relative_to(place)): path
+        for place in spec.submodule_search_locations
+        for path in sorted(Path(place).rglob("*.py"))
+    }
 
 
-def sources_digest(packages: Iterable[str], graphs: Iterable[Path]) -> str:
-    """Digest of the names of libraries and the content of every source file, so that any edit makes a new catalogue."""
+def _module(package: str, file: Path) -> str:
+    inside = [part for part in file.with_suffix("").parts if part != "__init__"]
+    return ".".join((package, *inside))
+
+
+def sources_digest(packages: Iterable[str], graphs: Iterable[tuple[str, Path]]) -> str:
+    """Digest of the names of libraries, and of the place and content of every source file of theirs, of the engine, and of
+    graphs by name: any edit, and any move, makes a new catalogue."""
     named = list(packages)
     digest = hashlib.blake2b(repr((sys.version, named)).encode(), digest_size=12)
-    sources = sorted(path for package in named for path in _source_files(package))
-    for path in [*sources, *sorted(graphs), *sorted(Path(__file__).parent.glob("*.py"))]:
+    files = {name: path for package in (*named, OWN) for name, path in sources(package).items()}
+    for name, path in (*sorted(files.items()), *sorted(graphs)):
         try:
             content = path.read_bytes()
         except OSError:
             content = b""
-        digest.update(framed((path.parent.name, path.name, content)))
+        digest.update(framed((name, path.name, content)))
     return digest.hexdigest()
 
 
@@ -132,8 +153,10 @@ class GraphFiles:
     broken: tuple[Broken, ...]
 
     @property
-    def paths(self) -> list[Path]:
-        return [*self.graphs.values(), *self.composites.values()]
+    def places(self) -> list[tuple[str, Path]]:
+        """All of them, by their path in the package that has them."""
+        inner = ((f"{COMPOSITES}/{name}", path) for name, path in self.composites.items())
+        return [*self.graphs.items(), *inner]
 
 
 def graph_files(packages: Iterable[str]) -> GraphFiles:

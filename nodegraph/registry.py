@@ -16,9 +16,11 @@ from types import ModuleType
 from typing import Any, cast
 
 from nodegraph import records
+from nodegraph.declared import node_functions, of_classes, port_types
 from nodegraph.libraries import (
     GRAPH_GROUP,
     NODE_GROUP,
+    TYPE_GROUP,
     Broken,
     BrokenLibrary,
     graph_files,
@@ -26,7 +28,7 @@ from nodegraph.libraries import (
     sources_digest,
     why,
 )
-from nodegraph.node import Declaration, NodeSpec
+from nodegraph.node import NodeSpec
 from nodegraph.partial import write_text
 from nodegraph.paths import cache_folder
 from nodegraph.signature import TypeReader, carried, spec_of
@@ -79,10 +81,15 @@ class Registry:
         return _attribute(spec.home)
 
     def port_type(self, name: str) -> PortType | None:
-        """The behaviour of a port type, or None for plain numbers and words; imports the file that uses it."""
+        """The behaviour of a port type, or None for plain numbers and words; imports the file that declares it."""
         if name not in self.loaded and name in self.ports:
-            self.loaded.update(from_module(importlib.import_module(self.ports[name].home)).loaded)
+            home = self.ports[name].home
+            found = port_types(importlib.import_module(home))
+            self.loaded.update({n: p for n, p in found.items() if self._home(n) == home})
         return self.loaded.get(name)
+
+    def _home(self, name: str) -> str:
+        return self.ports[name].home if name in self.ports else ""
 
     def parts(
         self, type_name: str
@@ -129,19 +136,24 @@ class Registry:
         ) + f"is it of a library that cannot be read? {unread}"
 
 
-def from_modules(modules: Iterable[ModuleType], code: str = "") -> Registry:
-    """A registry of the node functions of some modules."""
+def from_modules(
+    modules: Iterable[ModuleType], code: str = "", types: Mapping[type, PortType] | None = None
+) -> Registry:
+    """A registry of the node functions of some modules; `types`: what other modules declare for classes."""
     registry = Registry({}, {})
     for module in modules:
-        registry = merged(registry, from_module(module, code))
+        registry = merged(registry, from_module(module, code, types))
     return registry
 
 
-def from_module(module: ModuleType, code: str = "") -> Registry:
+def from_module(
+    module: ModuleType, code: str = "", types: Mapping[type, PortType] | None = None
+) -> Registry:
     """A registry of the node functions of one module; a function that cannot be a node is `broken`."""
     nodes: dict[str, NodeSpec] = {}
     broken: list[Broken] = []
-    reader = TypeReader(dict(getattr(module, "PORT_TYPES", {})))
+    own = of_classes(module)
+    reader = TypeReader({**(types or {}), **own})
     for function, declaration in node_functions(module):
         try:
             spec = spec_of(function, declaration, reader, code)
@@ -150,9 +162,14 @@ def from_module(module: ModuleType, code: str = "") -> Registry:
             broken.append(Broken(f"{module.__name__}:{name}", why(error), (name,)))
         else:
             nodes[spec.name] = spec
-    loaded = {**{p.name: carried(p, kind) for kind, p in reader.ports.items()}, **reader.met}
+    loaded = {**{p.name: carried(p, kind) for kind, p in own.items()}, **reader.met}
+    return replace(of_types(loaded, module), nodes=nodes, broken=tuple(broken))
+
+
+def of_types(loaded: dict[str, PortType], module: ModuleType) -> Registry:
+    """A registry of the port types of one module."""
     ports = {name: _facts(port, module.__name__) for name, port in loaded.items()}
-    return Registry(nodes, ports, loaded=loaded, broken=tuple(broken))
+    return Registry({}, ports, loaded=loaded)
 
 
 def merged(first: Registry, second: Registry) -> Registry:
@@ -171,7 +188,7 @@ def merged(first: Registry, second: Registry) -> Registry:
         {n: spec for n, spec in {**theirs, **first.nodes}.items() if n not in clashes},
         {**second.ports, **first.ports},
         loaded={**second.loaded, **first.loaded},
-        broken=(*first.broken, *second.broken, *strangers),
+        broken=tuple(dict.fromkeys((*first.broken, *second.broken, *strangers))),
         clashes=clashes,
     )
 
@@ -187,22 +204,13 @@ def _strangers(first: Registry, second: Registry) -> Iterable[Broken]:
                 yield Broken(spec.home, reason, (spec.name,))
 
 
-def node_functions(module: ModuleType) -> list[tuple[Callable[..., Any], Declaration]]:
-    """The functions that `@node` declared in a module, in their order."""
-    members = [
-        m for m in vars(module).values() if getattr(m, "__module__", None) == module.__name__
-    ]
-    declared = [(m, getattr(m, "__node__", None)) for m in members]
-    return [(m, d) for m, d in declared if isinstance(d, Declaration)]
-
-
 def installed() -> Registry:
     """The registry of everything that is installed, from the catalogue; torch is not imported.
 
     Raises BrokenLibrary where not even a part of it can be read.
     """
     found = graph_files(libraries(GRAPH_GROUP))
-    digest = sources_digest(libraries(NODE_GROUP), found.paths)
+    digest = sources_digest([*libraries(TYPE_GROUP), *libraries(NODE_GROUP)], found.places)
     registry = _read_catalogue(digest) or _build_catalogue(digest)
     clashes = {**registry.clashes, **found.clashes}
     return replace(

@@ -1,16 +1,40 @@
-"""The node library. Importing this package imports nothing else; `from nodes import slerp` finds a node by its name."""
+"""The node library. Importing this package imports nothing else; `from nodes import slerp` finds a node by its name.
 
+Composites are callables too: `from nodes import upsampler` gives one that runs the graph.
+"""
+
+from functools import cache
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 
+@cache
+def _homes() -> dict[str, str]:
+    """The modules of node functions, by name."""
+    from nodegraph.libraries import homes
+
+    return homes(__name__)
+
+
+@cache
+def _composites() -> dict[str, Any]:
+    """The composites by name, as callables."""
+    from nodegraph.callable import composite
+    from nodegraph.libraries import graph_files
+
+    return {n: composite(n, path) for n, path in graph_files(["graphs"]).composites.items()}
+
+
 def __getattr__(name: str) -> Any:
-    """A node function by its name, from the file that defines it."""
-    if not name.startswith("_"):
-        for module in iter_modules([str(Path(__file__).parent)]):
-            source = Path(__file__).parent / f"{module.name}.py"
-            if not module.ispkg and f"\ndef {name}(" in source.read_text(encoding="utf-8"):
-                return getattr(import_module(f"nodes.{module.name}"), name)
+    """A node function by its name, from the file that defines it; a composite as a callable."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    if name in _homes():
+        return getattr(import_module(_homes()[name]), name)
+    if name in _composites():
+        return _composites()[name]
     raise AttributeError(f"there is no node '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_homes(), *_composites()})

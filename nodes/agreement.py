@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, node
 from nodes.shapes.oracle import Reading, Seen, read_picture
-from nodes.wires.pictures import to_bytes
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image, Mask, Table
+from nodes.wires.masks import Mask
+from nodes.wires.pictures import Image, to_bytes
+from nodes.wires.tables import Table
 
 NEAR = 4.0
 """Things nearer than this, in units of the 32-unit canvas, are at the same place."""

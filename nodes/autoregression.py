@@ -10,11 +10,12 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion.denoisers import shared_out
 from nodes.diffusion.noise import INITIAL, NoiseSource, SeededNoise
 from nodes.diffusion.tokens import Choice, sample_tokens, uniforms
-from nodes.models.embeddings import Embedding, same_space
+from nodes.models.autoregressive_prior import ArPrior
+from nodes.models.embeddings import ClipTokens, Embedding, same_space
 from nodes.networks.autoregressive_prior import Prompt
 from nodes.networks.clip_conditions import ClipReading
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ArPrior, ClipImage, ClipText, ClipTokens, Seed, Stream
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.scalars import Seed, Stream
 
 Guidance = Annotated[float, Range(-20, 100), Doc("Of the logits; 1 = no guidance.")]
 Temperature = Annotated[

@@ -12,8 +12,9 @@ from nodes.shapes.classes import CLASSES
 from nodes.shapes.described import described
 from nodes.shapes.render import render
 from nodes.training.dataset import pictures_to_signal
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image, Mask, Seed, Text
+from nodes.wires.masks import Mask
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Text
 
 Count = Annotated[int, Range(1, 10_000), Doc("Scenes.")]
 Objects = Annotated[int, Range(1, 2), Doc("Objects in each.")]

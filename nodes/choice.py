@@ -3,8 +3,7 @@
 from typing import Annotated
 
 from nodegraph import Doc, node
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import X
+from nodes.wires.generic import X
 
 
 @node(category="pictures", words=("default", "optional", "fallback", "coalesce"))

@@ -7,9 +7,12 @@ import numpy as np
 import torch
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
-from nodes.models.embeddings import Embedding, same_space
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ClipImage, ClipText, ClipTokens, Dataset, Image, OpenClip, Seed, Text
+from nodes.models.embeddings import ClipTokens, Embedding, same_space
+from nodes.models.open_clip import OpenClip
+from nodes.training.dataset import Dataset
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Text
 
 
 class ReadText(NamedTuple):

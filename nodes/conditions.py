@@ -10,24 +10,17 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.errors import nearest
 from nodes.clip import clip_text
 from nodes.diffusion.masks import resampled
-from nodes.models.embeddings import same_space
+from nodes.models.embeddings import ClipTokens, same_space
+from nodes.models.open_clip import OpenClip
+from nodes.models.unet import UNet
 from nodes.networks.config import ClipConditionConfig
 from nodes.shapes.classes import CLASSES
 from nodes.text import text_encoder
-from nodes.wires.conditions import (
-    CONDITION_TENSORS,
-    ClipImage,
-    ClipText,
-    ClipTokens,
-    Condition,
-    Image,
-    Label,
-    Mask,
-    OpenClip,
-    Text,
-    UNet,
-)
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
+from nodes.wires.conditions import CONDITION_TENSORS, Condition
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.masks import Mask
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Label, Text
 
 NO_CLASS = len(CLASSES)
 """What networks of the shapes world are told where no class is wanted."""

@@ -10,8 +10,9 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.shapes.classes import NAMES
 from nodes.training.dataset import ClassPictures, Crops, Dataset, Points, ShapesPictures
 from nodes.training.folder import folder_pictures
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ReadFolder, Seed, Table, Text
+from nodes.wires.scalars import Seed, Text
+from nodes.wires.tables import Table
+from nodes.wires.training import ReadFolder
 
 Pixels = Annotated[int, Range(16, 512), Doc("Pixels.")]
 

@@ -9,20 +9,15 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import techniques
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.diffusion.masks import fitted, wholly_known
-from nodes.models.embeddings import same_space
+from nodes.models.embeddings import ClipTokens, same_space
+from nodes.models.prior import Prior
+from nodes.models.unet import UNet
 from nodes.networks.unet import masked, upsampled
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import (
-    ClipImage,
-    ClipText,
-    ClipTokens,
-    Condition,
-    Image,
-    Mask,
-    Prior,
-    UNet,
-    X,
-)
+from nodes.wires.conditions import Condition
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.generic import X
+from nodes.wires.masks import Mask
+from nodes.wires.pictures import Image
 
 MAKERS = {
     "text": "text_encoder",

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.models.embeddings import same_space
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ClipImage, Image, Table
+from nodes.wires.embeddings import ClipImage
+from nodes.wires.pictures import Image
+from nodes.wires.tables import Table
 
 PAIRS = ("set", "distance")
 STEPS = ("step", "to_first", "to_last", "to_first_se", "to_last_se")

@@ -11,8 +11,8 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.noise import Noise
 from nodes.models.embeddings import Embedding, same_space
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ClipImage, ClipText, X
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.generic import X
 
 STRAIGHT = 1e-12
 """Sine of an angle under which a great circle is not told from a line, or which one it is."""

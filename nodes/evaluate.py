@@ -7,9 +7,11 @@ import numpy as np
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.shapes.oracle import PARTS, judge
-from nodes.wires.pictures import to_bytes
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Figure, Image, Signal, Table, Text
+from nodes.wires.figures import Figure
+from nodes.wires.pictures import Image, to_bytes
+from nodes.wires.scalars import Text
+from nodes.wires.tables import Table
+from nodes.wires.tensors import Signal
 
 
 def _abstract_oracle(images: Image, captions: list[str]) -> Table:

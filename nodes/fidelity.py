@@ -14,8 +14,13 @@ from nodes.diffusion.denoisers import Leaf
 from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.noise import SeededNoise, Shifted
 from nodes.diffusion.schedule import Schedule
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Clip, Condition, Image, Seed, Signal, Table, UNet
+from nodes.models.clip import Clip
+from nodes.models.unet import UNet
+from nodes.wires.conditions import Condition
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed
+from nodes.wires.tables import Table
+from nodes.wires.tensors import Signal
 
 Features = Annotated[Signal, Doc("Features [N, D] of pictures, such as clip_features'.")]
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]

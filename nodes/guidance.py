@@ -11,8 +11,12 @@ from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.guidance import Features, Reference, ScoreGuidance
 from nodes.diffusion.masks import resampled
 from nodes.diffusion.noise import SeededNoise
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Classifier, Clip, Condition, Image, Seed, Text, X
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
+from nodes.wires.conditions import Condition
+from nodes.wires.generic import X
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Text
 
 Scale = Annotated[float, Range(0, 10_000), Doc("0 = no guidance.")]
 NoisedClip = Annotated[Clip, Doc("One that knows how noisy its picture is, of the same chain.")]

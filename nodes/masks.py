@@ -2,30 +2,13 @@
 
 from typing import Annotated
 
-from torch import Tensor
-
 from nodegraph import Doc, Mismatch, Range, node
-from nodegraph.framing import digest
-from nodegraph.types import PortType
 from nodes.diffusion import masks
 from nodes.pictures import Like, MaybeSize, size_of
-from nodes.wires.pictures import read_opacity
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image, Mask
+from nodes.wires.masks import AlphaFile, Mask
+from nodes.wires.pictures import Image
 
 Side = Annotated[float, Range(0, 1)]
-
-
-AlphaFile = Annotated[
-    Tensor,
-    PortType(
-        "AlphaFile",
-        "A picture file with transparency.",
-        literal="path",
-        parse=read_opacity,
-        digest=digest,
-    ),
-]
 
 
 @node(category="masks", words=("box", "region", "inpainting"))

@@ -11,8 +11,8 @@ from nodes.diffusion.noise import INITIAL, Noise, NoiseSource, SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.respacing import trained_chain
 from nodes.diffusion.schedule import Schedule
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Seed, Stream, X
+from nodes.wires.generic import X
+from nodes.wires.scalars import Seed, Stream
 
 
 class Diffused(NamedTuple, Generic[X]):

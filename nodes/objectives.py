@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.schedule import schedule
+from nodes.models.open_clip import OpenClip
 from nodes.training.objectives import DiffusionObjective
 from nodes.training.prior import PriorObjective
 from nodes.training.recognition import (
@@ -14,8 +15,6 @@ from nodes.training.recognition import (
 )
 from nodes.training.step import Objective
 from nodes.training.token_prior import TokenObjective
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import OpenClip
 
 Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")]
 TrainSteps = Annotated[int, Range(2, 10_000)]

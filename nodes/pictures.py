@@ -1,9 +1,6 @@
 """Nodes between pictures."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -11,38 +8,21 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.partial import scratch, sweep
-from nodegraph.types import Context, PortType
 from nodes.diffusion import masks
-from nodes.wires.pictures import write_images
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Classifier, Clip, Image, Mask, Size, Table, UNet, X
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
+from nodes.models.unet import UNet
+from nodes.wires.generic import X
+from nodes.wires.masks import Mask
+from nodes.wires.pictures import Image, PictureFile, Target, write_images
+from nodes.wires.scalars import Size
+from nodes.wires.tables import Table
 
 Pixels = Annotated[int, Range(1, 8192)]
 MaybeSize = Annotated[Size | None, Range(1, 8192), Doc("Pixels of a side, or [height, width].")]
 Like = Annotated[
     UNet | Classifier | Clip | Image | Mask | None,
     Doc("A model or a picture whose size is taken."),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a picture is written, and the text chunks that it carries."""
-
-    path: Path
-    provenance: Mapping[str, str]
-
-
-def _target(literal: Any, context: Context) -> Target:
-    path = context.writable(str(literal))
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"pictures are written as PNG, so '{literal}' must end with .png")
-    return Target(path, context.provenance())
-
-
-PictureFile = Annotated[
-    Target,
-    PortType("PictureFile", "A PNG below the output folder.", literal="path", parse=_target),
 ]
 
 

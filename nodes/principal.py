@@ -8,8 +8,8 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import pca as pca_of
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import Embedding, same_space
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ClipImage, Signal
+from nodes.wires.embeddings import ClipImage
+from nodes.wires.tensors import Signal
 
 Kept = Annotated[
     int | list[int] | None,

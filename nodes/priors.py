@@ -5,11 +5,15 @@ import torch
 import torch.nn.functional as F
 
 from nodegraph import Mismatch, node
+from nodes.models.autoregressive_prior import ArPrior
 from nodes.models.embeddings import same_space
+from nodes.models.open_clip import OpenClip
 from nodes.training.dataset import Batch
 from nodes.training.token_prior import TokenObjective
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ArPrior, ClipImage, Image, OpenClip, Table, Text
+from nodes.wires.embeddings import ClipImage
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Text
+from nodes.wires.tables import Table
 
 COSINE = ("row", "cosine")
 LOSSES = ("code", "nats", "nats_se")

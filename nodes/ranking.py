@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image, OpenClip, Table, Text
+from nodes.models.open_clip import OpenClip
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Text
+from nodes.wires.tables import Table
 
 Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each stretch of them.")]
 SCORE = ("picture", "text", "cosine")

@@ -12,12 +12,15 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
 from nodes.shapes.classes import CLASSES, NAMES, class_batch
 from nodes.shapes.world import SHAPES
 from nodes.training.dataset import pictures_to_signal
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Classifier, Clip, ClipImage, ClipText, Seed, Table
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.scalars import Seed
+from nodes.wires.tables import Table
 
 COLUMNS = ("t", "class", "class_se", "colour", "colour_se", "shape", "shape_se")
 RETRIEVAL = ("pairs", "caption", "caption_se", "picture", "picture_se", "rank")

@@ -14,8 +14,9 @@ from nodes.diffusion.noise import Noise, NoiseSource, SeededNoise
 from nodes.diffusion.respacing import started_at
 from nodes.diffusion.samplers import Now, Sampling, Start
 from nodes.diffusion.schedule import Schedule
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image, Seed, Stream, X
+from nodes.wires.generic import X
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Stream
 
 Count = Annotated[int, Range(1, 4096), Doc("Samples for each row of conditions.")]
 Temperature = Annotated[float, Range(0, 2), Doc("Scale of the first noise x_T.")]

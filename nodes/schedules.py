@@ -5,8 +5,9 @@ from typing import Annotated
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.respacing import respace, with_resampling
 from nodes.diffusion.schedule import Kind, Schedule, schedule
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Prior, Steps, UNet
+from nodes.models.prior import Prior
+from nodes.models.unet import UNet
+from nodes.wires.scalars import Steps
 
 
 @node(category="denoising", words=("noise scheduler", "timesteps", "respacing"))

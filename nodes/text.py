@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from nodegraph import Doc, node
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Condition, Text, UNet
+from nodes.models.unet import UNet
+from nodes.wires.conditions import Condition
+from nodes.wires.scalars import Text
 
 
 @node(category="text", words=("prompt", "caption", "text encoder"))

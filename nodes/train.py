@@ -10,7 +10,8 @@ from nodegraph import Doc, Progress, Range, node
 from nodegraph.partial import write_text
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
-from nodes.models import Model, UNet
+from nodes.models.handle import Model
+from nodes.models.unet import UNet
 from nodes.networks.config import PriorConfig, UNetConfig
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
@@ -21,8 +22,11 @@ from nodes.training.recipe import Recipe
 from nodes.training.samples import COUNT, sample_pictures
 from nodes.training.state import State
 from nodes.training.step import Objective, Training
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image, RunFolder, Seed, Signal, Table, Text
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Text
+from nodes.wires.tables import Table
+from nodes.wires.tensors import Signal
+from nodes.wires.training import RunFolder
 
 H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")

@@ -6,8 +6,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.pca import Pca
 from nodes.diffusion.schedule import schedule
-from nodes.models import Model
+from nodes.models.autoregressive_prior import ArPrior
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
+from nodes.models.handle import Model
+from nodes.models.open_clip import OpenClip
+from nodes.models.prior import Prior
+from nodes.models.unet import UNet
 from nodes.networks.config import (
     ArPriorConfig,
     ClassifierConfig,
@@ -32,8 +38,8 @@ from nodes.training.networks import (
 )
 from nodes.training.start import Misfit
 from nodes.training.token_prior import level_edges
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import ArPrior, Classifier, Clip, ClipImage, ClipText, OpenClip, Prior, Text, UNet
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.scalars import Text
 
 H = TypeVar("H", bound=Model[Any, Any])
 Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each level.")]

@@ -8,7 +8,7 @@ from torch import Tensor
 from nodes.diffusion.pca import Pca, dequantised
 from nodes.diffusion.tokens import Step, guided_logits
 from nodes.models.embeddings import Embedding
-from nodes.models.handle import Model, port_type
+from nodes.models.handle import Model
 from nodes.networks import autoregressive_prior
 from nodes.networks.autoregressive_prior import Prompt
 from nodes.networks.clip_conditions import ClipReading
@@ -60,14 +60,3 @@ def _below(first: ClipReading, second: ClipReading) -> ClipReading:
     """Two readings of as many texts, one below the other."""
     pairs = ((getattr(first, n), getattr(second, n)) for n in ("embedding", "tokens", "mask"))
     return ClipReading(*(torch.cat(pair) for pair in pairs))
-
-
-def _describe(value: ArPrior) -> str:
-    config = value.config
-    codes = f"{config.components} codes of {config.buckets}"
-    return f"{value.name}: {codes}, {config.layers} layers, {config.width} wide, of {config.space or 'any CLIP'}"
-
-
-AR_PRIOR = port_type(
-    ArPrior, "shapes/unclip/autoregressive_prior", "An autoregressive prior", _describe
-)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from nodes.diffusion.schedule import Schedule, schedule
-from nodes.models.handle import Model, port_type
+from nodes.models.handle import Model
 from nodes.networks import classifier
 from nodes.networks.config import ClassifierConfig
 
@@ -33,14 +33,3 @@ class Classifier(Model[ClassifierConfig, classifier.Classifier]):
     def logits(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Logits [B, classes] of noisy pictures x_t [B, C, H, W] at trained timesteps t [B]."""
         return self.module()(x_t, t)
-
-
-def _describe(value: Classifier) -> str:
-    config = value.config
-    chain = config.trunk.trained.schedule
-    return f"{value.name}: {config.classes} classes, {config.trunk.image_size} px, {chain}"
-
-
-CLASSIFIER = port_type(
-    Classifier, "shapes/adm/classifier", "A classifier of noisy pictures", _describe
-)

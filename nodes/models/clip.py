@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from nodes.diffusion.schedule import Schedule, schedule
-from nodes.models.handle import Model, port_type
+from nodes.models.handle import Model
 from nodes.models.reading import warn_of_left_out
 from nodes.networks.config import NoisedClipConfig
 from nodes.networks.noised_clip import NoisedClip, left_out_of
@@ -45,12 +45,3 @@ class Clip(Model[NoisedClipConfig, NoisedClip]):
     def features(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
         """What each block of the image encoder sees at each patch, [B, N, W]."""
         return self.module().features(x_t, t)
-
-
-def _describe(value: Clip) -> str:
-    config = value.config
-    noise = f"noised, {config.schedule}" if config.train_steps else "clean pictures"
-    return f"{value.name}: {config.image_size} px, {config.embedding_width} wide, {noise}"
-
-
-CLIP = port_type(Clip, "shapes/glide/clip", "A CLIP", _describe)

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from nodegraph.framing import digest
 from nodegraph.paths import Outside
 from nodegraph.residency import Residency
 from nodegraph.tensors import Recall
-from nodegraph.types import Context, PortType, Weights
+from nodegraph.types import Context, Weights
 from nodegraph.warn import loaded
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
@@ -299,24 +299,3 @@ def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
 def _one_digest(digests: list[str]) -> str:
     """The digest of a model of one file is the file's."""
     return digests[0] if len(digests) == 1 else digest(*digests)
-
-
-def port_type(
-    kind: type[H],
-    example: str,
-    doc: str,
-    describe: Any,
-    parse: Callable[[Any, Context], H] | None = None,
-) -> PortType:
-    """The port of a kind of models; `parse` where their names are not only those of the catalogue."""
-    return PortType(
-        kind.__name__,
-        f"{doc}: a catalogue name such as {example}, or a folder.",
-        literal="name",
-        colour="#c084fc",
-        shape="diamond",
-        parse=parse or (lambda literal, context: parsed(kind, literal, context)),
-        digest=lambda value: value.identity,
-        describe=describe,
-        weights=lambda value: value.needs,
-    )

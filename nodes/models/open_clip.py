@@ -23,7 +23,7 @@ from nodes.checkpoints.open_clip_table import tag_of_file
 from nodes.checkpoints.torch_file import is_script
 from nodes.checkpoints.weights import content_digest
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.models.handle import DTYPES, MissingWeights, Model, parsed, port_type
+from nodes.models.handle import DTYPES, MissingWeights, Model, parsed
 from nodes.models.reading import warn_of_left_out
 from nodes.networks import clip
 from nodes.networks.clip_size import clip_parameters
@@ -142,11 +142,3 @@ def parse_open_clip(literal: Any, context: Context) -> OpenClip:
     space = digest if tag is None else replace(found, pretrained=tag).space
     config = open_clip_config(found.architecture, space, tag)
     return OpenClip(path.stem, config, digest, (path,), *where, layout="open_clip")
-
-
-def _describe(value: OpenClip) -> str:
-    towers = [n for n, t in (("text", value.config.text), ("image", value.config.image)) if t]
-    return f"{value.name}: {' and '.join(towers)}, {value.config.embedding} wide"
-
-
-OPEN_CLIP = port_type(OpenClip, "open_clip:ViT-L-14/openai", "A CLIP", _describe, parse_open_clip)

@@ -9,7 +9,7 @@ from torch import Tensor
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import Embedding
-from nodes.models.handle import Model, port_type
+from nodes.models.handle import Model
 from nodes.networks import prior
 from nodes.networks.config import LaionPriorConfig, PriorConfig
 from nodes.networks.laion_prior import LaionPrior
@@ -56,11 +56,3 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
 
     def _embedding(self, sample: Tensor) -> Embedding:
         return Embedding(self.module().embeddings(sample), self.config.space)
-
-
-def _describe(value: Prior) -> str:
-    config = value.config
-    return f"{value.name}: {config.layers} layers, {config.width} wide, of {config.space or 'any CLIP'}"
-
-
-PRIOR = port_type(Prior, "kakaobrain/karlo-v1-alpha/prior", "A diffusion prior", _describe)

@@ -12,7 +12,7 @@ from nodegraph.types import Context
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.models.handle import Model, parsed, port_type
+from nodes.models.handle import Model, parsed
 from nodes.models.reading import warn_of_left_out
 from nodes.networks import unet
 from nodes.networks.clip_conditions import ClipEncoding, ClipReading
@@ -103,19 +103,3 @@ class UNet(Model[UNetConfig, unet.UNet]):
 def parse_unet(literal: Any, context: Context) -> UNet:
     """A UNet by a catalogue name (`shapes/glide/base`), or of a folder with a `config.json`."""
     return parsed(UNet, literal, context)
-
-
-def _describe(value: UNet) -> str:
-    config = value.config
-    parts = [f"{config.image_size} px", config.trained.parametrisation, config.trained.schedule]
-    optional = {
-        "text": config.text,
-        "CLIP embeddings": config.clip,
-        f"{config.classes} classes": config.classes,
-        "low resolution": config.low_resolution,
-        "known pixels": config.known_pixels,
-    }
-    return f"{value.name}: {', '.join(parts + [name for name, there in optional.items() if there])}"
-
-
-UNET = port_type(UNet, "shapes/glide/base", "A UNet", _describe)

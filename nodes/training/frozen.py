@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from nodes.models import ClipTokens, OpenClip
+from nodes.models.embeddings import ClipTokens
+from nodes.models.open_clip import OpenClip
 
 
 def seen(clip: OpenClip, pictures: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import weights_digest, write_model
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule
-from nodes.models import UNet
 from nodes.models.handle import Model
+from nodes.models.unet import UNet
 from nodes.networks.config import TextConfig
 from nodes.networks.points import PointNetwork
 from nodes.networks.reader import Reader

@@ -12,7 +12,7 @@ from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
-from nodes.models import OpenClip
+from nodes.models.open_clip import OpenClip
 from nodes.networks.config import ClipConditionConfig, LowResolution, TrainedFor
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet, masked, upsampled

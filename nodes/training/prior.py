@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nodes.diffusion.likelihood import flat_mean
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
-from nodes.models import OpenClip
+from nodes.models.open_clip import OpenClip
 from nodes.networks.config import PriorConfig
 from nodes.networks.prior import Prior
 from nodes.training.dataset import Batch, without

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.diffusion.pca import quantised
-from nodes.models import OpenClip
 from nodes.models.autoregressive_prior import principal_components
+from nodes.models.open_clip import OpenClip
 from nodes.networks.autoregressive_prior import ArPrior, Prompt
 from nodes.networks.clip_conditions import ClipReading
 from nodes.training.dataset import Batch

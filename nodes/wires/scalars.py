@@ -1,9 +1,14 @@
-"""How literals of the nodes' types are read when types are checked. Imports no torch, and so is found without it."""
+"""Texts and numbers on the wires: prompts, seeds, steps, classes and sizes. Literals of them are read when types are checked.
 
-from typing import Any
+Imports no torch, and so is found without it.
+"""
 
+from typing import Annotated, Any
+
+from nodegraph import Doc
 from nodegraph.errors import nearest
 from nodegraph.literals import BadLiteral
+from nodegraph.types import Context, PortType
 from nodes.diffusion.steps import TooFew, canonical_steps
 from nodes.shapes.classes import CLASSES
 
@@ -54,3 +59,61 @@ def _side(literal: Any) -> int:
     if isinstance(literal, bool) or not isinstance(literal, int):
         raise BadLiteral("E208", f"{literal!r} is no whole number of pixels")
     return literal
+
+
+def _as_is(literal: Any, context: Context) -> Any:
+    return literal
+
+
+Text = Annotated[
+    str,
+    PortType(
+        "Text", "Words; one prompt, in any case.", literal="text", colour="#f2c14e", parse=_as_is
+    ),
+]
+Seed = Annotated[
+    int,
+    PortType(
+        "Seed",
+        "A whole number that names all the noise of a run.",
+        literal="number",
+        colour="#8ecae6",
+        read=read_seed,
+    ),
+]
+Steps = Annotated[
+    int | str,
+    PortType(
+        "Steps",
+        "Steps to visit of a trained chain: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all.",
+        literal="scalar",
+        colour="#fcd34d",
+        read=read_steps,
+        example=lambda context: "2",
+        widens_from=("int", "str"),
+    ),
+]
+Label = Annotated[
+    int | str,
+    PortType(
+        "Label",
+        "A class: its number, or its name in the shapes world such as red circle; empty: none of them.",
+        literal="scalar",
+        colour="#f9a8d4",
+        read=read_label,
+        example=lambda context: 0,
+        widens_from=("int", "str"),
+    ),
+]
+Size = Annotated[
+    int | list[int],
+    PortType(
+        "Size",
+        "Pixels of a side, or [height, width].",
+        literal="list",
+        colour="#bef264",
+        read=read_size,
+        widens_from=("int", "list[int]"),
+    ),
+]
+Stream = Annotated[str, Doc("Keeps the noise of stages that share a seed apart.")]

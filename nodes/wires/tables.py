@@ -106,16 +106,18 @@ def _check_table(value: Table) -> str | None:
     return f"every row of its {len(value.columns)} columns" if wrong else None
 
 
-TABLE = PortType(
-    "Table",
-    "Rows of plain values under named columns; a CSV file.",
-    literal="path",
-    colour="#64748b",
-    shape="square",
-    parse=_read_table,
-    digest=digest,
-    dump=_dump_table,
-    load=_load_table,
-    write=_write_table,
-    check=_check_table,
-)
+PORT_TYPES: dict[type, PortType] = {
+    Table: PortType(
+        "Table",
+        "Rows of plain values under named columns; a CSV file.",
+        literal="path",
+        colour="#64748b",
+        shape="square",
+        parse=_read_table,
+        digest=digest,
+        dump=_dump_table,
+        load=_load_table,
+        write=_write_table,
+        check=_check_table,
+    ),
+}

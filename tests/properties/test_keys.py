@@ -24,9 +24,9 @@ from nodegraph.types import PortType, TypeRef
 from nodes.diffusion.noise import Noise, RecordedNoise, SeededNoise
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.wires.tables import Table
 from nodes.training.folder import folder_digest
 from nodes.wires.conditions import Condition
+from nodes.wires.tables import Table
 
 PLAIN = st.one_of(
     st.none(),
@@ -285,7 +285,7 @@ def test_a_damaged_index_of_a_folder_costs_a_reading(
 
 def test_models_by_configuration_and_layout(tmp_path: Path) -> None:
     """The same weights are another model where they are put together otherwise."""
-    from nodes.models import UNet
+    from nodes.models.unet import UNet
     from nodes.networks.config import UNetConfig
 
     save_file({"a": torch.zeros(2)}, tmp_path / "model.safetensors")

@@ -17,8 +17,10 @@ from nodegraph.paths import Sandbox
 from nodes.checkpoints.catalogue import entries, model_files
 from nodes.checkpoints.layouts import BadPart, published_shapes
 from nodes.checkpoints.verify import identified
-from nodes.models import Classifier, Clip, UNet
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
 from nodes.models.handle import parsed
+from nodes.models.unet import UNet
 
 HANDLES = {"UNet": UNet, "Classifier": Classifier, "Clip": Clip}
 PUBLISHED = {

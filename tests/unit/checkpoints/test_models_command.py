@@ -142,7 +142,7 @@ def test_the_handle_has_the_files_weights_and_digest(
 ) -> None:
     from nodegraph.context import RunContext
     from nodegraph.paths import Sandbox
-    from nodes.models import parse_unet
+    from nodes.models.unet import parse_unet
 
     publish(models, server.url)
     context = RunContext(Sandbox((), models))

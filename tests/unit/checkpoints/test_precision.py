@@ -10,8 +10,10 @@ from nodegraph.context import RunContext
 from nodegraph.paths import Sandbox
 from nodegraph.types import Precision
 from nodes.checkpoints.openai import to_ours
-from nodes.models import Classifier, Clip, UNet, parse_unet
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
 from nodes.models.handle import parsed
+from nodes.models.unet import UNet, parse_unet
 
 
 def handle(precision: Precision = "float32") -> UNet:

@@ -10,9 +10,15 @@ import numpy as np
 import torch
 
 from nodegraph import Mismatch, PortType, Progress, Range, node
-from nodes.models.embeddings import ClipImage, Embedding
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Condition, Image, Mask, NoiseSource, Seed, Signal, Table, Text
+from nodes.diffusion.noise import NoiseSource
+from nodes.models.embeddings import Embedding
+from nodes.wires.conditions import Condition
+from nodes.wires.embeddings import ClipImage
+from nodes.wires.masks import Mask
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Text
+from nodes.wires.tables import Table
+from nodes.wires.tensors import Signal
 
 T = TypeVar("T")
 Levels = Annotated[np.ndarray, PortType("Levels", "Grey levels, as an array.")]
@@ -26,7 +32,7 @@ class Palette:
     weights: dict[str, torch.Tensor]
 
 
-PORT_TYPES = {**PORT_TYPES, Palette: PortType("Palette")}
+PORT_TYPES = {Palette: PortType("Palette")}
 
 
 @node(category="careless")

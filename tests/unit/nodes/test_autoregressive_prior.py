@@ -18,13 +18,14 @@ from nodes.checkpoints.weights import write_model
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.pca import dequantised, fit_pca, project, quantised
 from nodes.diffusion.tokens import Choice, drawn, guided_logits, probabilities, uniforms
-from nodes.models import AR_PRIOR, ArPrior, ClipTokens, Embedding
-from nodes.models.autoregressive_prior import principal_components
+from nodes.models.autoregressive_prior import ArPrior, principal_components
+from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import parsed
 from nodes.networks import autoregressive_prior as networks
 from nodes.networks.autoregressive_prior import Prompt
 from nodes.networks.clip_conditions import ClipReading
 from nodes.networks.config import ArPriorConfig
+from nodes.wires.models import PORT_TYPES
 
 CONFIG = ArPriorConfig(12, 6, 16, 8, 5, 10, heads=2, head_width=8, layers=2, space="one")
 
@@ -289,4 +290,4 @@ def test_a_check_reads_no_weights(tmp_path: Path, model: ArPrior) -> None:
         made = abstract(handle, meta, read, meta, read, guidance=2.0, count=3)
     assert made.values.shape == (6, 12) and made.space == "one"
     assert cost().flops > 2 * 2 * 6 * 12 * handle.parameters / 4
-    assert AR_PRIOR.describe(handle) == "prior: 6 codes of 16, 2 layers, 16 wide, of one"  # type: ignore[misc]
+    assert PORT_TYPES[ArPrior].describe(handle) == "prior: 6 codes of 16, 2 layers, 16 wide, of one"  # type: ignore[misc]

@@ -18,8 +18,8 @@ from nodes.guidance import (
     style_guidance,
 )
 from nodes.masks import mask_from_image, mask_rectangle
-from nodes.models import UNet
 from nodes.models.embeddings import Embedding
+from nodes.models.unet import UNet
 from nodes.noising import forward_diffusion
 from nodes.pictures import crop, grid, paste
 from nodes.principal import pca_fit, pca_project, pca_reconstruct

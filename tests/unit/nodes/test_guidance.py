@@ -21,7 +21,9 @@ from nodes.guidance import (
     structure_guidance,
     style_guidance,
 )
-from nodes.models import Classifier, Clip, UNet
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
+from nodes.models.unet import UNet
 from nodes.noising import forward_diffusion
 from nodes.samplers import ancestral_sampler, ddim_inversion, ddim_sampler, film_strip
 from nodes.schedules import noise_scheduler, repaint_schedule

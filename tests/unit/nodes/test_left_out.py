@@ -16,9 +16,11 @@ from nodes.conditions import decoder_conditions, upsampler_conditions
 from nodes.denoisers import unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
 from nodes.guidance import clip_guidance
-from nodes.models import Clip, OpenClip, UNet
+from nodes.models.clip import Clip
 from nodes.models.handle import parsed
+from nodes.models.open_clip import OpenClip
 from nodes.models.reading import warn_of_left_out
+from nodes.models.unet import UNet
 from nodes.networks.bpe import byte_alphabet
 from nodes.networks.clip import clip_left_out, clip_tokenize
 from nodes.networks.config import (

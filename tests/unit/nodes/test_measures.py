@@ -16,8 +16,8 @@ from nodes.evaluate import mean_row, plot_lines, shapes_oracle
 from nodes.fidelity import bits_per_dim
 from nodes.schedules import noise_scheduler
 from nodes.shapes.oracle import Seen
-from nodes.wires.tables import TABLE, Table
 from nodes.text import text_encoder
+from nodes.wires.tables import PORT_TYPES, Table
 
 
 def finished(running):
@@ -136,7 +136,7 @@ def test_bits_per_dimension_do_not_depend_on_the_chunk(shipped) -> None:
 def shipped(tmp_path: Path):
     from nodegraph.context import RunContext
     from nodegraph.paths import Sandbox
-    from nodes.models import parse_unet
+    from nodes.models.unet import parse_unet
 
     return parse_unet("shapes/glide/base", RunContext(Sandbox((), tmp_path)))
 
@@ -178,6 +178,6 @@ def test_tables_are_read_from_csv(tmp_path: Path) -> None:
     from nodegraph.paths import Sandbox
 
     (tmp_path / "t.csv").write_text("name,x\na,1\nb,2.5\n", encoding="utf-8")
-    table = TABLE.parse("t.csv", RunContext(Sandbox((tmp_path,), tmp_path), tmp_path))
+    table = PORT_TYPES[Table].parse("t.csv", RunContext(Sandbox((tmp_path,), tmp_path), tmp_path))
     assert table == Table(("name", "x"), (("a", 1.0), ("b", 2.5)))
     assert np.isfinite(table.column("x")).all()

@@ -11,21 +11,29 @@ from nodegraph.models import ModelFile
 from nodegraph.paths import Sandbox
 from nodes.checkpoints.openai import openai_key
 from nodes.checkpoints.weights import BadConfig, write_model
-from nodes.models import CLASSIFIER, CLIP, UNET, Classifier, Clip, MissingWeights, UNet
-from nodes.models.handle import parsed
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
+from nodes.models.handle import MissingWeights, parsed
+from nodes.models.unet import UNet
 from nodes.networks.classifier import Classifier as ClassifierModule
 from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
 from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.unet import UNet as UNetModule
+from nodes.wires.models import PORT_TYPES
 
 TRUNK = UNetConfig(16, 3, 32, (1, 2), 1, (2,), head_channels=16)
 CLIP_CONFIG = NoisedClipConfig(
     16, 4, 24, 1000, "cosine", 20.0, 16, 6, 2, 8, 2, 2, 8, 2, words=("red", "blue", "circle")
 )
 KINDS = {
-    "UNet": (UNet, UNET, UNetModule, TRUNK),
-    "Classifier": (Classifier, CLASSIFIER, ClassifierModule, ClassifierConfig(TRUNK, 5)),
-    "Clip": (Clip, CLIP, NoisedClip, CLIP_CONFIG),
+    "UNet": (UNet, PORT_TYPES[UNet], UNetModule, TRUNK),
+    "Classifier": (
+        Classifier,
+        PORT_TYPES[Classifier],
+        ClassifierModule,
+        ClassifierConfig(TRUNK, 5),
+    ),
+    "Clip": (Clip, PORT_TYPES[Clip], NoisedClip, CLIP_CONFIG),
 }
 
 

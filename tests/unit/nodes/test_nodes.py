@@ -6,7 +6,7 @@ import torch
 
 from nodegraph import Mismatch
 from nodes.wires.pictures import from_bytes, to_bytes
-from nodes.wires.conditions import Table
+from nodes.wires.tables import Table
 
 
 def test_nodes_are_found_by_name_and_are_plain_functions() -> None:

@@ -11,7 +11,7 @@ from nodegraph.tensors import abstract_run
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import Embedding
 from nodes.principal import pca_fit, pca_project, pca_reconstruct
-from nodes.wires.conditions import PORT_TYPES
+from nodes.wires.embeddings import PORT_TYPES
 
 ROWS, WIDTH = 200, 12
 

@@ -19,8 +19,9 @@ from nodes.denoisers import unet_denoiser
 from nodes.diffusion.guidance import class_log_probability, gradient
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.samplers import Start, ancestral
-from nodes.models import Classifier, parse_unet
+from nodes.models.classifier import Classifier
 from nodes.models.handle import parsed
+from nodes.models.unet import parse_unet
 from nodes.schedules import noise_scheduler
 from nodes.text import text_encoder
 

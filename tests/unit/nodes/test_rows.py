@@ -10,13 +10,16 @@ import torch
 from tiny import Models, drawn
 from torch import Tensor
 
-from nodes import conditions, denoisers, embeddings, guidance, models, noising, pictures, samplers
+from nodes import conditions, denoisers, embeddings, guidance, noising, pictures, samplers
 from nodes.clip import best_candidate, clip_image, clip_text, text_as_image
 from nodes.denoisers import prior_denoiser, unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import INITIAL, Noise, RecordedNoise, SeededNoise
 from nodes.masks import invert_mask, mask_from_image
 from nodes.models.embeddings import Embedding
+from nodes.models.open_clip import OpenClip
+from nodes.models.prior import Prior
+from nodes.models.unet import UNet
 from nodes.principal import pca_fit, pca_project, pca_reconstruct
 from nodes.ranking import clip_rerank
 from nodes.schedules import noise_scheduler
@@ -43,12 +46,12 @@ class Given:
         self.models = models
         self.plain = unet_denoiser(models.unconditional)
 
-    def unet(self, name: str) -> models.UNet:
-        return self.models(models.UNet, name)
+    def unet(self, name: str) -> UNet:
+        return self.models(UNet, name)
 
     @property
-    def clip(self) -> models.OpenClip:
-        return self.models(models.OpenClip, "unclip/clip")
+    def clip(self) -> OpenClip:
+        return self.models(OpenClip, "unclip/clip")
 
     def read(self, picks: list[int]) -> dict[str, Any]:
         found = clip_text(self.clip, [TEXTS[i] for i in picks])
@@ -109,9 +112,7 @@ DENOISERS: dict[str, Callable[[Given, list[int]], Denoiser]] = {
     "upsampler": _upsampler,
     "known pixels": _known,
     "decoder": _decoder,
-    "prior": lambda g, picks: prior_denoiser(
-        g.models(models.Prior, "unclip/prior"), **g.read(picks)
-    ),
+    "prior": lambda g, picks: prior_denoiser(g.models(Prior, "unclip/prior"), **g.read(picks)),
     "classifier-free": _free,
     "away": _away,
     "rescale": lambda g, p: guidance.guidance_rescale(_free(g, p), _label(g, p), 0.7),

@@ -19,8 +19,7 @@ from nodegraph.shapes import ShapeReport, check_shapes
 from nodegraph.source import SourceText, from_file
 from nodegraph.tensors import Recall, abstract_run
 from nodes import pictures
-from nodes.wires.conditions import PORT_TYPES as PORT_TYPES
-from nodes.wires.conditions import Image
+from nodes.wires.pictures import Image
 
 ran: list[str] = []
 

@@ -12,18 +12,18 @@ from nodegraph.errors import Mismatch
 from nodes.checkpoints.weights import write_model
 from nodes.datasets import class_dataset, folder_dataset, table_dataset
 from nodes.diffusion.schedule import schedule
-from nodes.models import UNet
+from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.unet import UNet as UNetModule
 from nodes.recognise import classifier_accuracy, clip_accuracy
 from nodes.shapes.classes import CLASSES
-from nodes.wires.tables import Table
 from nodes.trainable import classifier_network, clip_network, network
 from nodes.training.masks import random_masks
 from nodes.training.objectives import DiffusionObjective
 from nodes.training.recognition import ClassifierObjective, NoisyContrastiveObjective
 from nodes.training.samples import sample_pictures
 from nodes.training.step import draw_for
+from nodes.wires.tables import Table
 
 BASE = UNetConfig(
     image_size=32,

@@ -14,9 +14,10 @@ from nodes.autoregression import autoregressive_prior
 from nodes.checkpoints.weights import write_model
 from nodes.clip import Pairs, clip_image, clip_text, dataset_embeddings
 from nodes.diffusion.pca import quantised
-from nodes.models import ArPrior, Embedding, OpenClip
-from nodes.models.autoregressive_prior import principal_components
+from nodes.models.autoregressive_prior import ArPrior, principal_components
+from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
+from nodes.models.open_clip import OpenClip
 from nodes.networks.clip import Clip, clip_tokenize
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.objectives import token_objective

@@ -14,7 +14,7 @@ from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
 from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
-from nodes.models import UNet as Handle
+from nodes.models.unet import UNet as Handle
 from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet import UNet

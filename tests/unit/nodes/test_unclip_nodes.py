@@ -17,9 +17,10 @@ from nodes.denoisers import unet_denoiser
 from nodes.diversity import clip_passage, pairwise_difference
 from nodes.embeddings import slerp, text_difference
 from nodes.evaluate import shapes_oracle
-from nodes.models import OpenClip, UNet
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
+from nodes.models.open_clip import OpenClip
+from nodes.models.unet import UNet
 from nodes.noising import initial_noise
 from nodes.pictures import grid
 from nodes.ranking import clip_rerank, clip_score

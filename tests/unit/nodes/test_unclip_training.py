@@ -18,9 +18,10 @@ from nodes.clip import clip_image, clip_text
 from nodes.conditions import unclip_conditions
 from nodes.datasets import crop_dataset, points_dataset, shapes_dataset
 from nodes.denoisers import prior_denoiser, unet_denoiser
-from nodes.models import OpenClip, UNet
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import Model, from_folder
+from nodes.models.open_clip import OpenClip
+from nodes.models.unet import UNet
 from nodes.networks.blocks import Attention
 from nodes.networks.clip import Clip
 from nodes.networks.config import TrainedFor

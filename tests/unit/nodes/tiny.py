@@ -10,8 +10,8 @@ from torch import nn
 
 from nodegraph.context import RunContext
 from nodegraph.paths import Sandbox
-from nodes import models
 from nodes.checkpoints.weights import write_model
+from nodes.models import classifier, clip, unet
 from nodes.models.handle import Model, parsed
 from nodes.networks.autoregressive_prior import ArPrior
 from nodes.networks.classifier import Classifier
@@ -115,16 +115,16 @@ class Models:
         return self.read[name]
 
     @property
-    def unconditional(self) -> models.UNet:
-        return self(models.UNet, "adm/unconditional")
+    def unconditional(self) -> unet.UNet:
+        return self(unet.UNet, "adm/unconditional")
 
     @property
-    def classifier(self) -> models.Classifier:
-        return self(models.Classifier, "adm/classifier")
+    def classifier(self) -> classifier.Classifier:
+        return self(classifier.Classifier, "adm/classifier")
 
     @property
-    def clip(self) -> models.Clip:
-        return self(models.Clip, "glide/clip")
+    def clip(self) -> clip.Clip:
+        return self(clip.Clip, "glide/clip")
 
 
 def drawn(generator: Generator[Any, None, Any]) -> Any:

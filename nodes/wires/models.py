@@ -1,0 +1,105 @@
+"""Models on the wires: by a name of the catalogue, or a folder."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from nodegraph.types import Context, PortType
+from nodes.checkpoints.catalogue import part_kinds
+from nodes.models.autoregressive_prior import ArPrior
+from nodes.models.bundle import Bundle
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
+from nodes.models.handle import Model, parsed
+from nodes.models.open_clip import OpenClip, parse_open_clip
+from nodes.models.prior import Prior
+from nodes.models.unet import UNet
+
+H = TypeVar("H", bound=Model[Any, Any])
+
+
+def _model(
+    kind: type[H],
+    example: str,
+    doc: str,
+    describe: Any,
+    parse: Callable[[Any, Context], H] | None = None,
+) -> PortType:
+    """The port of a kind of models; `parse` where their names are not only those of the catalogue."""
+    return PortType(
+        kind.__name__,
+        f"{doc}: a catalogue name such as {example}, or a folder.",
+        literal="name",
+        colour="#c084fc",
+        shape="diamond",
+        parse=parse or (lambda literal, context: parsed(kind, literal, context)),
+        digest=lambda value: value.identity,
+        describe=describe,
+        weights=lambda value: value.needs,
+    )
+
+
+def _describe_unet(value: UNet) -> str:
+    config = value.config
+    parts = [f"{config.image_size} px", config.trained.parametrisation, config.trained.schedule]
+    optional = {
+        "text": config.text,
+        "CLIP embeddings": config.clip,
+        f"{config.classes} classes": config.classes,
+        "low resolution": config.low_resolution,
+        "known pixels": config.known_pixels,
+    }
+    return f"{value.name}: {', '.join(parts + [name for name, there in optional.items() if there])}"
+
+
+def _describe_prior(value: Prior) -> str:
+    config = value.config
+    return f"{value.name}: {config.layers} layers, {config.width} wide, of {config.space or 'any CLIP'}"
+
+
+def _describe_ar_prior(value: ArPrior) -> str:
+    config = value.config
+    codes = f"{config.components} codes of {config.buckets}"
+    return f"{value.name}: {codes}, {config.layers} layers, {config.width} wide, of {config.space or 'any CLIP'}"
+
+
+def _describe_open_clip(value: OpenClip) -> str:
+    towers = [n for n, t in (("text", value.config.text), ("image", value.config.image)) if t]
+    return f"{value.name}: {' and '.join(towers)}, {value.config.embedding} wide"
+
+
+def _describe_classifier(value: Classifier) -> str:
+    config = value.config
+    chain = config.trunk.trained.schedule
+    return f"{value.name}: {config.classes} classes, {config.trunk.image_size} px, {chain}"
+
+
+def _describe_clip(value: Clip) -> str:
+    config = value.config
+    noise = f"noised, {config.schedule}" if config.train_steps else "clean pictures"
+    return f"{value.name}: {config.image_size} px, {config.embedding_width} wide, {noise}"
+
+
+PORT_TYPES: dict[type, PortType] = {
+    UNet: _model(UNet, "shapes/glide/base", "A UNet", _describe_unet),
+    Prior: _model(Prior, "kakaobrain/karlo-v1-alpha/prior", "A diffusion prior", _describe_prior),
+    ArPrior: _model(
+        ArPrior, "shapes/unclip/autoregressive_prior", "An autoregressive prior", _describe_ar_prior
+    ),
+    OpenClip: _model(
+        OpenClip, "open_clip:ViT-L-14/openai", "A CLIP", _describe_open_clip, parse_open_clip
+    ),
+    Classifier: _model(
+        Classifier, "shapes/adm/classifier", "A classifier of noisy pictures", _describe_classifier
+    ),
+    Clip: _model(Clip, "shapes/glide/clip", "A CLIP", _describe_clip),
+    Bundle: PortType(
+        "Bundle",
+        "Models that belong together: a catalogue name such as shapes/glide, or a folder. Its parts are $name.part.",
+        literal="name",
+        colour="#a855f7",
+        shape="diamond",
+        parse=lambda literal, context: Bundle(str(literal)),
+        digest=lambda value: value.name,
+        parts=part_kinds,
+    ),
+}
