@@ -9,10 +9,11 @@ from pathlib import Path
 import library
 import pytest
 
-from nodegraph.build import build
+from nodegraph.build import build, declared
+from nodegraph.build import library as read_library
 from nodegraph.compile import compile_graph
 from nodegraph.errors import Diagnostic, GraphError
-from nodegraph.libraries import GRAPH_GROUP, graph_files, libraries, sources_digest
+from nodegraph.libraries import GRAPH_GROUP, graph_files, homes, libraries, sources_digest
 from nodegraph.models import listings
 from nodegraph.registry import CATALOGUES, Registry, _keep, from_modules, merged
 from nodegraph.session import find_graph
@@ -191,8 +192,113 @@ def test_a_catalogue_of_models_that_cannot_be_read_leaves_the_others(broken: Reg
     ]
 
 
+KINDS = """
+from typing import Annotated
+from nodegraph import PortType
+
+class Tone: ...
+
+PORT_TYPES = {Tone: PortType("Tone", "A sound.", describe=lambda value: "la")}
+Loudness = Annotated[float, PortType("Loudness", "In decibels.")]
+"""
+SOUNDS = """
+from typing import Annotated, NamedTuple
+from my_types.kinds import Loudness, Tone
+from nodegraph import PortType, node
+
+class Echo:
+    __port__ = PortType("Echo")
+
+Room = Annotated[str, PortType("Room")]
+
+class Both(NamedTuple):
+    tone: Tone
+    echo: Echo
+
+@node(category="sounds")
+def echoed(tone: Tone | None, room: Room, by: Loudness = 1.0) -> Both: ...
+"""
+
+
+@pytest.fixture
+def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A library of nodes, and one of the port types that it uses."""
+    (tmp_path / "my_types").mkdir()
+    (tmp_path / "my_types" / "__init__.py").touch()
+    (tmp_path / "my_types" / "kinds.py").write_text(KINDS, "utf-8")
+    (tmp_path / "my_types" / "wrong.py").write_text("import not_there\n", "utf-8")
+    points = "[nodegraph.nodes]\nmine = my_sounds\n[nodegraph.types]\nmine = my_types\n"
+    install(tmp_path, "my_sounds", SOUNDS, points)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("sounds")
+def test_port_types_are_declared_by_an_entry_point() -> None:
+    known, classes = declared({}, str)
+    assert [str(found) for found in known.broken] == [
+        "my_types.wrong cannot be read: ModuleNotFoundError: No module named 'not_there' (wrong.py, line 1)"
+    ]
+    found = merged(known, read_library("my_sounds", classes))
+    assert [str(port.type) for port in found.nodes["echoed"].inputs] == ["Tone", "Room", "Loudness"]
+    homes_of = {name: found.ports[name].home for name in ("Tone", "Loudness", "Room", "Echo")}
+    kinds, own = "my_types.kinds", "my_sounds"
+    assert homes_of == {"Tone": kinds, "Loudness": kinds, "Room": own, "Echo": own}
+    later = Registry(found.nodes, found.ports)
+    assert later.port_type("Tone").carrier.__name__ == "Tone"  # type: ignore[union-attr]
+    assert set(later.loaded) == {"Tone", "Loudness"}
+    assert {later.port_type(name).carrier for name in ("Room", "Loudness")} == {str, float}  # type: ignore[union-attr]
+    assert later.port_type("Echo") is not None
+
+
+@pytest.mark.usefixtures("sounds")
+def test_a_library_of_port_types_that_ends_the_process_is_left_out() -> None:
+    known, classes = declared({"my_types": "it ended"}, str)
+    assert str(known.broken[0]) == "my_types cannot be read: it ended"
+    found = merged(known, read_library("my_sounds", classes))
+    assert "Tone" not in found.ports and "echoed" not in found.nodes
+
+
 def test_the_digest_of_a_module_is_that_of_its_source() -> None:
     assert sources_digest(["library"], ()) != sources_digest([], ())
+
+
+def test_the_digest_of_sources_knows_their_places(sounds: Path) -> None:
+    def digest() -> str:
+        return sources_digest(["my_types"], ())
+
+    seen = [digest()]
+    for place in ("deep/kinds.py", "deep/deeper/kinds.py", "deeper/kinds.py", "kinds.py"):
+        old = next((sounds / "my_types").rglob("kinds.py"))
+        new = sounds / "my_types" / place
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+        seen.append(digest())
+    assert len(set(seen)) == 4 and seen[0] == seen[-1]
+    old.parent.joinpath("more.py").write_text("", "utf-8")
+    assert digest() not in seen
+
+
+def test_the_digest_of_graphs_knows_their_places(tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(GRAPH.format("add"), "utf-8")
+    places = ("g", "composites/g", "deep/composites/g")
+    assert len({sources_digest([], [(place, path)]) for place in places}) == 3
+
+
+def test_the_digest_of_sources_is_also_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(str(path)) or b"")
+    sources_digest([], ())
+    assert {Path(path).parent.name for path in read} >= {"nodegraph", "cli"}
+
+
+@pytest.mark.usefixtures("sounds")
+def test_the_homes_of_nodes_are_read_without_importing_them() -> None:
+    assert homes("my_sounds") == {"echoed": "my_sounds"}
+    assert "my_sounds" not in sys.modules
 
 
 def test_a_library_twice_is_one() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nodegraph.api import LoadedGraph
+from nodegraph.build import declared
 from nodegraph.engine import Engine
 from nodegraph.errors import GraphError, Mismatch, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
@@ -25,7 +26,7 @@ from nodegraph.session import Job, Session
 from nodegraph.source import SourceText
 from nodes.wires.pictures import to_bytes
 
-REGISTRY = from_modules([careless])
+REGISTRY = from_modules([careless], types=declared({}, str)[1])
 OPTIONS = Options(cached=False)
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from nodegraph.build import declared
 from nodegraph.cli import app, console
 from nodegraph.registry import from_modules
 
@@ -31,7 +32,7 @@ outputs: {image: $bad}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    found = from_modules([careless])
+    found = from_modules([careless], types=declared({}, str)[1])
     monkeypatch.setattr(console, "installed", lambda: found)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

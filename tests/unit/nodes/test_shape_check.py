@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 
 from nodegraph import node
 from nodegraph.api import LoadedGraph
+from nodegraph.build import declared
 from nodegraph.compile import compile_graph
 from nodegraph.errors import GraphError
 from nodegraph.options import Options
@@ -21,6 +22,7 @@ from nodegraph.tensors import Recall, abstract_run
 from nodes import pictures
 from nodes.wires.pictures import Image
 
+TYPES = declared({}, str)[1]
 ran: list[str] = []
 
 
@@ -74,7 +76,7 @@ def checked(folder: Path, nodes: str) -> ShapeReport:
     outputs = ", ".join(f"{name}: ${name}" for name in names)
     text = f"graph: 1\nnodes:\n  p: {{type: load_image, file: a.png}}\n{nodes}\noutputs: {{{outputs}}}\n"
     (folder / "g.yaml").write_text(text, encoding="utf-8")
-    registry = from_modules([sys.modules[__name__], pictures])
+    registry = from_modules([sys.modules[__name__], pictures], types=TYPES)
     source = from_file(folder / "g.yaml")
     engine = Session(registry).engine(Recorded(source), Options(cached=False))
     return check_shapes(compile_graph(source, registry).checked(), engine)
@@ -98,7 +100,7 @@ def test_constants_of_a_node_meet_shapes(tmp_path: Path) -> None:
 def test_shapes_that_do_not_fit_stop_a_run_before_it_begins(tmp_path: Path) -> None:
     report = checked(tmp_path, "  a: {type: wrong, image: $p}")
     assert [(d.code, d.span.line) for d in report.diagnostics if d.span] == [("E401", 4)]
-    registry = from_modules([sys.modules[__name__], pictures])
+    registry = from_modules([sys.modules[__name__], pictures], types=TYPES)
     source = from_file(tmp_path / "g.yaml")
     graph = LoadedGraph(Recorded(source), Session(registry), Options(cached=False))
     ran.clear()
@@ -109,7 +111,7 @@ def test_shapes_that_do_not_fit_stop_a_run_before_it_begins(tmp_path: Path) -> N
 
 def test_values_from_python_are_checked_by_their_shapes() -> None:
     text = 'graph: 1\ninputs: {images: {type: "list[Image]"}}\nnodes: {g: {type: grid, images: $images}}\noutputs: {g: $g}\n'
-    registry = from_modules([pictures])
+    registry = from_modules([pictures], types=TYPES)
     source = SourceText("g.yaml", text)
     graph = LoadedGraph(Recorded(source), Session(registry), Options(cached=False))
     pair = [torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)]
