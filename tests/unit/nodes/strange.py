@@ -4,8 +4,7 @@ from collections.abc import Generator
 from typing import Annotated, Any, Literal
 
 from nodegraph import PortType, Progress, Range, node, warn
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Text
+from nodes.wires.scalars import Text
 
 EVIL = "[red]x[/] [/nope] [link=http://a]b \x1b[41m\x1b]0;PWNED\x07\r\x9b2J\u202e\u2066y"
 Odd = Annotated[dict[str, Any], PortType("Odd", EVIL, describe=lambda _: EVIL)]
