@@ -31,7 +31,7 @@ from nodes.cases import held_out_scenes
 from nodes.checkpoints.catalogue import shipped_folder
 from nodes.masks import mask_rectangle
 from nodes.shapes.oracle import judge
-from nodes.tensors import to_bytes
+from nodes.wires.pictures import to_bytes
 
 SHARE = 0.995
 """Of the pixels of a picture in float32, this share is within one level of 255 of the CPU's."""

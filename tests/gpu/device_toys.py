@@ -4,8 +4,7 @@ import torch
 from torch import nn
 
 from nodegraph import node
-from nodes.types import PORT_TYPES as PORT_TYPES
-from nodes.types import Signal
+from nodes.wires.tensors import Signal
 
 
 @node(category="test")

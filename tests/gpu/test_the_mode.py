@@ -24,7 +24,7 @@ from nodegraph.tensors import on_device
 from nodes.diffusion.noise import Noise
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.types import Condition
+from nodes.wires.conditions import Condition
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device here")
 

@@ -25,7 +25,7 @@ from nodes.pictures import crop, grid, paste
 from nodes.principal import pca_fit, pca_project, pca_reconstruct
 from nodes.samplers import ancestral_sampler, ddim_sampler, film_strip
 from nodes.schedules import noise_scheduler, repaint_schedule
-from nodes.types import PORT_TYPES
+from nodes.wires.noise import PORT_TYPES
 
 PICTURE = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))

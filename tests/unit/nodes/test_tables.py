@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from nodegraph.cli import app
 from nodegraph.errors import Mismatch
 from nodes.evaluate import mean_row, plot_lines, plot_points
-from nodes.tables import Table
+from nodes.wires.tables import Table
 
 GRAPH = """\
 graph: 1
