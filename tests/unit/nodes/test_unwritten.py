@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from nodegraph.build import declared
 from nodegraph.cache import Cache
 from nodegraph.cli import app, console
 from nodegraph.keyed import Keyed
@@ -28,7 +29,7 @@ outputs: {image: $picture, given: $image, mask: $mask, table: $t}
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    found = from_modules([careless])
+    found = from_modules([careless], types=declared({}, str)[1])
     monkeypatch.setattr(console, "installed", lambda: found)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path / "models"))
