@@ -23,6 +23,7 @@ from nodes.networks.config import TextConfig
 from nodes.networks.points import PointNetwork
 from nodes.networks.reader import Reader
 from nodes.networks.unet import UNet as UNetModule
+from nodes.training.seeding import seeded
 from nodes.training.start import Started, started
 
 M = TypeVar("M")
@@ -74,8 +75,8 @@ class ModelNetwork(Network[H]):
     residency: Residency = field(default_factory=Residency, compare=False, repr=False)
 
     def build(self) -> nn.Module:
-        torch.manual_seed(0)
-        return self.promise().build()
+        with seeded(0):
+            return self.promise().build()
 
     def describe(self) -> Mapping[str, Any]:
         return {"kind": self.kind.__name__, "config": asdict(self.config)}
@@ -145,8 +146,8 @@ class UNetNetwork(ModelNetwork[UNet]):
     labels: tuple[str, ...] = ()
 
     def build(self) -> nn.Module:
-        torch.manual_seed(0)
-        network = UNetModule(self.config)
+        with seeded(0):
+            network = UNetModule(self.config)
         if self.reader is not None and network.text is not None:
             _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         if self.start is not None:
@@ -198,8 +199,8 @@ class ReaderNetwork(Network[TextReader]):
     device: str = "cpu"
 
     def build(self) -> Reader:
-        torch.manual_seed(0)
-        return Reader(self.config, self.embedding_width)
+        with seeded(0):
+            return Reader(self.config, self.embedding_width)
 
     def describe(self) -> Mapping[str, Any]:
         return {"text": asdict(self.config), "embedding_width": self.embedding_width}
@@ -231,8 +232,8 @@ class PointsNetwork(Network[PointModel]):
     device: str = "cpu"
 
     def build(self) -> PointNetwork:
-        torch.manual_seed(0)
-        return self.build_empty()
+        with seeded(0):
+            return self.build_empty()
 
     def describe(self) -> Mapping[str, Any]:
         return {"dimensions": self.dimensions, "width": self.width, "layers": self.layers}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nodes.diffusion.timesteps import stratified
 from nodes.training.dataset import Batch, Dataset
 from nodes.training.recipe import Recipe, fingerprint
+from nodes.training.seeding import seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,16 @@ def gradient(training: Training, step: int, rows: slice, device: str = "cpu") ->
     batch = training.dataset.batch(draw.choice, recipe.batch_size).take(rows).to(device)
     network.zero_grad(set_to_none=True)
     with torch.enable_grad():
-        with _autocast(recipe, device):
+        with seeded(_dropout_seed(recipe.seed, step, rows), device), _autocast(recipe, device):
             loss = training.objective.loss(network, batch, draw).sum() / recipe.batch_size
         loss.backward()
     return float(loss.detach())
+
+
+def _dropout_seed(seed: int, step: int, rows: slice) -> int:
+    """A seed for what a network drops of its activations in a step, for each share of the batch another."""
+    root = np.random.SeedSequence([seed, step, rows.start or 0, 1])
+    return int(root.generate_state(1, np.uint64)[0] >> 1)
 
 
 def _autocast(recipe: Recipe, device: str) -> contextlib.AbstractContextManager[object]:
