@@ -1,6 +1,5 @@
 """A graph file → a program: subgraphs unfolded, inputs bound, every wire checked; all faults are found at once."""
 
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,15 +51,10 @@ def compile_graph(
     source: SourceText | Path | str, registry: Registry, request: Request | None = None
 ) -> Compiled:
     """Check a graph and make its program. Faults are returned, not raised."""
-    enabled = gc.isenabled()
-    gc.disable()
     try:
         return _compile(read_source(source), registry, request or Request())
     except GraphError as error:
         return Compiled(None, error.diagnostics, None)
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _compile(source: SourceText, registry: Registry, request: Request) -> Compiled:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from nodegraph.cli.arguments import input_values, no_graph, print_help
+from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
     USAGE,
@@ -76,7 +77,8 @@ def _no_cache(max_megapixels: float) -> Options:
 def check_one(session: Session, name: str, job: Job, types: bool) -> Checked:
     """The faults of one graph, also where there is none to be found."""
     try:
-        return session.check(session.open(name), job, types)
+        with uncollected():
+            return session.check(session.open(name), job, types)
     except GraphError as error:
         return Checked(error.diagnostics, error.texts)
 
@@ -115,7 +117,8 @@ def plan(
             return
         options = asked(device, precision, Path("out"), True, max_megapixels)
         job = Job({}, input_values(context, read), preset, options)
-        made = session.plan(opened, job)
+        with uncollected():
+            made = session.plan(opened, job)
     if as_json:
         print_json(_plan_record(made))
     else:

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from nodegraph.cli.arguments import input_values, no_graph, print_help
+from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
     errors,
@@ -106,7 +107,8 @@ def run(
             return
         texts = input_values(context, read)
         options = asked(device, precision, out, not no_cache, max_megapixels)
-        prepared = session.prepare(opened, Job({}, texts, preset, options))
+        with uncollected():
+            prepared = session.prepare(opened, Job({}, texts, preset, options))
         session.place(prepared)
         report = Report(quiet or as_json, prepared.texts)
         carry_out(session, prepared, report, as_json, traceback)
