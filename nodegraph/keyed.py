@@ -22,8 +22,12 @@ class Keyed:
     @cached_property
     def keys(self) -> list[Key]:
         """The key of each step. Raises GraphError with the first literal that cannot be read."""
-        kind = self.context.device.partition(":")[0]
-        return keys_of(self.program, self.literals, f"{kind}/{self.context.precision}")
+        return keys_of(self.program, self.literals, self.policy)
+
+    @property
+    def policy(self) -> str:
+        """What of the device and the precision a result depends on."""
+        return f"{self.context.device.partition(':')[0]}/{self.context.precision}"
 
     @cached_property
     def models(self) -> dict[str, str]:

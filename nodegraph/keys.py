@@ -165,24 +165,9 @@ def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
     Raises GraphError with the first literal that cannot be read.
     """
     keys: list[Key] = []
-    fixed: dict[int, _Fixed] = {}
+    fixed: Fixed = {}
     for step in program.steps:
-        spec = step.spec
-        if not spec.pure:
-            keys.append(secrets.token_bytes(SIZE))
-            continue
-        head, ports = fixed.get(id(spec)) or fixed.setdefault(id(spec), _fixed(spec, policy))
-        parts = [head]
-        for name, named, default in ports:
-            source = step.inputs.get(name)
-            if source is None:
-                parts += (named, default)
-                continue
-            try:
-                parts += (named, source_identity(source, keys, literals))
-            except UNREADABLE as error:
-                raise GraphError([unreadable(step, name, source, error)]) from error
-        keys.append(blake2b(b"".join(parts), digest_size=SIZE).digest())
+        keys.append(key_of(step, keys, literals, policy, fixed))
     for name, source in program.outputs.items():
         if isinstance(source, Constant):
             try:
@@ -192,8 +177,31 @@ def keys_of(program: Program, literals: Literals, policy: str) -> list[Key]:
     return keys
 
 
+def key_of(step: Step, keys: list[Key], literals: Literals, policy: str, fixed: "Fixed") -> Key:
+    """The key of a step, from those of the steps before it; `fixed` keeps what steps of a type share.
+
+    Raises GraphError with the first literal that cannot be read.
+    """
+    spec = step.spec
+    if not spec.pure:
+        return secrets.token_bytes(SIZE)
+    head, ports = fixed.get(id(spec)) or fixed.setdefault(id(spec), _fixed(spec, policy))
+    parts = [head]
+    for name, named, default in ports:
+        source = step.inputs.get(name)
+        if source is None:
+            parts += (named, default)
+            continue
+        try:
+            parts += (named, source_identity(source, keys, literals))
+        except UNREADABLE as error:
+            raise GraphError([unreadable(step, name, source, error)]) from error
+    return blake2b(b"".join(parts), digest_size=SIZE).digest()
+
+
 _Fixed = tuple[bytes, list[tuple[str, bytes, bytes]]]
 """What the keys of all steps of a type share: its head; of each port the name, its frame, and the default's."""
+Fixed = dict[int, _Fixed]
 
 
 def _fixed(spec: NodeSpec, policy: str) -> _Fixed:

@@ -1,8 +1,10 @@
 """The shape check: every node runs once on shapes, before a weight is loaded; what does not fit is a fault at its line."""
 
+import secrets
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, cast
 
 from nodegraph.cancel import CancelToken
@@ -12,28 +14,26 @@ from nodegraph.failures import ChangedInput, failure, own_line, refused, told
 from nodegraph.holding import outputs_of
 from nodegraph.keyed import Keyed
 from nodegraph.keys import (
+    SIZE,
     UNREADABLE,
+    Fixed,
     Key,
     Library,
     Literals,
+    key_of,
     span_of,
     unreadable,
     unreadable_output,
     warned,
     warned_output,
 )
+from nodegraph.meta.abstract import Cost, abstract_run
+from nodegraph.meta.modes import ShapesOnly
 from nodegraph.node import Declaration, Progress
 from nodegraph.ownership import changed, states, unshared
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.shape_report import Seen, ShapeReport, Shapes, StepShapes
-from nodegraph.tensors import (
-    Cost,
-    abstract_run,
-    describe,
-    module_path,
-    needs_data,
-    on_shapes,
-)
+from nodegraph.tensors import describe, module_path, needs_data, on_shapes, shape_of
 from nodegraph.types import Weights
 from nodegraph.warn import Warned, collecting
 
@@ -97,22 +97,24 @@ class _Checker:
         self.shapes = shapes
         self.token = token
         self.values: list[tuple[Any, ...]] = []
+        self.keys: list[Key] = []
         self.faults: list[Diagnostic] = []
         self.raised: list[BaseException] = []
 
     def report(self, keyed: Keyed) -> ShapeReport:
-        program, keys = keyed.program, list[Key]()
-        with suppress(GraphError):  # the literal is told where it stands
-            keys = keyed.keys
-        steps = tuple(
-            self.known(step, keys[index] if keys else None)
-            for index, step in enumerate(program.steps)
-        )
+        program, fixed = keyed.program, Fixed()
+        steps: list[StepShapes] = []
+        for step in program.steps:
+            key: Key | None = None
+            with suppress(GraphError):  # the literal is told where it stands
+                key = key_of(step, self.keys, keyed.literals, keyed.policy, fixed)
+            steps.append(self.known(step, key))
+            self.keys.append(_seen_from_below(self.values[-1], key))
         for name, source in program.outputs.items():
             if isinstance(source, Constant) and source.value is not EXAMPLE:
                 self.output(name, source)
         return ShapeReport(
-            tuple(dict.fromkeys(sorted(self.faults, key=place))), steps, tuple(self.raised)
+            tuple(dict.fromkeys(sorted(self.faults, key=place))), tuple(steps), tuple(self.raised)
         )
 
     def output(self, name: str, source: Constant) -> None:
@@ -223,9 +225,10 @@ class _Checker:
         with abstract_run() as cost, collecting(own):
             result, share = _driven(chosen(**inputs))
             spent = cost()
-            port = changed(before)
-            if port is not None:
-                raise ChangedInput(port)
+        port = changed(before)
+        if port is not None:
+            raise ChangedInput(port)
+        with abstract_run(), collecting(own):
             outputs = outputs_of(step.spec, step.output_types, result, self.library.port_type)
             for index, value in enumerate(outputs):
                 self.probe(step, index, value)
@@ -239,12 +242,14 @@ class _Checker:
             port.probe(value)
 
     def describe(self, step: Step, index: int, value: Any) -> str:
-        port = self.library.port_type(step.output_types[index].name)
-        return (
-            port.describe(value)
-            if port is not None and port.describe is not None
-            else describe(value)
-        )
+        return self.told(step.output_types[index].name, value)
+
+    def told(self, kind: str, value: Any) -> str:
+        port = self.library.port_type(kind)
+        if port is None or port.describe is None:
+            return describe(value)
+        with ShapesOnly():
+            return port.describe(value)
 
     def fault(self, step: Step, error: BaseException) -> None:
         self.raised.append(error)
@@ -266,13 +271,15 @@ class _Checker:
 
     def port_text(self, step: Step, name: str) -> str:
         kind = next(port.type.name for port in step.spec.inputs if port.name == name)
-        port = self.library.port_type(kind)
-        value = self.value(step.inputs[name])
-        return (
-            port.describe(value)
-            if port is not None and port.describe is not None
-            else describe(value)
-        )
+        return self.told(kind, self.value(step.inputs[name]))
+
+
+def _seen_from_below(outputs: tuple[Any, ...], key: Key | None) -> Key:
+    """What the steps after one can tell of it: nothing but shapes where it gives tensors, so that they are known again."""
+    forms = [shape_of(value) for value in outputs]
+    if None not in forms:
+        return blake2b(repr(forms).encode(), digest_size=SIZE).digest()
+    return key or secrets.token_bytes(SIZE)
 
 
 def _driven(result: Any) -> tuple[Any, float]:

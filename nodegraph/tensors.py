@@ -1,18 +1,11 @@
 """The engine's only meeting with torch: abstract runs on the meta device, their costs, and what went wrong in them."""
 
-import weakref
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import is_dataclass
 from types import TracebackType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
-from torch.utils.weak import WeakIdKeyDictionary
 
 from nodegraph.framing import Unframed
 from nodegraph.ownership import checksum
@@ -52,41 +45,14 @@ def on_device(value: Any, device: str) -> Any:
     return cast(Any, held).to(device) if moves else held
 
 
-_READS_VALUES = (
-    "aten::_local_scalar_dense",
-    "aten::nonzero",
-    "aten::equal",
-    "aten::is_nonzero",
-    "aten::unique",
-)
-_SAME_DTYPE = ("aten::mm", "aten::bmm", "aten::addmm", "aten::convolution", "aten::linear")
-
-
-class ShapesOnly(TorchDispatchMode):
-    """Runs tensor code on shapes: what meets a meta tensor is on meta too, and copies stay there.
-
-    Reading a value raises NeedsData, mixed dtypes raise TypeError.
-    """
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func._schema.name
-        tensors = [leaf for a in args for leaf in _leaves(a)]
-        if any(t.is_meta for t in tensors):
-            if not all(t.is_meta for t in tensors) and not func._schema.is_mutable:
-                args = on_shapes(tuple(args))
-            if name.startswith(_READS_VALUES) or (name == "aten::index" and _boolean_index(args)):
-                raise NeedsData(f"{name} reads the values of a tensor")
-            if name == "aten::_to_copy":
-                kwargs = dict(kwargs or {}, device=torch.device("meta"))
-            if name in _SAME_DTYPE and len({t.dtype for t in tensors}) > 1:
-                raise TypeError(
-                    f"{name} {' × '.join(shown(t) for t in tensors)}: the dtypes differ"
-                )
-        return func(*args, **(kwargs or {}))
-
-
-def _boolean_index(args: Any) -> bool:
-    return any(isinstance(i, Tensor) and i.dtype is torch.bool for i in args[1] if i is not None)
+def shape_of(value: Any) -> Any:
+    """All that there is to a tensor on the meta device, or to a list of those; None for anything else."""
+    if type(value) is Tensor and value.is_meta and not value.requires_grad:
+        return (str(value.dtype), tuple(value.shape), value.stride())
+    if isinstance(value, list):
+        forms = [shape_of(one) for one in cast("list[Any]", value)]
+        return None if None in forms else forms
+    return None
 
 
 def shown(tensor: Tensor) -> str:
@@ -100,143 +66,6 @@ def spanned(tensor: Tensor) -> str:
         return shown(tensor)
     low, high = float(tensor.min()), float(tensor.max())
     return f"{shown(tensor)} in [{low:.3g}, {high:.3g}]"
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a call costs: floating-point operations; bytes of tensors that it makes, at their peak and in the end."""
-
-    flops: int
-    peak: int
-    kept: int
-
-
-class Allocations(TorchDispatchMode):
-    """Bytes of the storages that are made inside, while they live: `now`, and `peak`. Views and parameters cost nothing."""
-
-    def __init__(self, device: str) -> None:
-        cast(Any, super()).__init__()
-        self.device = device
-        self.now = 0
-        self.peak = 0
-        self._seen: Any = WeakIdKeyDictionary()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._known(args)
-        made = func(*args, **(kwargs or {}))
-        for leaf in _leaves(made):
-            if leaf.device.type == self.device:
-                self._count(leaf.untyped_storage())
-        return made
-
-    def _known(self, args: Any) -> None:
-        """What comes in from outside is not made here, though a view of it may come out."""
-        for leaf in args:
-            if isinstance(leaf, Tensor):
-                self._seen.setdefault(leaf.untyped_storage(), None)
-
-    def _count(self, storage: Any) -> None:
-        if storage not in self._seen:
-            size = storage.nbytes()
-            self._seen[storage] = None
-            self.now += size
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self._freed, size)
-
-    def _freed(self, size: int) -> None:
-        self.now -= size
-
-
-class Operations(TorchDispatchMode):
-    """Floating-point operations that are made inside, also by backward passes.
-
-    torch's own counting mode follows modules too, and so refuses gradients with respect to what a module is given.
-    """
-
-    def __init__(self) -> None:
-        cast(Any, super()).__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func.overloadpacket)
-        if formula is not None:
-            self.count += formula(*args, **(kwargs or {}), out_val=made)
-        return made
-
-
-def _leaves(made: Any) -> list[Tensor]:
-    """The tensors of an operation's result."""
-    several = cast("list[Any]", made) if isinstance(made, list | tuple) else [made]
-    return [leaf for leaf in several if isinstance(leaf, Tensor)]
-
-
-@dataclass(slots=True)
-class _Meter:
-    """What an abstract run has cost so far; `recalled`: operations of calls that were not made again."""
-
-    counter: Operations
-    memory: Allocations
-    recalled: int = 0
-
-    def cost(self) -> Cost:
-        return Cost(self.counter.count + self.recalled, self.memory.peak, self.memory.now)
-
-
-_meter: ContextVar[_Meter | None] = ContextVar("meter", default=None)
-
-
-@contextmanager
-def abstract_run() -> Generator[Callable[[], Cost]]:
-    """Run what is inside on shapes, without gradients; the function that it gives tells the cost afterwards."""
-    meter = _Meter(Operations(), Allocations("meta"))
-    before = _meter.set(meter)
-    try:
-        with torch.no_grad(), meter.memory, ShapesOnly(), meter.counter:
-            yield meter.cost
-    finally:
-        _meter.reset(before)
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """A function of meta tensors that is called once for arguments of equal shapes; its cost counts each time."""
-
-    function: Callable[..., Tensor]
-    _known: dict[tuple[str, ...], "_Made"] = field(default_factory=dict[tuple[str, ...], "_Made"])
-
-    def __call__(self, *args: Tensor, **kwargs: Tensor) -> Tensor:
-        """What the function gives; outside an abstract run it is simply called."""
-        meter = _meter.get()
-        if meter is None:
-            return self.function(*args, **kwargs)
-        key = (*map(shown, args), *(f"{name}: {shown(kwargs[name])}" for name in sorted(kwargs)))
-        if key not in self._known:
-            result, self._known[key] = _measured(meter, lambda: self.function(*args, **kwargs))
-            return result
-        made = self._known[key]
-        meter.recalled += made.flops
-        meter.memory.peak = max(meter.memory.peak, meter.memory.now + made.peak)
-        return torch.empty(made.shape, dtype=made.dtype, device="meta")
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What is remembered of a call: its result without a storage, and what the call alone costs."""
-
-    shape: torch.Size
-    dtype: torch.dtype
-    flops: int
-    peak: int
-
-
-def _measured(meter: _Meter, call: Callable[[], Tensor]) -> tuple[Tensor, _Made]:
-    before, memory = meter.cost(), meter.memory
-    memory.peak = memory.now
-    result = call()
-    flops, peak = meter.cost().flops - before.flops, memory.peak - before.kept
-    memory.peak = max(memory.peak, before.peak)
-    return result, _Made(result.shape, result.dtype, flops, peak)
 
 
 def module_path(trace: TracebackType | None) -> str:

@@ -1,6 +1,6 @@
 """Samplers: generators that show every step. What is sampled follows the denoiser."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
@@ -124,6 +124,13 @@ def _abstractly(sampling: Sampling, total: int) -> Generator[Progress, None, Any
         yield Progress(now.done, total)
 
 
+class _AnyNoise:
+    """Noise of which only the shape is asked."""
+
+    def draw(self, samples: Sequence[int], number: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.zeros(len(samples), *shape)
+
+
 def _abstract_sampler(
     denoiser: Denoiser[Any],
     schedule: Schedule,
@@ -131,7 +138,7 @@ def _abstract_sampler(
     start: Noise[Any] | None = None,
     **_: Any,
 ) -> Generator[Progress, None, Any]:
-    left, first = _begin(denoiser, schedule, start, Start(SeededNoise(0), count))
+    left, first = _begin(denoiser, schedule, start, Start(_AnyNoise(), count))
     sampling = samplers.ddim(denoiser, _two_steps(left), first)
     return denoiser.root.network.value((yield from _abstractly(sampling, len(left.visits))))
 

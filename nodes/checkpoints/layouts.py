@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from nodegraph.meta.modes import skeleton
 from nodes.checkpoints import diffusers, karlo, lucidrains
 from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.open_clip import open_clip_config, open_clip_to_ours
@@ -163,7 +163,7 @@ def published_shapes(part: Part) -> list[dict[str, tuple[int, ...]]] | None:
             f"layout '{part.layout}' has {len(layout.modules)} files, not {len(part.files)}"
         )
     config = published_config(part)
-    with building(), torch.device("meta"):
+    with building(), skeleton():
         network = layout.network(config)
     modules = [network.get_submodule(name) for name in layout.modules]
     return [

@@ -78,7 +78,7 @@ def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
     """A configuration of class `kind` from its JSON. Raises BadConfig on an unknown key or a wrong value."""
     _known_keys(record, kind, owner)
     try:
-        found = TypeAdapter(kind).validate_json(json.dumps(record), strict=True)
+        found = _reader(kind).validate_json(json.dumps(record), strict=True)
         plausible(found)
         return found
     except NoNetwork as error:
@@ -87,6 +87,12 @@ def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadConfig(f"{owner}: {place}: {first['msg']}") from None
+
+
+@cache
+def _reader(kind: type) -> TypeAdapter[Any]:
+    """What reads configurations of a class; it takes milliseconds to make."""
+    return TypeAdapter(kind)
 
 
 def _known_keys(record: Mapping[str, Any], kind: type, owner: str) -> None:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from nodegraph.cancel import cancel_point
 from nodegraph.errors import nearest
 from nodegraph.framing import digest
+from nodegraph.meta.abstract import Recall
+from nodegraph.meta.modes import skeleton
 from nodegraph.paths import Outside
 from nodegraph.residency import Residency
-from nodegraph.tensors import Recall
 from nodegraph.types import Context, Weights
 from nodegraph.warn import loaded
 from nodes.checkpoints.catalogue import (
@@ -103,7 +104,7 @@ class Model(ABC, Generic[C, M]):
 
     @cached_property
     def _skeleton(self) -> M:
-        with building(), torch.device("meta"):
+        with building(), skeleton():
             return self.build().eval().requires_grad_(False).to(self.dtype)
 
     @property
@@ -192,7 +193,7 @@ class Model(ABC, Generic[C, M]):
 
     def _load(self) -> M:
         started = time.perf_counter()
-        with torch.device("meta"):
+        with skeleton():
             network = self.build()
         network.load_state_dict(self.weights(self.dtype), assign=True)
         loaded(self.name, time.perf_counter() - started)

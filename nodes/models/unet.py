@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodegraph.errors import Mismatch
+from nodegraph.meta.abstract import Recall
 from nodegraph.types import Context
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
@@ -53,11 +54,15 @@ class UNet(Model[UNetConfig, unet.UNet]):
             x0_bound=config.trained.x0_bound,
         )
 
+    @cached_property
+    def _projected(self) -> Recall:
+        return Recall(lambda tokens: self.module().projected(tokens))
+
     def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """What is the same at every step: tokens as the keys and values of each attention, labels as their embedding."""
         ready = dict(conditions)
         if (tokens := ready.pop("tokens", None)) is not None:
-            ready["context"] = self.module().projected(tokens)
+            ready["context"] = self._projected(tokens)
         if (labels := ready.pop("labels", None)) is not None:
             ready["embedding"] = self._embedded(labels, ready.get("embedding"))
         return ready

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nodegraph.framing import digest
+from nodegraph.meta.modes import skeleton
 from nodegraph.partial import replacing
 from nodegraph.residency import Residency
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
@@ -161,7 +162,7 @@ class UNetNetwork(ModelNetwork[UNet]):
     def told(self) -> str:
         if self.start is None:
             return ""
-        with torch.device("meta"):
+        with skeleton():
             own, given = UNetModule(self.config), self.start.build()
         notes = self._started(own.state_dict(), given.state_dict()).told()
         return f"started from '{self.start.name}'" + (f"; {notes}" if notes else "")
@@ -239,7 +240,7 @@ class PointsNetwork(Network[PointModel]):
         return {"dimensions": self.dimensions, "width": self.width, "layers": self.layers}
 
     def promise(self) -> PointModel:
-        with torch.device("meta"):
+        with skeleton():
             network = self.build_empty()
         diffusion = DiffusionNetwork(
             network, self.schedule, (self.dimensions,), "v", device=torch.device("meta")

@@ -1,11 +1,13 @@
 """Denoisers on the wires."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor
 
 from nodegraph.types import PortType
-from nodes.diffusion.denoisers import Denoiser
+from nodes.diffusion.denoisers import Denoiser, Leaf, Prediction, Predictions
 
 
 def _describe_denoiser(value: Denoiser[Any]) -> str:
@@ -14,13 +16,28 @@ def _describe_denoiser(value: Denoiser[Any]) -> str:
     return f"{type(value).__name__} of {shape}, {calls} network call{'s' * (calls != 1)}"
 
 
+_probed: WeakKeyDictionary[Leaf, dict[int, Prediction]] = WeakKeyDictionary()
+
+
 def _probe_denoiser(value: Denoiser[Any]) -> None:
-    """Call the denoiser once on shapes, so that a wrong condition shows where the denoiser is made."""
+    """Call the denoiser once on shapes, so that a wrong condition shows where the denoiser is made.
+
+    What its networks give is known where they were probed before.
+    """
     rows = value.rows
-    value(
-        torch.empty(rows, *value.sample_shape, device="meta"),
-        torch.zeros(rows, dtype=torch.int64, device="meta"),
-    )
+    x_t = torch.empty(rows, *value.sample_shape, device="meta")
+    t = torch.zeros(rows, dtype=torch.int64, device="meta")
+    leaves: dict[Denoiser[Any], Prediction] = {
+        leaf: _probed_leaf(leaf, x_t, t) for leaf in value.needs(t)
+    }
+    Predictions(x_t, t, leaves)[value]
+
+
+def _probed_leaf(leaf: Leaf, x_t: Tensor, t: Tensor) -> Prediction:
+    known = _probed.setdefault(leaf, {})
+    if len(x_t) not in known:
+        known[len(x_t)] = leaf(x_t, t)
+    return known[len(x_t)]
 
 
 PORT_TYPES: dict[type, PortType] = {

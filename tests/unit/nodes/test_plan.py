@@ -9,12 +9,13 @@ from nodegraph.api import load
 from nodegraph.compile import compile_graph
 from nodegraph.context import RunContext
 from nodegraph.inputs import Request
+from nodegraph.meta.abstract import abstract_run
+from nodegraph.meta.modes import Allocations
 from nodegraph.options import Options
 from nodegraph.paths import Sandbox
 from nodegraph.plan import make_plan
 from nodegraph.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
-from nodegraph.tensors import Allocations, abstract_run
 from nodes.denoisers import unet_denoiser
 from nodes.diffusion.guidance import class_log_probability, gradient
 from nodes.diffusion.noise import SeededNoise

@@ -12,13 +12,13 @@ from nodegraph.api import LoadedGraph
 from nodegraph.build import declared
 from nodegraph.compile import compile_graph
 from nodegraph.errors import GraphError
+from nodegraph.meta.abstract import Recall, abstract_run
 from nodegraph.options import Options
 from nodegraph.recorded import Recorded
 from nodegraph.registry import from_modules
 from nodegraph.session import Session
 from nodegraph.shapes import ShapeReport, check_shapes
 from nodegraph.source import SourceText, from_file
-from nodegraph.tensors import Recall, abstract_run
 from nodes import pictures
 from nodes.wires.pictures import Image
 
