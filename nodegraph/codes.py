@@ -64,6 +64,7 @@ CODES: dict[str, tuple[str, str]] = {
         "renamed-port",
         "A port has its name of an older version of the node; it is read under the new one.",
     ),
+    "W105": ("not-in-graph", "The layout or a frame names something that the graph does not have."),
     "W104": ("many-faults", "There are more faults than anybody would read; some are left out."),
     "W102": ("unused-input", "No node uses this input."),
     "W402": ("not-finite", "A picture is NaN or infinite; such pixels are written in magenta."),

@@ -1,11 +1,12 @@
 """A graph file → a program: subgraphs unfolded, inputs bound, every wire checked; all faults are found at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
+from nodegraph.edit import Refused, remove_input, remove_node
+from nodegraph.errors import Diagnostic, Edit, GraphError, diagnostic, meant, place, swap
 from nodegraph.given import inputs_of_places, named_places
 from nodegraph.graph import Graph, GraphNode, Ref, Value, read_graph
 from nodegraph.inputs import Inputs, Request
@@ -24,6 +25,8 @@ MOST_STEPS = 10_000
 MOST_TEXT = 3 * 2**20
 """Characters of the graph files of a graph, each counted as often as it is used, and `USE` more for each use."""
 USE = 200
+_REMOVAL = 500
+"""What it takes to find how to remove something, in names looked at."""
 DEEPEST = 32
 """How many subgraphs may stand inside each other."""
 
@@ -59,7 +62,7 @@ def compile_graph(
 
 def _compile(source: SourceText, registry: Registry, request: Request) -> Compiled:
     graph, found = read_graph(source.text, source.name)
-    faults = Faults(registry)
+    faults = Faults(registry, texts={source.name: source.text})
     faults.extend(found)
     if graph is None:
         return Compiled(None, _told(faults), None, {source.name: source.text})
@@ -138,7 +141,7 @@ class _Compiler:
         self.wiring = Wiring(registry, faults, references)
         self.steps: list[Step] = []
         self.sources: dict[str, str] = {}
-        self.texts: dict[str, str] = {}
+        self.texts = faults.texts
         self.stack: list[str] = []
         self.graphs: dict[str, Graph | None] = {}
         self.inner: dict[tuple[str, str], SourceText] = {}
@@ -213,7 +216,8 @@ class _Compiler:
             near = self.faults.hints.nearest(node.type, known)
             why, hint = self.registry.absence(node.type, near)
             message = f"there is no node type '{node.type}'{why}"
-            self.faults.add("E202", message, node.type_span, hint, node.name)
+            fix = swap(node.type_span, meant(hint))
+            self.faults.add("E202", message, node.type_span, hint, node.name, fix)
             return FAILED
         return self.step(replace(site, node=self.migrated(node, spec)), spec, path)
 
@@ -311,7 +315,8 @@ class _Compiler:
             message = (
                 f"'{spec.name}' calls input '{name}' '{names[name]}' since version {spec.version}"
             )
-            self.faults.add("W103", message, node.keys[name], f"write {names[name]}", node.name)
+            place, hint = node.keys[name], f"write {names[name]}"
+            self.faults.add("W103", message, place, hint, node.name, swap(place, names[name]))
         if not old:
             return node
         now = {name: names[name] if name in old else name for name in node.inputs}
@@ -339,11 +344,27 @@ def _warn_of_unused(graph: Graph, registry: Registry, faults: Faults) -> None:
         waiting.extend(fresh)
     for name, node in graph.nodes.items():
         if name not in reached:
-            faults.add("W101", f"nothing depends on node '{name}'", node.span, None, name)
+            fix = _without(faults, graph, name, remove_node)
+            hint = "wire it to what comes out, or remove it"
+            faults.add("W101", f"nothing depends on node '{name}'", node.span, hint, name, fix)
     used = {r for node in graph.nodes.values() for r in references(node)} | reached
     for name, declared in graph.inputs.items():
         if name not in used:
-            faults.add("W102", f"no node uses input '{name}'", declared.span)
+            fix = _without(faults, graph, name, remove_input)
+            hint = f"write ${name} where it is needed, or remove it"
+            faults.add("W102", f"no node uses input '{name}'", declared.span, hint, None, fix)
+
+
+def _without(
+    faults: Faults, graph: Graph, name: str, remove: Callable[[str, str, str], tuple[Edit, ...]]
+) -> tuple[Edit, ...]:
+    """The edits that take what nobody uses out of a graph's text; for the first such things."""
+    if not faults.hints.spend(_REMOVAL):
+        return ()
+    try:
+        return remove(graph.text, name, graph.file)
+    except (GraphError, Refused):
+        return ()
 
 
 def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:

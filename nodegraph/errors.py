@@ -1,5 +1,6 @@
 """Spans, diagnostics and the exceptions of the engine. A diagnostic is structured first and text last."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -88,6 +89,22 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     if close:
         return f"did you mean '{close[0]}'?"
     return f"there are: {', '.join(known)}" if 0 < len(known) <= 12 else None
+
+
+_MEANT = re.compile(r"(?:.*; )?did you mean '(.*)'\?", re.DOTALL)
+
+
+def meant(hint: str | None) -> str | None:
+    """The one name that a hint of `nearest` gives, or a message that ends with one."""
+    found = _MEANT.fullmatch(hint) if hint else None
+    return found[1] if found else None
+
+
+def swap(span: Span | None, text: str | None) -> tuple[Edit, ...]:
+    """The edit that writes a text over a span; none where there is no text, or what stands there has no last line."""
+    if span is None or text is None or (span.end_column == 1 and span.end_line > span.line):
+        return ()
+    return (Edit(span, text),)
 
 
 @dataclass(slots=True)

@@ -1,28 +1,25 @@
 """A graph as it stands in its file: inputs, presets, nodes, outputs, each value with its place. Nothing is looked up here."""
 
-import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import cast
 
-from nodegraph.errors import Diagnostic, Hints, Span, diagnostic
+from nodegraph.canvas import Canvas
+from nodegraph.document import Document
+from nodegraph.errors import Diagnostic, Edit, Hints, Span, diagnostic, meant, swap
+from nodegraph.mistaken import behind_a_comma, is_number, quote_hint, text_of_mapping
+from nodegraph.rewriting import edits, headed
 from nodegraph.scalars import Scalar
-from nodegraph.yaml_source import QUOTE_IT, Entry, Items, Leaf, Table, Tree, parse
+from nodegraph.syntax import with_fixes
+from nodegraph.texts import Lines, lines_of
+from nodegraph.written import joined, quoted
+from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
 
 FORMAT_VERSION = 1
-TOP_KEYS = (
-    "graph",
-    "title",
-    "description",
-    "inputs",
-    "presets",
-    "nodes",
-    "outputs",
-    "layout",
-    "frames",
-)
+_HEAD, _CANVAS = ("graph", "title", "description"), ("layout", "frames")
+TOP_KEYS = (*_HEAD, "inputs", "presets", "nodes", "outputs", *_CANVAS)
 INPUT_KEYS = ("type", "default", "min", "max", "menu", "help", "optional")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -73,7 +70,7 @@ class GraphInput:
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """One node: its type, and what stands on its inputs; `keys` are the places of the port names."""
+    """One node: its type, what stands on its inputs, and its note; `keys` are the places of the port names."""
 
     name: str
     type: str
@@ -81,6 +78,7 @@ class GraphNode:
     span: Span
     type_span: Span
     keys: Mapping[str, Span]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +96,8 @@ class Graph:
     layout: Mapping[str, tuple[float, float]] = field(
         default_factory=dict[str, tuple[float, float]]
     )
+    frames: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Titles of the frames on a canvas, with the names of what stands in each."""
 
 
 def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
@@ -109,7 +109,7 @@ def read_graph(text: str, file: str) -> tuple[Graph | None, list[Diagnostic]]:
 @lru_cache(maxsize=64)
 def _read_graph(text: str, file: str) -> tuple[Graph | None, Sequence[Diagnostic]]:
     parsed = parse(text, file)
-    reader = _GraphReader(file, text, list(parsed.diagnostics))
+    reader = _GraphReader(file, text, with_fixes(text, file, parsed.diagnostics))
     if parsed.tree is None:
         if not reader.faults:
             reader.fault(
@@ -131,31 +131,11 @@ def _scalar(leaf: Leaf) -> Value:
     return Ref(name, port or None, leaf.span)
 
 
-def _is_number(value: Scalar) -> bool:
-    """Whether it is a number that can be a bound or a place: neither NaN nor infinite."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def behind_a_comma(name: str, value: object) -> str | None:
-    """A hint for an unknown key that may be the rest of a text: `{text: red, blue}`."""
-    empty = value is None or (isinstance(value, Leaf | Literal) and value.value is None)
-    return f"quote the text, if '{name}' is a part of one" if empty or " " in name else None
-
-
 def _reference(value: Value) -> Ref | None:
     """The first reference in a value."""
     if isinstance(value, Listing):
         return next((ref for item in value.items if (ref := _reference(item)) is not None), None)
     return value if isinstance(value, Ref) else None
-
-
-def _quoted(tree: Tree) -> str:
-    """How to write a text that was read as a mapping for a ': ' in it."""
-    if isinstance(tree, Table) and len(tree.entries) == 1:
-        (entry,) = tree.entries
-        if isinstance(entry.value, Leaf) and isinstance(entry.value.value, str):
-            return f'{QUOTE_IT}: "{entry.key}: {entry.value.value}"'
-    return QUOTE_IT
 
 
 class _GraphReader:
@@ -165,10 +145,20 @@ class _GraphReader:
         self.faults = faults
         self.hints = Hints()
 
+    @cached_property
+    def lines(self) -> Lines:
+        return lines_of(self.text)
+
     def fault(
-        self, code: str, message: str, span: Span, hint: str | None = None, node: str | None = None
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        node: str | None = None,
+        fix: tuple[Edit, ...] = (),
     ) -> None:
-        self.faults.append(diagnostic(code, message, span, hint, node))
+        self.faults.append(diagnostic(code, message, span, hint, node, fix=fix))
 
     def graph(self, tree: Tree) -> Graph | None:
         if not isinstance(tree, Table):
@@ -180,14 +170,15 @@ class _GraphReader:
         inputs = {e.key: self.input(e) for e in declared}
         nodes = {e.key: self.node(e) for e in named}
         self.names_once({e.key for e in declared}, named)
-        outputs = {
-            e.key: v for e in self.section(tree, "outputs") if (v := self.output(e)) is not None
-        }
+        there = {e.key for e in (*declared, *named)}
+        given = self.section(tree, "outputs")
+        outputs = {e.key: v for e in given if (v := self.output(e, there)) is not None}
         broken = any(fault.code in ("E001", "E004") for fault in self.faults)
         if not broken and tree.get("outputs") is None:
             self.fault(
                 "E111", "the graph has no outputs", tree.span, "add: outputs: {image: $node}"
             )
+        canvas = Canvas(self.fault, self.hints)
         return Graph(
             self.file,
             self.text_of(tree, "title"),
@@ -197,18 +188,29 @@ class _GraphReader:
             outputs,
             self.text,
             self.text_of(tree, "description"),
-            self.layout(tree),
+            canvas.layout(self.section(tree, "layout"), {*there, *outputs}),
+            canvas.frames(self.section(tree, "frames"), there),
         )
 
     def known_keys(self, table: Table, known: Sequence[str], owner: str) -> None:
         for entry in table.entries:
             if entry.key not in known:
-                self.fault(
-                    "E101",
-                    f"{owner} has no key '{entry.key}'",
-                    entry.span,
-                    behind_a_comma(entry.key, entry.value) or self.hints.nearest(entry.key, known),
-                )
+                comma = behind_a_comma(entry.key, entry.value)
+                hint = comma or self.hints.nearest(entry.key, known)
+                taken = table.get(meant(hint) or "") is not None
+                fix = self.joined(table, entry) if comma else swap(entry.span, meant(hint))
+                message = f"{owner} has no key '{entry.key}'"
+                self.fault("E101", message, entry.span, hint, None, () if taken else fix)
+
+    def joined(self, table: Table, entry: Entry) -> tuple[Edit, ...]:
+        """The edit that quotes a text of which a comma made a part a key: `{help: red, blue}`."""
+        at = table.entries.index(entry)
+        before, here = table.entries[at - 1].value.span, entry.span
+        empty = isinstance(entry.value, Leaf) and entry.value.value is None
+        if not at or not empty or before.line != here.end_line:
+            return ()
+        span = replace(before, end_line=here.end_line, end_column=here.end_column)
+        return swap(span, joined(self.lines.at(span)))
 
     def version(self, tree: Table) -> None:
         found = tree.get("graph")
@@ -221,7 +223,19 @@ class _GraphReader:
             f"format version {shown}; this program reads {FORMAT_VERSION}",
             where,
             "write: graph: 1",
+            None,
+            self.versioned(tree, found),
         )
+
+    def versioned(self, tree: Table, found: Tree | None) -> tuple[Edit, ...]:
+        """The edit that says the version; none for a later one, which this program cannot promise to read."""
+        if found is None:
+            document = Document(self.text, self.file, tree, ())
+            return edits(
+                self.file, self.lines, headed(self.document(tree), "graph", FORMAT_VERSION)
+            )
+        later = isinstance(found, Leaf) and is_number(found.value) and found.value != FORMAT_VERSION
+        return () if later else swap(found.span, str(FORMAT_VERSION))
 
     def section(self, tree: Table, key: str) -> tuple[Entry, ...]:
         found = tree.get(key)
@@ -235,7 +249,7 @@ class _GraphReader:
     def text_of(self, tree: Table, key: str) -> str:
         found = tree.get(key)
         if found is not None and not isinstance(found, Leaf):
-            self.fault("E103", f"'{key}' must be a text", found.span, _quoted(found))
+            self.no_text(f"'{key}' must be a text", found)
         return str(found.value) if isinstance(found, Leaf) and found.value is not None else ""
 
     def value(self, tree: Tree, place: str, node: str | None = None) -> Value | None:
@@ -245,9 +259,14 @@ class _GraphReader:
         if isinstance(tree, Items):
             values = [self.value(item, place, node) for item in tree.values]
             return Listing(tuple(v for v in values if v is not None), tree.span)
-        message = f"a mapping cannot stand {place}"
-        self.fault("E103", message, tree.span, _quoted(tree), node)
+        self.no_text(f"a mapping cannot stand {place}", tree, node)
         return None
+
+    def no_text(self, message: str, tree: Tree, node: str | None = None) -> None:
+        """A mapping that may be a text with a ': ' in it."""
+        hint, text = quote_hint(tree), text_of_mapping(tree)
+        fix = swap(tree.span, text and quoted(text)) if tree.span.line == tree.span.end_line else ()
+        self.fault("E103", message, tree.span, hint, node, fix)
 
     def good_name(self, entry: Entry) -> None:
         if not _NAME.fullmatch(entry.key):
@@ -296,14 +315,17 @@ class _GraphReader:
         ref = None if value is None else _reference(value)
         if ref is not None:
             message = "a default cannot refer to something"
-            self.fault("E103", message, ref.span, "write '$$' for a dollar sign")
+            text = quoted(f"${self.lines.at(ref.span)}")
+            fix = () if "\n" in text or text[2:3] in ("'", '"') else swap(ref.span, text)
+            hint = "write '$$' for a dollar sign"
+            self.fault("E103", message, ref.span, hint, None, fix)
         return None if ref is not None or isinstance(value, Ref) else value
 
     def number(self, table: Table, key: str) -> float | None:
         found = table.get(key)
         if found is None:
             return None
-        if isinstance(found, Leaf) and _is_number(found.value):
+        if isinstance(found, Leaf) and is_number(found.value):
             return cast(float, found.value)
         self.fault("E103", f"'{key}' must be a finite number", found.span)
         return None
@@ -339,13 +361,13 @@ class _GraphReader:
             hint = "`nodegraph nodes` lists them"
             self.fault("E103", f"node '{entry.key}' needs a type", entry.span, hint, entry.key)
             return None
-        self.text_of(entry.value, "note")
+        note = self.text_of(entry.value, "note")
         inputs: dict[str, Value] = {}
         keys: dict[str, Span] = {}
         for port in entry.value.entries:
             if port.key not in ("type", "note"):
                 self.port(entry.key, port, inputs, keys)
-        return GraphNode(entry.key, kind.value, inputs, entry.span, kind.span, keys)
+        return GraphNode(entry.key, kind.value, inputs, entry.span, kind.span, keys, note)
 
     def port(self, node: str, port: Entry, inputs: dict[str, Value], keys: dict[str, Span]) -> None:
         value = self.value(port.value, f"on input '{port.key}'", node)
@@ -353,7 +375,7 @@ class _GraphReader:
         if value is not None:
             inputs[port.key] = value
 
-    def output(self, entry: Entry) -> Value | None:
+    def output(self, entry: Entry, there: Collection[str]) -> Value | None:
         self.good_name(entry)
         value = _scalar(entry.value) if isinstance(entry.value, Leaf) else None
         if isinstance(value, Ref):
@@ -362,7 +384,8 @@ class _GraphReader:
             value.value if isinstance(value, Literal) and isinstance(value.value, str) else "node"
         )
         message = f"output '{entry.key}' must refer to a node"
-        self.fault("E103", message, entry.value.span, f"write: ${name}")
+        fix = swap(entry.value.span, f"${name}") if name.partition(".")[0] in there else ()
+        self.fault("E103", message, entry.value.span, f"write: ${name}", None, fix)
         return None
 
     def presets(self, tree: Table) -> dict[str, dict[str, Value]]:
@@ -379,14 +402,3 @@ class _GraphReader:
                     entry.value.span,
                 )
         return found
-
-    def layout(self, tree: Table) -> dict[str, tuple[float, float]]:
-        places: dict[str, tuple[float, float]] = {}
-        for entry in self.section(tree, "layout"):
-            pair = entry.value.values if isinstance(entry.value, Items) else ()
-            numbers = [v.value for v in pair if isinstance(v, Leaf) and _is_number(v.value)]
-            if len(numbers) == len(pair) == 2:
-                places[entry.key] = cast("tuple[float, float]", tuple(numbers))
-            else:
-                self.fault("E103", f"the place of '{entry.key}' must be [x, y]", entry.value.span)
-        return places

@@ -1,11 +1,13 @@
 """The inputs of a graph: given values, a preset's, defaults; and as the ports of the node that a graph is."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.errors import Span
+from nodegraph.document import opened
+from nodegraph.errors import Edit, Span, meant, swap
 from nodegraph.given import taken
 from nodegraph.graph import Graph, GraphInput, Listing, Value
 from nodegraph.literals import BadLiteral, Slot, as_written, from_text
@@ -15,6 +17,7 @@ from nodegraph.registry import Registry
 from nodegraph.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
 from nodegraph.types import Range, TypeRef
 from nodegraph.unify import BUILT_IN, UNKNOWN, LargeType, names_in, parse_type
+from nodegraph.written import flow, tree_of
 
 RESERVED = frozenset(
     (
@@ -73,13 +76,26 @@ class Inputs:
 
     def check_presets(self, graph: Graph) -> None:
         """Every preset, whether it is asked for or not."""
-        for key, value in (pair for values in graph.presets.values() for pair in values.items()):
+        pairs = (
+            (preset, *pair) for preset, values in graph.presets.items() for pair in values.items()
+        )
+        for preset, key, value in pairs:
             if key not in graph.inputs:
                 message = f"the graph has no input '{key}'"
                 hint = self.faults.hints.nearest(key, graph.inputs)
-                self.faults.add("E110", message, value.span, hint)
+                fix = self.preset_renamed(graph, preset, key, meant(hint))
+                self.faults.add("E110", message, value.span, hint, None, fix)
             elif (ref := self.declared_type(graph.inputs[key])) is not None:
                 self.check_written(graph.inputs[key], ref, value)
+
+    def preset_renamed(
+        self, graph: Graph, preset: str, key: str, name: str | None
+    ) -> tuple[Edit, ...]:
+        """The edit that gives a value of a preset to another input, which has none there yet."""
+        if name is None or name in graph.presets[preset] or not self.faults.hints.spend(500):
+            return ()
+        entry = opened(graph.text, graph.file).find(("presets", preset, key))
+        return swap(entry.span, name) if entry else ()
 
     def preset(self, graph: Graph, name: str | None) -> Mapping[str, Value]:
         if name is None:
@@ -138,7 +154,10 @@ class Inputs:
                 near = self.faults.hints.nearest(name, known)
                 why, hint = self.registry.absence(name, near)
                 message = f"there is no port type '{name}'{why}"
-                self.faults.add("E202", message, declared.type_span, hint)
+                right = meant(hint)
+                better = right and re.sub(rf"\b{re.escape(name)}\b", right, declared.type)
+                fix = swap(declared.type_span, better and flow(tree_of(better)))
+                self.faults.add("E202", message, declared.type_span, hint, None, fix)
                 return None
         return ref
 

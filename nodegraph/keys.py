@@ -7,12 +7,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic
+from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic, meant, swap
 from nodegraph.framing import Unframed, frame, framed, frames
 from nodegraph.node import NodeSpec
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import Context, PortType, TypeRef
 from nodegraph.warn import Warned, collecting, warn
+from nodegraph.written import flow, tree_of
 
 Key = bytes
 SIZE = 16
@@ -224,7 +225,10 @@ def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagn
     if given := given_by(source):
         return diagnostic(code, f"{given}: {error}", None, hint)
     place = span_of(source) or step.span
-    return diagnostic(code, f"{step.name}.{port}: {error}", place, hint, step.name)
+    near = meant(hint) or meant(str(error))
+    known = source.span if isinstance(source, Constant) and isinstance(source.value, str) else None
+    fix = swap(known, near and flow(tree_of(near)))
+    return diagnostic(code, f"{step.name}.{port}: {error}", place, hint, step.name, fix=fix)
 
 
 def unreadable_output(name: str, source: Constant, error: Exception) -> Diagnostic:

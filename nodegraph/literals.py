@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from nodegraph.errors import meant, nearest
 from nodegraph.registry import PortFacts
 from nodegraph.scalars import LARGEST, LongNumber, plain
 from nodegraph.types import Range, TypeRef
@@ -32,12 +33,26 @@ _KIND = {
 
 
 class BadLiteral(ValueError):
-    """A value that does not fit; carries the code of the diagnostic and a hint."""
+    """A value that does not fit; carries the code of the diagnostic and a hint.
 
-    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
-        super().__init__(code, message, hint)
+    `instead`: the value to write in its place; `quote`: it is right between quotes. None of them holds of an item of a list
+    (`inside`), which has no place of its own.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        instead: str | float | None = None,
+        quote: bool = False,
+    ) -> None:
+        super().__init__(code, message, hint, instead, quote)
         self.code = code
         self.hint = hint
+        self.instead = instead
+        self.quote = quote
+        self.inside = False
 
     def __str__(self) -> str:
         return str(self.args[1])
@@ -54,6 +69,14 @@ class Slot:
 
 def coerced(value: Any, slot: Slot, ports: Mapping[str, PortFacts]) -> Any:
     """The value in canonical form. Raises BadLiteral."""
+    try:
+        return _fitting(value, slot, ports)
+    except BadLiteral as error:
+        error.inside = isinstance(value, list)
+        raise
+
+
+def _fitting(value: Any, slot: Slot, ports: Mapping[str, PortFacts]) -> Any:
     found: Any = _coerced(value, slot.type, ports)
     menu = None if slot.menu is None else frozenset(slot.menu)
     for item in cast("list[Any]", found) if isinstance(found, list) else [found]:
@@ -96,14 +119,15 @@ def member_for(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Type
 def _chosen(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> tuple[TypeRef, Any]:
     """The first member of a union that reads a value, and what it makes of it; lists come last."""
     members = sorted(ref.args, key=lambda m: m.name == "list")
-    hints: list[str | None] = []
+    faults: list[BadLiteral] = []
     for member in members:
         try:
             return member, _coerced(value, member, ports)
         except BadLiteral as fault:
-            hints.append(fault.hint)
+            faults.append(fault)
     wanted = " or ".join(_wanted(m, ports) for m in members)
-    raise BadLiteral("E208", f"{_shown(value)} is not {wanted}", hints[0])
+    message, first = f"{_shown(value)} is not {wanted}", faults[0]
+    raise BadLiteral("E208", message, first.hint, quote=first.quote)
 
 
 def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
@@ -128,8 +152,9 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         return _number(value, kind, True)
     if kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
         return _number(value, kind, facts is not None)
-    hint = "quote it, to make it a text" if kind == "str" and value is not None else None
-    raise BadLiteral("E208", f"{_shown(value)} is not {_wanted(ref, ports)}", hint)
+    quote = kind == "str" and value is not None
+    hint = "quote it, to make it a text" if quote else None
+    raise BadLiteral("E208", f"{_shown(value)} is not {_wanted(ref, ports)}", hint, quote=quote)
 
 
 def _text(value: str) -> str:
@@ -190,14 +215,24 @@ def _shown(value: Any) -> str:
 def _within(value: Any, slot: Slot, menu: frozenset[Any] | None) -> None:
     if menu is not None and slot.menu is not None and value not in menu:
         offered = ", ".join(str(m) for m in slot.menu)
-        raise BadLiteral("E207", f"{_shown(value)} is not on offer", f"there are: {offered}")
+        near = nearest(str(value), [m for m in slot.menu if isinstance(m, str)])
+        hint = near if meant(near) else f"there are: {offered}"
+        raise BadLiteral("E207", f"{_shown(value)} is not on offer", hint)
     bounds = slot.range
     if bounds is None or not isinstance(value, int | float) or isinstance(value, bool):
         return
     low = -math.inf if bounds.low is None else bounds.low
     high = math.inf if bounds.high is None else bounds.high
     if not low <= value <= high:
-        raise BadLiteral("E206", f"{value} is out of range; {_allowed(low, high)}{_unit(bounds)}")
+        message = f"{value} is out of range; {_allowed(low, high)}{_unit(bounds)}"
+        raise BadLiteral("E206", message, instead=_clamped(value, low, high))
+
+
+def _clamped(value: float, low: float, high: float) -> float | None:
+    """The bound that a value passes, a whole number for a whole number; None for NaN."""
+    bound = low if value < low else high if value > high else None
+    whole = bound is not None and float(bound).is_integer() and abs(bound) < 1e15
+    return int(bound) if bound is not None and whole else bound
 
 
 def _allowed(low: float, high: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodegraph.errors import Edit, meant, swap
 from nodegraph.graph import GraphNode, Listing, Ref, Value
 from nodegraph.paths import Outside, Sandbox, expanded
 from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
@@ -36,7 +37,8 @@ class References:
         bound = scope.get(ref.name)
         if bound is None:
             hint = self.faults.hints.nearest(ref.name, scope)
-            self.faults.add("E204", f"'${ref.name}' refers to nothing", ref.span, hint, node)
+            fix = _refers(ref, meant(hint), ref.port)
+            self.faults.add("E204", f"'${ref.name}' refers to nothing", ref.span, hint, node, fix)
             return unknown(ref.span), UNKNOWN
         if bound.failed:
             return unknown(ref.span), UNKNOWN
@@ -47,7 +49,9 @@ class References:
         port = ref.port or next(iter(bound.outputs))
         if port not in bound.outputs:
             hint = self.faults.hints.nearest(port, [name for name in bound.outputs if name])
-            self.faults.add("E203", f"'{ref.name}' has no output '{port}'", ref.span, hint, node)
+            fix = _refers(ref, ref.name, meant(hint)) if meant(hint) else ()
+            message = f"'{ref.name}' has no output '{port}'"
+            self.faults.add("E203", message, ref.span, hint, node, fix)
             return unknown(ref.span), UNKNOWN
         source, kind = bound.outputs[port]
         return (
@@ -70,9 +74,10 @@ class References:
             held = ", ".join(sorted(parts)) or "nothing"
             message = f"the bundle '{bundle.value}' has no part '{ref.port}'; it holds {held}"
             hint = self.faults.hints.nearest(str(ref.port), parts)
-            if hint is None or not hint.startswith("did you mean"):
+            fix = _refers(ref, ref.name, meant(hint)) if meant(hint) else ()
+            if not fix:
                 hint = f"give another bundle, one that has it, as input '{ref.name}'"
-            self.faults.add("E209", message, ref.span, hint, node)
+            self.faults.add("E209", message, ref.span, hint, node, fix)
             return nothing
         kind = TypeRef(parts[str(ref.port)])
         if kind.name not in self.registry.ports:
@@ -97,6 +102,11 @@ class References:
             message = f"{owner}: {error}"
             self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
         return None
+
+
+def _refers(ref: Ref, name: str | None, port: str | None) -> tuple[Edit, ...]:
+    """The edit that lets a reference be to something else."""
+    return swap(ref.span, name and f"${name}" + (f".{port}" if port else ""))
 
 
 def is_list(value: Value, scope: Scope) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nodegraph.errors import Diagnostic, Span
+from nodegraph.errors import Diagnostic, Edit, Span
 from nodegraph.visible import visible, visible_line
 
 WINDOW = 160
@@ -56,7 +56,7 @@ def _pointed(line: str, span: Span) -> list[str]:
 
 
 def as_json(found: Diagnostic) -> dict[str, Any]:
-    """One fault as a dictionary; line and column count from 1."""
+    """One fault as a dictionary; line and column count from 1. `fix`: what to write where, all of it together."""
     span = found.span
     return {
         "code": found.code,
@@ -71,4 +71,17 @@ def as_json(found: Diagnostic) -> dict[str, Any]:
         "node": found.node,
         "hint": found.hint,
         "raised": found.raised,
+        "fix": [_edit(edit) for edit in found.fix],
+    }
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    span = edit.span
+    return {
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+        "text": edit.text,
     }

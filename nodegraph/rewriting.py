@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nodegraph.document import Document
-from nodegraph.texts import MARK, line_end
+from nodegraph.errors import Edit
+from nodegraph.texts import MARK, Lines, line_end
 from nodegraph.written import flow, key, quoted, tree_of
 from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree
 
@@ -109,6 +110,21 @@ def put(
             yield from _put_flow(document, table, name, value)
     elif owner is not None:
         yield from _put_first(document, owner, name, value)
+
+
+def headed(document: Document, name: str, value: Any) -> Way:
+    """An entry before all others of a graph."""
+    first = document.tree.entries[0]
+    start = document.key_start(first, document.start(document.tree))
+    if not document.is_block(document.tree):
+        return (Change(start, start, f"{_line(name, value)}, "),)
+    indent = _column(document, start) or ""
+    return (Change(start, start, _line(name, value) + line_end(document.text) + indent),)
+
+
+def edits(file: str, lines: Lines, way: Way) -> tuple[Edit, ...]:
+    """The changes of a way as edits of a file."""
+    return tuple(Edit(lines.span(file, c.start, c.end), c.text) for c in way)
 
 
 def _line(name: str, value: Any, pad: int = 0) -> str:

@@ -60,6 +60,7 @@ def json_schema(registry: Registry) -> Schema:
             "layout": _section(
                 {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
             ),
+            "frames": _section({"type": "array", "items": {"type": "string"}}),
         },
     }
 

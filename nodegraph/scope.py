@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodegraph.errors import Diagnostic, Hints, Span, diagnostic
+from nodegraph.errors import Diagnostic, Edit, Hints, Span, diagnostic, meant, swap
 from nodegraph.graph import Listing, Literal, Value
 from nodegraph.literals import BadLiteral, Slot, coerced
 from nodegraph.program import Constant, Source
 from nodegraph.registry import Registry
+from nodegraph.texts import lines_of
 from nodegraph.types import TypeRef
 from nodegraph.unify import UNKNOWN
+from nodegraph.written import flow, quoted, tree_of
 from nodegraph.yaml_source import MOST_FAULTS
 
 
@@ -38,6 +40,8 @@ class Faults:
     hints: Hints = field(default_factory=Hints)
     errors: bool = False
     """Whether there is a fault for which the graph cannot run."""
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+    """The texts of the graph files that were read, by the names that spans give them."""
     more: bool = False
     """Whether there were so many that some were left out."""
 
@@ -48,11 +52,12 @@ class Faults:
         span: Span | None,
         hint: str | None = None,
         node: str | None = None,
+        fix: tuple[Edit, ...] = (),
     ) -> None:
         if self.more:
             self.errors = self.errors or code.startswith("E")
             return
-        self.extend([diagnostic(code, message, span, hint, node)])
+        self.extend([diagnostic(code, message, span, hint, node, fix=fix)])
 
     def extend(self, faults: Iterable[Diagnostic]) -> None:
         for fault in faults:
@@ -68,8 +73,25 @@ class Faults:
         try:
             return coerced(value, slot, self.registry.ports)
         except BadLiteral as error:
-            self.add(error.code, owner + str(error), span, error.hint, node)
+            fix = self._fix(error, span)
+            self.add(error.code, owner + str(error), span, error.hint, node, fix)
             return error
+
+    def _fix(self, error: BadLiteral, span: Span | None) -> tuple[Edit, ...]:
+        """The edit that makes a literal a good one, where it is known."""
+        if error.inside:
+            return ()
+        if error.quote and span and "\n" not in (raw := self.written(span)):
+            return swap(span, quoted(raw)) if raw[:1] not in ("'", '"', "") else ()
+        if error.instead is not None:
+            return swap(span, flow(tree_of(error.instead)))
+        near = meant(error.hint)
+        return () if near is None else swap(span, flow(tree_of(near)))
+
+    def written(self, span: Span) -> str:
+        """What stands in a span; nothing where its file is not known."""
+        text = self.texts.get(span.file)
+        return "" if text is None else lines_of(text).at(span)
 
 
 def unknown(span: Span | None) -> Constant:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from nodegraph.document import Document, Path, complaints, meaning
 from nodegraph.errors import Edit, nearest
 from nodegraph.graph import TOP_KEYS
-from nodegraph.rewriting import Way, put, replaced, taken
+from nodegraph.rewriting import Way, edits, put, replaced, taken
 from nodegraph.texts import applied
 from nodegraph.written import tree_of
 from nodegraph.yaml_source import Entry, Items, Table, Tree, parse
@@ -82,7 +82,7 @@ def removal(document: Document, path: Path) -> Ways:
         return
     at = owner.entries.index(entry)
     only = len(owner.entries) == 1
-    optional = len(path) == 2 and path[0] not in _NEEDED and document.is_block(owner)
+    optional = len(path) == 2 and path[0] not in _NEEDED
     if only and optional and not _commented(document, section, entry):
         yield from taken(document, document.tree, document.tree.entries.index(section))
     yield from taken(document, owner, at)
@@ -91,24 +91,24 @@ def removal(document: Document, path: Path) -> Ways:
 
 
 def _commented(document: Document, section: Entry, entry: Entry) -> bool:
-    """Whether a comment stands between the key of a section and its only entry."""
-    start = document.key_end(section)
-    return document.has_comment(start, document.lines.range(entry.span)[0])
+    """Whether a comment stands in a section beside its only entry."""
+    start, end = document.lines.range(entry.span)[0], document.entry_end(entry)
+    before = document.has_comment(document.key_end(section), start)
+    return before or document.has_comment(end, document.entry_end(section))
 
 
 def settled(document: Document, wanted: Any, parts: Sequence[Ways]) -> Edits:
     """The first of the ways after which the text says what it should, and nothing else is wrong with it."""
     known = complaints(document.faults)
     for ways in islice(product(*map(list, parts)), _TRIES):
-        changes = chain.from_iterable(ways)
-        edits = tuple(Edit(document.span(c.start, c.end), c.text) for c in changes)
+        made = edits(document.file, document.lines, tuple(chain.from_iterable(ways)))
         try:
-            after = parse(applied(document.text, edits), document.file)
+            after = parse(applied(document.text, made), document.file)
         except ValueError:
             continue
         right = _ordinary(meaning(after.tree)) == _ordinary(wanted)
         if right and complaints(after.diagnostics) <= known:
-            return edits
+            return made
     faults = [f for f in document.faults if f.code in ("E002", "E003")]
     why = f"mend this first: {faults[0]}" if faults else "edit it by hand there"
     raise Refused(

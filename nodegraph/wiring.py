@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value, behind_a_comma
+from nodegraph.errors import Edit, Span, meant, swap
+from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value
 from nodegraph.literals import BadLiteral, Slot, accepts_literals, member_for
+from nodegraph.mistaken import behind_a_comma
 from nodegraph.node import Port
 from nodegraph.program import EXAMPLE, Constant, Many, Source, Wire
 from nodegraph.references import References, has_reference, is_list
@@ -12,6 +14,7 @@ from nodegraph.registry import Registry
 from nodegraph.scope import Faults, Scope, plain, unknown
 from nodegraph.types import TypeRef
 from nodegraph.unify import PLAIN, UNKNOWN, fits, names_in, resolved
+from nodegraph.written import joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,25 @@ class Wiring:
         for name in node.inputs:
             if name not in known:
                 message = f"'{node.type}' has no input '{name}'"
-                hint = behind_a_comma(name, node.inputs[name])
-                hint = hint or self.faults.hints.nearest(name, known)
-                self.faults.add("E201", message, node.keys[name], hint, node.name)
+                rest = behind_a_comma(name, node.inputs[name])
+                hint = rest or self.faults.hints.nearest(name, known)
+                fix = self._joined(node, name) if rest else self._renamed(node, name, meant(hint))
+                self.faults.add("E201", message, node.keys[name], hint, node.name, fix)
+
+    def _renamed(self, node: GraphNode, name: str, right: str | None) -> tuple[Edit, ...]:
+        """The edit that gives a value to another port, which has none yet."""
+        return () if right in node.inputs else swap(node.keys[name], right)
+
+    def _joined(self, node: GraphNode, name: str) -> tuple[Edit, ...]:
+        """The edit that quotes a text of which a comma made a part a key: `{text: red, blue}`."""
+        before = [
+            node.inputs[n] for n in node.inputs if _is_before(node.inputs[n], node.keys[name])
+        ]
+        here, value = node.keys[name], node.inputs[name]
+        if not before or not isinstance(value, Literal) or value.value is not None:
+            return ()
+        span = replace(before[-1].span, end_line=here.end_line, end_column=here.end_column)
+        return swap(span, joined(self.faults.written(span)))
 
     def _value(self, site: Site, port: Port, written: Value) -> Source | None:
         if isinstance(written, Literal) and written.value is None and not port.required:
@@ -197,6 +216,12 @@ class Wiring:
         if names:
             ways.append(f"wire one of {', '.join(names[:4])}")
         return " or ".join(ways) or None
+
+
+def _is_before(value: Value, place: Span) -> bool:
+    """Whether a text stands before a place, on its line."""
+    same = value.span.line == value.span.end_line == place.line
+    return isinstance(value, Literal) and same and value.span.end_column <= place.column
 
 
 def _waits(port: Port, written: Value | None) -> bool:

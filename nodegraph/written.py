@@ -78,6 +78,13 @@ def quoted(text: str) -> str:
     return '"' + "".join(_escaped(character) for character in text) + '"'
 
 
+def joined(raw: str) -> str:
+    """A text between quotes that begins with what is written without quotes, or between double ones: `"red", blue`."""
+    if raw.startswith('"') and (end := raw.find('"', 1)) > 0 and "\\" not in raw:
+        return quoted(raw[1:end] + raw[end + 1 :])
+    return quoted(raw)
+
+
 def _escaped(character: str) -> str:
     """A character between double quotes: what does not print is written by its number."""
     named = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}

@@ -1,4 +1,4 @@
-"""The command line: `nodegraph run | check | plan | nodes | models | schema | fmt | cache`."""
+"""The command line: `nodegraph run | check | fix | plan | nodes | models | schema | fmt | cache`."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nodegraph.cli import browse, checking, files, models, running
+from nodegraph.cli import browse, checking, files, fixing, models, running
 from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import FAILED, errors, fail, terminate
 from nodegraph.libraries import BrokenLibrary
@@ -29,6 +29,7 @@ OPEN: dict[str, Any] = {
 }
 app.command("run", cls=Once, context_settings=OPEN)(running.run)
 app.command("check", cls=Once)(checking.check)
+app.command("fix", cls=Once)(fixing.fix)
 app.command("plan", cls=Once, context_settings=OPEN)(checking.plan)
 app.command("nodes", cls=Once)(browse.nodes)
 app.add_typer(models.app, name="models")

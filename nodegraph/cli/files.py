@@ -24,7 +24,7 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")]
         return
     if not is_folder(out.absolute().parent):
         fail(f"{out} cannot be written: there is no folder {out.parent}; make it first")
-    with _explained(out, "written"):
+    with explained(out, "written"):
         write_text(out, json.dumps(made, indent=1) + "\n")
 
 
@@ -51,7 +51,7 @@ def fmt(
 
 def _format(path: Path, check: bool) -> bool:
     """Bring one file into canonical form, unless it is only to be checked; whether it is another then."""
-    with _explained(path, "read"):
+    with explained(path, "read"):
         text = read_text(path)
     try:
         made = formatted(text, str(path))
@@ -59,13 +59,13 @@ def _format(path: Path, check: bool) -> bool:
         print_faults(error.diagnostics, {str(path): text})
         raise typer.Exit(FAILED) from None
     if made != text and not check:
-        with _explained(path, "written"):
+        with explained(path, "written"):
             write_text(path, made)
     return made != text
 
 
 @contextmanager
-def _explained(path: Path, deed: str) -> Generator[None]:
+def explained(path: Path, deed: str) -> Generator[None]:
     """Say why a file cannot be read or written, and leave."""
     try:
         yield
