@@ -10,7 +10,7 @@ from nodegraph.canvas import Canvas
 from nodegraph.document import Document
 from nodegraph.errors import Diagnostic, Edit, Hints, Span, diagnostic, meant, swap
 from nodegraph.mistaken import behind_a_comma, is_number, quote_hint, text_of_mapping
-from nodegraph.rewriting import edits, headed
+from nodegraph.rewriting import headed
 from nodegraph.scalars import Scalar
 from nodegraph.syntax import with_fixes
 from nodegraph.texts import Lines, lines_of
@@ -112,11 +112,8 @@ def _read_graph(text: str, file: str) -> tuple[Graph | None, Sequence[Diagnostic
     reader = _GraphReader(file, text, with_fixes(text, file, parsed.diagnostics))
     if parsed.tree is None:
         if not reader.faults:
-            reader.fault(
-                "E103",
-                "the file is empty; a graph needs 'nodes' and 'outputs'",
-                Span(file, 1, 1, 1, 2),
-            )
+            message = "the file is empty; a graph needs 'nodes' and 'outputs'"
+            reader.fault("E103", message, Span(file, 1, 1, 1, 2))
         return None, reader.faults
     return reader.graph(parsed.tree), reader.faults
 
@@ -230,10 +227,7 @@ class _GraphReader:
     def versioned(self, tree: Table, found: Tree | None) -> tuple[Edit, ...]:
         """The edit that says the version; none for a later one, which this program cannot promise to read."""
         if found is None:
-            document = Document(self.text, self.file, tree, ())
-            return edits(
-                self.file, self.lines, headed(self.document(tree), "graph", FORMAT_VERSION)
-            )
+            return headed(Document(self.text, self.file, tree, ()), "graph", FORMAT_VERSION)
         later = isinstance(found, Leaf) and is_number(found.value) and found.value != FORMAT_VERSION
         return () if later else swap(found.span, str(FORMAT_VERSION))
 

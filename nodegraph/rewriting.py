@@ -112,14 +112,14 @@ def put(
         yield from _put_first(document, owner, name, value)
 
 
-def headed(document: Document, name: str, value: Any) -> Way:
-    """An entry before all others of a graph."""
+def headed(document: Document, name: str, value: Any) -> tuple[Edit, ...]:
+    """The edits that put an entry before all others of a graph."""
     first = document.tree.entries[0]
     start = document.key_start(first, document.start(document.tree))
-    if not document.is_block(document.tree):
-        return (Change(start, start, f"{_line(name, value)}, "),)
-    indent = _column(document, start) or ""
-    return (Change(start, start, _line(name, value) + line_end(document.text) + indent),)
+    line, indent = _line(name, value), _column(document, start) or ""
+    block = document.is_block(document.tree)
+    text = f"{line}{line_end(document.text)}{indent}" if block else f"{line}, "
+    return edits(document.file, document.lines, (Change(start, start, text),))
 
 
 def edits(file: str, lines: Lines, way: Way) -> tuple[Edit, ...]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nodegraph.api import registry
 from nodegraph.cli import app
 from nodegraph.compile import compile_graph
 from nodegraph.errors import Edit, Span, meant, nearest, swap
@@ -14,6 +13,7 @@ from nodegraph.graph import read_graph
 from nodegraph.inputs import Request
 from nodegraph.mend import mended
 from nodegraph.schema import json_schema
+from nodegraph.session import registry
 from nodegraph.source import SourceText
 
 GOOD = "graph: 1\nnodes:\n  a: {type: load_image, file: x.png}\noutputs: {image: $a}\n"
