@@ -1,15 +1,14 @@
 """The fixes of a graph's faults, put into its text: all that do not touch, again and again until nothing changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from nodegraph.compile import compile_graph
 from nodegraph.errors import Diagnostic, Edit
-from nodegraph.inputs import Request
-from nodegraph.registry import Registry
 from nodegraph.source import SourceText
 from nodegraph.texts import applied, overlap
 
+Check = Callable[[SourceText], Sequence[Diagnostic]]
+"""Gives the faults of a graph."""
 _ROUNDS = 10
 _UNUSED = ("W101", "W102")
 """What a fix would take away, though the graph runs."""
@@ -24,18 +23,18 @@ class Mended:
     left: tuple[Diagnostic, ...]
 
 
-def mended(source: SourceText, registry: Registry, *, unused: bool = False) -> Mended:
-    """Apply the fixes of a graph's names and types to its text; with `unused`, what nothing uses goes too.
+def mended(source: SourceText, check: Check, *, unused: bool = False) -> Mended:
+    """Apply the fixes of the faults that a check finds to the text of a graph; with `unused`, what nothing uses goes too.
 
     Faults in its subgraphs are theirs, and stay.
     """
     gone: list[Diagnostic] = []
-    faults = _faults(source, registry)
+    faults = check(source)
     for _ in range(_ROUNDS):
         chosen = _fitting(source, [f for f in faults if unused or f.code not in _UNUSED])
         while chosen:
             after = replace(source, text=applied(source.text, _edits(chosen)))
-            found = _faults(after, registry)
+            found = check(after)
             if not _broken(found) > _broken(faults):
                 break
             chosen = chosen[: len(chosen) // 2]
@@ -43,11 +42,7 @@ def mended(source: SourceText, registry: Registry, *, unused: bool = False) -> M
             break
         gone += chosen
         source, faults = after, found
-    return Mended(source.text, tuple(gone), faults)
-
-
-def _faults(source: SourceText, registry: Registry) -> tuple[Diagnostic, ...]:
-    return compile_graph(source, registry, Request(whole=False)).diagnostics
+    return Mended(source.text, tuple(gone), tuple(faults))
 
 
 def _broken(faults: Sequence[Diagnostic]) -> int:

@@ -1,17 +1,22 @@
 """`nodegraph fix`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import FAILED, errors, print_faults, registry, results
 from nodegraph.cli.files import explained
-from nodegraph.mend import Mended, mended
+from nodegraph.errors import Diagnostic
+from nodegraph.mend import Check, Mended, mended
+from nodegraph.options import Options
 from nodegraph.partial import write_text
-from nodegraph.source import from_file
+from nodegraph.recorded import Recorded
+from nodegraph.session import Job, Session
+from nodegraph.source import SourceText, from_file
 
 
 def fix(
@@ -19,26 +24,35 @@ def fix(
     diff: Annotated[
         bool, typer.Option("--diff", help="Only show what would change, on standard output.")
     ] = False,
+    types: Annotated[
+        bool, typer.Option("--types", help="Only names and types: torch is not imported.")
+    ] = False,
     unused: Annotated[
         bool, typer.Option("--unused", help="Also take away nodes and inputs that nothing uses.")
     ] = False,
 ) -> None:
     """Mend what can be mended in one way only: misspelt names, texts without quotes, old names of ports."""
+    session, job = Session(registry()), Job(options=Options(cached=False))
+
+    def check(source: SourceText) -> Sequence[Diagnostic]:
+        with uncollected():
+            return session.check(Recorded(source), job, types).diagnostics
+
     failed = changed = False
     for path in graphs:
         try:
-            changed = _fix(path, diff, unused) or changed
+            changed = _fix(path, check, diff, unused) or changed
         except typer.Exit:
             failed = True
     if failed or (diff and changed):
         raise typer.Exit(FAILED)
 
 
-def _fix(path: Path, diff: bool, unused: bool) -> bool:
+def _fix(path: Path, check: Check, diff: bool, unused: bool) -> bool:
     """Mend one file, or show how it would be; whether it is another then."""
     with explained(path, "read"):
         source = from_file(path)
-    found = mended(source, registry(), unused=unused)
+    found = mended(source, check, unused=unused)
     changed = found.text != source.text
     if diff:
         for line in _difference(path, source.text, found.text):

@@ -356,7 +356,7 @@ def test_torch_is_not_imported_where_it_is_not_needed(cache: Path, tmp_path: Pat
         ["models"],
         ["schema"],
         ["fmt", "--check", "g.yaml"],
-        ["fix", "g.yaml"],
+        ["fix", "--types", "g.yaml"],
         ["check", "--types", "glide/text_to_image"],
     ]
     (tmp_path / "g.yaml").write_text("graph: 1\nnodes:\noutputs:\n", encoding="utf-8")

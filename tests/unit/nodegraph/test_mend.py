@@ -20,8 +20,12 @@ GOOD = "graph: 1\nnodes:\n  a: {type: load_image, file: x.png}\noutputs: {image:
 BAD = GOOD.replace("load_image", "load_imag").replace("$a", "$b").replace("a:", "abc:")
 
 
+def checked(source: SourceText):
+    return compile_graph(source, registry(), Request(whole=False)).diagnostics
+
+
 def fixed(text: str, *, unused: bool = False) -> str:
-    return mended(SourceText("g.yaml", text), registry(), unused=unused).text
+    return mended(SourceText("g.yaml", text), checked, unused=unused).text
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def test_what_nothing_uses_goes_only_if_asked() -> None:
 def test_faults_of_a_subgraph_stay_its_own(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(BAD)
     text = "graph: 1\nnodes:\n  s: {type: ./in.yaml}\noutputs: {image: $s}\n"
-    assert mended(SourceText("g.yaml", text, tmp_path), registry()).text == text
+    assert mended(SourceText("g.yaml", text, tmp_path), checked).text == text
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +119,16 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path("g.yaml").read_bytes() == bad.replace("imag,", "image,").encode()
     assert CliRunner().invoke(app, ["fix", "--diff", "g.yaml"]).exit_code == 0
     assert CliRunner().invoke(app, ["fix", "none.yaml"]).exit_code == 1
+
+
+def test_names_of_models_are_mended(tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    text = "graph: 1\nnodes:\n  a: {type: text_encoder, model: shapes/glide/base, text: red}\noutputs: {x: $a}\n"
+    path.write_text(text.replace("base", "bsae"))
+    assert CliRunner().invoke(app, ["fix", "--types", str(path)]).exit_code == 0
+    assert path.read_text() != text
+    assert CliRunner().invoke(app, ["fix", str(path)]).exit_code == 0
+    assert path.read_text() == text
 
 
 def test_fixes_in_json(tmp_path: Path) -> None:
