@@ -5,7 +5,7 @@ The start page is the README, and the benchmarks are those of `benchmarks/`; bot
 
 from pathlib import Path
 
-from nodegraph.codes import CODES
+from nodegraph.codes import Code
 from nodegraph.node import NodeSpec, Port
 from nodegraph.session import registry
 
@@ -56,7 +56,7 @@ def port_row(port: Port) -> str:
 
 def diagnostics_page() -> str:
     """The table of codes."""
-    rows = [f"| {code} | {name} | {meaning} |" for code, (name, meaning) in CODES.items()]
+    rows = [f"| {code} | {code.word} | {code.meaning} |" for code in Code]
     return "\n".join(["# Diagnostics", "", "| code | name | meaning |", "|---|---|---|", *rows, ""])
 
 

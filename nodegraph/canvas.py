@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import cast
 
+from nodegraph.codes import Code
 from nodegraph.errors import Hints, Span, meant, swap
 from nodegraph.mistaken import is_number
 from nodegraph.yaml_source import Entry, Items, Leaf
@@ -25,7 +26,9 @@ class Canvas:
             members = entry.value.values if isinstance(entry.value, Items) else None
             if members is None:
                 message = f"the frame '{entry.key}' must be a list of nodes"
-                self.fault("E103", message, entry.value.span, f"write: {entry.key}: [node]")
+                self.fault(
+                    Code.WRONG_STRUCTURE, message, entry.value.span, f"write: {entry.key}: [node]"
+                )
                 continue
             names = [(str(m.value), m.span) for m in members if isinstance(m, Leaf)]
             for name, span in names:
@@ -38,7 +41,7 @@ class Canvas:
         """What is said of the canvas names nothing of the graph."""
         hint = self.hints.nearest(name, there)
         message = f"{owner} names '{name}', which is nowhere in the graph"
-        self.fault("W105", message, span, hint, None, swap(span, meant(hint)))
+        self.fault(Code.NOT_IN_GRAPH, message, span, hint, None, swap(span, meant(hint)))
 
     def layout(
         self, entries: Iterable[Entry], there: Collection[str]
@@ -53,5 +56,9 @@ class Canvas:
             if len(numbers) == len(pair) == 2:
                 places[entry.key] = cast("tuple[float, float]", tuple(numbers))
             else:
-                self.fault("E103", f"the place of '{entry.key}' must be [x, y]", entry.value.span)
+                self.fault(
+                    Code.WRONG_STRUCTURE,
+                    f"the place of '{entry.key}' must be [x, y]",
+                    entry.value.span,
+                )
         return places

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nodegraph.codes import Code
 from nodegraph.edit import Refused, remove_input, remove_node
 from nodegraph.errors import Diagnostic, Edit, GraphError, diagnostic, meant, place, swap
 from nodegraph.given import inputs_of_places, named_places
@@ -86,15 +87,15 @@ def _told(faults: Faults) -> tuple[Diagnostic, ...]:
 
     What stands behind a syntax error, or in a number that is too long, was not read, and is not missing.
     """
-    broken = any(fault.code == "E001" for fault in faults.found)
-    unread = {fault.span for fault in faults.found if fault.code == "E006"}
+    broken = any(fault.code == Code.YAML_SYNTAX for fault in faults.found)
+    unread = {fault.span for fault in faults.found if fault.code == Code.LONG_NUMBER}
     meant = [
         fault
         for fault in faults.found
-        if not (broken and fault.code in ("E204", "E205"))
-        and (fault.code == "E006" or fault.span not in unread)
+        if not (broken and fault.code in (Code.UNRESOLVED_REFERENCE, Code.MISSING_INPUT))
+        and (fault.code == Code.LONG_NUMBER or fault.span not in unread)
     ]
-    rest = [diagnostic("W104", "there are more faults than these")] if faults.more else []
+    rest = [diagnostic(Code.MANY_FAULTS, "there are more faults than these")] if faults.more else []
     return (*sorted(meant, key=place), *rest)
 
 
@@ -157,7 +158,7 @@ class _Compiler:
         except _TooLarge as error:
             assert self.outermost is not None
             node = self.outermost
-            self.faults.add("E114", str(error), node.span, None, node.name)
+            self.faults.add(Code.TOO_MANY_STEPS, str(error), node.span, None, node.name)
             return {}
 
     def unfold(self, graph: Graph, source: SourceText, scope: Scope, prefix: str) -> Outputs:
@@ -187,7 +188,7 @@ class _Compiler:
         for path in cycles_among(waits):
             message = "nodes wait for each other: " + " → ".join([*path, path[0]])
             span = graph.nodes[path[0]].span
-            self.faults.add("E106", message, span, "cut one of these wires", path[0])
+            self.faults.add(Code.CYCLE, message, span, "cut one of these wires", path[0])
         rest = [name for name in graph.nodes if name not in ordered]
         scope.update(dict.fromkeys(rest, FAILED))
         for name in rest:
@@ -206,7 +207,7 @@ class _Compiler:
             return self.subgraph(site, self.beside(node, source), path)
         if node.type in self.registry.clashes:
             message = self.registry.clash(node.type)
-            self.faults.add("E211", message, node.type_span, None, node.name)
+            self.faults.add(Code.NAME_TAKEN_TWICE, message, node.type_span, None, node.name)
             return FAILED
         if node.type in self.registry.composites:
             return self.subgraph(site, self.composite(node.type), path)
@@ -217,7 +218,7 @@ class _Compiler:
             why, hint = self.registry.absence(node.type, near)
             message = f"there is no node type '{node.type}'{why}"
             fix = swap(node.type_span, meant(hint))
-            self.faults.add("E202", message, node.type_span, hint, node.name, fix)
+            self.faults.add(Code.UNKNOWN_TYPE, message, node.type_span, hint, node.name, fix)
             return FAILED
         return self.step(replace(site, node=self.migrated(node, spec)), spec, path)
 
@@ -244,10 +245,10 @@ class _Compiler:
             return self.inner[key]
         except Outside as error:
             hint = "keep it in the folder of the graph that is run, or below"
-            self.faults.add("E113", str(error), node.type_span, hint, node.name)
+            self.faults.add(Code.OUTSIDE_FOLDER, str(error), node.type_span, hint, node.name)
         except FileNotFoundError:
             message = f"there is no graph file '{node.type}' beside {Path(source.name).name}"
-            self.faults.add("E107", message, node.type_span, None, node.name)
+            self.faults.add(Code.SUBGRAPH_NOT_FOUND, message, node.type_span, None, node.name)
         except (OSError, UnicodeDecodeError) as error:
             self.faults.extend([unread(f"'{node.type}'", error, node.type_span, node.name)])
         return None
@@ -281,11 +282,11 @@ class _Compiler:
         if identity in self.stack:
             chain = " → ".join(Path(n).name for n in [*self.stack, inner.name])
             message = f"a graph contains itself: {chain}"
-            self.faults.add("E108", message, node.type_span, None, node.name)
+            self.faults.add(Code.RECURSIVE_SUBGRAPH, message, node.type_span, None, node.name)
             return None
         if len(self.stack) > DEEPEST:
             message = f"subgraphs stand more than {DEEPEST} deep inside each other"
-            self.faults.add("E115", message, node.type_span, None, node.name)
+            self.faults.add(Code.DEEP_SUBGRAPHS, message, node.type_span, None, node.name)
             return None
         if identity not in self.graphs:
             graph, faults = read_graph(inner.text, inner.name)
@@ -316,7 +317,9 @@ class _Compiler:
                 f"'{spec.name}' calls input '{name}' '{names[name]}' since version {spec.version}"
             )
             place, hint = node.keys[name], f"write {names[name]}"
-            self.faults.add("W103", message, place, hint, node.name, swap(place, names[name]))
+            self.faults.add(
+                Code.RENAMED_PORT, message, place, hint, node.name, swap(place, names[name])
+            )
         if not old:
             return node
         now = {name: names[name] if name in old else name for name in node.inputs}
@@ -346,13 +349,17 @@ def _warn_of_unused(graph: Graph, registry: Registry, faults: Faults) -> None:
         if name not in reached:
             fix = _without(faults, graph, name, remove_node)
             hint = "wire it to what comes out, or remove it"
-            faults.add("W101", f"nothing depends on node '{name}'", node.span, hint, name, fix)
+            faults.add(
+                Code.UNUSED_NODE, f"nothing depends on node '{name}'", node.span, hint, name, fix
+            )
     used = {r for node in graph.nodes.values() for r in references(node)} | reached
     for name, declared in graph.inputs.items():
         if name not in used:
             fix = _without(faults, graph, name, remove_input)
             hint = f"write ${name} where it is needed, or remove it"
-            faults.add("W102", f"no node uses input '{name}'", declared.span, hint, None, fix)
+            faults.add(
+                Code.UNUSED_INPUT, f"no node uses input '{name}'", declared.span, hint, None, fix
+            )
 
 
 def _without(

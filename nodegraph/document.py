@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic
 from nodegraph.texts import Lines, lines_of
 from nodegraph.yaml_source import Entry, Items, Leaf, Table, Tree, parse
 
 Path = Sequence[str]
 """The keys that lead to a value."""
-_UNREADABLE = ("E001", "E004")
+_UNREADABLE = (Code.YAML_SYNTAX, Code.TOO_DEEP)
 _PROPERTIES = re.compile(r"([&!]\S*\s+)*")
 
 
@@ -34,7 +35,7 @@ class Document:
     @cached_property
     def marked(self) -> frozenset[tuple[int, int]]:
         """Where values begin that have an anchor or a tag, or are aliases."""
-        spans = [fault.span for fault in self.faults if fault.code == "E003"]
+        spans = [fault.span for fault in self.faults if fault.code == Code.YAML_FEATURE]
         return frozenset((span.line, span.column) for span in spans if span)
 
     def is_marked(self, tree: Tree) -> bool:
@@ -153,7 +154,7 @@ def opened(text: str, file: str) -> Document:
     if not isinstance(parsed.tree, Table):
         where = parsed.tree.span if parsed.tree else Span(file, 1, 1, 1, 2)
         message, hint = "not a graph: it is a mapping with 'nodes' and 'outputs'", "write: graph: 1"
-        raise GraphError([diagnostic("E103", message, where, hint)])
+        raise GraphError([diagnostic(Code.WRONG_STRUCTURE, message, where, hint)])
     return Document(text, file, parsed.tree, parsed.diagnostics)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from nodegraph.codes import CODES
+from nodegraph.codes import Code
 from nodegraph.visible import clipped, visible
 
 LONGEST_NAME = 80
@@ -44,7 +44,7 @@ class Diagnostic:
     them together; none where a person must choose.
     """
 
-    code: str
+    code: Code
     name: str
     message: str
     span: Span | None = None
@@ -60,7 +60,7 @@ class Diagnostic:
 
 
 def diagnostic(
-    code: str,
+    code: Code,
     message: str,
     span: Span | None = None,
     hint: str | None = None,
@@ -68,12 +68,11 @@ def diagnostic(
     raised: str | None = None,
     fix: tuple[Edit, ...] = (),
 ) -> Diagnostic:
-    """A diagnostic with the name that its code has in the table."""
+    """A diagnostic with the name of its code. Raises ValueError for a text that is no code."""
+    code = Code(code)
     severity: Severity = "warning" if code.startswith("W") else "error"
     hint = None if hint is None else clipped(hint)
-    return Diagnostic(
-        code, CODES[code][0], clipped(message), span, hint, severity, node, raised, fix
-    )
+    return Diagnostic(code, code.word, clipped(message), span, hint, severity, node, raised, fix)
 
 
 def place(fault: Diagnostic) -> tuple[str, int, int]:

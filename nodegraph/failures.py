@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic
 from nodegraph.holding import WrongResult
 from nodegraph.keys import span_of
@@ -48,7 +49,9 @@ def failure(
     kind = type(error).__name__
     message = f"{owner(step)} failed: {kind}{': ' if text else ''}{text}"
     hint: str | None = getattr(error, "hint", None) or told(summaries)
-    return diagnostic("E501", message, step.span, hint, step.name, own_line(error, function))
+    return diagnostic(
+        Code.NODE_FAILED, message, step.span, hint, step.name, own_line(error, function)
+    )
 
 
 def told(summaries: Mapping[str, str]) -> str | None:
@@ -63,13 +66,19 @@ def refused(step: Step, error: BaseException) -> Diagnostic | None:
         return error.fault
     if isinstance(error, Mismatch):
         return diagnostic(
-            "E402", f"{step.name}: {error}", _port_span(step, error.port), error.hint, step.name
+            Code.WRONG_MEANING,
+            f"{step.name}: {error}",
+            _port_span(step, error.port),
+            error.hint,
+            step.name,
         )
     if isinstance(error, WrongResult):
-        return diagnostic("E405", f"{owner(step)} {error}", step.span, error.hint, step.name)
+        return diagnostic(
+            Code.WRONG_RESULT, f"{owner(step)} {error}", step.span, error.hint, step.name
+        )
     if isinstance(error, ChangedInput):
         hint = COPY_FIRST.format(port=error.port)
-        return diagnostic("E406", f"{owner(step)} {error}", step.span, hint, step.name)
+        return diagnostic(Code.CHANGED_INPUT, f"{owner(step)} {error}", step.span, hint, step.name)
     return None
 
 
@@ -77,7 +86,7 @@ def doubtful(step: Step) -> Diagnostic:
     """The warning of a picture that is not finite, at the step that made it."""
     message = f"{owner(step)} gave a picture that is NaN or infinite in places"
     hint = "those pixels are written in magenta"
-    return diagnostic("W402", message, step.span, hint, step.name)
+    return diagnostic(Code.NOT_FINITE, message, step.span, hint, step.name)
 
 
 def owner(step: Step) -> str:

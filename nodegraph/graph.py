@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import cast
 
 from nodegraph.canvas import Canvas
+from nodegraph.codes import Code
 from nodegraph.document import Document
 from nodegraph.errors import Diagnostic, Edit, Hints, Span, diagnostic, meant, swap
 from nodegraph.mistaken import behind_a_comma, is_number, quote_hint, text_of_mapping
@@ -113,7 +114,7 @@ def _read_graph(text: str, file: str) -> tuple[Graph | None, Sequence[Diagnostic
     if parsed.tree is None:
         if not reader.faults:
             message = "the file is empty; a graph needs 'nodes' and 'outputs'"
-            reader.fault("E103", message, Span(file, 1, 1, 1, 2))
+            reader.fault(Code.WRONG_STRUCTURE, message, Span(file, 1, 1, 1, 2))
         return None, reader.faults
     return reader.graph(parsed.tree), reader.faults
 
@@ -148,7 +149,7 @@ class _GraphReader:
 
     def fault(
         self,
-        code: str,
+        code: Code,
         message: str,
         span: Span,
         hint: str | None = None,
@@ -159,7 +160,9 @@ class _GraphReader:
 
     def graph(self, tree: Tree) -> Graph | None:
         if not isinstance(tree, Table):
-            self.fault("E103", "a graph is a mapping with 'nodes' and 'outputs'", tree.span)
+            self.fault(
+                Code.WRONG_STRUCTURE, "a graph is a mapping with 'nodes' and 'outputs'", tree.span
+            )
             return None
         self.known_keys(tree, TOP_KEYS, "a graph")
         self.version(tree)
@@ -170,10 +173,13 @@ class _GraphReader:
         there = {e.key for e in (*declared, *named)}
         given = self.section(tree, "outputs")
         outputs = {e.key: v for e in given if (v := self.output(e, there)) is not None}
-        broken = any(fault.code in ("E001", "E004") for fault in self.faults)
+        broken = any(fault.code in (Code.YAML_SYNTAX, Code.TOO_DEEP) for fault in self.faults)
         if not broken and tree.get("outputs") is None:
             self.fault(
-                "E111", "the graph has no outputs", tree.span, "add: outputs: {image: $node}"
+                Code.NO_OUTPUTS,
+                "the graph has no outputs",
+                tree.span,
+                "add: outputs: {image: $node}",
             )
         canvas = Canvas(self.fault, self.hints)
         return Graph(
@@ -197,7 +203,7 @@ class _GraphReader:
                 taken = table.get(meant(hint) or "") is not None
                 fix = self.joined(table, entry) if comma else swap(entry.span, meant(hint))
                 message = f"{owner} has no key '{entry.key}'"
-                self.fault("E101", message, entry.span, hint, None, () if taken else fix)
+                self.fault(Code.UNKNOWN_KEY, message, entry.span, hint, None, () if taken else fix)
 
     def joined(self, table: Table, entry: Entry) -> tuple[Edit, ...]:
         """The edit that quotes a text of which a comma made a part a key: `{help: red, blue}`."""
@@ -216,7 +222,7 @@ class _GraphReader:
         where = found.span if found else tree.span
         shown = found.value if isinstance(found, Leaf) else "none"
         self.fault(
-            "E102",
+            Code.UNSUPPORTED_VERSION,
             f"format version {shown}; this program reads {FORMAT_VERSION}",
             where,
             "write: graph: 1",
@@ -237,7 +243,12 @@ class _GraphReader:
             return ()
         if isinstance(found, Table):
             return found.entries
-        self.fault("E103", f"'{key}' must be a mapping", found.span, f"write: {key}: {{name: …}}")
+        self.fault(
+            Code.WRONG_STRUCTURE,
+            f"'{key}' must be a mapping",
+            found.span,
+            f"write: {key}: {{name: …}}",
+        )
         return ()
 
     def text_of(self, tree: Table, key: str) -> str:
@@ -260,24 +271,26 @@ class _GraphReader:
         """A mapping that may be a text with a ': ' in it."""
         hint, text = quote_hint(tree), text_of_mapping(tree)
         fix = swap(tree.span, text and quoted(text)) if tree.span.line == tree.span.end_line else ()
-        self.fault("E103", message, tree.span, hint, node, fix)
+        self.fault(Code.WRONG_STRUCTURE, message, tree.span, hint, node, fix)
 
     def good_name(self, entry: Entry) -> None:
         if not _NAME.fullmatch(entry.key):
             hint = "use letters, digits and '_', not starting with a digit"
-            self.fault("E112", f"'{entry.key}' is not a name", entry.span, hint)
+            self.fault(Code.BAD_NAME, f"'{entry.key}' is not a name", entry.span, hint)
 
     def names_once(self, inputs: set[str], nodes: tuple[Entry, ...]) -> None:
         for entry in nodes:
             if entry.key in inputs:
                 message = f"'{entry.key}' is an input and a node; they share one namespace"
-                self.fault("E104", message, entry.span, "rename one of them", entry.key)
+                self.fault(
+                    Code.NAME_USED_TWICE, message, entry.span, "rename one of them", entry.key
+                )
 
     def input(self, entry: Entry) -> GraphInput | None:
         self.good_name(entry)
         if not isinstance(entry.value, Table):
             self.fault(
-                "E103",
+                Code.WRONG_STRUCTURE,
                 f"input '{entry.key}' must be a mapping such as {{type: Text}}",
                 entry.value.span,
             )
@@ -287,7 +300,10 @@ class _GraphReader:
         kind = table.get("type")
         if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
             self.fault(
-                "E103", f"input '{entry.key}' needs a type", entry.span, "write: {type: Text}"
+                Code.WRONG_STRUCTURE,
+                f"input '{entry.key}' needs a type",
+                entry.span,
+                "write: {type: Text}",
             )
             return None
         default = table.get("default")
@@ -312,7 +328,7 @@ class _GraphReader:
             text = quoted(f"${self.lines.at(ref.span)}")
             fix = () if "\n" in text or text[2:3] in ("'", '"') else swap(ref.span, text)
             hint = "write '$$' for a dollar sign"
-            self.fault("E103", message, ref.span, hint, None, fix)
+            self.fault(Code.WRONG_STRUCTURE, message, ref.span, hint, None, fix)
         return None if ref is not None or isinstance(value, Ref) else value
 
     def number(self, table: Table, key: str) -> float | None:
@@ -321,7 +337,7 @@ class _GraphReader:
             return None
         if isinstance(found, Leaf) and is_number(found.value):
             return cast(float, found.value)
-        self.fault("E103", f"'{key}' must be a finite number", found.span)
+        self.fault(Code.WRONG_STRUCTURE, f"'{key}' must be a finite number", found.span)
         return None
 
     def menu(self, table: Table) -> tuple[Scalar, ...] | None:
@@ -330,20 +346,20 @@ class _GraphReader:
             return None
         if isinstance(found, Items) and all(isinstance(item, Leaf) for item in found.values):
             return tuple(item.value for item in found.values if isinstance(item, Leaf))
-        self.fault("E103", "'menu' must be a list of texts or numbers", found.span)
+        self.fault(Code.WRONG_STRUCTURE, "'menu' must be a list of texts or numbers", found.span)
         return None
 
     def flag(self, table: Table, key: str) -> bool:
         found = table.get(key)
         if found is not None and not (isinstance(found, Leaf) and isinstance(found.value, bool)):
-            self.fault("E103", f"'{key}' must be true or false", found.span)
+            self.fault(Code.WRONG_STRUCTURE, f"'{key}' must be true or false", found.span)
         return isinstance(found, Leaf) and found.value is True
 
     def node(self, entry: Entry) -> GraphNode | None:
         self.good_name(entry)
         if not isinstance(entry.value, Table):
             self.fault(
-                "E103",
+                Code.WRONG_STRUCTURE,
                 f"node '{entry.key}' must be a mapping with a type",
                 entry.value.span,
                 None,
@@ -353,7 +369,13 @@ class _GraphReader:
         kind = entry.value.get("type")
         if not isinstance(kind, Leaf) or not isinstance(kind.value, str):
             hint = "`nodegraph nodes` lists them"
-            self.fault("E103", f"node '{entry.key}' needs a type", entry.span, hint, entry.key)
+            self.fault(
+                Code.WRONG_STRUCTURE,
+                f"node '{entry.key}' needs a type",
+                entry.span,
+                hint,
+                entry.key,
+            )
             return None
         note = self.text_of(entry.value, "note")
         inputs: dict[str, Value] = {}
@@ -379,7 +401,7 @@ class _GraphReader:
         )
         message = f"output '{entry.key}' must refer to a node"
         fix = swap(entry.value.span, f"${name}") if name.partition(".")[0] in there else ()
-        self.fault("E103", message, entry.value.span, f"write: ${name}", None, fix)
+        self.fault(Code.WRONG_STRUCTURE, message, entry.value.span, f"write: ${name}", None, fix)
         return None
 
     def presets(self, tree: Table) -> dict[str, dict[str, Value]]:
@@ -391,7 +413,7 @@ class _GraphReader:
                 found[entry.key] = {key: value for key, value in values if value is not None}
             else:
                 self.fault(
-                    "E103",
+                    Code.WRONG_STRUCTURE,
                     f"preset '{entry.key}' must be a mapping of input values",
                     entry.value.span,
                 )

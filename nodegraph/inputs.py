@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from nodegraph.codes import Code
 from nodegraph.document import opened
 from nodegraph.errors import Edit, Span, meant, swap
 from nodegraph.given import taken
@@ -71,7 +72,7 @@ class Inputs:
         for name in (*request.inputs, *request.texts, *request.recorded):
             if name not in graph.inputs:
                 hint = self.faults.hints.nearest(name, graph.inputs)
-                self.faults.add("E110", f"the graph has no input '{name}'", None, hint)
+                self.faults.add(Code.UNKNOWN_INPUT, f"the graph has no input '{name}'", None, hint)
         return {n: self.root_input(i, folder, request, preset) for n, i in graph.inputs.items()}
 
     def check_presets(self, graph: Graph) -> None:
@@ -84,7 +85,7 @@ class Inputs:
                 message = f"the graph has no input '{key}'"
                 hint = self.faults.hints.nearest(key, graph.inputs)
                 fix = self.preset_renamed(graph, preset, key, meant(hint))
-                self.faults.add("E110", message, value.span, hint, None, fix)
+                self.faults.add(Code.UNKNOWN_INPUT, message, value.span, hint, None, fix)
             elif (ref := self.declared_type(graph.inputs[key])) is not None:
                 self.check_written(graph.inputs[key], ref, value)
 
@@ -102,7 +103,7 @@ class Inputs:
             return {}
         if name not in graph.presets:
             hint = self.faults.hints.nearest(name, graph.presets)
-            self.faults.add("E109", f"the graph has no preset '{name}'", None, hint)
+            self.faults.add(Code.UNKNOWN_PRESET, f"the graph has no preset '{name}'", None, hint)
         return graph.presets.get(name, {})
 
     def root_input(
@@ -114,7 +115,7 @@ class Inputs:
     ) -> Bound:
         if declared.name in RESERVED:
             message = f"'{declared.name}' is an option of the command line and cannot name an input"
-            self.faults.add("E105", message, declared.span, "choose another name")
+            self.faults.add(Code.RESERVED_INPUT, message, declared.span, "choose another name")
         ref = self.declared_type(declared)
         if ref is None:
             return FAILED
@@ -138,14 +139,16 @@ class Inputs:
         if not request.whole:
             return Bound({"": (Constant(EXAMPLE, ref, declared.span, folder), ref)})
         message = f"the graph needs input '{declared.name}': {ref}"
-        self.faults.add("E205", message, declared.span, f"give --{declared.name.replace('_', '-')}")
+        self.faults.add(
+            Code.MISSING_INPUT, message, declared.span, f"give --{declared.name.replace('_', '-')}"
+        )
         return FAILED
 
     def declared_type(self, declared: GraphInput) -> TypeRef | None:
         try:
             ref = parse_type(declared.type)
         except ValueError as error:
-            code = "E210" if isinstance(error, LargeType) else "E202"
+            code = Code.LARGE_TYPE if isinstance(error, LargeType) else Code.UNKNOWN_TYPE
             self.faults.add(code, str(error), declared.type_span)
             return None
         known = {*self.registry.ports, *BUILT_IN}
@@ -157,7 +160,7 @@ class Inputs:
                 right = meant(hint)
                 better = right and re.sub(rf"\b{re.escape(name)}\b", right, declared.type)
                 fix = swap(declared.type_span, better and flow(tree_of(better)))
-                self.faults.add("E202", message, declared.type_span, hint, None, fix)
+                self.faults.add(Code.UNKNOWN_TYPE, message, declared.type_span, hint, None, fix)
                 return None
         return ref
 
@@ -188,7 +191,7 @@ class Inputs:
         try:
             found = taken(as_written(value), ref, self.registry)
         except ValueError as error:
-            self.faults.add("E208", f"{given}: {error}", declared.span)
+            self.faults.add(Code.BAD_LITERAL, f"{given}: {error}", declared.span)
             return FAILED
         items = cast("list[Any]", found) if isinstance(found, list) else [found]
         if not all(isinstance(item, str | int | float | bool | list | None) for item in items):

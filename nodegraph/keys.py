@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, GraphError, Mismatch, Span, diagnostic, meant, swap
 from nodegraph.framing import Unframed, frame, framed, frames
 from nodegraph.node import NodeSpec
@@ -220,7 +221,7 @@ def _default(value: Any) -> bytes:
 
 def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagnostic:
     """The fault of a literal that its type cannot read, at its place; of a caller's value, at the input."""
-    code = "E402" if isinstance(error, Mismatch) else "E403"
+    code = Code.WRONG_MEANING if isinstance(error, Mismatch) else Code.BAD_VALUE
     hint: str | None = getattr(error, "hint", None)
     if given := given_by(source):
         return diagnostic(code, f"{given}: {error}", None, hint)
@@ -233,7 +234,7 @@ def unreadable(step: Step, port: str, source: Source, error: Exception) -> Diagn
 
 def unreadable_output(name: str, source: Constant, error: Exception) -> Diagnostic:
     """The fault of a literal that goes straight to an output."""
-    return diagnostic("E403", f"{source.given or f'output {name!r}'}: {error}", source.span)
+    return diagnostic(Code.BAD_VALUE, f"{source.given or f'output {name!r}'}: {error}", source.span)
 
 
 def given_by(source: Source) -> str:
@@ -247,12 +248,14 @@ def warned(step: Step, warning: Warned) -> Diagnostic:
     source = step.inputs.get(warning.port or "")
     place = (span_of(source) if source is not None else None) or step.span
     message = f"{step.name} ({step.spec.name}): {warning.message}"
-    return diagnostic("W401", message, place, warning.hint, step.name)
+    return diagnostic(Code.NODE_WARNING, message, place, warning.hint, step.name)
 
 
 def warned_output(name: str, source: Source, warning: Warned) -> Diagnostic:
     """What the type of a literal said of it that goes straight to an output."""
-    return diagnostic("W401", f"output '{name}': {warning.message}", span_of(source), warning.hint)
+    return diagnostic(
+        Code.NODE_WARNING, f"output '{name}': {warning.message}", span_of(source), warning.hint
+    )
 
 
 def span_of(source: Source) -> Span | None:

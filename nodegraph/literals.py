@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from nodegraph.codes import Code
 from nodegraph.errors import meant, nearest
 from nodegraph.registry import PortFacts
 from nodegraph.scalars import LARGEST, LongNumber, plain
@@ -41,14 +42,14 @@ class BadLiteral(ValueError):
 
     def __init__(
         self,
-        code: str,
+        code: Code,
         message: str,
         hint: str | None = None,
         instead: str | float | None = None,
         quote: bool = False,
     ) -> None:
         super().__init__(code, message, hint, instead, quote)
-        self.code = code
+        self.code = Code(code)
         self.hint = hint
         self.instead = instead
         self.quote = quote
@@ -95,7 +96,7 @@ def _coerced(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         return value
     facts = ports.get(ref.name)
     if isinstance(value, list) and (facts is None or facts.literal != "list"):
-        raise BadLiteral("E208", f"a list stands where {_wanted(ref, ports)} is expected")
+        raise BadLiteral(Code.BAD_LITERAL, f"a list stands where {_wanted(ref, ports)} is expected")
     found = cast("Any", value) if isinstance(value, list) else _plain(value, ref, ports)
     read = None if facts is None else facts.reader()
     return found if read is None else _read(found, read)
@@ -108,7 +109,7 @@ def _read(value: Any, read: Callable[[Any], Any]) -> Any:
     except BadLiteral:
         raise
     except (ValueError, TypeError) as error:
-        raise BadLiteral("E208", str(error)) from None
+        raise BadLiteral(Code.BAD_LITERAL, str(error)) from None
 
 
 def member_for(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> TypeRef:
@@ -127,7 +128,7 @@ def _chosen(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> tuple[T
             faults.append(fault)
     wanted = " or ".join(_wanted(m, ports) for m in members)
     message, first = f"{_shown(value)} is not {wanted}", faults[0]
-    raise BadLiteral("E208", message, first.hint, quote=first.quote)
+    raise BadLiteral(Code.BAD_LITERAL, message, first.hint, quote=first.quote)
 
 
 def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
@@ -135,10 +136,10 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     kind = _kind(ref, facts)
     if ref.variable:
         message = f"{_shown(value)} cannot stand here: this input takes its type from a wire"
-        raise BadLiteral("E208", message, "wire a node's output: $node")
+        raise BadLiteral(Code.BAD_LITERAL, message, "wire a node's output: $node")
     if kind == "none":
         raise BadLiteral(
-            "E208",
+            Code.BAD_LITERAL,
             f"{_shown(value)} cannot be read as {ref}; it needs a wire",
             f"wire an output of type {ref}: $node",
         )
@@ -154,7 +155,9 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
         return _number(value, kind, facts is not None)
     quote = kind == "str" and value is not None
     hint = "quote it, to make it a text" if quote else None
-    raise BadLiteral("E208", f"{_shown(value)} is not {_wanted(ref, ports)}", hint, quote=quote)
+    raise BadLiteral(
+        Code.BAD_LITERAL, f"{_shown(value)} is not {_wanted(ref, ports)}", hint, quote=quote
+    )
 
 
 def _text(value: str) -> str:
@@ -163,7 +166,9 @@ def _text(value: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         hint = "write it in UTF-8"
-        raise BadLiteral("E208", f"{_shown(value)} holds bytes that are no text", hint) from None
+        raise BadLiteral(
+            Code.BAD_LITERAL, f"{_shown(value)} holds bytes that are no text", hint
+        ) from None
     return value
 
 
@@ -188,9 +193,11 @@ def accepts_literals(ref: TypeRef, ports: Mapping[str, PortFacts]) -> bool:
 
 def _number(value: float, kind: str, domain: bool) -> Any:
     if isinstance(value, int) and abs(value) >= LARGEST:
-        raise BadLiteral("E006", "a whole number with more digits than any that can be meant")
+        raise BadLiteral(
+            Code.LONG_NUMBER, "a whole number with more digits than any that can be meant"
+        )
     if kind == "int" and isinstance(value, float):
-        raise BadLiteral("E208", f"{value} is not a whole number")
+        raise BadLiteral(Code.BAD_LITERAL, f"{value} is not a whole number")
     return value if kind == "int" or domain else float(value)
 
 
@@ -217,7 +224,7 @@ def _within(value: Any, slot: Slot, menu: frozenset[Any] | None) -> None:
         offered = ", ".join(str(m) for m in slot.menu)
         near = nearest(str(value), [m for m in slot.menu if isinstance(m, str)])
         hint = near if meant(near) else f"there are: {offered}"
-        raise BadLiteral("E207", f"{_shown(value)} is not on offer", hint)
+        raise BadLiteral(Code.NOT_IN_MENU, f"{_shown(value)} is not on offer", hint)
     bounds = slot.range
     if bounds is None or not isinstance(value, int | float) or isinstance(value, bool):
         return
@@ -225,7 +232,7 @@ def _within(value: Any, slot: Slot, menu: frozenset[Any] | None) -> None:
     high = math.inf if bounds.high is None else bounds.high
     if not low <= value <= high:
         message = f"{value} is out of range; {_allowed(low, high)}{_unit(bounds)}"
-        raise BadLiteral("E206", message, instead=_clamped(value, low, high))
+        raise BadLiteral(Code.OUT_OF_RANGE, message, instead=_clamped(value, low, high))
 
 
 def _clamped(value: float, low: float, high: float) -> float | None:
@@ -283,7 +290,7 @@ def from_text(text: str, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     try:
         found = plain(text)
     except LongNumber as error:
-        raise BadLiteral("E006", str(error)) from None
+        raise BadLiteral(Code.LONG_NUMBER, str(error)) from None
     number = isinstance(found, int | float) and not isinstance(found, bool)
     return text if _kind(ref, ports.get(ref.name)) == "scalar" and not number else found
 

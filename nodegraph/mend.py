@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, Edit
 from nodegraph.source import SourceText
 from nodegraph.texts import applied, overlap
@@ -10,7 +11,7 @@ from nodegraph.texts import applied, overlap
 Check = Callable[[SourceText], Sequence[Diagnostic]]
 """Gives the faults of a graph."""
 _ROUNDS = 10
-_UNUSED = ("W101", "W102")
+_UNUSED = (Code.UNUSED_NODE, Code.UNUSED_INPUT)
 """What a fix would take away, though the graph runs."""
 
 
@@ -47,7 +48,9 @@ def mended(source: SourceText, check: Check, *, unused: bool = False) -> Mended:
 
 def _broken(faults: Sequence[Diagnostic]) -> int:
     """How many faults a text has that edits could have made, whatever they let be read."""
-    return sum(fault.code in ("E001", "E002", "E004") for fault in faults)
+    return sum(
+        fault.code in (Code.YAML_SYNTAX, Code.DUPLICATE_KEY, Code.TOO_DEEP) for fault in faults
+    )
 
 
 def _fitting(source: SourceText, faults: Sequence[Diagnostic]) -> list[Diagnostic]:

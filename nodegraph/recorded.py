@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nodegraph import png
+from nodegraph.codes import Code
 from nodegraph.errors import GraphError, Span, diagnostic
 from nodegraph.png import DamagedPng
 from nodegraph.provenance import CHUNK
@@ -38,15 +39,17 @@ def read_picture(path: Path) -> Recorded:
     try:
         return _recorded(_record(path), path.parent)
     except OSError as error:
-        raise _refused(path, "E005", f"{path} cannot be read: {error.strerror or error}") from None
+        raise _refused(
+            path, Code.UNREADABLE_FILE, f"{path} cannot be read: {error.strerror or error}"
+        ) from None
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         reason = f"it {reason}" if isinstance(error, DamagedPng) else reason
         message = f"this picture's graph cannot be read: {reason}"
-        raise _refused(path, "E008", message) from None
+        raise _refused(path, Code.UNREADABLE_PICTURE, message) from None
 
 
-def _refused(path: Path, code: str, message: str) -> GraphError:
+def _refused(path: Path, code: Code, message: str) -> GraphError:
     return GraphError([diagnostic(code, message, Span(str(path), 1, 1, 1, 1))])
 
 

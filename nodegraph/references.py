@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodegraph.codes import Code
 from nodegraph.errors import Edit, meant, swap
 from nodegraph.graph import GraphNode, Listing, Ref, Value
 from nodegraph.paths import Outside, Sandbox, expanded
@@ -38,7 +39,14 @@ class References:
         if bound is None:
             hint = self.faults.hints.nearest(ref.name, scope)
             fix = _refers(ref, meant(hint), ref.port)
-            self.faults.add("E204", f"'${ref.name}' refers to nothing", ref.span, hint, node, fix)
+            self.faults.add(
+                Code.UNRESOLVED_REFERENCE,
+                f"'${ref.name}' refers to nothing",
+                ref.span,
+                hint,
+                node,
+                fix,
+            )
             return unknown(ref.span), UNKNOWN
         if bound.failed:
             return unknown(ref.span), UNKNOWN
@@ -51,7 +59,7 @@ class References:
             hint = self.faults.hints.nearest(port, [name for name in bound.outputs if name])
             fix = _refers(ref, ref.name, meant(hint)) if meant(hint) else ()
             message = f"'{ref.name}' has no output '{port}'"
-            self.faults.add("E203", message, ref.span, hint, node, fix)
+            self.faults.add(Code.UNKNOWN_OUTPUT, message, ref.span, hint, node, fix)
             return unknown(ref.span), UNKNOWN
         source, kind = bound.outputs[port]
         return (
@@ -77,12 +85,12 @@ class References:
             fix = _refers(ref, ref.name, meant(hint)) if meant(hint) else ()
             if not fix:
                 hint = f"give another bundle, one that has it, as input '{ref.name}'"
-            self.faults.add("E209", message, ref.span, hint, node, fix)
+            self.faults.add(Code.UNKNOWN_PART, message, ref.span, hint, node, fix)
             return nothing
         kind = TypeRef(parts[str(ref.port)])
         if kind.name not in self.registry.ports:
             message = f"the part '{ref.port}' of '{bundle.value}' is a '{kind}', which is no type"
-            self.faults.add("E208", message, ref.span, None, node)
+            self.faults.add(Code.BAD_LITERAL, message, ref.span, None, node)
             return nothing
         return Constant(f"{bundle.value}/{ref.port}", kind, ref.span, bundle.folder), kind
 
@@ -97,10 +105,10 @@ class References:
             return lister(str(bundle.value), readable)
         except Outside as error:
             hint = "keep it in the folder of the graph that is run, or name it on the command line"
-            self.faults.add("E113", f"{owner}: {error}", bundle.span, hint)
+            self.faults.add(Code.OUTSIDE_FOLDER, f"{owner}: {error}", bundle.span, hint)
         except (OSError, ValueError) as error:
             message = f"{owner}: {error}"
-            self.faults.add("E208", message, bundle.span, "see `nodegraph models`")
+            self.faults.add(Code.BAD_LITERAL, message, bundle.span, "see `nodegraph models`")
         return None
 
 

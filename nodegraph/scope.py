@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, Edit, Hints, Span, diagnostic, meant, swap
 from nodegraph.graph import Listing, Literal, Value
 from nodegraph.literals import BadLiteral, Slot, coerced
@@ -47,7 +48,7 @@ class Faults:
 
     def add(
         self,
-        code: str,
+        code: Code,
         message: str,
         span: Span | None,
         hint: str | None = None,

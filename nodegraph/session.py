@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nodegraph.actions import deeds
 from nodegraph.cache import Cache, Disk, Memory
 from nodegraph.cancel import CancelToken
+from nodegraph.codes import Code
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.context import RunContext
 from nodegraph.devices import may_have_card
@@ -266,14 +267,14 @@ def _other_makers(opened: Recorded, keyed: Keyed) -> Iterator[Diagnostic]:
     kind = keyed.context.device.partition(":")[0]
     if opened.device is not None and opened.device != kind:
         message = f"the picture was made on {opened.device}, and this is {kind}; pixels may differ"
-        yield diagnostic("W403", message)
+        yield diagnostic(Code.ANOTHER_DEVICE, message)
     if opened.models:
         for name, digest in keyed.models.items():
             if opened.models.get(name, digest) != digest:
                 message = (
                     f"'{name}' has other weights than those that made the picture: it will differ"
                 )
-                yield diagnostic("W404", message)
+                yield diagnostic(Code.OTHER_WEIGHTS, message)
 
 
 @cache
@@ -286,7 +287,7 @@ def find_graph(name: str, known: Registry) -> SourceText:
     """A graph by file, or by the name of a shipped one or of a composite. Raises GraphError if there is none."""
     path = Path(name)
     if name in known.clashes:
-        raise GraphError([diagnostic("E211", known.clash(name))])
+        raise GraphError([diagnostic(Code.NAME_TAKEN_TWICE, known.clash(name))])
     if path.suffix in (".yaml", ".yml") or is_file(path):
         return read_source(path)
     shipped = {**known.composites, **known.graphs}
@@ -299,4 +300,4 @@ def find_graph(name: str, known: Registry) -> SourceText:
         message = f"'{name}' is neither a graph file nor a shipped graph"
         near = nearest(name, [*map(str, Path().glob("*.y*ml")), *known.composites, *known.listed])
     hint = near or "`nodegraph run` lists the shipped graphs"
-    raise GraphError([diagnostic("E005", message, Span(name, 1, 1, 1, 1), hint)])
+    raise GraphError([diagnostic(Code.UNREADABLE_FILE, message, Span(name, 1, 1, 1, 1), hint)])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, product
 from typing import Any, cast
 
+from nodegraph.codes import Code
 from nodegraph.document import Document, Path, complaints, meaning
 from nodegraph.errors import Edit, nearest
 from nodegraph.graph import TOP_KEYS
@@ -109,7 +110,7 @@ def settled(document: Document, wanted: Any, parts: Sequence[Ways]) -> Edits:
         right = _ordinary(meaning(after.tree)) == _ordinary(wanted)
         if right and complaints(after.diagnostics) <= known:
             return made
-    faults = [f for f in document.faults if f.code in ("E002", "E003")]
+    faults = [f for f in document.faults if f.code in (Code.DUPLICATE_KEY, Code.YAML_FEATURE)]
     why = f"mend this first: {faults[0]}" if faults else "edit it by hand there"
     raise Refused(
         f"{document.file}: the text cannot be changed without changing more than that; {why}"

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from nodegraph.cancel import CancelToken
+from nodegraph.codes import Code
 from nodegraph.engine import Engine
 from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
 from nodegraph.failures import ChangedInput, failure, own_line, refused, told
@@ -84,7 +85,11 @@ def missing_weights(
                 span = span_of(source) or step.span
                 hint = getattr(error, "hint", None)
                 yield diagnostic(
-                    "E404", f"{step.name}.{model.port}: {error}", span, hint, step.name
+                    Code.MISSING_WEIGHTS,
+                    f"{step.name}.{model.port}: {error}",
+                    span,
+                    hint,
+                    step.name,
                 )
 
 
@@ -266,7 +271,7 @@ class _Checker:
         where = f" in {path}" if path else ""
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = f"{step.name} ({step.spec.name}){where}: {text}"
-        code, hint = ("E401", told(inputs)) if shape else ("E403", None)
+        code, hint = (Code.WRONG_SHAPE, told(inputs)) if shape else (Code.BAD_VALUE, None)
         return diagnostic(code, message, step.span, hint, step.name, own_line(error, function))
 
     def port_text(self, step: Step, name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic
 from nodegraph.paths import LargeFile, Outside, read_text, why
 from nodegraph.registry import Registry
@@ -78,5 +79,5 @@ def unread(
     name: str, error: OSError | UnicodeDecodeError, span: Span, node: str | None = None
 ) -> Diagnostic:
     """The fault of a graph file that cannot be read."""
-    code = "E007" if isinstance(error, LargeFile) else "E005"
+    code = Code.LARGE_FILE if isinstance(error, LargeFile) else Code.UNREADABLE_FILE
     return diagnostic(code, f"{name} cannot be read: {why(error)}", span, None, node)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, Edit
 from nodegraph.texts import Lines, applied, lines_of
 from nodegraph.written import quoted
@@ -21,7 +22,12 @@ def with_fixes(text: str, file: str, faults: Sequence[Diagnostic]) -> list[Diagn
     """The faults of a text, with their fixes where a trial shows one."""
     lines, left, told = lines_of(text), _MOST, list[Diagnostic]()
     for fault in faults:
-        if fault.code in ("E001", "E003") and fault.span and left and len(text) < _LONGEST:
+        if (
+            fault.code in (Code.YAML_SYNTAX, Code.YAML_FEATURE)
+            and fault.span
+            and left
+            and len(text) < _LONGEST
+        ):
             left -= 1
             found = _mended(lines, file, fault)
             told.append(replace(fault, fix=(found,)) if found else fault)
@@ -39,7 +45,9 @@ def _mended(lines: Lines, file: str, fault: Diagnostic) -> Edit | None:
             continue
         edit = Edit(lines.span(file, start, end), made)
         after = parse(applied(lines.text, [edit]), file).diagnostics
-        later = [f for f in after if f.code == "E001" and _behind(lines, f, start + len(made))]
+        later = [
+            f for f in after if f.code == Code.YAML_SYNTAX and _behind(lines, f, start + len(made))
+        ]
         worse = {(f.code, f.message) for f in after if f not in later} - before
         gone = not any((f.code, f.message) == (fault.code, fault.message) for f in after)
         if (gone or later) and not worse:
@@ -61,7 +69,7 @@ def _trials(lines: Lines, fault: Diagnostic) -> Iterator[Trial]:
     at = lines.offset(fault.span.line, fault.span.column)
     begin, end = lines.begin(at), lines.end(at)
     line = lines.text[begin:end]
-    if fault.code == "E003":
+    if fault.code == Code.YAML_FEATURE:
         yield from _marked(lines, fault)
         return
     entry = _ENTRY.match(line)

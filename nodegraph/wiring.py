@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from nodegraph.codes import Code
 from nodegraph.errors import Edit, Span, meant, swap
 from nodegraph.graph import GraphNode, Listing, Literal, Ref, Value
 from nodegraph.literals import BadLiteral, Slot, accepts_literals, member_for
@@ -51,7 +52,9 @@ class Wiring:
                 values[port.name] = unknown(node.keys[port.name])
             elif port.required and written is None:
                 message = f"'{node.name}' ({node.type}) needs input '{port.name}': {port.type}"
-                self.faults.add("E205", message, node.span, self._giver(port), node.name)
+                self.faults.add(
+                    Code.MISSING_INPUT, message, node.span, self._giver(port), node.name
+                )
             elif port.required:
                 absent = True
         return None if absent else values
@@ -63,7 +66,7 @@ class Wiring:
                 rest = behind_a_comma(name, node.inputs[name])
                 hint = rest or self.faults.hints.nearest(name, known)
                 fix = self._joined(node, name) if rest else self._renamed(node, name, meant(hint))
-                self.faults.add("E201", message, node.keys[name], hint, node.name, fix)
+                self.faults.add(Code.UNKNOWN_PORT, message, node.keys[name], hint, node.name, fix)
 
     def _renamed(self, node: GraphNode, name: str, right: str | None) -> tuple[Edit, ...]:
         """The edit that gives a value to another port, which has none yet."""
@@ -96,7 +99,7 @@ class Wiring:
             message = (
                 f"{owner}{written.value!r} cannot stand here: this input takes its type from a wire"
             )
-            self.faults.add("E208", message, written.span, hint, site.node.name)
+            self.faults.add(Code.BAD_LITERAL, message, written.span, hint, site.node.name)
             return unknown(written.span)
         if isinstance(written, Listing) and ref.name == "list":
             single = replace(port, type=ref.args[0])
@@ -155,7 +158,7 @@ class Wiring:
     def _many(self, site: Site, port: Port, written: Listing) -> Source:
         if not port.fan_in:
             message = f"{site.owner(port)} takes one {port.type}, not a list"
-            self.faults.add("E301", message, written.span, None, site.node.name)
+            self.faults.add(Code.TYPE_MISMATCH, message, written.span, None, site.node.name)
             return unknown(written.span)
         entries: list[Constant | Wire] = []
         single = replace(port, type=port.type.args[0], fan_in=False)
@@ -178,7 +181,7 @@ class Wiring:
         shown = f"${written.name}" + (f".{written.port}" if written.port else "")
         message = f"{site.owner(port)} wants {wanted}, but {shown} gives {ref}"
         hint = self._converters(ref, wanted)
-        self.faults.add("E301", message, written.span, hint, site.node.name)
+        self.faults.add(Code.TYPE_MISMATCH, message, written.span, hint, site.node.name)
 
     def _converters(self, source: TypeRef, target: TypeRef) -> str | None:
         """Node types that turn one type into the other."""

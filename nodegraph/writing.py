@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nodegraph.codes import Code
 from nodegraph.errors import GraphError, Span, diagnostic
 from nodegraph.events import Written
 from nodegraph.keyed import Keyed
@@ -55,7 +56,7 @@ def write_outputs(library: Library, keyed: Keyed, outputs: dict[str, Any], out: 
         except (ValueError, TypeError) as error:
             message = f"output '{name}' ({port.name}) cannot be written: {error}"
             shown = f"it is {str(_plain(value, port))[:80]}"
-            fault = diagnostic("E502", message, _span(program, name), shown)
+            fault = diagnostic(Code.UNWRITTEN_OUTPUT, message, _span(program, name), shown)
             raise GraphError([fault]) from error
     return Written(written)
 
@@ -67,7 +68,7 @@ def reason(error: OSError | ValueError) -> str:
 
 def _unwritten(program: Program, name: str, out: Path, why: str) -> GraphError:
     message = f"output '{name}': {out} cannot be written: {why}"
-    return GraphError([diagnostic("E502", message, _span(program, name), ELSEWHERE)])
+    return GraphError([diagnostic(Code.UNWRITTEN_OUTPUT, message, _span(program, name), ELSEWHERE)])
 
 
 def _span(program: Program, name: str) -> Span | None:

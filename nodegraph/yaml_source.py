@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from nodegraph.codes import Code
 from nodegraph.errors import Diagnostic, Span, diagnostic
 from nodegraph.scalars import LongNumber, Scalar, plain
 
@@ -88,7 +89,7 @@ class _Reader:
     def span(self, start: Any, end: Any) -> Span:
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
-    def fault(self, code: str, message: str, event: Any, hint: str | None = None) -> None:
+    def fault(self, code: Code, message: str, event: Any, hint: str | None = None) -> None:
         self.diagnostics.append(
             diagnostic(code, message, self.span(event.start_mark, event.end_mark), hint)
         )
@@ -115,10 +116,12 @@ class _Reader:
         if isinstance(tree, Leaf):
             if tree.value == "<<" and not tree.quoted:
                 self.diagnostics.append(
-                    diagnostic("E003", "merge keys are not part of the format", tree.span)
+                    diagnostic(
+                        Code.YAML_FEATURE, "merge keys are not part of the format", tree.span
+                    )
                 )
             return tree
-        self.diagnostics.append(diagnostic("E103", "a key must be a word", tree.span))
+        self.diagnostics.append(diagnostic(Code.WRONG_STRUCTURE, "a key must be a word", tree.span))
         return Leaf("", True, tree.span)
 
     def add(self, top: _Open, key: Leaf, value: Tree) -> None:
@@ -126,7 +129,7 @@ class _Reader:
         if name in top.names:
             message = f"the key '{name}' stands twice here"
             self.diagnostics.append(
-                diagnostic("E002", message, key.span, "remove or rename one of them")
+                diagnostic(Code.DUPLICATE_KEY, message, key.span, "remove or rename one of them")
             )
             return
         top.names.add(name)
@@ -155,13 +158,13 @@ def parse(text: str, file: str) -> Parsed:
         )
         problem = error.problem or error.context or "cannot be read"
         hint = _syntax_hint(str(problem), error.context_mark, _behind(text, mark))
-        reader.diagnostics.append(diagnostic("E001", str(problem), span, hint))
+        reader.diagnostics.append(diagnostic(Code.YAML_SYNTAX, str(problem), span, hint))
     except UnicodeEncodeError:
         message = "the text holds half of a surrogate pair, which is no character"
-        reader.diagnostics.append(diagnostic("E001", message, Span(file, 1, 1, 1, 2)))
+        reader.diagnostics.append(diagnostic(Code.YAML_SYNTAX, message, Span(file, 1, 1, 1, 2)))
     except yaml.YAMLError as error:
         reader.diagnostics.append(
-            diagnostic("E001", str(error).splitlines()[0], Span(file, 1, 1, 1, 2))
+            diagnostic(Code.YAML_SYNTAX, str(error).splitlines()[0], Span(file, 1, 1, 1, 2))
         )
     while reader.open:
         reader.close(reader.open[-1].start)
@@ -209,7 +212,7 @@ def _consume(reader: _Reader, events: Iterator[Any]) -> None:
             reader.take(_leaf(reader, event))
         elif name in ("MappingStartEvent", "SequenceStartEvent"):
             if len(reader.open) >= MAX_DEPTH:
-                reader.fault("E004", f"nested more than {MAX_DEPTH} deep", event)
+                reader.fault(Code.TOO_DEEP, f"nested more than {MAX_DEPTH} deep", event)
                 return
             _refuse_marks(reader, event)
             reader.open.append(_Open(name == "MappingStartEvent", event.start_mark, [], [], set()))
@@ -217,13 +220,15 @@ def _consume(reader: _Reader, events: Iterator[Any]) -> None:
             reader.close(event.end_mark)
         elif name == "AliasEvent":
             message = f"the alias '*{event.anchor}' is not part of the format"
-            reader.fault("E003", message, event, QUOTE_IT)
+            reader.fault(Code.YAML_FEATURE, message, event, QUOTE_IT)
             empty = "" if reader.awaits_key() else None
             reader.take(Leaf(empty, False, reader.span(event.start_mark, event.end_mark)))
         elif name == "DocumentStartEvent":
             documents += 1
             if documents > 1:
-                reader.fault("E003", "a graph file holds one document", event, "remove the '---'")
+                reader.fault(
+                    Code.YAML_FEATURE, "a graph file holds one document", event, "remove the '---'"
+                )
                 return
 
 
@@ -234,7 +239,7 @@ def _leaf(reader: _Reader, event: Any) -> Leaf:
     try:
         value: Scalar = event.value if by_its_text else plain(event.value)
     except LongNumber as error:
-        reader.fault("E006", str(error), event, "quote it, if it is a text")
+        reader.fault(Code.LONG_NUMBER, str(error), event, "quote it, if it is a text")
         value = None
     return Leaf(value, quoted, reader.span(event.start_mark, event.end_mark))
 
@@ -242,7 +247,7 @@ def _leaf(reader: _Reader, event: Any) -> Leaf:
 def _refuse_marks(reader: _Reader, event: Any) -> None:
     if event.anchor is not None:
         message = f"the anchor '&{event.anchor}' is not part of the format"
-        reader.fault("E003", message, event, QUOTE_IT)
+        reader.fault(Code.YAML_FEATURE, message, event, QUOTE_IT)
     if event.tag is not None:
         message = f"the tag '{event.tag}' is not part of the format"
-        reader.fault("E003", message, event, QUOTE_IT)
+        reader.fault(Code.YAML_FEATURE, message, event, QUOTE_IT)

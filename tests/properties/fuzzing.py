@@ -17,7 +17,7 @@ from PIL import Image
 
 from nodegraph.cli.checking import check_one
 from nodegraph.cli.console import errors
-from nodegraph.codes import CODES
+from nodegraph.codes import Code
 from nodegraph.compile import Compiled, compile_graph
 from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.fmt import Unformattable, formatted
@@ -126,7 +126,9 @@ def shown(found: Checked) -> None:
     for fault, text in zip(
         found.diagnostics, texts_of(found.diagnostics, found.texts), strict=True
     ):
-        want(fault.code in CODES and bool(fault.message.strip()), "a fault says nothing", fault)
+        want(
+            fault.code in list(Code) and bool(fault.message.strip()), "a fault says nothing", fault
+        )
         json.dumps(as_json(fault), ensure_ascii=False, allow_nan=False)
         want(text.replace("\n", "").isprintable() or _printable(text), "controls are shown", text)
         source = found.texts.get(fault.span.file) if fault.span else None
