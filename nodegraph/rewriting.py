@@ -113,7 +113,9 @@ def put(
 
 
 def headed(document: Document, name: str, value: Any) -> tuple[Edit, ...]:
-    """The edits that put an entry before all others of a graph."""
+    """The edits that put an entry before all others of a graph that has some."""
+    if not document.tree.entries:
+        return ()
     first = document.tree.entries[0]
     start = document.key_start(first, document.start(document.tree))
     line, indent = _line(name, value), _column(document, start) or ""

@@ -194,3 +194,9 @@ def test_keys_are_read_by_their_text(name: str) -> None:
     assert graph is not None
     assert not found
     assert [*graph.nodes] == [*graph.outputs] == [name]
+
+
+@pytest.mark.parametrize("text", ["{}", "{}\n", "---\n{}\n", "{a}", "", "a", "[]"])
+def test_graphs_of_nothing_are_told(text: str) -> None:
+    assert read_graph(text, "g.yaml")[1]
+    assert not [f for f in mended(SourceText("g.yaml", text), checked).left if f.code == "E001"]
