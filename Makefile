@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test soak check bench gpu docs clean
+.PHONY: setup demo test newest soak check bench gpu docs clean
 
 setup: $(STAMP)
 
@@ -19,6 +19,16 @@ demo: setup  ## a prompt becomes a picture, with the shipped weights
 
 test: setup  ## a process for each core, of one thread: the tensors of the tests are small
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q --numprocesses auto --dist loadscope
+
+newest:  ## the unit tests under the newest Python that is at hand, in an environment of its own
+	@for python in python3.15 python3.14 python3.13 python3.12; do \
+	  $$python -c "" 2>/dev/null || continue; \
+	  echo "with $$($$python --version)"; \
+	  $$python -m venv $(VENV)-newest && \
+	  $(VENV)-newest/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]' && \
+	  OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)-newest/bin/python -m pytest -q --numprocesses auto tests/unit; \
+	  exit $$?; \
+	done; echo "there is no Python newer than 3.11 here"
 
 soak: setup  ## what takes long: many kills, many random cases
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -m soak
