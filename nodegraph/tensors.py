@@ -1,4 +1,4 @@
-"""The engine's only meeting with torch: abstract runs on the meta device, their costs, and what went wrong in them."""
+"""Where the engine meets torch, but for abstract runs (`meta`): what tensors are, and what went wrong with them."""
 
 from dataclasses import is_dataclass
 from types import TracebackType
