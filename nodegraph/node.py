@@ -81,7 +81,7 @@ def node(
 
     Its parameters are the input ports (default = optional, `Literal` = menu, `list[T]` = fan-in, `Annotated[…, Range, Doc]`),
     its return type the output (a `NamedTuple` = several). A generator yields `Progress` and returns its result.
-    `abstract` has the same signature and returns shapes only; `pure=False` nodes are never cached; `words` are search words.
+    `abstract` takes inputs that it names and returns shapes; `pure=False` nodes are never cached; `words` are search words.
     """
     declaration = Declaration(category, version, pure, words, abstract, renames or {})
 

@@ -34,6 +34,7 @@ from nodegraph.node import Declaration, Progress
 from nodegraph.ownership import changed, states, unshared
 from nodegraph.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.shape_report import Seen, ShapeReport, Shapes, StepShapes
+from nodegraph.signature import bound
 from nodegraph.tensors import describe, module_path, needs_data, on_shapes, shape_of
 from nodegraph.types import Weights
 from nodegraph.warn import Warned, collecting
@@ -226,9 +227,10 @@ class _Checker:
         function = self.library.function(step.spec)
         declaration: Declaration | None = getattr(function, "__node__", None)
         chosen = (declaration.abstract if declaration else None) or function
+        arguments = inputs if chosen is function else bound(chosen, function, inputs)
         before, own = states(inputs), dict[Warned, None]()
         with abstract_run() as cost, collecting(own):
-            result, share = _driven(chosen(**inputs))
+            result, share = _driven(chosen(**arguments))
             spent = cost()
         port = changed(before)
         if port is not None:

@@ -98,6 +98,18 @@ def spec_of(
     )
 
 
+def bound(
+    twin: Callable[..., Any], function: Callable[..., Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments that the twin of a node's function names: those that are given, else the function's own defaults."""
+    named = inspect.signature(twin).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in named):
+        return dict(given)
+    own = inspect.signature(function).parameters.values()
+    whole = {p.name: p.default for p in own if p.default is not EMPTY} | dict(given)
+    return {p.name: whole[p.name] for p in named if p.name in whole}
+
+
 def _port(node: str, parameter: inspect.Parameter, annotation: Any, reader: TypeReader) -> Port:
     where = f"parameter '{parameter.name}' of node '{node}'"
     if annotation is EMPTY:

@@ -67,7 +67,7 @@ def _same_places(found: tuple[Seen, ...], wanted: tuple[Seen, ...]) -> bool:
     )
 
 
-def _abstract_difference(images: Image, references: Image, mask: Mask | None = None) -> Table:
+def _abstract_difference(images: Image, references: Image) -> Table:
     _rows(references, images, "references")
     return Table(("picture", "largest", "mean"), ())
 

@@ -88,11 +88,10 @@ def _abstract_prior(
     model: ArPrior,
     text: ClipTokens,
     embedding: ClipText,
-    uncond_text: ClipTokens | None = None,
-    uncond_embedding: ClipText | None = None,
-    guidance: float = 1.0,
-    count: int = 1,
-    **_: object,
+    uncond_text: ClipTokens | None,
+    uncond_embedding: ClipText | None,
+    guidance: float,
+    count: int,
 ) -> ClipImage:
     """All codes in one call: with a cache they cost the same, one after the other."""
     unwanted = _unwanted(guidance, uncond_text, uncond_embedding)

@@ -21,11 +21,15 @@ Objects = Annotated[int, Range(1, 2), Doc("Objects in each.")]
 Pixels = Annotated[int, Range(16, 512), Doc("Pixels.")]
 
 
-def _abstract_scene(caption: str, size: int = 256, seed: int = 0) -> Image:
+def _check_caption(caption: str) -> None:
     try:
         parse_caption(caption)
     except NotACaption as error:
         raise Mismatch(str(error), port="caption") from None
+
+
+def _abstract_scene(caption: str, size: int) -> Image:
+    _check_caption(caption)
     return torch.empty(1, 3, size, size, device="meta")
 
 
@@ -39,7 +43,7 @@ def shapes_scene(
 
     Raises Mismatch for a text outside the world's grammar, ValueError for what never stands there (three large things).
     """
-    _abstract_scene(caption)
+    _check_caption(caption)
     scene = described(caption, np.random.default_rng(seed))
     return pictures_to_signal(render(scene, size)[None])
 
@@ -53,9 +57,7 @@ class Scenes(NamedTuple):
     classes: list[int]
 
 
-def _abstract_scenes(
-    count: int = 200, objects: int = 1, size: int = 32, seed: int = 0, whole: bool = False
-) -> Scenes:
+def _abstract_scenes(count: int, objects: int, size: int, seed: int) -> Scenes:
     scenes = held_out_scenes(1, objects, 16, seed)
     images = torch.empty(count, 3, size, size, device="meta")
     return Scenes(scenes.captions * count, images, scenes.names * count, scenes.classes * count)
@@ -88,7 +90,7 @@ class Recolourings(NamedTuple):
     after: list[Text]
 
 
-def _abstract_recolourings(count: int = 100, size: int = 32, seed: int = 0) -> Recolourings:
+def _abstract_recolourings(count: int, size: int, seed: int) -> Recolourings:
     found = recolour_cases(1, 16, seed)
     images = torch.empty(count, 3, size, size, device="meta")
     return Recolourings(images, found.before * count, found.after * count)
@@ -113,7 +115,7 @@ class Edits(NamedTuple):
     captions: list[Text]
 
 
-def _abstract_edits(count: int = 200, size: int = 32, seed: int = 0) -> Edits:
+def _abstract_edits(count: int, size: int, seed: int) -> Edits:
     images = torch.empty(count, 3, size, size, device="meta")
     captions = [case.caption for case in cases.edits(1, 16, seed)] * count
     return Edits(images, images[:, :1], captions)

@@ -55,7 +55,7 @@ class Pairs(NamedTuple):
 CHUNK = 256
 
 
-def _abstract_pairs(clip: OpenClip, dataset: Dataset, count: int = 4096, **_: object) -> Pairs:
+def _abstract_pairs(clip: OpenClip, dataset: Dataset, count: int) -> Pairs:
     picture = torch.empty(1, *dataset.sample_shape, device=clip.device)
     parts = clip.see(picture), clip.read([""])[0]
     return Pairs(*(Embedding(p.values.expand(count, -1), p.space) for p in parts))

@@ -14,7 +14,7 @@ from nodes.wires.tables import Table
 from nodes.wires.tensors import Signal
 
 
-def _abstract_oracle(images: Image, captions: list[str]) -> Table:
+def _abstract_oracle() -> Table:
     return Table(("caption", *PARTS), ())
 
 
@@ -38,9 +38,7 @@ def shapes_oracle(
     return Table(("caption", *PARTS), rows)
 
 
-def _abstract_means(
-    table: Table, columns: list[str], name: str = "", x: float = 0.0, samples: int = 1
-) -> Table:
+def _abstract_means(table: Table, columns: list[str]) -> Table:
     for column in columns:
         table.numbers(column, "columns")
     return Table(("name", "x", "rows", *columns, *(f"{c}_se" for c in columns)), ())
@@ -78,7 +76,7 @@ def mean_row(
     return Table(_abstract_means(table, columns).columns, (row,))
 
 
-def _abstract_lines(table: Table, x: str, y: list[str], by: str = "", **_: object) -> Figure:
+def _abstract_lines(table: Table, x: str, y: list[str], by: str) -> Figure:
     for port, names in {"x": [x], "by": [by] if by else []}.items():
         for name in names:
             table.column(name, port)
@@ -141,7 +139,7 @@ def _parts(table: Table, by: str) -> dict[str, Table]:
     return {value: Table(table.columns, tuple(rows)) for value, rows in found.items()}
 
 
-def _abstract_points(points: Signal, title: str = "") -> Figure:
+def _abstract_points(points: Signal) -> Figure:
     if points.ndim != 2 or points.shape[1] != 2:
         raise Mismatch(f"points in the plane are [B, 2], not {list(points.shape)}", port="points")
     return Figure(b"")

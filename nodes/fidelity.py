@@ -26,7 +26,7 @@ Features = Annotated[Signal, Doc("Features [N, D] of pictures, such as clip_feat
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
 
 
-def _abstract_features(clip: Clip, image: Image, **_: object) -> Signal:
+def _abstract_features(clip: Clip, image: Image) -> Signal:
     return clip.module().image(image, torch.zeros(len(image), dtype=torch.int64, device="meta"))
 
 
@@ -75,7 +75,7 @@ def kid(features: Features, references: Features) -> Table:
     return Table(("pictures", "references", "kid"), ((len(features), len(references), distance),))
 
 
-def _abstract_coverage(features: Signal, references: Signal, neighbours: int = 3) -> Table:
+def _abstract_coverage(features: Signal, references: Signal) -> Table:
     _check_widths(features, references)
     return Table(("pictures", "references", "precision", "recall"), ())
 
@@ -109,7 +109,7 @@ def _check_widths(features: Tensor, references: Tensor) -> None:
         )
 
 
-def _abstract_bits(model: UNet, images: Image, **_: object) -> Table:
+def _abstract_bits(model: UNet, images: Image) -> Table:
     _check_size(model, images)
     return Table(("picture", "bits_per_dim", "prior"), ())
 

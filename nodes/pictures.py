@@ -14,7 +14,7 @@ from nodes.models.clip import Clip
 from nodes.models.unet import UNet
 from nodes.wires.generic import X
 from nodes.wires.masks import Mask
-from nodes.wires.pictures import Image, PictureFile, Target, write_images
+from nodes.wires.pictures import Image, PictureFile, write_images
 from nodes.wires.scalars import Size
 from nodes.wires.tables import Table
 
@@ -32,7 +32,7 @@ def load_image(file: Image) -> Image:
     return file
 
 
-def _nothing(image: Tensor, file: Target) -> None:
+def _nothing() -> None:
     return None
 
 
@@ -182,7 +182,7 @@ FIGURES = ("row", "max_difference", "mean_difference", "psnr")
 
 
 def _abstract_comparison(
-    first: Tensor, second: Tensor, mask: Tensor | None = None, gain: float = 1.0
+    first: Tensor, second: Tensor, mask: Tensor | None, gain: float
 ) -> Comparison:
     a, b, known = _pairs(first, second, mask)
     return Comparison(_beside(a, b, known, gain), Table(FIGURES, ()))

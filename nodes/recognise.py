@@ -28,7 +28,7 @@ Count = Annotated[int, Range(1, 100_000), Doc("Held-out pictures of single objec
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
 
 
-def _abstract_classes(model: Classifier, **_: object) -> Table:
+def _abstract_classes(model: Classifier) -> Table:
     if model.config.classes != len(CLASSES):
         classes = model.config.classes
         raise Mismatch(f"'{model.name}' tells {classes} classes, not {len(CLASSES)}", port="model")
@@ -51,7 +51,7 @@ def classifier_accuracy(
     return (yield from _by_noise(logits, model.trained, size, (count, seed, chunk)))
 
 
-def _abstract_texts(model: Clip, **_: object) -> Table:
+def _abstract_texts(model: Clip) -> Table:
     if model.trained is None:
         raise Mismatch(f"'{model.name}' knows clean pictures only", port="model")
     return Table(COLUMNS, ())

@@ -132,11 +132,7 @@ class _AnyNoise:
 
 
 def _abstract_sampler(
-    denoiser: Denoiser[Any],
-    schedule: Schedule,
-    count: int = 1,
-    start: Noise[Any] | None = None,
-    **_: Any,
+    denoiser: Denoiser[Any], schedule: Schedule, count: int, start: Noise[Any] | None
 ) -> Generator[Progress, None, Any]:
     left, first = _begin(denoiser, schedule, start, Start(_AnyNoise(), count))
     sampling = samplers.ddim(denoiser, _two_steps(left), first)
@@ -214,12 +210,7 @@ Frames = Annotated[int, Range(1, 1000), Doc("Pictures of each sample, evenly spa
 
 
 def _abstract_strip(
-    denoiser: Denoiser[Any],
-    schedule: Schedule,
-    frames: int = 8,
-    count: int = 1,
-    start: Noise[Any] | None = None,
-    **_: Any,
+    denoiser: Denoiser[Any], schedule: Schedule, frames: int, count: int, start: Noise[Any] | None
 ) -> Generator[Progress, None, Strip]:
     image = yield from _abstract_sampler(denoiser, schedule, count, start)
     strip = image.repeat_interleave(min(frames, len(schedule.visits)), 0)

@@ -1,7 +1,6 @@
 """Nodes that train a network, and package what was made."""
 
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
@@ -50,12 +49,7 @@ class Trained(NamedTuple, Generic[M]):
 
 
 def _abstract_trainer(
-    network: Network[M],
-    objective: Objective,
-    dataset: Dataset,
-    run_dir: Path,
-    prompts: list[str] | None = None,
-    **_: object,
+    network: Network[M], objective: Objective, dataset: Dataset, prompts: list[str] | None
 ) -> Trained[M]:
     """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
     _check_outputs(network, objective)
@@ -151,7 +145,7 @@ def _shown(
         yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
 
 
-def _abstract_package(model: H, folder: Path, card: str = "") -> H:
+def _abstract_package(model: H) -> H:
     return model
 
 

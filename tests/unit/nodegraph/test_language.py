@@ -18,7 +18,7 @@ from nodegraph.node import Declaration
 from nodegraph.program import Constant
 from nodegraph.registry import from_modules
 from nodegraph.scalars import plain
-from nodegraph.signature import SignatureError, TypeReader, spec_of
+from nodegraph.signature import SignatureError, TypeReader, bound, spec_of
 from nodegraph.source import SourceText
 from nodegraph.types import TypeRef
 from nodegraph.unify import fits, parse_type
@@ -377,3 +377,14 @@ def test_a_subgraph_lies_in_the_folder_of_the_graph(tmp_path: Path) -> None:
 )
 def test_texts_are_read_by_type(text: str, kind: str, value: object) -> None:
     assert coerced(from_text(text, parse_type(kind), {}), Slot(parse_type(kind)), {}) == value
+
+
+def test_a_twin_gets_what_it_names_and_the_defaults_of_its_node() -> None:
+    def whole(a: int, b: int = 2, c: int = 3) -> int:
+        return a + b + c
+
+    assert bound(lambda b, a: 0, whole, {"a": 1}) == {"b": 2, "a": 1}
+    assert bound(lambda c=9: 0, whole, {"a": 1}) == {"c": 3}
+    assert bound(lambda a, **rest: 0, whole, {"a": 1, "c": 7}) == {"a": 1, "c": 7}
+    assert bound(lambda: 0, whole, {"a": 1}) == {}
+    assert bound(whole, whole, {"a": 1, "b": 5}) == {"a": 1, "b": 5, "c": 3}

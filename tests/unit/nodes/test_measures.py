@@ -151,8 +151,8 @@ def test_means_have_standard_errors_and_lines_are_told_apart() -> None:
     for at_port, asks in (
         ("columns", lambda: mean_row(table, ["right", "wright"])),
         ("columns", lambda: table_dataset(table, ["wright"])),
-        ("x", lambda: plot_lines.__node__.abstract(table, "wright", ["right"])),
-        ("y", lambda: plot_lines.__node__.abstract(table, "right", ["wright"])),
+        ("x", lambda: plot_lines.__node__.abstract(table, "wright", ["right"], "")),
+        ("y", lambda: plot_lines.__node__.abstract(table, "right", ["wright"], "")),
         ("by", lambda: plot_lines.__node__.abstract(table, "right", [], by="wright")),
     ):
         with pytest.raises(

@@ -106,3 +106,13 @@ def test_a_composite_runs_its_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     with pytest.raises(GraphError, match="imege"):
         upsampler(model=model, imege=image)
+
+
+def test_a_twin_names_inputs_of_its_node_and_repeats_no_default() -> None:
+    for name, spec in registry().nodes.items():
+        function = None if spec.composite else registry().function(spec)
+        twin = function and function.__node__.abstract
+        if twin is not None:
+            found = inspect.signature(twin).parameters
+            assert set(found) <= {port.name for port in spec.inputs}, name
+            assert all(p.default is p.empty for p in found.values()), name
