@@ -74,7 +74,10 @@ class Memory:
 
 def _bytes(value: Any, depth: int = 3) -> int:
     """About how much a value holds: tensors and arrays by their size, also inside lists and dataclasses."""
-    size = getattr(value, "nbytes", None)
+    try:
+        size = getattr(value, "nbytes", None)
+    except RuntimeError:  # a sparse tensor does not say
+        size = value.numel() * value.element_size()
     if size is not None:
         return int(size)
     parts: list[Any] = []

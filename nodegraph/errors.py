@@ -183,3 +183,11 @@ class NodeFailed(Exception):
 
 class Cancelled(Exception):
     """A run was cancelled; what had finished is in the cache."""
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says of itself; nothing where it cannot even say that."""
+    try:
+        return str(error).strip()
+    except Exception:
+        return ""

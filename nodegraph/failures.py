@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from nodegraph.codes import Code
-from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic
+from nodegraph.errors import Diagnostic, Mismatch, Span, diagnostic, text_of
 from nodegraph.holding import WrongResult
 from nodegraph.keys import span_of
 from nodegraph.program import Step
@@ -45,7 +45,7 @@ def failure(
     known = refused(step, error)
     if known is not None:
         return known
-    text = str(error).strip()
+    text = text_of(error)
     kind = type(error).__name__
     message = f"{owner(step)} failed: {kind}{': ' if text else ''}{text}"
     hint: str | None = getattr(error, "hint", None) or told(summaries)

@@ -11,6 +11,9 @@ from typing import Any, cast
 from nodegraph.node import NodeSpec, Port
 from nodegraph.types import PortType, TypeRef
 
+YIELDS = (
+    "a generator is annotated `-> Generator[Progress, None, …]`, and yields `Progress(done, total)`"
+)
 PortTypes = Callable[[str], PortType | None]
 """Port types by name; None for plain numbers and words, and for names that nobody declares."""
 _EXACT: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
@@ -54,16 +57,20 @@ def outputs_of(
 def _several(spec: NodeSpec, result: Any) -> tuple[Any, ...]:
     count = len(spec.outputs)
     fields: object = getattr(result, "_fields", None)
+    named = tuple(port.name for port in spec.outputs)
     if count == 1 and spec.outputs[0].name == "output" and fields != ("output",):
         return (result,)
     if count == 0 and result is None:
         return ()
     found = cast("tuple[Any, ...] | None", result if isinstance(result, tuple) else None)
-    if count and found is not None and len(found) == count:
+    others = fields is not None and fields != named
+    if count and found is not None and len(found) == count and not others:
         return found
-    names = ", ".join(port.name for port in spec.outputs)
+    names = ", ".join(named)
     promised = f"{count} output{'s' * (count != 1)} ({names})" if count else "no output"
     given = shown(result) if found is None else f"{len(found)}"
+    if isinstance(fields, tuple) and others:
+        given += f" ({', '.join(cast('tuple[str, ...]', fields))})"
     raise WrongResult(f"promised {promised} and gave {given}", _mend(spec, result))
 
 
@@ -150,6 +157,9 @@ def _domain(value: Any, port: PortType, ref: TypeRef) -> Any:
         if plain is None or len(classes) > 1:
             raise WrongValue(str(ref), shown(value))
         value = _number(value, plain, port.name)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor) and value.layout != torch.strided:
+        raise WrongValue(f"{ref}, a dense tensor,", f"{shown(value)}, {value.layout}")
     wanted = port.check(value) if port.check is not None else None
     if wanted is not None:
         raise WrongValue(f"{ref}, {wanted},", shown(value))

@@ -16,19 +16,16 @@ from nodegraph.cancel import CancelToken, cancellable
 from nodegraph.errors import Cancelled, NodeFailed
 from nodegraph.events import Cached, Completed, Event, Failed, Finished, Loaded, Started, Stepped
 from nodegraph.failures import ChangedInput, Unreadable, doubtful, failure
-from nodegraph.holding import WrongResult, is_finite, outputs_of, shown
+from nodegraph.holding import YIELDS, WrongResult, is_finite, outputs_of, shown
 from nodegraph.keyed import Keyed
 from nodegraph.keys import UNREADABLE, Key, Library, unreadable, warned, warned_output, wires
 from nodegraph.node import Progress
-from nodegraph.ownership import PLAIN, changed, states, unshared
+from nodegraph.ownership import PLAIN, arrays, changed, states, unshared
 from nodegraph.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.types import TypeRef
 from nodegraph.warn import Said, Warned, collecting
 
 Outputs = tuple[Any, ...]
-YIELDS = (
-    "a generator is annotated `-> Generator[Progress, None, …]`, and yields `Progress(done, total)`"
-)
 
 
 def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:
@@ -202,7 +199,10 @@ class Run:
                 self.cache.forget()
         if port is not None:
             raise ChangedInput(port)
-        return outputs_of(step.spec, step.output_types, result, self.library.port_type)
+        outputs = outputs_of(step.spec, step.output_types, result, self.library.port_type)
+        if any(getattr(array, "is_meta", False) for array in arrays(outputs)):
+            raise WrongResult("promised values and gave a tensor on 'meta', which has none")
+        return outputs
 
     def doubts(self, index: int, outputs: Outputs) -> Iterator[Event]:
         """A warning where a picture is not finite, once at the step that made it so."""

@@ -10,9 +10,10 @@ from typing import Any, cast
 from nodegraph.cancel import CancelToken
 from nodegraph.codes import Code
 from nodegraph.engine import Engine
-from nodegraph.errors import Diagnostic, GraphError, diagnostic, place
+from nodegraph.errors import Diagnostic, GraphError, diagnostic, place, text_of
 from nodegraph.failures import ChangedInput, failure, own_line, refused, told
-from nodegraph.holding import outputs_of
+from nodegraph.framing import framed
+from nodegraph.holding import YIELDS, WrongResult, outputs_of, shown
 from nodegraph.keyed import Keyed
 from nodegraph.keys import (
     SIZE,
@@ -113,7 +114,8 @@ class _Checker:
         for step in program.steps:
             key: Key | None = None
             with suppress(GraphError):  # the literal is told where it stands
-                key = key_of(step, self.keys, keyed.literals, keyed.policy, fixed)
+                known = key_of(step, self.keys, keyed.literals, keyed.policy, fixed)
+                key = self.with_places(step, known)
             steps.append(self.known(step, key))
             self.keys.append(_seen_from_below(self.values[-1], key))
         for name, source in program.outputs.items():
@@ -122,6 +124,17 @@ class _Checker:
         return ShapeReport(
             tuple(dict.fromkeys(sorted(self.faults, key=place))), tuple(steps), tuple(self.raised)
         )
+
+    def with_places(self, step: Step, key: Key) -> Key:
+        """The key of a step, with the places of its models: the same weights may lie elsewhere by now."""
+        places = [
+            (str(source.folder), str(source.value))
+            for source in step.inputs.values()
+            if isinstance(source, Constant)
+            and (port := self.library.port_type(source.type.name)) is not None
+            and port.weights is not None
+        ]
+        return blake2b(key + framed(places), digest_size=SIZE).digest() if places else key
 
     def output(self, name: str, source: Constant) -> None:
         """A literal that goes straight to an output is read too."""
@@ -209,7 +222,8 @@ class _Checker:
         if port is None or port.weights is None or port.digest is None:
             return value
         context = self.literals.context
-        known = (port.name, port.digest(value), getattr(context, "precision", ""))
+        place = str(constant.folder), str(constant.value)
+        known = (port.name, port.digest(value), getattr(context, "precision", ""), *place)
         return self.shapes.models.setdefault(known, value)
 
     def example(self, constant: Constant) -> Any:
@@ -230,7 +244,9 @@ class _Checker:
         arguments = inputs if chosen is function else bound(chosen, function, inputs)
         before, own = states(inputs), dict[Warned, None]()
         with abstract_run() as cost, collecting(own):
-            result, share = _driven(chosen(**arguments))
+            result, share = chosen(**arguments), 1.0
+            if step.spec.generator or chosen is not function:
+                result, share = _driven(result, chosen is function)
             spent = cost()
         port = changed(before)
         if port is not None:
@@ -271,7 +287,7 @@ class _Checker:
             return failure(step, error, function, inputs)
         path = module_path(error.__traceback__)
         where = f" in {path}" if path else ""
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = next(iter(text_of(error).splitlines()), type(error).__name__)
         message = f"{step.name} ({step.spec.name}){where}: {text}"
         code, hint = (Code.WRONG_SHAPE, told(inputs)) if shape else (Code.BAD_VALUE, None)
         return diagnostic(code, message, step.span, hint, step.name, own_line(error, function))
@@ -289,9 +305,14 @@ def _seen_from_below(outputs: tuple[Any, ...], key: Key | None) -> Key:
     return key or secrets.token_bytes(SIZE)
 
 
-def _driven(result: Any) -> tuple[Any, float]:
-    """A generator is driven to its end; its `total` over the steps it made is how much longer the real one is."""
+def _driven(result: Any, declared: bool) -> tuple[Any, float]:
+    """A generator is driven to its end; its `total` over the steps it made is how much longer the real one is.
+
+    Raises WrongResult where a node that is `declared` to be one is none, or yields other things than steps.
+    """
     if not isinstance(result, Generator):
+        if declared:
+            raise WrongResult(f"promised a generator and gave {shown(result)}", YIELDS)
         return result, 1.0
     made, total = 0, 1
     generator = cast("Generator[Progress, None, Any]", result)
@@ -300,6 +321,8 @@ def _driven(result: Any) -> tuple[Any, float]:
             now = next(generator)
         except StopIteration as stop:
             return stop.value, total / max(1, made)
+        if not isinstance(cast(Any, now), Progress):
+            raise WrongResult(f"promised steps and yielded {shown(now)}", YIELDS)
         made, total = made + 1, now.total
 
 

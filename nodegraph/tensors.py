@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from nodegraph.errors import text_of
 from nodegraph.framing import Unframed
 from nodegraph.ownership import checksum
 
@@ -17,7 +18,7 @@ class NeedsData(Exception):
 
 def needs_data(error: BaseException) -> str | None:
     """Why an abstract run could not go on, where only values were missing; None for a fault of shapes or dtypes."""
-    text = str(error).partition("\n")[0]
+    text = text_of(error).partition("\n")[0]
     if isinstance(error, NeedsData):
         return text
     limits = ("meta tensor", "meta device", "device meta", "unallocated storage")

@@ -145,6 +145,12 @@ class Three(NamedTuple):
     energy: float
 
 
+class Split(NamedTuple):
+    high: Image
+    low: Image
+    energy: float
+
+
 GIVEN: dict[str, Any] = {
     "nothing": None,
     "word": "hello",
@@ -172,6 +178,9 @@ GIVEN: dict[str, Any] = {
     "pair": (torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)),
     "three": Three(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), 1.0),
     "wrong three": Three(torch.zeros(1, 3, 4, 4), torch.zeros(3, 4, 4), 1.0),
+    "other names": Split(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), 1.0),
+    "sparse": torch.zeros(1, 3, 4, 4).to_sparse(),
+    "only a shape": torch.zeros(1, 3, 4, 4, device="meta"),
     "four": (1, 2, 3, 4),
     "embedding": Embedding(torch.zeros(1, 4)),
     "flat embedding": Embedding(torch.zeros(4)),
@@ -332,9 +341,18 @@ def fails(way: str, image: Image | None = None) -> int:
                 found["foo"]
             except KeyError as error:
                 raise ArithmeticError("no foo") from error  # here: chained
+        case "speechless":
+            raise Speechless
         case "mismatch":
             raise Mismatch("these are of two worlds", port="way", hint="take one world")
     return 0
+
+
+class Speechless(Exception):
+    """Fails when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise TypeError("no text")
 
 
 def _helper(way: str) -> int:
