@@ -9,7 +9,8 @@ import torch
 @contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     """Inside, what is drawn on the CPU and on the device comes from a seed; outside nothing is drawn, and nothing changes."""
-    cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    on_card = torch.device(device).type == "cuda" and torch.cuda.is_available()
+    cards = [torch.device(device)] if on_card else []
     with torch.random.fork_rng(cards):
         torch.default_generator.manual_seed(seed)
         for card in cards:

@@ -18,6 +18,9 @@ from nodegraph.shapes import check_shapes
 from nodes.diffusion.masks import resampled
 from nodes.wires.pictures import from_bytes, to_bytes
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*W401")
+"""The tiny networks know few words."""
+
 ADM = ("ddpm/unconditional", "ddpm/film_strip", "guidance/classifier", "guidance/classifier_ddim")
 CLIP = ("clip_text", "content", "structure", "style", "text_and_image")
 GLIDE = (
