@@ -16,16 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nodegraph.cache import Cache, Disk, Kept, Memory
-from nodegraph.compile import compile_graph
-from nodegraph.context import RunContext
-from nodegraph.engine import Engine
-from nodegraph.events import Completed
-from nodegraph.node import node
-from nodegraph.paths import Sandbox
-from nodegraph.registry import from_modules
-from nodegraph.source import SourceText
-from nodegraph.types import TypeRef
+from nodegraph.base.paths import Sandbox
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.source import SourceText
+from nodegraph.library.node import node
+from nodegraph.library.port import TypeRef
+from nodegraph.library.registry import from_modules
+from nodegraph.runtime.cache import Cache, Disk, Kept, Memory
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.engine import Engine
+from nodegraph.runtime.events import Completed
 
 MODULUS = 1_000_003
 Edges = list[list[int]]

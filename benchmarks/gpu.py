@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 import nodegraph
-from nodegraph.compile import compile_graph
-from nodegraph.events import Completed, Stepped
-from nodegraph.inputs import Request
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.source import SourceText
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.events import Completed, Stepped
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, registry
-from nodegraph.source import SourceText
 from nodes.cases import held_out_scenes
 from nodes.checkpoints.catalogue import shipped_folder
 from nodes.masks import mask_rectangle

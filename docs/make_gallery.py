@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from nodegraph import load
-from nodegraph.compile import compile_graph
+from nodegraph.language.compile import compile_graph
 from nodegraph.session import find_graph, registry
 from nodes.wires.pictures import to_bytes
 

@@ -5,8 +5,8 @@ The start page is the README, and the benchmarks are those of `benchmarks/`; bot
 
 from pathlib import Path
 
-from nodegraph.codes import Code
-from nodegraph.node import NodeSpec, Port
+from nodegraph.base.codes import Code
+from nodegraph.library.node import NodeSpec, Port
 from nodegraph.session import registry
 
 DOCS = Path(__file__).parent

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from nodegraph.errors import GraphError, GraphWarning, Mismatch, NodeFailed
-from nodegraph.node import Progress, node
-from nodegraph.types import Doc, PortType, Range
-from nodegraph.warn import warn
+from nodegraph.base.diagnostics import GraphError, GraphWarning, Mismatch, NodeFailed
+from nodegraph.library.node import Progress, node
+from nodegraph.library.port import Doc, PortType, Range
+from nodegraph.runtime.warn import warn
 
 __all__ = [
     "Doc",

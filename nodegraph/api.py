@@ -7,14 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.cancel import CancelToken
-from nodegraph.errors import Diagnostic, GraphWarning, nearest
-from nodegraph.events import Completed, Event, Stepped, Warned
+from nodegraph.base.diagnostics import Diagnostic, GraphWarning, nearest
+from nodegraph.base.ownership import own
+from nodegraph.base.threads import wait_quietly
 from nodegraph.options import Options
-from nodegraph.ownership import own
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.events import Completed, Event, Stepped, Warned
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Session
-from nodegraph.threads import wait_quietly
 
 
 @dataclass(frozen=True)

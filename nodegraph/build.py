@@ -7,11 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from nodegraph import records
-from nodegraph.compile import composite_spec
-from nodegraph.declared import of_classes, port_types
-from nodegraph.errors import GraphError
-from nodegraph.libraries import (
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.libraries import (
     GRAPH_GROUP,
     NODE_GROUP,
     TYPE_GROUP,
@@ -24,8 +21,11 @@ from nodegraph.libraries import (
     sources_digest,
     why,
 )
-from nodegraph.registry import Registry, from_module, merged, of_types
-from nodegraph.types import PortType
+from nodegraph.language.compile import composite_spec
+from nodegraph.library import records
+from nodegraph.library.declared import of_classes, port_types
+from nodegraph.library.port import PortType
+from nodegraph.library.registry import Registry, from_module, merged, of_types
 
 
 def build(skipped: Mapping[str, str], announce: Callable[[str], object]) -> Registry:

@@ -6,9 +6,9 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
-from nodegraph.graph import Graph, GraphInput, read_graph
-from nodegraph.paths import read_text
-from nodegraph.scope import plain
+from nodegraph.base.paths import read_text
+from nodegraph.language.graph import Graph, GraphInput, read_graph
+from nodegraph.language.scope import plain
 
 
 def composite(name: str, path: Path) -> Callable[..., Any]:

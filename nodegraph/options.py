@@ -6,9 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from nodegraph.context import MAX_MEGAPIXELS
-from nodegraph.errors import nearest
-from nodegraph.types import Precision
+from nodegraph.base.diagnostics import nearest
+from nodegraph.library.port import Precision
+from nodegraph.runtime.context import MAX_MEGAPIXELS
 
 
 class NoDevice(ValueError):

@@ -7,32 +7,32 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodegraph.actions import deeds
-from nodegraph.cache import Cache, Disk, Memory
-from nodegraph.cancel import CancelToken
-from nodegraph.codes import Code
-from nodegraph.compile import Compiled, compile_graph
-from nodegraph.context import RunContext
-from nodegraph.devices import may_have_card
-from nodegraph.engine import Engine
-from nodegraph.errors import Diagnostic, GraphError, Span, diagnostic, nearest, place
-from nodegraph.events import Completed, Event, Planned, Warned, Written
-from nodegraph.graph import Graph, read_graph
-from nodegraph.history import History
-from nodegraph.inputs import Request
-from nodegraph.keyed import Keyed
+from nodegraph.base.codes import Code
+from nodegraph.base.devices import may_have_card
+from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
+from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
+from nodegraph.language.compile import Compiled, compile_graph
+from nodegraph.language.graph import Graph, read_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.program import Program
+from nodegraph.language.source import SourceText, places, read_source
+from nodegraph.library.registry import Registry, installed
+from nodegraph.models.residency import Residency
 from nodegraph.options import NoDevice, Options
-from nodegraph.paths import Sandbox, cache_folder, is_file, is_folder
-from nodegraph.program import Program
-from nodegraph.recorded import Recorded, read_picture
-from nodegraph.registry import Registry, installed
-from nodegraph.residency import Residency
-from nodegraph.shape_report import Shapes
-from nodegraph.source import SourceText, places, read_source
-from nodegraph.writing import refuse_place, write_outputs
+from nodegraph.runtime.actions import deeds
+from nodegraph.runtime.cache import Cache, Disk, Memory
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.engine import Engine
+from nodegraph.runtime.events import Completed, Event, Planned, Warned, Written
+from nodegraph.runtime.history import History
+from nodegraph.runtime.keyed import Keyed
+from nodegraph.runtime.recorded import Recorded, read_picture
+from nodegraph.runtime.shape_report import Shapes
+from nodegraph.runtime.writing import refuse_place, write_outputs
 
 if TYPE_CHECKING:
-    from nodegraph.plan import Plan
+    from nodegraph.runtime.plan import Plan
 
 PICTURES = (".png", ".apng")
 
@@ -147,7 +147,7 @@ class Session:
         compiled = self.compiled(opened, job, whole=False)
         if types or compiled.program is None:
             return Checked(compiled.diagnostics, compiled.texts)
-        from nodegraph.shapes import check_shapes
+        from nodegraph.runtime.abstract import check_shapes
 
         engine = self.engine(opened, job.options, compiled.program.named)
         report = check_shapes(compiled.program, engine, self.shapes, token)
@@ -177,7 +177,7 @@ class Session:
                 return
         except GraphError:  # the check tells it with every other fault
             pass
-        from nodegraph.shapes import check_shapes, missing_weights
+        from nodegraph.runtime.abstract import check_shapes, missing_weights
 
         report = check_shapes(keyed, engine, self.shapes, token)
         missing = tuple(missing_weights(keyed.program, report, waiting))
@@ -187,7 +187,7 @@ class Session:
 
     def plan(self, opened: Recorded, job: Job) -> "Plan":
         """What a run would do, and why. Raises GraphError where the graph, or a literal, cannot be read."""
-        from nodegraph.plan import make_plan
+        from nodegraph.runtime.plan import make_plan
 
         compiled = self.compiled(opened, job)
         engine = self.engine(opened, job.options, compiled.checked().named)
@@ -239,7 +239,7 @@ def chosen_device(opened: Recorded, options: Options) -> str:
     wanted = named if options.device is None else options.device
     if wanted == "cpu" or (wanted == "auto" and not may_have_card()):
         return "cpu"
-    from nodegraph.tensors import choose_device
+    from nodegraph.base.tensors import choose_device
 
     try:
         return choose_device(wanted)
@@ -257,7 +257,7 @@ def recorded_precision(opened: Recorded) -> Any:
 def _budgets(device: str) -> dict[str, int]:
     if device == "cpu":
         return {}
-    from nodegraph.tensors import memory_budgets
+    from nodegraph.base.tensors import memory_budgets
 
     return memory_budgets(device)
 

@@ -11,7 +11,7 @@ from typing import Any
 @cache
 def _homes() -> dict[str, str]:
     """The modules of node functions, by name."""
-    from nodegraph.libraries import homes
+    from nodegraph.base.libraries import homes
 
     return homes(__name__)
 
@@ -19,8 +19,8 @@ def _homes() -> dict[str, str]:
 @cache
 def _composites() -> dict[str, Any]:
     """The composites by name, as callables."""
+    from nodegraph.base.libraries import graph_files
     from nodegraph.callable import composite
-    from nodegraph.libraries import graph_files
 
     return {n: composite(n, path) for n, path in graph_files(["graphs"]).composites.items()}
 

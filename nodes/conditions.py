@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodegraph.errors import nearest
+from nodegraph.base.diagnostics import nearest
 from nodes.clip import clip_text
 from nodes.diffusion.masks import resampled
 from nodes.models.embeddings import ClipTokens, same_space

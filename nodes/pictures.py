@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodegraph.partial import scratch, sweep
+from nodegraph.base.partial import scratch, sweep
 from nodes.diffusion import masks
 from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 import torch
 
 from nodegraph import Doc, Progress, Range, node
-from nodegraph.partial import write_text
+from nodegraph.base.partial import write_text
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.models.handle import Model

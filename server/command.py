@@ -14,7 +14,7 @@ def serve(
     """Open a graph's text in a page on this machine: check it as you type, run it, watch it."""
     import uvicorn
 
-    from nodegraph.errors import GraphError
+    from nodegraph.base.diagnostics import GraphError
     from server.app import application
 
     try:

@@ -12,13 +12,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
-from nodegraph.errors import GraphError, NodeFailed
-from nodegraph.events import Completed, Event, Stepped
+from nodegraph.base.diagnostics import GraphError, NodeFailed
+from nodegraph.base.render import as_json
+from nodegraph.base.threads import wait_quietly
+from nodegraph.language.source import SourceText
 from nodegraph.options import Options
-from nodegraph.render import as_json
+from nodegraph.runtime.events import Completed, Event, Stepped
 from nodegraph.session import Job, Session
-from nodegraph.source import SourceText
-from nodegraph.threads import wait_quietly
 
 Kind = Literal["check", "run"]
 Told = dict[str, Any]

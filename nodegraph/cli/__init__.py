@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from nodegraph.base.libraries import BrokenLibrary
+from nodegraph.base.threads import wait_quietly
 from nodegraph.cli import browse, checking, files, fixing, models, running
 from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import FAILED, errors, fail, terminate
-from nodegraph.libraries import BrokenLibrary
-from nodegraph.threads import wait_quietly
 
 app = typer.Typer(
     name="nodegraph", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False

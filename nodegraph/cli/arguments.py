@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 from typer.core import TyperCommand
 
+from nodegraph.base.diagnostics import nearest
+from nodegraph.base.visible import visible_line
 from nodegraph.cli.console import USAGE, add_row, fail, registry, results
-from nodegraph.errors import nearest
-from nodegraph.graph import Graph, GraphInput
-from nodegraph.scope import plain
-from nodegraph.visible import visible_line
+from nodegraph.language.graph import Graph, GraphInput
+from nodegraph.language.scope import plain
 
 
 class Once(TyperCommand):

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from nodegraph.base.diagnostics import nearest
 from nodegraph.cli.console import USAGE, add_row, fail, print_json, registry, results
-from nodegraph.errors import nearest
-from nodegraph.node import NodeSpec, Port
-from nodegraph.types import TypeRef
-from nodegraph.unify import BUILT_IN, fits, names_in, parse_type
+from nodegraph.library.node import NodeSpec, Port
+from nodegraph.library.port import TypeRef
+from nodegraph.library.typerefs import BUILT_IN, fits, names_in, parse_type
 
 
 def nodes(

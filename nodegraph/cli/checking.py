@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from nodegraph.base.diagnostics import Diagnostic, GraphError
+from nodegraph.base.render import as_json as fault_as_json
+from nodegraph.base.visible import visible_line
 from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
@@ -23,15 +26,12 @@ from nodegraph.cli.console import (
 )
 from nodegraph.cli.opening import asked, open_graph, refusing
 from nodegraph.cli.running import Device, Megapixels, Precise, Traceback
-from nodegraph.context import MAX_MEGAPIXELS
-from nodegraph.errors import Diagnostic, GraphError
 from nodegraph.options import Options
-from nodegraph.render import as_json as fault_as_json
+from nodegraph.runtime.context import MAX_MEGAPIXELS
 from nodegraph.session import Checked, Job, Session
-from nodegraph.visible import visible_line
 
 if TYPE_CHECKING:
-    from nodegraph.plan import Plan
+    from nodegraph.runtime.plan import Plan
 
 
 def check(

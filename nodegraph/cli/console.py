@@ -13,11 +13,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from nodegraph.errors import Diagnostic
-from nodegraph.registry import Registry
-from nodegraph.render import texts_of
+from nodegraph.base.diagnostics import Diagnostic
+from nodegraph.base.render import texts_of
+from nodegraph.base.visible import escaped, visible, visible_line
+from nodegraph.library.registry import Registry
 from nodegraph.session import registry as installed
-from nodegraph.visible import escaped, visible, visible_line
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143

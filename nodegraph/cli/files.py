@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from nodegraph.cache import Disk
+from nodegraph.base.partial import write_text
+from nodegraph.base.paths import cache_folder, is_folder, read_text, why
 from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, registry, results
-from nodegraph.fmt import Unformattable, formatted
-from nodegraph.partial import write_text
-from nodegraph.paths import cache_folder, is_folder, read_text, why
-from nodegraph.schema import json_schema
+from nodegraph.language.format import Unformattable, formatted
+from nodegraph.language.schema import json_schema
+from nodegraph.runtime.cache import Disk
 
 
 def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")] = None) -> None:

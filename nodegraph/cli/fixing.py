@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
+from nodegraph.base.diagnostics import Diagnostic
+from nodegraph.base.partial import write_text
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import FAILED, errors, print_faults, registry, results
 from nodegraph.cli.files import explained
-from nodegraph.errors import Diagnostic
-from nodegraph.mend import Check, Mended, mended
+from nodegraph.language.mend import Check, Mended, mended
+from nodegraph.language.source import SourceText, from_file
 from nodegraph.options import Options
-from nodegraph.partial import write_text
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Session
-from nodegraph.source import SourceText, from_file
 
 
 def fix(

@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from nodegraph import store
+from nodegraph.base.visible import visible_line
 from nodegraph.cli.console import (
     FAILED,
     USAGE,
@@ -23,8 +23,8 @@ from nodegraph.cli.console import (
     stopped,
     warn,
 )
-from nodegraph.models import Listing, ModelFile, accept, accepted, listings
-from nodegraph.visible import visible_line
+from nodegraph.models import store
+from nodegraph.models.catalogue import Listing, ModelFile, accept, accepted, listings
 
 app = typer.Typer(help="The catalogue of models; fetch one, or add a file.")
 MIB = 2**20

@@ -7,6 +7,8 @@ from typing import cast
 
 import typer
 
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.render import as_json as fault_as_json
 from nodegraph.cli.console import (
     FAILED,
     USAGE,
@@ -16,12 +18,10 @@ from nodegraph.cli.console import (
     print_traceback,
     registry,
 )
-from nodegraph.errors import GraphError
+from nodegraph.library.port import Precision
 from nodegraph.options import NoDevice, Options
-from nodegraph.recorded import Recorded
-from nodegraph.render import as_json as fault_as_json
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
-from nodegraph.types import Precision
 
 
 def open_graph(name: str) -> tuple[Session, Recorded]:

@@ -19,6 +19,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from nodegraph.base.diagnostics import Diagnostic, GraphError, NodeFailed
+from nodegraph.base.render import as_json as as_record
+from nodegraph.base.visible import visible_line
 from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
@@ -31,9 +34,8 @@ from nodegraph.cli.console import (
     stopped,
 )
 from nodegraph.cli.opening import asked, open_graph, refusing
-from nodegraph.context import MAX_MEGAPIXELS
-from nodegraph.errors import Diagnostic, GraphError, NodeFailed
-from nodegraph.events import (
+from nodegraph.runtime.context import MAX_MEGAPIXELS
+from nodegraph.runtime.events import (
     Cached,
     Completed,
     Event,
@@ -46,9 +48,7 @@ from nodegraph.events import (
     Warned,
     Written,
 )
-from nodegraph.render import as_json as as_record
 from nodegraph.session import Job, Prepared, Session
-from nodegraph.visible import visible_line
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
 Device = Annotated[

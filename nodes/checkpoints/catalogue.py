@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.models import Listing, ModelFile, file_name
-from nodegraph.paths import models_folder, real_path
+from nodegraph.base.paths import models_folder, real_path
+from nodegraph.models.catalogue import Listing, ModelFile, file_name
 from nodes.checkpoints.foreign import foreign_kinds, read_json
 
 SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nodegraph.paths import read_json as read_json
+from nodegraph.base.paths import read_json as read_json
 
 INDEX = "model_index.json"
 KINDS = {

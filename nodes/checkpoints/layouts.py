@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nodegraph.meta.modes import skeleton
+from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints import diffusers, karlo, lucidrains
 from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.open_clip import open_clip_config, open_clip_to_ours

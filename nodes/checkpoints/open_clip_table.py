@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nodegraph.errors import nearest
+from nodegraph.base.diagnostics import nearest
 
 TABLE = "_PRETRAINED"
 _HEX = re.compile("[0-9a-f]{8,64}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 from torch import Tensor
 
-from nodegraph.paths import read_json
+from nodegraph.base.paths import read_json
 from nodes.checkpoints.pickles import Record, UnreadableFile
 from nodes.checkpoints.state_dicts import plain_names, state_dict
 from nodes.checkpoints.torch_file import Archive, Container, open_torch, shape_of, tensor_of

@@ -3,7 +3,7 @@
 from math import prod
 from pathlib import Path
 
-from nodegraph.models import SAFETENSORS
+from nodegraph.models.catalogue import SAFETENSORS
 from nodes.checkpoints.catalogue import Part, PublishedFile, UnknownModel, find_part
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.reading import Shapes, is_safetensors, tensor_shapes

@@ -13,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodegraph.download import sha256_of
-from nodegraph.framing import digest
-from nodegraph.models import noted_digest
-from nodegraph.partial import replacing, write_text
+from nodegraph.base.framing import digest
+from nodegraph.base.partial import replacing, write_text
+from nodegraph.models.catalogue import noted_digest
+from nodegraph.models.download import sha256_of
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
 from nodes.checkpoints.foreign import read_json
 from nodes.checkpoints.pickles import UnreadableFile

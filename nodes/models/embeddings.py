@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nodegraph.errors import Mismatch
+from nodegraph.base.diagnostics import Mismatch
 from nodes.diffusion.pca import Pca
 
 

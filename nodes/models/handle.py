@@ -11,15 +11,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nodegraph.cancel import cancel_point
-from nodegraph.errors import nearest
-from nodegraph.framing import digest
-from nodegraph.meta.abstract import Recall
-from nodegraph.meta.modes import skeleton
-from nodegraph.paths import Outside
-from nodegraph.residency import Residency
-from nodegraph.types import Context, Weights
-from nodegraph.warn import loaded
+from nodegraph.base.diagnostics import nearest
+from nodegraph.base.framing import digest
+from nodegraph.base.paths import Outside
+from nodegraph.library.port import Context, Weights
+from nodegraph.models.residency import Residency
+from nodegraph.runtime.cancel import cancel_point
+from nodegraph.runtime.meta.abstract import Recall
+from nodegraph.runtime.meta.modes import skeleton
+from nodegraph.runtime.warn import loaded
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
     WEIGHTS_FILE,

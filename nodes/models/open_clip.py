@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nodegraph.errors import Mismatch
-from nodegraph.paths import models_folder
-from nodegraph.types import Context
+from nodegraph.base.diagnostics import Mismatch
+from nodegraph.base.paths import models_folder
+from nodegraph.library.port import Context
 from nodes.checkpoints.open_clip import (
     PREFIX,
     NamedClip,

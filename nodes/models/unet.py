@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nodegraph.errors import Mismatch
-from nodegraph.meta.abstract import Recall
-from nodegraph.types import Context
+from nodegraph.base.diagnostics import Mismatch
+from nodegraph.library.port import Context
+from nodegraph.runtime.meta.abstract import Recall
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import ClipTokens, Embedding

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageFile
 
-from nodegraph.context import MAX_MEGAPIXELS
-from nodegraph.png import DamagedPng
+from nodegraph.runtime.context import MAX_MEGAPIXELS
+from nodegraph.runtime.png import DamagedPng
 from nodes.picture_files.jpeg import MOST_SCANS, ends_in_grey, longer, scans
 from nodes.picture_files.png import plain_png
 

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nodegraph.png import SIGNATURE, DamagedPng, chunks, inflated
+from nodegraph.runtime.png import SIGNATURE, DamagedPng, chunks, inflated
 
 ORIENTATION = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type APP1")
 """The texts that Pillow reads to see which side is up."""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nodegraph.download import sha256_of
-from nodegraph.framing import digest
-from nodegraph.partial import write_text
-from nodegraph.paths import cache_folder, read_json, read_text, real_path, why
+from nodegraph.base.framing import digest
+from nodegraph.base.partial import write_text
+from nodegraph.base.paths import cache_folder, read_json, read_text, real_path, why
+from nodegraph.models.download import sha256_of
 from nodes.picture_files.levels import colours
 from nodes.picture_files.opening import opened
 from nodes.training.dataset import Batch, pictures_to_signal

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from nodegraph.framing import digest
-from nodegraph.meta.modes import skeleton
-from nodegraph.partial import replacing
-from nodegraph.residency import Residency
+from nodegraph.base.framing import digest
+from nodegraph.base.partial import replacing
+from nodegraph.models.residency import Residency
+from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import weights_digest, write_model
 from nodes.diffusion.denoisers import DiffusionNetwork

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodegraph.errors import Mismatch
+from nodegraph.base.diagnostics import Mismatch
 from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodegraph.partial import replacing
+from nodegraph.base.partial import replacing
 from nodes.checkpoints.reading import naming
 from nodes.training.optimiser import Optimiser
 

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from nodegraph.types import PortType
+from nodegraph.library.port import PortType
 from nodes.diffusion.denoisers import Denoiser, Leaf, Prediction, Predictions
 
 

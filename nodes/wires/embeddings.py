@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodegraph.types import PortType
+from nodegraph.library.port import PortType
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
 

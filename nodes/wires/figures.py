@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodegraph.types import PortType
+from nodegraph.library.port import PortType
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodegraph.framing import digest
-from nodegraph.types import Context, PortType
+from nodegraph.base.framing import digest
+from nodegraph.library.port import Context, PortType
 from nodes.picture_files.given import given_greys
 from nodes.picture_files.levels import Levels, greys, opacity
 from nodes.wires.pictures import example_image, levels_of, said, write_images

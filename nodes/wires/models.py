@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from nodegraph.types import Context, PortType
+from nodegraph.library.port import Context, PortType
 from nodes.checkpoints.catalogue import part_kinds
 from nodes.models.autoregressive_prior import ArPrior
 from nodes.models.bundle import Bundle

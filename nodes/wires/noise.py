@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nodegraph.framing import digest
-from nodegraph.types import Context, PortType
+from nodegraph.base.framing import digest
+from nodegraph.library.port import Context, PortType
 from nodes.checkpoints.reading import naming
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
 from nodes.wires.tensors import TENSOR_FILE, describe_tensor

@@ -13,8 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from nodegraph import warn
-from nodegraph.framing import digest
-from nodegraph.types import Context, PortType
+from nodegraph.base.framing import digest
+from nodegraph.library.port import Context, PortType
 from nodes.picture_files.given import given_colours
 from nodes.picture_files.levels import Levels, colours
 from nodes.picture_files.opening import Picture, opened

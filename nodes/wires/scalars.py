@@ -6,10 +6,10 @@ Imports no torch, and so is found without it.
 from typing import Annotated, Any
 
 from nodegraph import Doc
-from nodegraph.codes import Code
-from nodegraph.errors import nearest
-from nodegraph.literals import BadLiteral
-from nodegraph.types import Context, PortType
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import nearest
+from nodegraph.language.literals import BadLiteral
+from nodegraph.library.port import Context, PortType
 from nodes.diffusion.steps import TooFew, canonical_steps
 from nodes.shapes.classes import CLASSES
 

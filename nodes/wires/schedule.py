@@ -1,6 +1,6 @@
 """Schedules on the wires."""
 
-from nodegraph.types import PortType
+from nodegraph.library.port import PortType
 from nodes.diffusion.schedule import Schedule
 
 

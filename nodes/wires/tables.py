@@ -9,10 +9,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from nodegraph.errors import Mismatch, nearest
-from nodegraph.framing import digest
-from nodegraph.paths import LargeFile, NoFile, read_text, why
-from nodegraph.types import Context, PortType
+from nodegraph.base.diagnostics import Mismatch, nearest
+from nodegraph.base.framing import digest
+from nodegraph.base.paths import LargeFile, NoFile, read_text, why
+from nodegraph.library.port import Context, PortType
 
 LARGEST = 64 * 2**20
 """Bytes of a CSV file."""

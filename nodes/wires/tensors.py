@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nodegraph.types import PortType
+from nodegraph.library.port import PortType
 
 TENSOR_FILE = "tensor.safetensors"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from nodegraph.types import Context, PortType
+from nodegraph.library.port import Context, PortType
 from nodes.training.dataset import Dataset
 from nodes.training.folder import folder_digest
 from nodes.training.networks import Network, PointModel, TextReader

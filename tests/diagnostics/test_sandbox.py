@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 import nodegraph
+from nodegraph.base.paths import Outside, Sandbox
 from nodegraph.cli import app
-from nodegraph.paths import Outside, Sandbox
 from nodegraph.session import Job
 from nodes.checkpoints.catalogue import SHIPPED, shipped_folder
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.compile import compile_graph
-from nodegraph.inputs import Request
-from nodegraph.mend import mended
-from nodegraph.render import all_as_text, as_json
+from nodegraph.base.render import all_as_text, as_json
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.mend import mended
+from nodegraph.language.source import SourceText
+from nodegraph.language.texts import applied
 from nodegraph.session import registry
-from nodegraph.source import SourceText
-from nodegraph.texts import applied
 
 ZOO = Path(__file__).parent / "zoo"
 NAMES = sorted(path.stem for path in ZOO.glob("*.yaml"))

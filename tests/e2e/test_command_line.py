@@ -215,7 +215,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_run(
     out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nodegraph.engine.Engine.run", None)
+    monkeypatch.setattr("nodegraph.runtime.engine.Engine.run", None)
     (tmp_path / "afile").write_text("a file, not a folder", encoding="utf-8")
     done = CliRunner().invoke(app, ["run", "glide/text_to_image", "--out", out])
     assert (done.exit_code, isinstance(done.exception, SystemExit)) == (1, True)
@@ -414,7 +414,7 @@ STRUCK = """
 import os, signal, sys
 from nodegraph.cli import main, running
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-from nodegraph.events import Stepped
+from nodegraph.runtime.events import Stepped
 follow = running.Report.follow
 def struck(self, event, progress):
     follow(self, event, progress)
@@ -451,7 +451,7 @@ def test_a_signal_ends_a_run_with_a_word(
 
 
 def test_shipped_graphs_are_formatted() -> None:
-    from nodegraph.fmt import formatted
+    from nodegraph.language.format import formatted
 
     for path in sorted((ROOT / "graphs").rglob("*.yaml")):
         text = path.read_text(encoding="utf-8")

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodegraph import PortType, node
-from nodegraph.cache import Cache, Disk
-from nodegraph.compile import compile_graph
-from nodegraph.context import RunContext
-from nodegraph.engine import Engine
-from nodegraph.events import Completed, Finished
-from nodegraph.history import History
-from nodegraph.paths import Sandbox
-from nodegraph.registry import from_modules
-from nodegraph.source import SourceText
-from nodegraph.writing import write_outputs
+from nodegraph.base.paths import Sandbox
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import from_modules
+from nodegraph.runtime.cache import Cache, Disk
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.engine import Engine
+from nodegraph.runtime.events import Completed, Finished
+from nodegraph.runtime.history import History
+from nodegraph.runtime.writing import write_outputs
 
 LINES = 2000
 LOG = "log.txt"

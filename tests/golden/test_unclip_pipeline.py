@@ -14,8 +14,8 @@ import torch
 from test_unclip_networks import close
 from torch import Tensor
 
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.conditions import low_resolution, unclip_conditions
 from nodes.denoisers import clip_x0, prior_denoiser, unet_denoiser
 from nodes.diffusion.denoisers import Denoiser

@@ -10,11 +10,11 @@ from fake_cuda import OnCuda, fake_cuda, without_weights
 from shipped import few, program_of, write_bundles
 from torch import Tensor
 
-from nodegraph.events import Completed
+from nodegraph.library.port import Precision
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.events import Completed
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
-from nodegraph.types import Precision
 from nodes.models.handle import Model
 from nodes.training import samples
 

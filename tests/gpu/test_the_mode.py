@@ -10,17 +10,17 @@ import torch
 from fake_cuda import CUDA, fake_cuda
 from torch import Tensor, nn
 
-from nodegraph.compile import compile_graph
-from nodegraph.context import RunContext
-from nodegraph.engine import Engine
-from nodegraph.errors import NodeFailed
-from nodegraph.events import Completed
-from nodegraph.inputs import Request
-from nodegraph.ownership import arrays
-from nodegraph.paths import Sandbox
-from nodegraph.registry import from_modules
-from nodegraph.source import SourceText
-from nodegraph.tensors import on_device
+from nodegraph.base.diagnostics import NodeFailed
+from nodegraph.base.ownership import arrays
+from nodegraph.base.paths import Sandbox
+from nodegraph.base.tensors import on_device
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import from_modules
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.engine import Engine
+from nodegraph.runtime.events import Completed
 from nodes.diffusion.noise import Noise
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding

@@ -7,13 +7,13 @@ from types import ModuleType
 
 import pytest
 
-from nodegraph.compile import compile_graph
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import from_modules
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
-from nodegraph.registry import from_modules
+from nodegraph.runtime.abstract import check_shapes
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, registry
-from nodegraph.shapes import check_shapes
-from nodegraph.source import SourceText
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,12 +9,12 @@ from PIL import Image as PillowImage
 from torch import Tensor
 
 from nodegraph import load
-from nodegraph.compile import compile_graph
-from nodegraph.inputs import Request
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.abstract import check_shapes
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
-from nodegraph.shapes import check_shapes
 from nodes.diffusion.masks import resampled
 from nodes.wires.pictures import from_bytes, to_bytes
 

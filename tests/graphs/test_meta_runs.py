@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.meta import operations
 from nodegraph.options import Options
+from nodegraph.runtime.meta import operations
 from nodegraph.session import Job, Session
 
 GRAPHS = ("glide/text_to_image", "guidance/classifier", "unclip/text_to_image_autoregressive")

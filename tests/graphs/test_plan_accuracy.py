@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from workplace import Workplace
 
-from nodegraph.compile import compile_graph
-from nodegraph.inputs import Request
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
 from nodegraph.options import Options
-from nodegraph.plan import make_plan
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.plan import make_plan
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
 
 

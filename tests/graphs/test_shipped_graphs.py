@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.compile import compile_graph
-from nodegraph.events import Completed, Finished
-from nodegraph.inputs import Request
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.abstract import check_shapes
+from nodegraph.runtime.events import Completed, Finished
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
-from nodegraph.shapes import check_shapes
 from nodes.checkpoints.catalogue import shipped_folder
 
 NAMES = sorted(registry().graphs)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from nodegraph import load
-from nodegraph.compile import compile_graph
-from nodegraph.errors import GraphError
-from nodegraph.render import as_text
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.render import as_text
+from nodegraph.language.compile import compile_graph
 from nodegraph.session import registry
 from nodes.diffusion.masks import resampled
 

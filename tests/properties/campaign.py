@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from nodegraph.errors import Diagnostic
+from nodegraph.base.diagnostics import Diagnostic
 
 GROWTH = 500 * 2**20
 """Bytes by which the process may grow over all cases."""

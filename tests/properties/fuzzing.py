@@ -15,21 +15,21 @@ from mutations import Words, spoiled
 from nasty import NUMBERS, TEXTS
 from PIL import Image
 
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import Diagnostic, GraphError
+from nodegraph.base.paths import read_text
+from nodegraph.base.render import as_json, texts_of
 from nodegraph.cli.checking import check_one
 from nodegraph.cli.console import errors
-from nodegraph.codes import Code
-from nodegraph.compile import Compiled, compile_graph
-from nodegraph.errors import Diagnostic, GraphError
-from nodegraph.fmt import Unformattable, formatted
-from nodegraph.graph import read_graph
-from nodegraph.inputs import Request
+from nodegraph.language.compile import Compiled, compile_graph
+from nodegraph.language.format import Unformattable, formatted
+from nodegraph.language.graph import read_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.schema import json_schema
+from nodegraph.language.source import SourceText, from_file
+from nodegraph.language.yaml import Items, Leaf, Table, Tree, parse
 from nodegraph.options import Options
-from nodegraph.paths import read_text
-from nodegraph.render import as_json, texts_of
-from nodegraph.schema import json_schema
 from nodegraph.session import Checked, Job, Session, registry
-from nodegraph.source import SourceText, from_file
-from nodegraph.yaml_source import Items, Leaf, Table, Tree, parse
 
 ROOT = Path(__file__).parents[2]
 GRAPHS = ROOT / "graphs"

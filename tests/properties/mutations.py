@@ -10,8 +10,8 @@ from typing import Any
 
 from nasty import BYTES, LINES, NAMES, NUMBERS, RAWS, TEXTS
 
-from nodegraph.graph import INPUT_KEYS
-from nodegraph.yaml_source import Items, Leaf, Table, Tree, parse
+from nodegraph.language.graph import INPUT_KEYS
+from nodegraph.language.yaml import Items, Leaf, Table, Tree, parse
 
 WORD = re.compile(r"[A-Za-z_$./][A-Za-z0-9_$./]*")
 

@@ -1,6 +1,6 @@
 """What nobody expects in a graph: bytes, lines, numbers, texts, YAML, names."""
 
-from nodegraph.graph import TOP_KEYS
+from nodegraph.language.graph import TOP_KEYS
 
 BYTES = [
     b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xef\xbb\xbf", b"\xfe\xff",

@@ -12,13 +12,13 @@ import pytest
 import yaml
 from awkward import ANCHORS, NASTY
 
-from nodegraph import edit
-from nodegraph.document import meaning
-from nodegraph.errors import GraphError
-from nodegraph.fmt import formatted
-from nodegraph.graph import read_graph
-from nodegraph.texts import applied, inverse, lines_of
-from nodegraph.yaml_source import parse
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.language import edit
+from nodegraph.language.document import meaning
+from nodegraph.language.format import formatted
+from nodegraph.language.graph import read_graph
+from nodegraph.language.texts import applied, inverse, lines_of
+from nodegraph.language.yaml import parse
 
 GRAPHS = Path(__file__).parents[2] / "graphs"
 SHIPPED = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.fmt import formatted
-from nodegraph.yaml_source import parse
+from nodegraph.language.format import formatted
+from nodegraph.language.yaml import parse
 
 GRAPHS = Path(__file__).parents[2] / "graphs"
 WRITTEN = [

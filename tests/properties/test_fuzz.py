@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mutations import Raw, flow
 from nasty import NAMES, NUMBERS, RAWS, TEXTS
 
-from nodegraph.graph import TOP_KEYS
+from nodegraph.language.graph import TOP_KEYS
 
 SOAK = 10**6
 """Where the seeds of `make soak` begin."""

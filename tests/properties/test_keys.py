@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodegraph.context import RunContext
-from nodegraph.framing import Unframed, digest, framed
-from nodegraph.keys import Literals
-from nodegraph.paths import Sandbox
-from nodegraph.program import Constant
-from nodegraph.types import PortType, TypeRef
+from nodegraph.base.contents import Unframed
+from nodegraph.base.framing import digest, framed
+from nodegraph.base.paths import Sandbox
+from nodegraph.language.program import Constant
+from nodegraph.library.port import PortType, TypeRef
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.keys import Literals
 from nodes.diffusion.noise import Noise, RecordedNoise, SeededNoise
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding

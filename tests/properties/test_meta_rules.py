@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nodegraph.meta.layout import META, Unknown
-from nodegraph.meta.modes import ShapesOnly
-from nodegraph.meta.rules import by_rule, rule_of
+from nodegraph.runtime.meta.layout import META, Unknown
+from nodegraph.runtime.meta.modes import ShapesOnly
+from nodegraph.runtime.meta.rules import by_rule, rule_of
 
 
 def form(value: Any) -> Any:

@@ -53,7 +53,7 @@ def test_only_this_machine_is_answered(page: TestClient) -> None:
 
 
 def test_a_worker_that_dies_is_told_and_the_next_task_gets_another(tmp_path: Path) -> None:
-    from nodegraph.source import SourceText
+    from nodegraph.language.source import SourceText
 
     worker = Worker()
     check = Task("check", SourceText("g.yaml", TEXT), tmp_path)

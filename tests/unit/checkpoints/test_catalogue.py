@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import entries, model_files
 from nodes.checkpoints.layouts import BadPart, published_shapes
 from nodes.checkpoints.verify import identified

@@ -329,7 +329,7 @@ def test_a_catalogue_that_is_none(content: bytes, folder: Path) -> None:
 
 def test_notes_that_are_damaged_are_no_notes(folder: Path) -> None:
     """Digests that were noted, and terms that were accepted: whatever stands there."""
-    from nodegraph.models import Listing, accept, accepted, noted_digest
+    from nodegraph.models.catalogue import Listing, accept, accepted, noted_digest
 
     listing = Listing("a", (), "MIT", 0, (), "s", "c", terms="Do no harm.")
     (folder / "x.pt").write_bytes(b"x")

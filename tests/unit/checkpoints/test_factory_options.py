@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.layouts import BadPart, published_config
 from nodes.checkpoints.openai import classifier_config, clip_config, unet_config

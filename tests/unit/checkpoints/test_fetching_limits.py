@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import nodegraph.download
+import nodegraph.models.download
 from nodegraph.cli import app
-from nodegraph.download import DownloadError, Remote, fetch
-from nodegraph.models import ModelFile
+from nodegraph.models.catalogue import ModelFile
+from nodegraph.models.download import DownloadError, Remote, fetch
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 CONTENT = bytes(range(256)) * 40
@@ -124,7 +124,7 @@ def test_a_body_is_no_longer_than_its_header_says(tmp_path: Path) -> None:
 
 
 def test_a_body_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nodegraph.download, "UNANNOUNCED", 1000)
+    monkeypatch.setattr(nodegraph.models.download, "UNANNOUNCED", 1000)
     with pytest.raises(DownloadError, match="sends more than the 5,000 bytes"):
         got(in_pieces(CONTENT), tmp_path, about=1000)
     assert nothing_kept(tmp_path)
@@ -175,7 +175,7 @@ def test_one_is_sent_on_within_this_machine(tmp_path: Path) -> None:
     ],
 )
 def test_addresses(before: str, url: str, fits: bool) -> None:
-    assert nodegraph.download._allowed(url, before) == fits
+    assert nodegraph.models.download._allowed(url, before) == fits
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_link_out_of_the_folder_is_not_written_through(
     with answering(sends(CONTENT, Content_Length=str(len(CONTENT)))) as address:
         published(tmp_path, "tiny/base", f"{address}/x.pt")
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("nodegraph.store._checker", lambda _: lambda *_: "x.pt")
+            patched.setattr("nodegraph.models.store._checker", lambda _: lambda *_: "x.pt")
             rest = ["tiny/base"] if way == "get" else [str(tmp_path / "x.pt"), "--as", "tiny/base"]
             assert "is a link out of the folder of models" in told(way, *rest)
     assert {path.name for path in away.rglob("*")} == {"base", "kept"}
@@ -271,7 +271,7 @@ def test_a_link_out_of_the_folder_is_not_written_through(
      "hf://a/b/c/../../d", "hf://a b/c/d", "hf://a/b/c\0d"],
 )  # fmt: skip
 def test_addresses_of_the_hub_that_are_none(url: str, tmp_path: Path) -> None:
-    from nodegraph.hub import fetch_from_hub
+    from nodegraph.models.hub import fetch_from_hub
 
     with pytest.raises(DownloadError, match="is no file of the Hub"):
         fetch_from_hub(url, tmp_path / "x.part", lambda done, total: None)

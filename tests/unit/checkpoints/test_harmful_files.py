@@ -11,7 +11,7 @@ from test_models_command import NAME, command, models, publish, state_dict  # no
 from torch import Tensor, nn
 
 import nodegraph
-from nodegraph.errors import GraphError
+from nodegraph.base.diagnostics import GraphError
 from nodes.checkpoints.reading import tensor_shapes
 
 GRAPH = """graph: 1

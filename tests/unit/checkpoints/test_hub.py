@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from file_server import hub
 
-from nodegraph.download import DownloadError
-from nodegraph.hub import fetch_from_hub
+from nodegraph.models.download import DownloadError
+from nodegraph.models.hub import fetch_from_hub
 
 
 def test_a_file_of_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 import nodegraph
-import nodegraph.download
+import nodegraph.models.download
+from nodegraph.base.diagnostics import GraphError
 from nodegraph.cli import app
-from nodegraph.errors import GraphError
 from nodes.checkpoints.catalogue import Part, PublishedFile
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.openai import to_ours
@@ -140,8 +140,8 @@ def listed() -> list[dict[str, Any]]:
 def test_the_handle_has_the_files_weights_and_digest(
     models: Path, server: Served, checkpoint: bytes
 ) -> None:
-    from nodegraph.context import RunContext
-    from nodegraph.paths import Sandbox
+    from nodegraph.base.paths import Sandbox
+    from nodegraph.runtime.context import RunContext
     from nodes.models.unet import parse_unet
 
     publish(models, server.url)
@@ -226,7 +226,7 @@ def test_no_space(models: Path, server: Served, monkeypatch: pytest.MonkeyPatch)
 
     publish(models, server.url)
     with monkeypatch.context() as patched:
-        patched.setattr(nodegraph.download, "_written", full)
+        patched.setattr(nodegraph.models.download, "_written", full)
         says = command("get", NAME, code=1).stderr
         assert "no space is left in" in says
         assert "NODEGRAPH_MODELS" in says

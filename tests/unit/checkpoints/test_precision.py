@@ -6,9 +6,9 @@ import pytest
 import torch
 from test_models_command import NAME, command, models, publish, state_dict  # noqa: F401
 
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
-from nodegraph.types import Precision
+from nodegraph.base.paths import Sandbox
+from nodegraph.library.port import Precision
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.openai import to_ours
 from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 import nodes.checkpoints.open_clip
 import nodes.models.open_clip
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.models.handle import MissingWeights
 from nodes.models.open_clip import OpenClip, parse_open_clip
 

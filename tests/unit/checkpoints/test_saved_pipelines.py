@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from nodegraph.context import RunContext
-from nodegraph.errors import GraphError
-from nodegraph.paths import Sandbox
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import part_kinds
 from nodes.models.handle import MissingWeights, parsed
 from nodes.models.open_clip import OpenClip

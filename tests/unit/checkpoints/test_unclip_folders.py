@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nodegraph.context import RunContext
-from nodegraph.errors import Mismatch
-from nodegraph.paths import Sandbox
+from nodegraph.base.diagnostics import Mismatch
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import part_kinds
 from nodes.checkpoints.open_clip import named_clip, open_clip_config
 from nodes.checkpoints.reading import read_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from nodegraph import Doc, Mismatch, PortType, Progress, Range, node, warn
-from nodegraph.cancel import cancel_point
+from nodegraph.runtime.cancel import cancel_point
 
 calls: list[str] = []
 T = TypeVar("T")

@@ -7,16 +7,17 @@ from pathlib import Path
 import library
 import pytest
 
-from nodegraph import errors, source
-from nodegraph.compile import Compiled, compile_graph
-from nodegraph.errors import GraphError
-from nodegraph.inputs import Request
-from nodegraph.order import cycles_among
-from nodegraph.paths import TEXT_LIMIT
-from nodegraph.registry import Registry, from_modules
-from nodegraph.render import all_as_text, as_text
-from nodegraph.source import SourceText
-from nodegraph.visible import visible
+from nodegraph.base import diagnostics as errors
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.paths import TEXT_LIMIT
+from nodegraph.base.render import all_as_text, as_text
+from nodegraph.base.visible import visible
+from nodegraph.language import source
+from nodegraph.language.compile import Compiled, compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.order import cycles_among
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import Registry, from_modules
 
 EMPTY = "graph: 1\nnodes: {}\noutputs: {}\n"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import nodegraph
-from nodegraph.codes import Code
-from nodegraph.errors import diagnostic
-from nodegraph.literals import BadLiteral
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import diagnostic
+from nodegraph.language.literals import BadLiteral
 
 FOLDER = Path(nodegraph.__file__).parent
 FILES = [p for p in sorted(FOLDER.rglob("*.py")) if p.name != "codes.py"]

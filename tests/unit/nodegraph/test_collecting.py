@@ -9,11 +9,11 @@ import library
 import pytest
 from typer.testing import CliRunner
 
-from nodegraph import compile as compiling
 from nodegraph.cli import app, console
-from nodegraph.compile import compile_graph
-from nodegraph.registry import from_modules
-from nodegraph.source import SourceText
+from nodegraph.language import compile as compiling
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import from_modules
 
 GRAPH = "graph: 1\nnodes: {a: {type: add, a: 1}}\noutputs: {a: $a}\n"
 

@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from nodegraph.cache import META, Cache, Disk, Kept
-from nodegraph.cancel import CancelToken, cancel_point
-from nodegraph.compile import Compiled, compile_graph
-from nodegraph.context import RunContext
-from nodegraph.engine import Engine
-from nodegraph.errors import Cancelled, NodeFailed
-from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
-from nodegraph.inputs import Request
-from nodegraph.paths import Outside, Sandbox
-from nodegraph.program import Many
-from nodegraph.registry import Registry, from_modules
-from nodegraph.run import Run
-from nodegraph.shapes import check_shapes
-from nodegraph.source import SourceText
+from nodegraph.base.diagnostics import Cancelled, NodeFailed
+from nodegraph.base.paths import Outside, Sandbox
+from nodegraph.language.compile import Compiled, compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.program import Many
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import Registry, from_modules
+from nodegraph.runtime.abstract import check_shapes
+from nodegraph.runtime.cache import META, Cache, Disk, Kept
+from nodegraph.runtime.cancel import CancelToken, cancel_point
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.engine import Engine
+from nodegraph.runtime.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
+from nodegraph.runtime.execute import Run
 
 
 @pytest.fixture
@@ -391,7 +391,7 @@ sys.path.insert(0, {folder!r})
 import library
 from pathlib import Path
 from test_engine import compiled, engine
-from nodegraph.registry import from_modules
+from nodegraph.library.registry import from_modules
 registry = from_modules([library], code="one")
 nodes = "\\n".join(f"n{{i}}: {{{{type: slow, a: {{i if i == 0 else '$n' + str(i - 1)}}}}}}" for i in range(40))
 for event in engine(registry, Path({cache!r})).run(compiled(registry, nodes, "{{out: $n39}}").checked()):

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodegraph.compile import compile_graph
-from nodegraph.fmt import formatted
-from nodegraph.graph import read_graph
-from nodegraph.inputs import Request
-from nodegraph.literals import Slot, coerced, from_text
-from nodegraph.node import Declaration
-from nodegraph.program import Constant
-from nodegraph.registry import from_modules
-from nodegraph.scalars import plain
-from nodegraph.signature import SignatureError, TypeReader, bound, spec_of
-from nodegraph.source import SourceText
-from nodegraph.types import TypeRef
-from nodegraph.unify import fits, parse_type
-from nodegraph.yaml_source import Leaf, Table, parse
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.format import formatted
+from nodegraph.language.graph import read_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.literals import Slot, coerced, from_text
+from nodegraph.language.program import Constant
+from nodegraph.language.scalars import plain
+from nodegraph.language.source import SourceText
+from nodegraph.language.yaml import Leaf, Table, parse
+from nodegraph.library.node import Declaration
+from nodegraph.library.port import TypeRef
+from nodegraph.library.registry import from_modules
+from nodegraph.library.signature import SignatureError, TypeReader, bound, spec_of
+from nodegraph.library.typerefs import fits, parse_type
 
 WIDE = {("int", "float")}
 

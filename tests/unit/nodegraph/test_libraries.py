@@ -9,15 +9,15 @@ from pathlib import Path
 import library
 import pytest
 
+from nodegraph.base.diagnostics import Diagnostic, GraphError
+from nodegraph.base.libraries import GRAPH_GROUP, graph_files, homes, libraries, sources_digest
 from nodegraph.build import build, declared
 from nodegraph.build import library as read_library
-from nodegraph.compile import compile_graph
-from nodegraph.errors import Diagnostic, GraphError
-from nodegraph.libraries import GRAPH_GROUP, graph_files, homes, libraries, sources_digest
-from nodegraph.models import listings
-from nodegraph.registry import CATALOGUES, Registry, _keep, from_modules, merged
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import CATALOGUES, Registry, _keep, from_modules, merged
+from nodegraph.models.catalogue import listings
 from nodegraph.session import find_graph
-from nodegraph.source import SourceText
 
 SOURCE = '''
 from nodegraph import node
@@ -127,7 +127,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     lines = (
         "[nodegraph.nodes]\nnodes = not_installed\n",
         "[nodegraph.graphs]\nmine = my_graphs\nnone = no_graphs.at_all\n",
-        "[nodegraph.models]\na = absent_need:listing\nb = my_graphs:listing\n",
+        "[nodegraph.models.catalogue]\na = absent_need:listing\nb = my_graphs:listing\n",
     )
     register(folder, "my_graphs", "\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
@@ -227,7 +227,7 @@ def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "my_types" / "__init__.py").touch()
     (tmp_path / "my_types" / "kinds.py").write_text(KINDS, "utf-8")
     (tmp_path / "my_types" / "wrong.py").write_text("import not_there\n", "utf-8")
-    points = "[nodegraph.nodes]\nmine = my_sounds\n[nodegraph.types]\nmine = my_types\n"
+    points = "[nodegraph.nodes]\nmine = my_sounds\n[nodegraph.library.port]\nmine = my_types\n"
     install(tmp_path, "my_sounds", SOUNDS, points)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path

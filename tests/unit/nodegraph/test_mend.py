@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nodegraph.base.diagnostics import Edit, Span, meant, nearest, swap
 from nodegraph.cli import app
-from nodegraph.compile import compile_graph
-from nodegraph.errors import Edit, Span, meant, nearest, swap
-from nodegraph.graph import read_graph
-from nodegraph.inputs import Request
-from nodegraph.mend import mended
-from nodegraph.schema import json_schema
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.graph import read_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.mend import mended
+from nodegraph.language.schema import json_schema
+from nodegraph.language.source import SourceText
 from nodegraph.session import registry
-from nodegraph.source import SourceText
 
 GOOD = "graph: 1\nnodes:\n  a: {type: load_image, file: x.png}\noutputs: {image: $a}\n"
 BAD = GOOD.replace("load_image", "load_imag").replace("$a", "$b").replace("a:", "abc:")

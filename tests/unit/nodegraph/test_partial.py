@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.partial import claimed, replacing, scratch, sweep, write_text
+from nodegraph.base.partial import claimed, replacing, scratch, sweep, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -80,7 +80,7 @@ def test_processes_that_share_a_folder_never_take_one_name(tmp_path: Path) -> No
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from nodegraph.partial import claimed
+from nodegraph.base.partial import claimed
 with claimed(Path(sys.argv[1]), "cat") as (beside, name):
     (beside / f"{name}.png").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -119,7 +119,7 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_anew(
         made.append(path)
         return path
 
-    monkeypatch.setattr("nodegraph.partial._made", swept_once)
+    monkeypatch.setattr("nodegraph.base.partial._made", swept_once)
     with scratch(tmp_path) as path:
         assert path.exists() and names(tmp_path) == [path.name]
     assert names(tmp_path) == []

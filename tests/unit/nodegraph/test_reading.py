@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from nodegraph import Doc, PortType, Range, node
-from nodegraph.compile import compile_graph
-from nodegraph.errors import Diagnostic
-from nodegraph.inputs import Request
-from nodegraph.literals import BadLiteral, as_written
-from nodegraph.program import Constant, Program
-from nodegraph.registry import Registry, from_modules
-from nodegraph.source import SourceText
+from nodegraph.base.diagnostics import Diagnostic
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.literals import BadLiteral, as_written
+from nodegraph.language.program import Constant, Program
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import Registry, from_modules
 
 
 def read_level(literal: Any) -> str:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodegraph.errors import GraphError
-from nodegraph.provenance import CHUNK
-from nodegraph.recorded import RECORD_LIMIT, Recorded, read_picture
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.runtime.provenance import CHUNK
+from nodegraph.runtime.recorded import RECORD_LIMIT, Recorded, read_picture
 
 GRAPH = "graph: 1\nnodes: {}\n"
 GOOD: dict[str, Any] = {

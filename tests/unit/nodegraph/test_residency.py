@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodegraph.residency import Residency
+from nodegraph.models.residency import Residency
 
 
 class Model:

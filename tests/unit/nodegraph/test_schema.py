@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodegraph.compile import compile_graph
-from nodegraph.errors import Diagnostic, Span
-from nodegraph.inputs import Request
-from nodegraph.registry import Registry, from_modules
-from nodegraph.schema import json_schema
+from nodegraph.base.diagnostics import Diagnostic, Span
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.schema import json_schema
+from nodegraph.language.source import SourceText, from_file
+from nodegraph.language.yaml import Items, Leaf, Table, Tree, parse
+from nodegraph.library.registry import Registry, from_modules
 from nodegraph.session import registry
-from nodegraph.source import SourceText, from_file
-from nodegraph.yaml_source import Items, Leaf, Table, Tree, parse
 
 ROOT = Path(__file__).parents[3]
 GRAPHS = [

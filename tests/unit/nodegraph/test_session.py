@@ -8,16 +8,17 @@ from typing import Any
 import library
 import pytest
 
-from nodegraph import keys, source
 from nodegraph.api import LoadedGraph
-from nodegraph.cancel import CancelToken
-from nodegraph.devices import may_have_card
-from nodegraph.errors import Cancelled, GraphError, NodeFailed
-from nodegraph.events import Completed, Failed, Finished, Planned, Stepped, Warned, Written
+from nodegraph.base.devices import may_have_card
+from nodegraph.base.diagnostics import Cancelled, GraphError, NodeFailed
+from nodegraph.language import source
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import from_modules
 from nodegraph.options import Options
-from nodegraph.registry import from_modules
+from nodegraph.runtime import keys
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.events import Completed, Failed, Finished, Planned, Stepped, Warned, Written
 from nodegraph.session import Job, Session
-from nodegraph.source import SourceText
 
 TEXT = """graph: 1
 inputs:
@@ -61,7 +62,7 @@ def test_a_run_makes_keys_once_and_reads_each_literal_once(
     session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made = counted(monkeypatch, keys, "keys_of")
-    monkeypatch.setattr("nodegraph.keyed.keys_of", keys.keys_of)
+    monkeypatch.setattr("nodegraph.runtime.keyed.keys_of", keys.keys_of)
     read = counted(monkeypatch, keys, "_first_reading")
     job = Job(options=Options(out=tmp_path / "out"))
     prepared = session.prepare(opened(session), job)
@@ -168,7 +169,7 @@ def test_without_a_driver_of_a_card_nobody_asks_torch(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "nodegraph.tensors.choose_device", lambda wanted: asked.append(wanted) or "cpu"
+        "nodegraph.base.tensors.choose_device", lambda wanted: asked.append(wanted) or "cpu"
     )
     monkeypatch.setattr("sys.platform", "linux")
     for dev, said in (([], False), (["nvidiactl"], False), (["nvidia0"], True), (["kfd"], True)):

@@ -10,12 +10,12 @@ from typer.testing import CliRunner, Result
 
 import nodegraph
 from nodegraph.cli import app
-from nodegraph.graph import read_graph
-from nodegraph.inputs import RESERVED
+from nodegraph.language.graph import read_graph
+from nodegraph.language.inputs import RESERVED
+from nodegraph.library.port import TypeRef
+from nodegraph.library.typerefs import fits
 from nodegraph.options import Options
 from nodegraph.session import registry
-from nodegraph.types import TypeRef
-from nodegraph.unify import fits
 
 NUMBERS = "graph: 1\nnodes: {d: {type: points_dataset}}\noutputs: {d: $d}\n"
 LONE = "graph: 1\ninputs: {token: {type: int, default: 1}, self: {type: int, default: 2}}\nnodes: {}\noutputs: {a: $token, b: $self}\n"

@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from nodegraph import Mismatch
-from nodegraph.context import RunContext
-from nodegraph.meta.abstract import abstract_run
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.meta.abstract import abstract_run
 from nodes.autoregression import autoregressive_prior
 from nodes.checkpoints.weights import write_model
 from nodes.diffusion.noise import SeededNoise

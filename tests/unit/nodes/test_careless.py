@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 
 from nodegraph.api import LoadedGraph
+from nodegraph.base.diagnostics import GraphError, Mismatch, NodeFailed
 from nodegraph.build import declared
-from nodegraph.engine import Engine
-from nodegraph.errors import GraphError, Mismatch, NodeFailed
-from nodegraph.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
-from nodegraph.literals import BadLiteral
+from nodegraph.language.literals import BadLiteral
+from nodegraph.language.program import Program
+from nodegraph.language.source import SourceText
+from nodegraph.library.registry import from_modules
 from nodegraph.options import Options
-from nodegraph.program import Program
-from nodegraph.recorded import Recorded
-from nodegraph.registry import from_modules
+from nodegraph.runtime.engine import Engine
+from nodegraph.runtime.events import Cached, Completed, Event, Failed, Finished, Stepped, Warned
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Session
-from nodegraph.source import SourceText
 from nodes.wires.pictures import to_bytes
 
 REGISTRY = from_modules([careless], types=declared({}, str)[1])
@@ -53,7 +53,7 @@ RAMP = "  ramp: {type: ramp, size: 4, rows: 2}\n"
 
 
 def arrays_of(value: Any) -> Iterator[Any]:
-    from nodegraph.ownership import arrays
+    from nodegraph.base.ownership import arrays
 
     return arrays(value)
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from nodegraph.build import declared
 from nodegraph.cli import app, console
-from nodegraph.registry import from_modules
+from nodegraph.library.registry import from_modules
 
 FAILING = """\
 graph: 1

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 import nodegraph
-from nodegraph.errors import GraphError
-from nodegraph.events import Completed, Warned
-from nodegraph.provenance import CHUNK, provenance
-from nodegraph.recorded import read_picture
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.runtime.events import Completed, Warned
+from nodegraph.runtime.provenance import CHUNK, provenance
+from nodegraph.runtime.recorded import read_picture
 from nodegraph.session import Job
 
 ONE = """graph: 1
@@ -337,12 +337,12 @@ def test_what_a_picture_recorded_allows_nothing(places: tuple[Path, Path]) -> No
     chunks.add_itxt(CHUNK, json.dumps(record), zip=True)
     Image.fromarray(LEVELS).save(graphs / "p.png", pnginfo=chunks)
     recorded = read_picture(graphs / "p.png")
-    from nodegraph.compile import compile_graph
-    from nodegraph.inputs import Request
+    from nodegraph.language.compile import compile_graph
+    from nodegraph.language.inputs import Request
     from nodegraph.options import Options
-    from nodegraph.recorded import Recorded
+    from nodegraph.runtime.abstract import check_shapes
+    from nodegraph.runtime.recorded import Recorded
     from nodegraph.session import Session, registry
-    from nodegraph.shapes import check_shapes
 
     request = Request(recorded=recorded.inputs)
     program = compile_graph(recorded.source, registry(), request).checked()

@@ -9,7 +9,7 @@ import torch
 from tiny import WORDS, context
 
 import nodegraph
-from nodegraph.warn import Warned, collecting
+from nodegraph.runtime.warn import Warned, collecting
 from nodes.checkpoints.open_clip import open_clip_config
 from nodes.clip import clip_text
 from nodes.conditions import decoder_conditions, upsampler_conditions

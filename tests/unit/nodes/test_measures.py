@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from nodegraph.errors import Mismatch
+from nodegraph.base.diagnostics import Mismatch
 from nodes.agreement import _same_places, pixel_difference, shapes_agreement
 from nodes.cases import edit_cases, held_out_scenes
 from nodes.datasets import table_dataset
@@ -134,8 +134,8 @@ def test_bits_per_dimension_do_not_depend_on_the_chunk(shipped) -> None:
 
 @pytest.fixture
 def shipped(tmp_path: Path):
-    from nodegraph.context import RunContext
-    from nodegraph.paths import Sandbox
+    from nodegraph.base.paths import Sandbox
+    from nodegraph.runtime.context import RunContext
     from nodes.models.unet import parse_unet
 
     return parse_unet("shapes/glide/base", RunContext(Sandbox((), tmp_path)))
@@ -174,8 +174,8 @@ def test_rows_of_one_case_count_once() -> None:
 
 
 def test_tables_are_read_from_csv(tmp_path: Path) -> None:
-    from nodegraph.context import RunContext
-    from nodegraph.paths import Sandbox
+    from nodegraph.base.paths import Sandbox
+    from nodegraph.runtime.context import RunContext
 
     (tmp_path / "t.csv").write_text("name,x\na,1\nb,2.5\n", encoding="utf-8")
     table = PORT_TYPES[Table].parse("t.csv", RunContext(Sandbox((tmp_path,), tmp_path), tmp_path))

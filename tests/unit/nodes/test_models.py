@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from nodegraph.context import RunContext
-from nodegraph.models import ModelFile
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.models.catalogue import ModelFile
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.openai import openai_key
 from nodes.checkpoints.weights import BadConfig, write_model
 from nodes.models.classifier import Classifier

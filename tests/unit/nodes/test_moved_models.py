@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
+from nodegraph.language.source import SourceText
 from nodegraph.options import Options
 from nodegraph.session import Job, Session
-from nodegraph.source import SourceText
 from nodes.checkpoints.catalogue import shipped_folder
 
 TEXT = """graph: 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nodegraph import Mismatch
-from nodegraph.meta.abstract import abstract_run
+from nodegraph.runtime.meta.abstract import abstract_run
 from nodes.diffusion.pca import Pca
 from nodes.models.embeddings import Embedding
 from nodes.principal import pca_fit, pca_project, pca_reconstruct

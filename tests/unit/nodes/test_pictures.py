@@ -12,7 +12,7 @@ from torch import Tensor
 
 import nodegraph
 from nodegraph import Mismatch
-from nodegraph.provenance import CHUNK
+from nodegraph.runtime.provenance import CHUNK
 from nodes import (
     compare,
     crop,

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nodegraph
-from nodegraph.compile import compile_graph
-from nodegraph.errors import GraphError
-from nodegraph.inputs import Request
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
+from nodegraph.language.source import SourceText
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.abstract import check_shapes
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
-from nodegraph.shapes import check_shapes
-from nodegraph.source import SourceText
 
 GRAPH = """graph: 1
 inputs:

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from nodegraph.api import load
-from nodegraph.compile import compile_graph
-from nodegraph.context import RunContext
-from nodegraph.inputs import Request
-from nodegraph.meta.abstract import abstract_run
-from nodegraph.meta.modes import Allocations
+from nodegraph.base.paths import Sandbox
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Request
 from nodegraph.options import Options
-from nodegraph.paths import Sandbox
-from nodegraph.plan import make_plan
-from nodegraph.recorded import Recorded
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.meta.abstract import abstract_run
+from nodegraph.runtime.meta.modes import Allocations
+from nodegraph.runtime.plan import make_plan
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
 from nodes.denoisers import unet_denoiser
 from nodes.diffusion.guidance import class_log_probability, gradient

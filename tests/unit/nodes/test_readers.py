@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import nodegraph
-from nodegraph.literals import BadLiteral
+from nodegraph.language.literals import BadLiteral
 from nodes.diffusion.respacing import spaced_timesteps
 from nodes.wires.scalars import read_label, read_seed, read_size, read_steps
 

@@ -9,16 +9,16 @@ from PIL import Image as PillowImage
 
 from nodegraph import node
 from nodegraph.api import LoadedGraph
+from nodegraph.base.diagnostics import GraphError
 from nodegraph.build import declared
-from nodegraph.compile import compile_graph
-from nodegraph.errors import GraphError
-from nodegraph.meta.abstract import Recall, abstract_run
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.source import SourceText, from_file
+from nodegraph.library.registry import from_modules
 from nodegraph.options import Options
-from nodegraph.recorded import Recorded
-from nodegraph.registry import from_modules
+from nodegraph.runtime.abstract import ShapeReport, check_shapes
+from nodegraph.runtime.meta.abstract import Recall, abstract_run
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
-from nodegraph.shapes import ShapeReport, check_shapes
-from nodegraph.source import SourceText, from_file
 from nodes import pictures
 from nodes.wires.pictures import Image
 

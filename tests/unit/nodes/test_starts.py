@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nodegraph.errors import Mismatch
+from nodegraph.base.diagnostics import Mismatch
 from nodes.checkpoints.weights import write_model
 from nodes.datasets import class_dataset, folder_dataset, table_dataset
 from nodes.diffusion.schedule import schedule

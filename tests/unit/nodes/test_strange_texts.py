@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from nodegraph.cli import app, console, models, running
 from nodegraph.cli.console import Screen
-from nodegraph.registry import from_modules
+from nodegraph.library.registry import from_modules
 
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 QUOTED = json.dumps(EVIL)

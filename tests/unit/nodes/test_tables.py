@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nodegraph.base.diagnostics import Mismatch
 from nodegraph.cli import app
-from nodegraph.errors import Mismatch
 from nodes.evaluate import mean_row, plot_lines, plot_points
 from nodes.wires.tables import Table
 

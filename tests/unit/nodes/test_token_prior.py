@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nodegraph import Mismatch
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.autoregression import autoregressive_prior
 from nodes.checkpoints.weights import write_model
 from nodes.clip import Pairs, clip_image, clip_text, dataset_embeddings

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from tiny import context
 
-from nodegraph.errors import Mismatch
+from nodegraph.base.diagnostics import Mismatch
 from nodes.cases import recolour_cases, shapes_scene
 from nodes.choice import or_else
 from nodes.clip import clip_image, clip_text

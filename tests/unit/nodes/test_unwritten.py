@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from nodegraph.build import declared
-from nodegraph.cache import Cache
 from nodegraph.cli import app, console
-from nodegraph.keyed import Keyed
-from nodegraph.registry import from_modules
+from nodegraph.library.registry import from_modules
+from nodegraph.runtime.cache import Cache
+from nodegraph.runtime.keyed import Keyed
 
 GRAPH = """\
 graph: 1
@@ -59,7 +59,7 @@ OUTS = ["afile", "afile/deeper", "x" * 300, "x/" * 3000, "loop", "loop/deeper", 
 def test_a_place_that_can_be_none_is_told_before_the_run(
     out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodegraph.engine.Engine.run", None)
+    monkeypatch.setattr("nodegraph.runtime.engine.Engine.run", None)
     done = invoke("run", "g.yaml", "--out", out, "--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)

@@ -12,8 +12,8 @@ import torch
 from tiny import GLIDE, write_bundle
 
 import nodes
+from nodegraph.base.diagnostics import GraphError
 from nodegraph.build import declared
-from nodegraph.errors import GraphError
 from nodegraph.session import registry
 
 FOLDER = Path(nodes.__file__).parent

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nodegraph.context import RunContext
-from nodegraph.paths import Sandbox
+from nodegraph.base.paths import Sandbox
+from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.weights import write_model
 from nodes.models import classifier, clip, unet
 from nodes.models.handle import Model, parsed

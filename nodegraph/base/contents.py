@@ -1,0 +1,16 @@
+"""The contents of values as bytes: what has none, and a fast checksum of what has many."""
+
+import sys
+from typing import Any
+
+
+class Unframed(TypeError):
+    """A value that has no bytes of its own: a function, a network, anything whose content is not known."""
+
+
+def checksum(content: Any) -> bytes:
+    """A fast checksum of an array of bytes: sums of every 127th of its eights, which no shift of rows leaves alike."""
+    numpy: Any = sys.modules["numpy"]
+    whole = len(content) // 1016 * 1016
+    sums = content[:whole].view(numpy.uint64).reshape(-1, 127).sum(0)
+    return bytes(sums.tobytes() + content[whole:].tobytes())

@@ -1,0 +1,158 @@
+"""Where the engine meets torch, but for abstract runs (`meta`): what tensors are, and what went wrong with them."""
+
+from dataclasses import is_dataclass
+from types import TracebackType
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from nodegraph.base.contents import Unframed, checksum
+from nodegraph.base.diagnostics import text_of
+
+
+class NeedsData(Exception):
+    """An abstract run met an operation whose result depends on values, not on shapes."""
+
+
+def needs_data(error: BaseException) -> str | None:
+    """Why an abstract run could not go on, where only values were missing; None for a fault of shapes or dtypes."""
+    text = text_of(error).partition("\n")[0]
+    if isinstance(error, NeedsData):
+        return text
+    limits = ("meta tensor", "meta device", "device meta", "unallocated storage")
+    if isinstance(error, NotImplementedError) or any(limit in text.lower() for limit in limits):
+        return f"it cannot run on shapes: {text}"
+    return None
+
+
+def on_shapes(value: Any) -> Any:
+    """A tensor, or those of a list, by their shapes alone; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.to("meta")
+    if isinstance(value, list | tuple):
+        several = cast("list[Any] | tuple[Any, ...]", value)
+        return type(several)(on_shapes(item) for item in several)
+    return value
+
+
+def on_device(value: Any, device: str) -> Any:
+    """A tensor, a dataclass with a method `to(device)`, or those of a list, on a device; anything else as it is."""
+    if isinstance(value, list):
+        return [on_device(item, device) for item in cast("list[Any]", value)]
+    held: Any = value
+    moves = isinstance(held, Tensor) or (is_dataclass(held) and hasattr(held, "to"))
+    return cast(Any, held).to(device) if moves else held
+
+
+def shape_of(value: Any) -> Any:
+    """All that there is to a tensor on the meta device, or to a list of those; None for anything else."""
+    if type(value) is Tensor and value.is_meta and not value.requires_grad:
+        return (str(value.dtype), tuple(value.shape), value.stride())
+    if isinstance(value, list):
+        forms = [shape_of(one) for one in cast("list[Any]", value)]
+        return None if None in forms else forms
+    return None
+
+
+def shown(tensor: Tensor) -> str:
+    """`float32[2, 3, 64, 64]`."""
+    return f"{str(tensor.dtype).removeprefix('torch.')}[{', '.join(map(str, tensor.shape))}]"
+
+
+def spanned(tensor: Tensor) -> str:
+    """`float32[2, 3, 64, 64] in [-1, 1]`, with the least and the largest of its values where it has any."""
+    if tensor.is_meta or not tensor.numel() or tensor.is_complex() or tensor.is_sparse:
+        return shown(tensor)
+    low, high = float(tensor.min()), float(tensor.max())
+    return f"{shown(tensor)} in [{low:.3g}, {high:.3g}]"
+
+
+def module_path(trace: TracebackType | None) -> str:
+    """The path of the innermost module whose `forward` was running: `inputs.3.1.qkv`."""
+    path: list[str] = []
+    outer: nn.Module | None = None
+    while trace is not None:
+        frame = trace.tb_frame
+        module = frame.f_locals.get("self") if frame.f_code.co_name == "forward" else None
+        if isinstance(module, nn.Module):
+            path.append(_name_in(outer, module))
+            outer = module
+        trace = trace.tb_next
+    return ".".join(part for part in path if part)
+
+
+def _name_in(outer: nn.Module | None, inner: nn.Module) -> str:
+    if outer is None:
+        return ""
+    modules = cast(Any, outer).named_modules()
+    names: list[str] = [name for name, module in modules if module is inner]
+    return names[0] if names else type(inner).__name__
+
+
+def describe(value: Any) -> str:
+    """One line about any value: tensors by shape, containers by their contents."""
+    if isinstance(value, Tensor):
+        return f"{shown(value)} on {value.device}"
+    if isinstance(value, list | tuple):
+        items = list(cast("tuple[Any, ...]", value))
+        return (
+            "["
+            + ", ".join(describe(item) for item in items[:4])
+            + (", …]" if len(items) > 4 else "]")
+        )
+    text = repr(value)
+    return text if len(text) <= 80 else type(value).__name__
+
+
+def framing(tensor: Tensor) -> tuple[tuple[Any, ...], memoryview]:
+    """What there is to a tensor: its kind, dtype, shape and device, and its content as bytes. Raises Unframed."""
+    if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout is not torch.strided:
+        raise Unframed(f"a {type(tensor).__name__} of {tensor.layout} has no bytes that are known")
+    if tensor.is_quantized or tensor.is_meta:
+        raise Unframed("a tensor without values, or with a scale of its own")
+    whole = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    whole = whole.as_strided((tensor.numel(),), (1,))  # of few elements any strides are contiguous
+    facts = (type(tensor).__name__, str(tensor.dtype), tuple(tensor.shape), str(tensor.device))
+    return facts, memoryview(cast(Any, whole.view(torch.uint8).numpy()))
+
+
+def state(tensor: Tensor) -> tuple[Any, ...]:
+    """What an operation in place would change: the tensor's form, its version, and a checksum of what the CPU can write.
+
+    The version counts operations in place; it does not see what is written by way of `.numpy()` or `.data`.
+    """
+    form = (id(tensor), tensor.shape, tensor.dtype, tensor.layout, tensor.requires_grad)
+    version = None if tensor.is_inference() else tensor._version
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return (*form, version)
+    storage = tensor.untyped_storage()
+    content = torch.empty(0, dtype=torch.uint8).set_(cast(Any, storage))
+    return (*form, version, tensor.stride(), tensor.data_ptr(), checksum(content.numpy()))
+
+
+def memory_budgets(device: str) -> dict[str, int]:
+    """Bytes that loaded models may take, by kind of device: nine tenths of the memory of a cuda device."""
+    if not device.startswith("cuda"):
+        return {}
+    properties = cast(Any, torch.cuda).get_device_properties(device)
+    return {"cuda": properties.total_memory * 9 // 10}
+
+
+def choose_device(wanted: str) -> str:
+    """The device of a run: `auto` is cuda, mps or cpu, the first that there is. Raises ValueError for one that is not.
+
+    On a card float32 is then float32 in convolutions too: torch's default is TF32, whose 10 bits show in pictures.
+    """
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if cards:
+        torch.backends.cudnn.allow_tf32 = False
+    numbered = [f"cuda:{number}" for number in range(cards)]
+    here = ["cuda"] * bool(cards) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    if wanted == "auto":
+        return here[0]
+    if wanted not in (*here, *numbered, *(f"{kind}:0" for kind in here)):
+        raise ValueError(
+            f"there is no device '{wanted}' here; there are: {', '.join(here + numbered)}"
+        )
+    return wanted

@@ -1,0 +1,1 @@
+"""The text of graphs: read, checked, compiled to a program, edited and formatted. Runs nothing."""

@@ -1,0 +1,388 @@
+"""A graph file → a program: subgraphs unfolded, inputs bound, every wire checked; all faults are found at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import Diagnostic, Edit, GraphError, diagnostic, meant, place, swap
+from nodegraph.base.paths import Outside, Sandbox
+from nodegraph.language.edit import Refused, remove_input, remove_node
+from nodegraph.language.given import inputs_of_places, named_places
+from nodegraph.language.graph import Graph, GraphNode, Ref, Value, read_graph
+from nodegraph.language.inputs import Inputs, Request
+from nodegraph.language.order import cycles_among, in_order
+from nodegraph.language.program import Constant, Program, Step, Wire
+from nodegraph.language.references import Found, References, references
+from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
+from nodegraph.language.source import SourceText, from_file, places, read_source, unread
+from nodegraph.language.wiring import Site, Wiring
+from nodegraph.library.node import NodeSpec, Port
+from nodegraph.library.registry import Registry
+from nodegraph.library.typerefs import resolved
+
+MOST_STEPS = 10_000
+MOST_TEXT = 3 * 2**20
+"""Characters of the graph files of a graph, each counted as often as it is used, and `USE` more for each use."""
+USE = 200
+_REMOVAL = 500
+"""What it takes to find how to remove something, in names looked at."""
+DEEPEST = 32
+"""How many subgraphs may stand inside each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The program (None where there are errors), all diagnostics, and the graph as read.
+
+    `texts` are those of all its files, by the names that the spans of diagnostics give them.
+    """
+
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...]
+    graph: Graph | None
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def checked(self) -> Program:
+        """The program. Raises GraphError with every fault."""
+        if self.program is None:
+            raise GraphError(self.diagnostics, self.texts)
+        return self.program
+
+
+def compile_graph(
+    source: SourceText | Path | str, registry: Registry, request: Request | None = None
+) -> Compiled:
+    """Check a graph and make its program. Faults are returned, not raised."""
+    try:
+        return _compile(read_source(source), registry, request or Request())
+    except GraphError as error:
+        return Compiled(None, error.diagnostics, None)
+
+
+def _compile(source: SourceText, registry: Registry, request: Request) -> Compiled:
+    graph, found = read_graph(source.text, source.name)
+    faults = Faults(registry, texts={source.name: source.text})
+    faults.extend(found)
+    if graph is None:
+        return Compiled(None, _told(faults), None, {source.name: source.text})
+    scope = Inputs(registry, faults).root(graph, source.folder, request)
+    caller = {*request.inputs, *request.texts} & inputs_of_places(graph, registry)
+    named = named_places(_given(scope), caller)
+    sandbox = Sandbox(places(source, registry), Path(), (*request.readable, *named))
+    compiler = _Compiler(registry, faults, References(registry, faults, sandbox))
+    outputs = compiler.whole(graph, source, scope)
+    if not faults.errors:
+        _warn_of_unused(graph, registry, faults)
+    diagnostics = _told(faults)
+    if faults.errors:
+        return Compiled(None, diagnostics, graph, compiler.texts)
+    program = replace(_program(source, graph, compiler, scope, outputs), named=named)
+    return Compiled(program, diagnostics, graph, compiler.texts)
+
+
+def _told(faults: Faults) -> tuple[Diagnostic, ...]:
+    """The faults in order of their places, without those that follow from others.
+
+    What stands behind a syntax error, or in a number that is too long, was not read, and is not missing.
+    """
+    broken = any(fault.code == Code.YAML_SYNTAX for fault in faults.found)
+    unread = {fault.span for fault in faults.found if fault.code == Code.LONG_NUMBER}
+    meant = [
+        fault
+        for fault in faults.found
+        if not (broken and fault.code in (Code.UNRESOLVED_REFERENCE, Code.MISSING_INPUT))
+        and (fault.code == Code.LONG_NUMBER or fault.span not in unread)
+    ]
+    rest = [diagnostic(Code.MANY_FAULTS, "there are more faults than these")] if faults.more else []
+    return (*sorted(meant, key=place), *rest)
+
+
+class _TooLarge(Exception):
+    """A graph that has grown beyond its bounds while it was unfolded."""
+
+
+Outputs = dict[str, Found]
+
+
+def _program(
+    source: SourceText, graph: Graph, compiler: "_Compiler", scope: Scope, outputs: Outputs
+) -> Program:
+    return Program(
+        file=source.name,
+        title=graph.title,
+        steps=tuple(compiler.steps),
+        outputs={n: s for n, (s, _) in outputs.items() if isinstance(s, Constant | Wire)},
+        output_types={n: t for n, (_, t) in outputs.items()},
+        inputs=_given(scope),
+        sources=compiler.sources,
+        places=inputs_of_places(graph, compiler.registry),
+    )
+
+
+def _given(scope: Scope) -> dict[str, Any]:
+    """The values of a graph's inputs."""
+    return {n: s.value for n, b in scope.items() if (s := b.bundle or _constant(b)) is not None}
+
+
+def _constant(bound: Bound) -> Constant | None:
+    found = bound.outputs.get("")
+    return found[0] if found and isinstance(found[0], Constant) else None
+
+
+class _Compiler:
+    """Unfolds a graph into steps; remembers which graphs it is inside of."""
+
+    def __init__(self, registry: Registry, faults: Faults, references: References) -> None:
+        self.registry = registry
+        self.faults = faults
+        self.inputs = Inputs(registry, faults)
+        self.references = references
+        self.wiring = Wiring(registry, faults, references)
+        self.steps: list[Step] = []
+        self.sources: dict[str, str] = {}
+        self.texts = faults.texts
+        self.stack: list[str] = []
+        self.graphs: dict[str, Graph | None] = {}
+        self.inner: dict[tuple[str, str], SourceText] = {}
+        self.ports: dict[str, tuple[Port, ...]] = {}
+        self.identities: dict[tuple[Path | None, str], str] = {}
+        self.unfolded = 0
+        self.outermost: GraphNode | None = None
+
+    def whole(self, graph: Graph, source: SourceText, scope: Scope) -> Outputs:
+        """The steps and outputs of the graph that was asked for, within the bounds."""
+        try:
+            return self.unfold(graph, source, scope, "")
+        except _TooLarge as error:
+            assert self.outermost is not None
+            node = self.outermost
+            self.faults.add(Code.TOO_MANY_STEPS, str(error), node.span, None, node.name)
+            return {}
+
+    def unfold(self, graph: Graph, source: SourceText, scope: Scope, prefix: str) -> Outputs:
+        """Append the steps of a graph under a prefix, and return its outputs."""
+        self.sources[source.key] = source.text
+        self.texts[source.name] = source.text
+        self.stack.append(self.identity(source))
+        waits = {n: references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
+        order = in_order(waits)
+        for name in order:
+            scope[name] = self.node(graph.nodes[name], source, scope, prefix + name)
+        if len(order) < len(waits):
+            self.knotted(graph, source, scope, waits, set(order))
+        outputs = {n: self.output(value, scope) for n, value in graph.outputs.items()}
+        self.stack.pop()
+        return {n: found for n, found in outputs.items() if found is not None}
+
+    def knotted(
+        self,
+        graph: Graph,
+        source: SourceText,
+        scope: Scope,
+        waits: Mapping[str, set[str]],
+        ordered: set[str],
+    ) -> None:
+        """Report every cycle, and what else is wrong with the nodes on it and behind it."""
+        for path in cycles_among(waits):
+            message = "nodes wait for each other: " + " → ".join([*path, path[0]])
+            span = graph.nodes[path[0]].span
+            self.faults.add(Code.CYCLE, message, span, "cut one of these wires", path[0])
+        rest = [name for name in graph.nodes if name not in ordered]
+        scope.update(dict.fromkeys(rest, FAILED))
+        for name in rest:
+            self.node(graph.nodes[name], source, scope, name)
+
+    def output(self, value: Value, scope: Scope) -> Found | None:
+        if not isinstance(value, Ref):
+            return None
+        return self.references.find(value, scope, None)
+
+    def node(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
+        site = Site(node, source.folder, scope)
+        if len(self.stack) == 1:
+            self.outermost = node
+        if node.type.endswith((".yaml", ".yml")):
+            return self.subgraph(site, self.beside(node, source), path)
+        if node.type in self.registry.clashes:
+            message = self.registry.clash(node.type)
+            self.faults.add(Code.NAME_TAKEN_TWICE, message, node.type_span, None, node.name)
+            return FAILED
+        if node.type in self.registry.composites:
+            return self.subgraph(site, self.composite(node.type), path)
+        spec = self.registry.nodes.get(node.type)
+        if spec is None:
+            known = {*self.registry.nodes, *self.registry.composites}
+            near = self.faults.hints.nearest(node.type, known)
+            why, hint = self.registry.absence(node.type, near)
+            message = f"there is no node type '{node.type}'{why}"
+            fix = swap(node.type_span, meant(hint))
+            self.faults.add(Code.UNKNOWN_TYPE, message, node.type_span, hint, node.name, fix)
+            return FAILED
+        return self.step(replace(site, node=self.migrated(node, spec)), spec, path)
+
+    def identity(self, source: SourceText) -> str:
+        """As the source's own, looked up in the file system once."""
+        key = source.folder, source.name
+        if key not in self.identities:
+            self.identities[key] = source.identity
+        return self.identities[key]
+
+    def composite(self, name: str) -> SourceText:
+        """The graph of a composite, read once."""
+        if ("", name) not in self.inner:
+            text = from_file(self.registry.composites[name])
+            self.inner["", name] = replace(text, place=name)
+        return self.inner["", name]
+
+    def beside(self, node: GraphNode, source: SourceText) -> SourceText | None:
+        """The subgraph file that a type names, read once."""
+        key = self.identity(source), node.type
+        try:
+            if key not in self.inner:
+                self.inner[key] = source.beside(node.type)
+            return self.inner[key]
+        except Outside as error:
+            hint = "keep it in the folder of the graph that is run, or below"
+            self.faults.add(Code.OUTSIDE_FOLDER, str(error), node.type_span, hint, node.name)
+        except FileNotFoundError:
+            message = f"there is no graph file '{node.type}' beside {Path(source.name).name}"
+            self.faults.add(Code.SUBGRAPH_NOT_FOUND, message, node.type_span, None, node.name)
+        except (OSError, UnicodeDecodeError) as error:
+            self.faults.extend([unread(f"'{node.type}'", error, node.type_span, node.name)])
+        return None
+
+    def subgraph(self, site: Site, inner: SourceText | None, path: str) -> Bound:
+        graph = None if inner is None else self.read(site.node, inner)
+        if inner is None or graph is None:
+            return FAILED
+        self.unfolded += len(inner.text) + USE
+        if self.unfolded > MOST_TEXT:
+            size = f"{MOST_TEXT / 2**20:g} MiB"
+            raise _TooLarge(f"with its subgraphs unfolded, the graph is longer than {size}")
+        identity = self.identity(inner)
+        if identity not in self.ports:
+            self.ports[identity] = self.inputs.ports(graph)
+        ports = self.ports[identity]
+        values = self.wiring.values(site, ports)
+        if values is None:
+            return ABSENT
+        scope = {
+            port.name: self.inputs.of_subgraph(
+                graph.inputs[port.name], port, values.get(port.name), inner.folder
+            )
+            for port in ports
+        }
+        return Bound(self.unfold(graph, inner, scope, path + "/"))
+
+    def read(self, node: GraphNode, inner: SourceText) -> Graph | None:
+        """The graph of a subgraph's text; None where it has faults or contains itself."""
+        identity = self.identity(inner)
+        if identity in self.stack:
+            chain = " → ".join(Path(n).name for n in [*self.stack, inner.name])
+            message = f"a graph contains itself: {chain}"
+            self.faults.add(Code.RECURSIVE_SUBGRAPH, message, node.type_span, None, node.name)
+            return None
+        if len(self.stack) > DEEPEST:
+            message = f"subgraphs stand more than {DEEPEST} deep inside each other"
+            self.faults.add(Code.DEEP_SUBGRAPHS, message, node.type_span, None, node.name)
+            return None
+        if identity not in self.graphs:
+            graph, faults = read_graph(inner.text, inner.name)
+            self.texts[inner.name] = inner.text
+            self.graphs[identity] = graph
+            self.faults.extend(faults)
+        return self.graphs[identity]
+
+    def step(self, site: Site, spec: NodeSpec, path: str) -> Bound:
+        values = self.wiring.values(site, spec.inputs)
+        if values is None:
+            return ABSENT
+        if len(self.steps) >= MOST_STEPS:
+            raise _TooLarge(f"the graph has more than {MOST_STEPS:,} steps")
+        span = site.node.span
+        types = tuple(resolved(port.type, site.variables) for port in spec.outputs)
+        index = len(self.steps)
+        self.steps.append(Step(path, spec, values, span, types))
+        ports = zip(spec.outputs, types, strict=True)
+        return Bound({p.name: (Wire(index, i, span), t) for i, (p, t) in enumerate(ports)})
+
+    def migrated(self, node: GraphNode, spec: NodeSpec) -> GraphNode:
+        """The node with the port names of older versions replaced by today's."""
+        names = {old: new for renamed in spec.renames.values() for old, new in renamed.items()}
+        old = [name for name in node.inputs if name in names and names[name] not in node.inputs]
+        for name in old:
+            message = (
+                f"'{spec.name}' calls input '{name}' '{names[name]}' since version {spec.version}"
+            )
+            place, hint = node.keys[name], f"write {names[name]}"
+            self.faults.add(
+                Code.RENAMED_PORT, message, place, hint, node.name, swap(place, names[name])
+            )
+        if not old:
+            return node
+        now = {name: names[name] if name in old else name for name in node.inputs}
+        inputs = {now[name]: value for name, value in node.inputs.items()}
+        return replace(
+            node,
+            inputs=inputs,
+            keys={now.get(name, name): span for name, span in node.keys.items()},
+        )
+
+
+def _warn_of_unused(graph: Graph, registry: Registry, faults: Faults) -> None:
+    """Warn of nodes and inputs that nothing depends on; a node without outputs acts by itself."""
+    sinks = {
+        name
+        for name, node in graph.nodes.items()
+        if (spec := registry.nodes.get(node.type)) and not spec.outputs
+    }
+    reached = {v.name for v in graph.outputs.values() if isinstance(v, Ref)} | sinks
+    waiting = list(reached)
+    while waiting:
+        node = graph.nodes.get(waiting.pop())
+        fresh = references(node) - reached if node else set[str]()
+        reached |= fresh
+        waiting.extend(fresh)
+    for name, node in graph.nodes.items():
+        if name not in reached:
+            fix = _without(faults, graph, name, remove_node)
+            hint = "wire it to what comes out, or remove it"
+            faults.add(
+                Code.UNUSED_NODE, f"nothing depends on node '{name}'", node.span, hint, name, fix
+            )
+    used = {r for node in graph.nodes.values() for r in references(node)} | reached
+    for name, declared in graph.inputs.items():
+        if name not in used:
+            fix = _without(faults, graph, name, remove_input)
+            hint = f"write ${name} where it is needed, or remove it"
+            faults.add(
+                Code.UNUSED_INPUT, f"no node uses input '{name}'", declared.span, hint, None, fix
+            )
+
+
+def _without(
+    faults: Faults, graph: Graph, name: str, remove: Callable[[str, str, str], tuple[Edit, ...]]
+) -> tuple[Edit, ...]:
+    """The edits that take what nobody uses out of a graph's text; for the first such things."""
+    if not faults.hints.spend(_REMOVAL):
+        return ()
+    try:
+        return remove(graph.text, name, graph.file)
+    except (GraphError, Refused):
+        return ()
+
+
+def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
+    """The spec of a shipped graph that is used as a node: its inputs and outputs are the ports."""
+    compiled = compile_graph(path, registry, Request(whole=False))
+    program, graph = compiled.checked(), compiled.graph
+    if graph is None:
+        raise GraphError(compiled.diagnostics)
+    ports = Inputs(registry, Faults(registry)).ports(graph)
+    defaults = {n: plain(i.default) for n, i in graph.inputs.items() if i.default is not None}
+    inputs = tuple(replace(p, default=defaults.get(p.name)) for p in ports)
+    outputs = tuple(Port(n, t) for n, t in program.output_types.items())
+    doc = graph.title + (f"\n\n{graph.description}" if graph.description else "")
+    return NodeSpec(name, str(path), inputs, outputs, "composite", doc, composite=True)

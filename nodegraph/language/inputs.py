@@ -1,0 +1,260 @@
+"""The inputs of a graph: given values, a preset's, defaults; and as the ports of the node that a graph is."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import Edit, Span, meant, swap
+from nodegraph.language.document import opened
+from nodegraph.language.given import taken
+from nodegraph.language.graph import Graph, GraphInput, Listing, Value
+from nodegraph.language.literals import BadLiteral, Slot, as_written, from_text
+from nodegraph.language.program import EXAMPLE, Constant, Source
+from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
+from nodegraph.language.written import flow, tree_of
+from nodegraph.library.node import Port
+from nodegraph.library.port import Range, TypeRef
+from nodegraph.library.registry import Registry
+from nodegraph.library.typerefs import BUILT_IN, UNKNOWN, LargeType, names_in, parse_type
+
+RESERVED = frozenset(
+    (
+        "preset",
+        "out",
+        "device",
+        "precision",
+        "no_cache",
+        "quiet",
+        "json",
+        "traceback",
+        "help",
+        "workers",
+        "name",
+        "accept_licence",
+        "max_megapixels",
+        "traceback",
+        "version",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a graph is compiled for: values of its inputs, a preset, and whether missing inputs are faults.
+
+    The caller gives `inputs` from Python, or `texts` on a command line, which are read by the types of their inputs and win.
+    What a picture `recorded` is somebody else's: literals, which allow nothing, and which the caller's preset wins over.
+    `readable`: what may be read beside the graph's folder.
+    """
+
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    preset: str | None = None
+    whole: bool = True
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    readable: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Binds the inputs of graphs; `folder` is where the graph lies whose literals they are."""
+
+    registry: Registry
+    faults: Faults
+
+    def root(self, graph: Graph, folder: Path | None, request: Request) -> Scope:
+        """The scope of the graph that was asked for: given values, else the preset's, else defaults."""
+        preset = self.preset(graph, request.preset)
+        self.check_presets(graph)
+        for name in (*request.inputs, *request.texts, *request.recorded):
+            if name not in graph.inputs:
+                hint = self.faults.hints.nearest(name, graph.inputs)
+                self.faults.add(Code.UNKNOWN_INPUT, f"the graph has no input '{name}'", None, hint)
+        return {n: self.root_input(i, folder, request, preset) for n, i in graph.inputs.items()}
+
+    def check_presets(self, graph: Graph) -> None:
+        """Every preset, whether it is asked for or not."""
+        pairs = (
+            (preset, *pair) for preset, values in graph.presets.items() for pair in values.items()
+        )
+        for preset, key, value in pairs:
+            if key not in graph.inputs:
+                message = f"the graph has no input '{key}'"
+                hint = self.faults.hints.nearest(key, graph.inputs)
+                fix = self.preset_renamed(graph, preset, key, meant(hint))
+                self.faults.add(Code.UNKNOWN_INPUT, message, value.span, hint, None, fix)
+            elif (ref := self.declared_type(graph.inputs[key])) is not None:
+                self.check_written(graph.inputs[key], ref, value)
+
+    def preset_renamed(
+        self, graph: Graph, preset: str, key: str, name: str | None
+    ) -> tuple[Edit, ...]:
+        """The edit that gives a value of a preset to another input, which has none there yet."""
+        if name is None or name in graph.presets[preset] or not self.faults.hints.spend(500):
+            return ()
+        entry = opened(graph.text, graph.file).find(("presets", preset, key))
+        return swap(entry.span, name) if entry else ()
+
+    def preset(self, graph: Graph, name: str | None) -> Mapping[str, Value]:
+        if name is None:
+            return {}
+        if name not in graph.presets:
+            hint = self.faults.hints.nearest(name, graph.presets)
+            self.faults.add(Code.UNKNOWN_PRESET, f"the graph has no preset '{name}'", None, hint)
+        return graph.presets.get(name, {})
+
+    def root_input(
+        self,
+        declared: GraphInput,
+        folder: Path | None,
+        request: Request,
+        preset: Mapping[str, Value],
+    ) -> Bound:
+        if declared.name in RESERVED:
+            message = f"'{declared.name}' is an option of the command line and cannot name an input"
+            self.faults.add(Code.RESERVED_INPUT, message, declared.span, "choose another name")
+        ref = self.declared_type(declared)
+        if ref is None:
+            return FAILED
+        right = declared.default is None or self.check_written(declared, ref, declared.default)
+        if declared.name in request.texts:
+            return self.written(declared, ref, request.texts[declared.name])
+        if declared.name in request.inputs:
+            return self.given(declared, ref, request.inputs[declared.name])
+        if declared.name in request.recorded and declared.name not in preset:
+            value = request.recorded[declared.name]
+            return self.constant(declared, ref, value, None, Path(), f"input '{declared.name}'")
+        written = preset.get(declared.name) or declared.default
+        if written is not None:
+            if not (
+                right if written is declared.default else self.check_written(declared, ref, written)
+            ):
+                return FAILED
+            return self.constant(declared, ref, plain(written), written.span, folder)
+        if declared.optional:
+            return ABSENT
+        if not request.whole:
+            return Bound({"": (Constant(EXAMPLE, ref, declared.span, folder), ref)})
+        message = f"the graph needs input '{declared.name}': {ref}"
+        self.faults.add(
+            Code.MISSING_INPUT, message, declared.span, f"give --{declared.name.replace('_', '-')}"
+        )
+        return FAILED
+
+    def declared_type(self, declared: GraphInput) -> TypeRef | None:
+        try:
+            ref = parse_type(declared.type)
+        except ValueError as error:
+            code = Code.LARGE_TYPE if isinstance(error, LargeType) else Code.UNKNOWN_TYPE
+            self.faults.add(code, str(error), declared.type_span)
+            return None
+        known = {*self.registry.ports, *BUILT_IN}
+        for name in names_in(ref):
+            if name not in known:
+                near = self.faults.hints.nearest(name, known)
+                why, hint = self.registry.absence(name, near)
+                message = f"there is no port type '{name}'{why}"
+                right = meant(hint)
+                better = right and re.sub(rf"\b{re.escape(name)}\b", right, declared.type)
+                fix = swap(declared.type_span, better and flow(tree_of(better)))
+                self.faults.add(Code.UNKNOWN_TYPE, message, declared.type_span, hint, None, fix)
+                return None
+        return ref
+
+    def check_written(self, declared: GraphInput, ref: TypeRef, written: Value) -> bool:
+        """Whether a default, or the value of a preset, fits its input; each item of a list is held against it."""
+        if isinstance(written, Listing) and ref.name == "list":
+            right = [self.check_written(declared, ref.args[0], item) for item in written.items]
+            return all(right)
+        if plain(written) is None:
+            return True
+        slot, owner = slot_of(declared, ref), f"input '{declared.name}': "
+        found = self.faults.literal(plain(written), slot, written.span, None, owner)
+        return not isinstance(found, BadLiteral)
+
+    def written(self, declared: GraphInput, ref: TypeRef, text: str) -> Bound:
+        """A value from the command line, relative to where that is."""
+        given = f"input '{declared.name}' (--{declared.name.replace('_', '-')})"
+        try:
+            value = from_text(text, ref, self.registry.ports)
+        except BadLiteral as error:
+            self.faults.add(error.code, f"{given}: {error}", None, error.hint)
+            return FAILED
+        return self.constant(declared, ref, value, None, Path(), given)
+
+    def given(self, declared: GraphInput, ref: TypeRef, value: Any) -> Bound:
+        """A value from Python: a literal such as a file would hold, or the value itself, as its type takes it."""
+        given = f"input '{declared.name}'"
+        try:
+            found = taken(as_written(value), ref, self.registry)
+        except ValueError as error:
+            self.faults.add(Code.BAD_LITERAL, f"{given}: {error}", declared.span)
+            return FAILED
+        items = cast("list[Any]", found) if isinstance(found, list) else [found]
+        if not all(isinstance(item, str | int | float | bool | list | None) for item in items):
+            return Bound({"": (Constant(found, ref, None, Path(), given), ref)})
+        return self.constant(declared, ref, found, None, Path(), given)
+
+    def constant(
+        self,
+        declared: GraphInput,
+        ref: TypeRef,
+        value: Any,
+        span: Span | None,
+        folder: Path | None,
+        given: str = "",
+    ) -> Bound:
+        if value is None and declared.optional:
+            return ABSENT
+        owner = f"{given or f'input {declared.name!r}'}: "
+        found = self.faults.literal(value, slot_of(declared, ref), span, None, owner)
+        if isinstance(found, BadLiteral):
+            return FAILED
+        constant = Constant(found, ref, span, folder, given)
+        return Bound({"": (constant, ref)}, constant if self.registry.parts(ref.name) else None)
+
+    def ports(self, graph: Graph) -> tuple[Port, ...]:
+        """The inputs of a graph as ports of the node that it is."""
+        ports: list[Port] = []
+        for declared in graph.inputs.values():
+            ref = self.declared_type(declared) or UNKNOWN
+            required = declared.default is None and not declared.optional
+            slot = slot_of(declared, ref)
+            ports.append(
+                Port(
+                    declared.name,
+                    ref,
+                    required,
+                    None,
+                    slot.range,
+                    slot.menu,
+                    declared.help,
+                    ref.name == "list",
+                )
+            )
+        return tuple(ports)
+
+    def of_subgraph(
+        self, declared: GraphInput, port: Port, given: Source | None, folder: Path | None
+    ) -> Bound:
+        if given is not None:
+            bundle = (
+                given
+                if isinstance(given, Constant) and self.registry.parts(port.type.name)
+                else None
+            )
+            return Bound({"": (given, port.type)}, bundle)
+        if declared.default is None:
+            return ABSENT
+        return self.constant(
+            declared, port.type, plain(declared.default), declared.default.span, folder
+        )
+
+
+def slot_of(declared: GraphInput, ref: TypeRef) -> Slot:
+    """What a literal of an input must fit: its type, range and menu."""
+    bounded = declared.low is not None or declared.high is not None
+    return Slot(ref, Range(declared.low, declared.high) if bounded else None, declared.menu)

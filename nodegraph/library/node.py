@@ -1,0 +1,92 @@
+"""`@node`: a plain typed function becomes a node type. The function itself stays as it was."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from nodegraph.library.port import Range, TypeRef
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a generator node yields: steps done of total, and a value of the output's type to look at."""
+
+    done: int
+    total: int
+    preview: Any = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input or output. `required` is False where the function has a default; `fan_in` for `list[…]` ports."""
+
+    name: str
+    type: TypeRef
+    required: bool = True
+    default: Any = None
+    range: Range | None = None
+    menu: tuple[Any, ...] | None = None
+    doc: str = ""
+    fan_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """Everything about a node type that is known without importing its file; kept in the catalogue as JSON.
+
+    `home` is `module:function`, or the path of a graph file for a composite. `code` is the source digest of the
+    distribution that defines it. `renames[old_version][old_port] = new_port` migrates graphs of older versions.
+    """
+
+    name: str
+    home: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    category: str = ""
+    doc: str = ""
+    version: int = 1
+    pure: bool = True
+    generator: bool = False
+    composite: bool = False
+    code: str = ""
+    words: tuple[str, ...] = ()
+    renames: Mapping[int, Mapping[str, str]] = field(default_factory=dict[int, Mapping[str, str]])
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What `@node` attaches to a function as `__node__`; the spec is read from the signature later."""
+
+    category: str
+    version: int
+    pure: bool
+    words: tuple[str, ...]
+    abstract: Callable[..., Any] | None
+    renames: Mapping[int, Mapping[str, str]]
+
+
+def node(
+    *,
+    category: str,
+    version: int = 1,
+    pure: bool = True,
+    words: tuple[str, ...] = (),
+    abstract: Callable[..., Any] | None = None,
+    renames: Mapping[int, Mapping[str, str]] | None = None,
+) -> Callable[[F], F]:
+    """Declare a function as a node type.
+
+    Its parameters are the input ports (default = optional, `Literal` = menu, `list[T]` = fan-in, `Annotated[…, Range, Doc]`),
+    its return type the output (a `NamedTuple` = several). A generator yields `Progress` and returns its result.
+    `abstract` takes inputs that it names and returns shapes; `pure=False` nodes are never cached; `words` are search words.
+    """
+    declaration = Declaration(category, version, pure, words, abstract, renames or {})
+
+    def declare(function: F) -> F:
+        function.__node__ = declaration  # type: ignore[attr-defined]
+        return function
+
+    return declare

@@ -1,0 +1,306 @@
+"""The registry: which node types, port types and graphs are installed, without importing any of their files.
+
+Reading signatures means importing node files, and those import torch. So it is done once, in a child process, and the
+specs are kept as a catalogue in the cache, keyed by the content of every source file of the libraries.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from nodegraph.base.libraries import (
+    GRAPH_GROUP,
+    NODE_GROUP,
+    TYPE_GROUP,
+    Broken,
+    BrokenLibrary,
+    graph_files,
+    libraries,
+    sources_digest,
+    why,
+)
+from nodegraph.base.partial import write_text
+from nodegraph.base.paths import cache_folder
+from nodegraph.library import records
+from nodegraph.library.declared import node_functions, of_classes, port_types
+from nodegraph.library.node import NodeSpec
+from nodegraph.library.port import PortType
+from nodegraph.library.signature import TypeReader, carried, spec_of
+from nodegraph.library.typerefs import names_in
+
+CATALOGUES = 4
+"""How many catalogues are kept: environments that share a cache do not take each other's away."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortFacts:
+    """What is known of a port type without importing it. `parts` and `read` are `module:function` of torch-free functions."""
+
+    name: str
+    doc: str
+    literal: str
+    colour: str
+    shape: str
+    live: bool
+    home: str
+    parts: str | None = None
+    widens_to: tuple[str, ...] = ()
+    read: str | None = None
+    widens_from: tuple[str, ...] = ()
+
+    def reader(self) -> Callable[[Any], Any] | None:
+        """The function that brings literals into their canonical form, or None."""
+        return _attribute(self.read) if self.read else None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Node types and port types by name, and the shipped graphs by name (`glide/text_to_image`).
+
+    `broken`: what cannot be read of the installed libraries; `clashes`: names that several of them claim, which stand for
+    none, with the places of the claims.
+    """
+
+    nodes: Mapping[str, NodeSpec]
+    ports: Mapping[str, PortFacts]
+    graphs: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    composites: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    loaded: dict[str, PortType] = field(default_factory=dict[str, PortType])
+    broken: tuple[Broken, ...] = ()
+    clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def function(self, spec: NodeSpec) -> Callable[..., Any]:
+        """The function of a node type; imports its file."""
+        return _attribute(spec.home)
+
+    def port_type(self, name: str) -> PortType | None:
+        """The behaviour of a port type, or None for plain numbers and words; imports the file that declares it."""
+        if name not in self.loaded and name in self.ports:
+            home = self.ports[name].home
+            found = port_types(importlib.import_module(home))
+            self.loaded.update({n: p for n, p in found.items() if self._home(n) == home})
+        return self.loaded.get(name)
+
+    def _home(self, name: str) -> str:
+        return self.ports[name].home if name in self.ports else ""
+
+    def parts(
+        self, type_name: str
+    ) -> Callable[[Any, Callable[[str], Path]], Mapping[str, str]] | None:
+        """The function that lists the parts of a bundle type, or None."""
+        facts = self.ports.get(type_name)
+        return _attribute(facts.parts) if facts and facts.parts else None
+
+    @cached_property
+    def listed(self) -> list[str]:
+        """The names of the shipped graphs that are meant to be run; what others are made of lies in folders called `parts`."""
+        return sorted(name for name in self.graphs if "/parts/" not in name)
+
+    @cached_property
+    def widenings(self) -> frozenset[tuple[str, str]]:
+        """Pairs of names (from, to) that join silently."""
+        out = {(f.name, target) for f in self.ports.values() for target in f.widens_to}
+        into = {(source, f.name) for f in self.ports.values() for source in f.widens_from}
+        return frozenset({("int", "float"), *out, *into})
+
+    def complaints(self) -> list[str]:
+        """What is wrong with the installed libraries, in one sentence each."""
+        missing = "what it holds is missing until it is mended or uninstalled"
+        twice = (self.clash(name) for name in self.clashes)
+        return [*(f"{found}; {missing}" for found in self.broken), *twice]
+
+    def clash(self, name: str) -> str:
+        """Who claims a name that stands for nothing because several do."""
+        homes = " and ".join(self.clashes[name])
+        return f"'{name}' is defined twice: {homes}; rename one of them, or uninstall its library"
+
+    def absence(self, name: str, hint: str | None) -> tuple[str, str | None]:
+        """Why there is no node or port type of this name, after "there is no …", and what to do: take the nearest known
+        one, of which `hint` tells, or mend the library that has it, or may have it."""
+        for found in self.broken:
+            if name in found.names:
+                told = f": {found.place}, which has it, cannot be read: {found.reason}"
+                return told, "mend that library, or uninstall it"
+        if not self.broken:
+            return "", hint
+        unread = "; ".join(str(found) for found in self.broken)
+        return "", (
+            f"{hint} or " if hint else ""
+        ) + f"is it of a library that cannot be read? {unread}"
+
+
+def from_modules(
+    modules: Iterable[ModuleType], code: str = "", types: Mapping[type, PortType] | None = None
+) -> Registry:
+    """A registry of the node functions of some modules; `types`: what other modules declare for classes."""
+    registry = Registry({}, {})
+    for module in modules:
+        registry = merged(registry, from_module(module, code, types))
+    return registry
+
+
+def from_module(
+    module: ModuleType, code: str = "", types: Mapping[type, PortType] | None = None
+) -> Registry:
+    """A registry of the node functions of one module; a function that cannot be a node is `broken`."""
+    nodes: dict[str, NodeSpec] = {}
+    broken: list[Broken] = []
+    own = of_classes(module)
+    reader = TypeReader({**(types or {}), **own})
+    for function, declaration in node_functions(module):
+        try:
+            spec = spec_of(function, declaration, reader, code)
+        except Exception as error:
+            name = function.__name__
+            broken.append(Broken(f"{module.__name__}:{name}", why(error), (name,)))
+        else:
+            nodes[spec.name] = spec
+    loaded = {**{p.name: carried(p, kind) for kind, p in own.items()}, **reader.met}
+    return replace(of_types(loaded, module), nodes=nodes, broken=tuple(broken))
+
+
+def of_types(loaded: dict[str, PortType], module: ModuleType) -> Registry:
+    """A registry of the port types of one module."""
+    ports = {name: _facts(port, module.__name__) for name, port in loaded.items()}
+    return Registry({}, ports, loaded=loaded)
+
+
+def merged(first: Registry, second: Registry) -> Registry:
+    """Both together. A node type that both define stands for none of them; a node of the second is broken where it uses a
+    port type that is another than the one of that name in the first."""
+    strangers = tuple(_strangers(first, second))
+    refused = {found.names[0] for found in strangers}
+    theirs = {name: spec for name, spec in second.nodes.items() if name not in refused}
+    claims: dict[str, dict[str, None]] = {}
+    for name, homes in (*first.clashes.items(), *second.clashes.items()):
+        claims.setdefault(name, {}).update(dict.fromkeys(homes))
+    for name, spec in (*first.nodes.items(), *theirs.items()):
+        claims.setdefault(name, {})[spec.home] = None
+    clashes = {name: tuple(homes) for name, homes in claims.items() if len(homes) > 1}
+    return Registry(
+        {n: spec for n, spec in {**theirs, **first.nodes}.items() if n not in clashes},
+        {**second.ports, **first.ports},
+        loaded={**second.loaded, **first.loaded},
+        broken=tuple(dict.fromkeys((*first.broken, *second.broken, *strangers))),
+        clashes=clashes,
+    )
+
+
+def _strangers(first: Registry, second: Registry) -> Iterable[Broken]:
+    for name, facts in second.ports.items():
+        known = first.ports.get(name)
+        if known is None or replace(known, home=facts.home) == facts:
+            continue
+        reason = f"its port type '{name}' is another than the one of {known.home}"
+        for spec in second.nodes.values():
+            if any(name in names_in(port.type) for port in (*spec.inputs, *spec.outputs)):
+                yield Broken(spec.home, reason, (spec.name,))
+
+
+def installed() -> Registry:
+    """The registry of everything that is installed, from the catalogue; torch is not imported.
+
+    Raises BrokenLibrary where not even a part of it can be read.
+    """
+    found = graph_files(libraries(GRAPH_GROUP))
+    digest = sources_digest([*libraries(TYPE_GROUP), *libraries(NODE_GROUP)], found.places)
+    registry = _read_catalogue(digest) or _build_catalogue(digest)
+    clashes = {**registry.clashes, **found.clashes}
+    return replace(
+        registry,
+        graphs=found.graphs,
+        composites={n: path for n, path in found.composites.items() if n not in clashes},
+        broken=(*registry.broken, *found.broken),
+        clashes=clashes,
+    )
+
+
+def _read_catalogue(digest: str) -> Registry | None:
+    path = cache_folder() / f"catalogue-{digest}.json"
+    try:
+        return _from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _build_catalogue(digest: str) -> Registry:
+    """The registry, read in a child process. A library that ends the process is left out of a second one.
+
+    It is kept only if all could be read: what makes a library readable need not lie in its own files.
+    """
+    skipped: dict[str, str] = {}
+    command = [sys.executable, "-P", "-c", "from nodegraph.build import main; main()"]
+    while True:
+        given = [*command, json.dumps(skipped)]
+        child = subprocess.run(given, capture_output=True, text=True, check=False)
+        last = (child.stdout.splitlines() or [""])[-1]
+        if not child.returncode:
+            break
+        if not last or last in skipped:
+            raise BrokenLibrary(f"the node libraries cannot be read: {child.stderr.strip()}")
+        skipped[last] = f"Python ended with code {child.returncode} while it was imported"
+    registry = _from_json(last)
+    if not registry.broken:
+        _keep(cache_folder() / f"catalogue-{digest}.json", last)
+    return registry
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write the catalogue, if the cache can be written."""
+    try:
+        write_text(path, text)
+        kept = sorted(path.parent.glob("catalogue-*.json"), key=lambda p: p.stat().st_mtime)
+        for old in kept[:-CATALOGUES]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _from_json(text: str) -> Registry:
+    catalogue = cast(dict[str, Any], json.loads(text))
+    nodes = [records.node_spec(fields) for fields in catalogue["nodes"]]
+    ports = [_port_facts(fields) for fields in catalogue["ports"]]
+    broken = tuple(Broken(f["place"], f["reason"], tuple(f["names"])) for f in catalogue["broken"])
+    clashes = {name: tuple(homes) for name, homes in catalogue["clashes"].items()}
+    return Registry(
+        {n.name: n for n in nodes}, {p.name: p for p in ports}, broken=broken, clashes=clashes
+    )
+
+
+def _port_facts(fields: dict[str, Any]) -> PortFacts:
+    widening = {name: tuple(fields[name]) for name in ("widens_to", "widens_from")}
+    made: dict[str, Any] = {**fields, **widening}
+    return PortFacts(**made)
+
+
+def _facts(port: PortType, home: str) -> PortFacts:
+    live = port.dump is None
+    return PortFacts(
+        port.name,
+        port.doc,
+        port.literal,
+        port.colour,
+        port.shape,
+        live,
+        home,
+        _home(port.parts),
+        port.widens_to,
+        _home(port.read),
+        port.widens_from,
+    )
+
+
+def _home(function: Callable[..., Any] | None) -> str | None:
+    return f"{function.__module__}:{function.__qualname__}" if function else None
+
+
+def _attribute(home: str) -> Any:
+    module, _, name = home.partition(":")
+    return getattr(importlib.import_module(module), name)

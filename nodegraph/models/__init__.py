@@ -1,0 +1,1 @@
+"""Published models: catalogues, getting and adding their files, keeping them loaded. Knows no terminal."""

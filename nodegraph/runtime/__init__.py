@@ -1,0 +1,1 @@
+"""Programs on a machine: keys, cache, checks on shapes, runs, plans, and what they tell."""

@@ -1,0 +1,289 @@
+"""Results by key: in memory, and on disk where they outlive the process. Never pickled; whole or not there."""
+
+import json
+import os
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, is_dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from nodegraph.base.partial import scratch
+from nodegraph.library.port import TypeRef
+from nodegraph.runtime.keys import Key, Library
+from nodegraph.runtime.warn import Said, Warned
+
+META = "entry.json"
+PLAIN = ("str", "int", "float", "bool", "Text", "Seed")
+Where = Literal["memory", "disk"]
+
+
+class Kept(NamedTuple):
+    """The outputs of a step, and what was said on the way to them."""
+
+    outputs: tuple[Any, ...]
+    said: tuple[Said, ...] = ()
+
+
+@dataclass(slots=True)
+class Memory:
+    """The most recent results, bounded by their number and their bytes."""
+
+    entries: int = 4096
+    bytes: int = 2**30
+    _held: OrderedDict[Key, tuple[Kept, int]] = field(
+        default_factory=OrderedDict[Key, tuple[Kept, int]]
+    )
+    _size: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._held
+
+    def get(self, key: Key) -> Kept | None:
+        """What is kept of a step, or None."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is None:
+                return None
+            self._held.move_to_end(key)
+            return found[0]
+
+    def put(self, key: Key, kept: Kept) -> None:
+        """Keep the outputs; the least recently used go when there is no room."""
+        size = sum(map(_bytes, kept.outputs))
+        with self._lock:
+            old = self._held.pop(key, None)
+            self._size += size - (old[1] if old else 0)
+            self._held[key] = (kept, size)
+            while len(self._held) > self.entries or (
+                self._size > self.bytes and len(self._held) > 1
+            ):
+                self._size -= self._held.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        """Let everything go."""
+        with self._lock:
+            self._held.clear()
+            self._size = 0
+
+
+def _bytes(value: Any, depth: int = 3) -> int:
+    """About how much a value holds: tensors and arrays by their size, also inside lists and dataclasses."""
+    try:
+        size = getattr(value, "nbytes", None)
+    except RuntimeError:  # a sparse tensor does not say
+        size = value.numel() * value.element_size()
+    if size is not None:
+        return int(size)
+    parts: list[Any] = []
+    if depth and isinstance(value, list | tuple):
+        parts = list(cast("tuple[Any, ...]", value))
+    elif depth and is_dataclass(value) and not isinstance(value, type):
+        parts = [getattr(value, field.name) for field in fields(value)]
+    return sum((_bytes(part, depth - 1) for part in parts), 64)
+
+
+@dataclass(slots=True)
+class Disk:
+    """Results in folders named by their keys. An entry is made beside and renamed into place, and verified when read.
+
+    Bounded by `limit` in bytes: what was not used for longest goes, with the first result that a process keeps, and
+    whenever it has kept an eighth of the limit more. Several processes may share the folder.
+    """
+
+    folder: Path
+    library: Library
+    limit: int = 4 * 2**30
+    _unchecked: int | None = None
+    """Bytes kept since the size of the whole was looked at; None before the first time."""
+
+    def path(self, key: Key) -> Path:
+        """Folder of an entry."""
+        name = key.hex()
+        return self.folder / name[:2] / name
+
+    def __contains__(self, key: Key) -> bool:
+        return os.path.exists(self.path(key) / META)  # noqa: PTH110 (a folder that may not be read has none)
+
+    def keeps(self, types: Sequence[TypeRef]) -> bool:
+        """Whether values of these types can be kept: live ones cannot."""
+        return all(self._storable(ref) for ref in types)
+
+    def _storable(self, ref: TypeRef) -> bool:
+        if ref.name == "list":
+            return all(self._storable(argument) for argument in ref.args)
+        port = self.library.port_type(ref.name)
+        return ref.name in PLAIN if port is None or port.dump is None else port.load is not None
+
+    def put(self, key: Key, kept: Kept, types: Sequence[TypeRef]) -> None:
+        """Keep the outputs of a step, if they and the disk let us: what cannot be kept is no fault of the graph."""
+        target = self.path(key)
+        if key in self:
+            return
+        try:
+            with scratch(self.folder) as beside:
+                made = beside / "entry"
+                self._make(made, kept, types)
+                size = _size(made)
+                if key not in self:
+                    self._remove(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.rename(target)
+        # A full disk raises what the library of the format likes to raise, and no result is lost for it.
+        except Exception:
+            return
+        self._account(size)
+
+    def _make(self, entry: Path, kept: Kept, types: Sequence[TypeRef]) -> None:
+        entry.mkdir()
+        for number, (value, ref) in enumerate(zip(kept.outputs, types, strict=True)):
+            self._dump(value, ref, entry / str(number))
+        self._seal(entry, kept.said)
+
+    def _remove(self, entry: Path) -> None:
+        """Take an entry out at once, and then delete it: a kill in between leaves no half of it in its place."""
+        with suppress(OSError), scratch(self.folder) as beside:
+            entry.rename(beside / "entry")
+
+    def _account(self, size: int) -> None:
+        """Count what was kept, and look at the whole when it is time."""
+        first = self._unchecked is None
+        self._unchecked = size + (self._unchecked or 0)
+        if first or self._unchecked > self.limit // 8:
+            self._unchecked = 0
+            self.trim()
+
+    def _dump(self, value: Any, ref: TypeRef, folder: Path) -> None:
+        folder.mkdir()
+        port = self.library.port_type(ref.name)
+        if ref.name == "list":
+            for number, item in enumerate(value):
+                self._dump(item, ref.args[0], folder / str(number))
+        elif port is None or port.dump is None:
+            (folder / "value.json").write_text(json.dumps(value), encoding="utf-8")
+        else:
+            port.dump(value, folder)
+
+    def _seal(self, folder: Path, said: Sequence[Said]) -> None:
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+        digests = {p.relative_to(folder).as_posix(): _digest(p) for p in files}
+        words = [[s.node, s.warning.message, s.warning.port, s.warning.hint] for s in said]
+        meta = {"files": digests, "said": words}
+        (folder / META).write_text(json.dumps(meta), encoding="utf-8")
+
+    def get(self, key: Key, types: Sequence[TypeRef]) -> Kept | None:
+        """What is kept of a step, or None; an entry that is damaged is removed."""
+        folder = self.path(key)
+        try:
+            meta = json.loads((folder / META).read_text(encoding="utf-8"))
+            if any(_digest(folder / name) != digest for name, digest in meta["files"].items()):
+                raise ValueError("damaged")
+            found = tuple(self._load(ref, folder / str(number)) for number, ref in enumerate(types))
+            said = tuple(Said(node, Warned(*words)) for node, *words in meta.get("said", ()))
+        # A damaged file raises what the library of its format likes to raise.
+        except Exception:
+            self._remove(folder)
+            return None
+        with suppress(OSError):  # a cache that cannot be written can be read
+            os.utime(folder / META)
+        return Kept(found, said)
+
+    def _load(self, ref: TypeRef, folder: Path) -> Any:
+        port = self.library.port_type(ref.name)
+        if ref.name == "list":
+            items = sorted(folder.iterdir(), key=lambda p: int(p.name))
+            return [self._load(ref.args[0], item) for item in items]
+        if port is None or port.load is None:
+            return json.loads((folder / "value.json").read_text(encoding="utf-8"))
+        return port.load(folder)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return _size(self.folder)
+
+    def trim(self) -> None:
+        """Remove the entries not used for longest, until the rest fits the limit."""
+        total = self.size()
+        if total <= self.limit:
+            return
+        entries = [
+            (used, meta.parent)
+            for meta in self.folder.glob("??/*/" + META)
+            if (used := _time(meta))
+        ]
+        for _, entry in sorted(entries):
+            total -= _size(entry)
+            self._remove(entry)
+            if total <= self.limit:
+                return
+
+    def clear(self) -> int:
+        """Remove everything; returns the bytes that were freed."""
+        freed = self.size()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return freed
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below a folder; those that another process removes meanwhile do not count."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).stat().st_size
+    return total
+
+
+def _time(path: Path) -> float:
+    """When a file or folder was last written; 0 if it is not there any more."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _digest(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Memory over disk. Only what took longer than `worth` seconds goes to disk."""
+
+    memory: Memory = field(default_factory=Memory)
+    disk: Disk | None = None
+    worth: float = 0.05
+
+    def where(self, key: Key) -> Where | None:
+        """Where a result lies, without reading it."""
+        if key in self.memory:
+            return "memory"
+        return "disk" if self.disk is not None and key in self.disk else None
+
+    def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Kept, Where] | None:
+        """What is kept of a step and where it was found."""
+        held = self.memory.get(key)
+        if held is not None:
+            return held, "memory"
+        if self.disk is None or key not in self.disk:
+            return None
+        read = self.disk.get(key, types)
+        if read is None:
+            return None
+        self.memory.put(key, read)
+        return read, "disk"
+
+    def forget(self) -> None:
+        """Forget what is in memory, after a node has changed some of it; what is on disk is as it was made."""
+        self.memory.clear()
+
+    def put(self, key: Key, kept: Kept, types: Sequence[TypeRef], seconds: float) -> None:
+        """Keep what a step gave; it is on disk, if it goes there, when this returns."""
+        self.memory.put(key, kept)
+        if self.disk is not None and seconds > self.worth and self.disk.keeps(types):
+            self.disk.put(key, kept, types)

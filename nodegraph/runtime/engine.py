@@ -1,0 +1,51 @@
+"""Engines: what runs programs, with a library of nodes, a context and a cache."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nodegraph.base.partial import sweep
+from nodegraph.language.program import Program
+from nodegraph.runtime.cache import Cache
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.events import Event
+from nodegraph.runtime.execute import Run, needed
+from nodegraph.runtime.keyed import Keyed, keyed
+from nodegraph.runtime.keys import Library
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs programs: a library of nodes, a context and a cache."""
+
+    library: Library
+    context: RunContext
+    cache: Cache = field(default_factory=Cache)
+
+    def keyed(self, program: Program) -> Keyed:
+        """The program with its literals and keys, as they are in this engine's context."""
+        return keyed(program, self.library, self.context)
+
+    def waiting(self, keyed: Keyed) -> list[int]:
+        """The steps that a run of all outputs would call. Raises GraphError for a literal that cannot be read."""
+        hits = [self.cache.where(key) is not None for key in keyed.keys]
+        names = tuple(keyed.program.outputs)
+        return [i for i in needed(keyed.program, names, lambda i: hits[i]) if not hits[i]]
+
+    def run(
+        self,
+        program: Program | Keyed,
+        outputs: Sequence[str] | None = None,
+        token: CancelToken | None = None,
+    ) -> Iterator[Event]:
+        """Run what the outputs (by default all) need. Raises NodeFailed, after a Failed event, or Cancelled."""
+        self.sweep()
+        ready = program if isinstance(program, Keyed) else self.keyed(program)
+        names = tuple(ready.program.outputs) if outputs is None else tuple(outputs)
+        return Run(ready, self.library, self.cache, token or CancelToken()).events(names)
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half made."""
+        sweep(self.context.sandbox.writable)
+        if self.cache.disk is not None:
+            sweep(self.cache.disk.folder)
