@@ -48,9 +48,10 @@ gpu: setup  ## the shipped models on a card beside the CPU; what was seen is add
 	status=0; $(BIN)/python benchmarks/gpu.py --out out/gpu.txt || status=1; \
 	$(BIN)/python -m pytest -q -m gpu tests/gpu || status=1; exit $$status
 
-docs: setup  ## the reference of nodes and diagnostics, from what is installed, and the site
+docs: setup  ## the reference of nodes and diagnostics and the picture of the house, from what is installed, and the site
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_architecture.py
 	$(BIN)/nodegraph schema --out graph.schema.json
 	$(BIN)/mkdocs build --quiet
 	@echo "the site: site/index.html"

@@ -55,3 +55,26 @@ def test_nodes_are_nodes(name: str, text: str, monkeypatch: pytest.MonkeyPatch) 
     exec(compile(text, name, "exec"), module.__dict__)
     declared = re.findall(r"^def ([a-z]\w*)\(", text, re.MULTILINE)
     assert set(from_modules([module]).nodes) == set(declared)
+
+
+def test_the_picture_of_the_house_is_of_the_code_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("grimp")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import make_architecture
+
+    drawn = make_architecture.PICTURE.read_text("utf-8")
+    monkeypatch.setattr(make_architecture, "PICTURE", tmp_path / "drawn.svg")
+    make_architecture.main()
+    assert (tmp_path / "drawn.svg").read_text("utf-8") == drawn, "run `make docs`"
+
+
+def test_what_the_page_of_the_house_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for name in set(re.findall(r"`((?:nodes|tests|docs|nodegraph)/[\w/]+(?:\.\w+)?)`", text)):
+        assert (ROOT / name).exists(), name
+    for name in set(
+        re.findall(r"`(?:nodegraph\.)?((?:base|models|library|language|runtime|cli)\.\w+)`", text)
+    ):
+        assert (ROOT / "nodegraph" / f"{name.replace('.', '/')}.py").exists(), name
