@@ -17,6 +17,8 @@ PLAIN = frozenset((int, float, str, bool, type(None)))
 Kind = Literal["atom", "tensor", "array", "items", "mapping", "record", "other"]
 States = list[tuple[str, Any, tuple[Any, ...]]]
 """The arrays on the ports of a node: port, array, and what there was to it."""
+Marks = list[tuple[Any, Any]]
+"""The arrays of a result, and what tells whether they are as they were."""
 
 
 @cache
@@ -82,6 +84,30 @@ def states(inputs: Mapping[str, Any]) -> States:
 def changed(before: States) -> str | None:
     """The first port with an array that is not what it was."""
     return next((name for name, array, state in before if _state(array) != state), None)
+
+
+def marks(values: Iterable[Any]) -> Marks:
+    """The arrays of results, and what tells whether they are written to later: a tensor's version, a checksum of others.
+
+    Cheaper than `states`: what is written past a tensor's version (`.data`, `.numpy()`) does not show.
+    """
+    return [
+        (array, _mark(array))
+        for value in values
+        if type(value) not in PLAIN
+        for array in arrays(value)
+    ]
+
+
+def touched(before: Marks) -> bool:
+    """Whether an array of results was written to since."""
+    return any(_mark(array) != mark for array, mark in before)
+
+
+def _mark(array: Any) -> Any:
+    if _kind(_class(array)) == "tensor":
+        return None if array.is_inference() else array._version
+    return _state(array)
 
 
 def _state(array: Any) -> tuple[Any, ...]:

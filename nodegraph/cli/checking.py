@@ -153,7 +153,7 @@ def _print_plan(made: "Plan") -> None:
     results.print(table)
     results.print(
         f"to run: {made.flops / 1e9:.1f} GFLOP, {_count(made.parameters) or 'no'} parameters, "
-        f"{_bytes(made.peak_memory)} at the peak"
+        f"{_bytes(made.peak_memory) or 'nothing'} at the peak"
     )
     for model in made.downloads:
         size = "of unknown size" if model.download is None else _bytes(model.download)

@@ -282,7 +282,8 @@ class _Checker:
         """The diagnostic of an error that a node's code, or torch, raised on shapes."""
         function = self.library.function(step.spec)
         inputs = {name: self.port_text(step, name) for name in step.inputs}
-        shape = isinstance(error, RuntimeError | IndexError | TypeError)
+        own = isinstance(error, RecursionError) or isinstance(error.__cause__, StopIteration)
+        shape = isinstance(error, RuntimeError | IndexError | TypeError) and not own
         if not shape and not isinstance(error, ValueError | OSError):
             return failure(step, error, function, inputs)
         path = module_path(error.__traceback__)

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
+from nodegraph.base.ownership import Marks, marks, touched
 from nodegraph.base.partial import scratch
 from nodegraph.library.port import TypeRef
 from nodegraph.runtime.keys import Key, Library
@@ -35,8 +36,8 @@ class Memory:
 
     entries: int = 4096
     bytes: int = 2**30
-    _held: OrderedDict[Key, tuple[Kept, int]] = field(
-        default_factory=OrderedDict[Key, tuple[Kept, int]]
+    _held: OrderedDict[Key, tuple[Kept, int, Marks]] = field(
+        default_factory=OrderedDict[Key, tuple[Kept, int, Marks]]
     )
     _size: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -45,10 +46,13 @@ class Memory:
         return key in self._held
 
     def get(self, key: Key) -> Kept | None:
-        """What is kept of a step, or None."""
+        """What is kept of a step, or None; what was written to since is let go."""
         with self._lock:
             found = self._held.get(key)
             if found is None:
+                return None
+            if touched(found[2]):
+                self._size -= self._held.pop(key)[1]
                 return None
             self._held.move_to_end(key)
             return found[0]
@@ -59,7 +63,7 @@ class Memory:
         with self._lock:
             old = self._held.pop(key, None)
             self._size += size - (old[1] if old else 0)
-            self._held[key] = (kept, size)
+            self._held[key] = (kept, size, marks(kept.outputs))
             while len(self._held) > self.entries or (
                 self._size > self.bytes and len(self._held) > 1
             ):
@@ -172,7 +176,7 @@ class Disk:
     def _seal(self, folder: Path, said: Sequence[Said]) -> None:
         files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         digests = {p.relative_to(folder).as_posix(): _digest(p) for p in files}
-        words = [[s.node, s.warning.message, s.warning.port, s.warning.hint] for s in said]
+        words = [[s.key, s.warning.message, s.warning.port, s.warning.hint] for s in said]
         meta = {"files": digests, "said": words}
         (folder / META).write_text(json.dumps(meta), encoding="utf-8")
 
@@ -184,7 +188,7 @@ class Disk:
             if any(_digest(folder / name) != digest for name, digest in meta["files"].items()):
                 raise ValueError("damaged")
             found = tuple(self._load(ref, folder / str(number)) for number, ref in enumerate(types))
-            said = tuple(Said(node, Warned(*words)) for node, *words in meta.get("said", ()))
+            said = tuple(Said(maker, Warned(*words)) for maker, *words in meta.get("said", ()))
         # A damaged file raises what the library of its format likes to raise.
         except Exception:
             self._remove(folder)

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 from nodegraph.base.diagnostics import Cancelled, NodeFailed
-from nodegraph.base.ownership import PLAIN, arrays, changed, states, unshared
+from nodegraph.base.ownership import PLAIN, Marks, arrays, changed, marks, states, touched, unshared
 from nodegraph.language.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.library.holding import YIELDS, WrongResult, is_finite, outputs_of, shown
 from nodegraph.library.node import Progress
@@ -29,7 +29,7 @@ from nodegraph.runtime.events import (
     Started,
     Stepped,
 )
-from nodegraph.runtime.failures import ChangedInput, Unreadable, doubtful, failure
+from nodegraph.runtime.failures import ChangedInput, ReusedOutput, Unreadable, doubtful, failure
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.keys import (
     UNREADABLE,
@@ -71,6 +71,7 @@ class Run:
         self.cache = cache
         self.token = token
         self.values: dict[int, Outputs] = {}
+        self.marks: dict[int, Marks] = {}
         self.readers: dict[int, int] = {}
         self.said: dict[Warned, None] = {}
         self.loads: list[tuple[str, float]] = []
@@ -95,8 +96,13 @@ class Run:
         outputs: dict[str, Any] = {}
         for name in names:
             said, source = dict[Warned, None](), self.program.outputs[name]
-            with collecting(said):
-                outputs[name] = self.value(source)
+            try:
+                with collecting(said):
+                    outputs[name] = self.value(source)
+            except ReusedOutput as error:
+                found = failure(error.step, error, None, {})
+                yield Failed(error.step.name, found)
+                raise NodeFailed(found, {}) from error
             for warning in said:
                 yield events.Warned(name, warned_output(name, source, warning))
         types = self.program.output_types
@@ -141,18 +147,24 @@ class Run:
                 self.readers[wire.step] -= 1
                 if not self.readers[wire.step]:
                     del self.values[wire.step]
+                    del self.marks[wire.step]
+
+    def keep(self, index: int, outputs: Outputs) -> None:
+        """Hold the outputs of a step for those that read them, as they are now."""
+        self.values[index] = outputs
+        self.marks[index] = marks(outputs)
 
     def reused(self, index: int, kept: Kept, where: Where) -> Iterator[Event]:
         """Take a step's outputs as they were kept, and say again what was said when they were made."""
-        self.values[index] = kept.outputs
+        self.keep(index, kept.outputs)
         yield Cached(self.program.steps[index].name, where)
         if kept.said:
             self.behind[index] = kept.said
-            steps = {step.name: step for step in self.program.steps}
+            steps = dict(zip(map(bytes.hex, self.keyed.keys), self.program.steps, strict=True))
             for said in kept.said:
                 if said not in self.repeated:
                     self.repeated.add(said)
-                    step = steps.get(said.node, self.program.steps[index])
+                    step = steps.get(said.key, self.program.steps[index])
                     yield events.Warned(step.name, warned(step, said.warning))
         yield from self.doubts(index, kept.outputs)
 
@@ -176,7 +188,7 @@ class Run:
         for warning in self.said:
             yield events.Warned(step.name, warned(step, warning))
         yield from self.doubts(index, outputs)
-        self.values[index] = outputs
+        self.keep(index, outputs)
         kept = Kept(outputs, self.said_before(index))
         if step.spec.pure:
             self.cache.put(key, kept, step.output_types, seconds)
@@ -187,7 +199,7 @@ class Run:
         """What was said by a step, and by those that it depends on."""
         if not self.said and not self.behind:
             return ()
-        own = [Said(self.program.steps[index].name, warning) for warning in self.said]
+        own = [Said(self.keyed.keys[index].hex(), warning) for warning in self.said]
         before = [said for wire in self.wires[index] for said in self.behind.get(wire.step, ())]
         found = tuple(dict.fromkeys((*before, *own)))
         self.repeated.update(found)
@@ -288,6 +300,9 @@ class Run:
     def value(self, source: Source) -> Any:
         """What stands on a port."""
         if isinstance(source, Wire):
+            if touched(self.marks[source.step]):
+                self.cache.forget()
+                raise ReusedOutput(self.program.steps[source.step])
             return unshared(self.values[source.step][source.output])
         if isinstance(source, Constant):
             return self.literals.value(source)

@@ -30,6 +30,19 @@ class ChangedInput(TypeError):
         return f"changed its input '{self.port}' in place"
 
 
+class ReusedOutput(RuntimeError):
+    """What a node gave was written to afterwards, when it ran again: it keeps a buffer and gives it each time."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step)
+        self.step = step
+
+    def __str__(self) -> str:
+        return (
+            "changed afterwards what it had given: it keeps a buffer of its own, and gives it again"
+        )
+
+
 class Unreadable(ValueError):
     """A literal that its type could not read when the step ran; carries the fault."""
 
@@ -75,6 +88,12 @@ def refused(step: Step, error: BaseException) -> Diagnostic | None:
     if isinstance(error, WrongResult):
         return diagnostic(
             Code.WRONG_RESULT, f"{owner(step)} {error}", step.span, error.hint, step.name
+        )
+    if isinstance(error, ReusedOutput):
+        hint = "give a new tensor each time: `buffer.clone()`"
+        maker = error.step
+        return diagnostic(
+            Code.CHANGED_INPUT, f"{owner(maker)} {error}", maker.span, hint, maker.name
         )
     if isinstance(error, ChangedInput):
         hint = COPY_FIRST.format(port=error.port)

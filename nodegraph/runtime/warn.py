@@ -16,9 +16,9 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A warning and the node that gave it; it is kept beside every result that depends on that node's."""
+    """A warning and the key of the step that gave it; it is kept beside every result that depends on that step's."""
 
-    node: str
+    key: str
     warning: Warned
 
 

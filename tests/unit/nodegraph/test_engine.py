@@ -494,7 +494,7 @@ def test_what_was_said_on_the_way_is_said_again_with_a_result_from_disk(
     found = compiled(registry, nodes, "{out: $slow}")
     _, first = run(engine(registry, tmp_path), found)
     other = compiled(registry, nodes.replace("d:", "e:").replace("$d", "$e"), "{out: $slow}")
-    for same, name in ((found, "d"), (other, "slow")):
+    for same, name in ((found, "d"), (other, "e")):
         running = engine(registry, tmp_path)
         for where in ("disk", "memory"):
             _, events = run(running, same)

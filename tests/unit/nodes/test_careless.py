@@ -181,6 +181,38 @@ def test_a_node_that_fails_half_way_leaves_nothing_that_it_changed() -> None:
     assert torch.equal(fine().out, graph(RAMP, "out: $ramp")().out / 2)
 
 
+BUFFERED = (
+    RAMP
+    + "  one: {type: buffered, image: $ramp, value: 0.25}\n  two: {type: buffered, image: $ramp, value: 0.5}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "outputs"),
+    [
+        ("  both: {type: darkest, first: $one, second: $two}\n", "out: $both"),
+        ("", "one: $one, two: $two"),
+    ],
+)
+def test_a_node_that_gives_its_own_buffer_each_time_is_refused(nodes: str, outputs: str) -> None:
+    loaded = graph(BUFFERED + nodes, outputs)
+    with pytest.raises((NodeFailed, GraphError)) as caught:
+        events(loaded)
+    told = str(caught.value)
+    assert "E406 changed-input: node 'one' (buffered) changed afterwards what it had given" in told
+    assert isinstance(caught.value, NodeFailed)
+    assert caught.value.diagnostic.hint == "give a new tensor each time: `buffer.clone()`"
+
+
+def test_a_result_that_was_written_to_later_is_made_again() -> None:
+    alone = "  one: {type: buffered, image: $ramp, value: %s}\n"
+    first = graph(RAMP + alone % 0.25, "out: $one")
+    wanted = first().out
+    again = LoadedGraph(graph(RAMP + alone % 0.5, "out: $one").opened, first.session, OPTIONS)
+    assert not torch.equal(again().out, wanted)
+    assert torch.equal(first().out, wanted)
+
+
 def test_a_generator_that_is_stopped_leaves_nothing_that_it_changed() -> None:
     loaded = graph(RAMP + "  bad: {type: change_slowly, image: $ramp}", "out: $bad")
     running = iter(engine(loaded).run(program(loaded)))
