@@ -43,6 +43,8 @@ RANGES: Mapping[str, Range] = {
     "deviations": (1e-6, WIDEST),
 }
 """The smallest and the largest value of an option, by its name in any configuration."""
+SHARED = ("heads", "heads_upsample")
+"""Options that published configurations give as -1 where the channels of a head are given instead."""
 COUNTS: Mapping[str, Range] = {"multipliers": (1, 16), "attention": (0, 16), "layers": (1, 16)}
 """How many numbers an option that is a list may hold."""
 
@@ -60,7 +62,8 @@ def plausible(config: Any) -> None:
     for name, value in _options(config):
         if isinstance(config, Mapping) and name in RANGES:
             _required(name, value)
-        _option(name, value)
+        if not (name in SHARED and value == -1 and getattr(config, "head_channels", None)):
+            _option(name, value)
     _vocabulary(config)
     size, channels = getattr(config, "image_size", 0), getattr(config, "channels", 3)
     if channels * size**2 > PIXELS:

@@ -11,6 +11,9 @@ from nodes.networks.clip import Clip
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.shapes.world import COLOURS, SHAPES
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*W401")
+"""The tiny CLIPs know few words."""
+
 WORDS = (*COLOURS, *SHAPES)
 CLIP = ClipConfig(
     16,

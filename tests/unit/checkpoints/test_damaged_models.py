@@ -43,7 +43,9 @@ OPTIONS: list[tuple[str, str, Any]] = [
       for name in ("image_size", "channels", "model_channels", "blocks", "heads", "head_channels",
                    "groups", "fold", "text.width", "text.layers", "text.heads", "text.context",
                    "text.vocabulary", "trained.train_steps")
-      for value in (-1, HUGE, 10**30, "x", 1.5, True)),
+      for value in (-1, HUGE, 10**30, "x", 1.5, True)
+      if (name, value) != ("heads", -1)),  # as published ones have it where they give head_channels
+    ("glide/base", "heads", -2),
     *(("glide/base", "multipliers", value)
       for value in ([], [1] * 3000, [-1, 2], [HUGE], [0], ["x"], [1e308], {}, 3)),
     *(("glide/base", "attention", value) for value in ([0], [-2], [HUGE], "x", [[1]])),

@@ -127,7 +127,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     lines = (
         "[nodegraph.nodes]\nnodes = not_installed\n",
         "[nodegraph.graphs]\nmine = my_graphs\nnone = no_graphs.at_all\n",
-        "[nodegraph.models.catalogue]\na = absent_need:listing\nb = my_graphs:listing\n",
+        "[nodegraph.models]\na = absent_need:listing\nb = my_graphs:listing\n",
     )
     register(folder, "my_graphs", "\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
@@ -227,7 +227,7 @@ def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "my_types" / "__init__.py").touch()
     (tmp_path / "my_types" / "kinds.py").write_text(KINDS, "utf-8")
     (tmp_path / "my_types" / "wrong.py").write_text("import not_there\n", "utf-8")
-    points = "[nodegraph.nodes]\nmine = my_sounds\n[nodegraph.library.port]\nmine = my_types\n"
+    points = "[nodegraph.nodes]\nmine = my_sounds\n[nodegraph.types]\nmine = my_types\n"
     install(tmp_path, "my_sounds", SOUNDS, points)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
