@@ -12,6 +12,8 @@ from nodes.picture_files.profiles import to_srgb
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 ROUNDING = 1e-6
 """How far a fraction may be beyond [0, 1]: what sums in single precision lose."""
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Shares of red, green and blue in grey, as Pillow has them. Ref: ITU-R BT.601."""
 SIXTEEN_BITS = ("PNG", "PPM")
 """The formats whose mode `I` holds levels of 16 bits."""
 
@@ -26,6 +28,8 @@ class Levels:
 
 def colours(picture: Picture) -> Levels:
     """A picture in sRGB, [H, W, 3], transparency laid on white. Raises ValueError for levels without a known white."""
+    if (sixteen := _sixteen(picture)) is not None and not picture.profile:
+        return Levels(_on_white(sixteen), picture.notes)
     seen, alpha = _seen(picture)
     notes = picture.notes
     shown = seen
@@ -53,9 +57,12 @@ def greys(picture: Picture) -> Levels:
     if picture.image.mode in DEEP:
         return Levels(_deep(picture), picture.notes)
     seen, alpha = _seen(picture)
+    sixteen = _sixteen(picture)
     notes = picture.notes
     if alpha is not None and alpha.getextrema() != (255, 255):
         notes = (*notes, "its transparency is not read as a mask; mask_from_alpha reads it")
+    if sixteen is not None:
+        return Levels((sixteen[..., :3] @ LUMA).clip(0, 1), notes)
     return Levels(np.array(seen.convert("L")), notes)
 
 
@@ -64,6 +71,9 @@ def opacity(picture: Picture) -> Levels:
     _, alpha = _seen(picture)
     if alpha is None:
         raise ValueError("it has no transparency, so it says nothing of a mask")
+    sixteen = _sixteen(picture)
+    if sixteen is not None and sixteen.shape[-1] == 4:
+        return Levels(sixteen[..., 3], picture.notes)
     return Levels(np.array(alpha), picture.notes)
 
 
@@ -83,6 +93,22 @@ def _seen(picture: Picture) -> tuple[Image.Image, Image.Image | None]:
     if image.mode == "CMYK":
         return image, alpha
     return image.convert("RGBA" if alpha is not None else "RGB").convert("RGB"), alpha
+
+
+def _sixteen(picture: Picture) -> NDArray[np.float32] | None:
+    """Colours of 16 bits in [0, 1], [H, W, 3], or 4 with opacity; None where a picture has none, or one colour is clear."""
+    if picture.low is None or "transparency" in picture.image.info:
+        return None
+    high, low = (np.asarray(image, np.float32) for image in (picture.image, picture.low))
+    return (high * 256 + low) / np.float32(65535)
+
+
+def _on_white(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours [H, W, 3]; those with an opacity, [H, W, 4], laid on white."""
+    if colours.shape[-1] == 3:
+        return colours
+    alpha = colours[..., 3:]
+    return colours[..., :3] * alpha + (1 - alpha)
 
 
 def _deep(picture: Picture) -> NDArray[np.float32]:

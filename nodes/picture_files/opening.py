@@ -47,6 +47,7 @@ class Picture:
     """One picture, decoded and upright, in the mode of its file; its colour profile, and what is to be said of it.
 
     `bits`: of a level, where the mode has room for more. `inverted`: 0 is white, though its mode has 0 for black.
+    `low`: the low bytes of colours of 16 bits, of which `image` holds the high ones: Pillow has no mode for them.
     """
 
     image: Image.Image
@@ -55,6 +56,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     bits: int = 16
     inverted: bool = False
+    low: Image.Image | None = None
 
 
 def opened(path: Path, megapixels: float = MAX_MEGAPIXELS) -> Picture:
@@ -93,7 +95,21 @@ def _decoded(file: BinaryIO, megapixels: float) -> Picture:
         _bounded(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"), megapixels)
     plain = plain_png(file)
     found = _read(io.BytesIO(plain.content), megapixels, plain.frames)
-    return replace(found, profile=plain.profile, notes=(*plain.notes, *found.notes))
+    low = None
+    if plain.deep:
+        low = _shipped(lambda: _first(_low(io.BytesIO(plain.content)), megapixels)).image
+    return replace(found, profile=plain.profile, notes=(*plain.notes, *found.notes), low=low)
+
+
+def _low(file: BinaryIO) -> ImageFile.ImageFile:
+    """A PNG of 16 bits whose low bytes will be decoded: those that are the high ones where the other end comes first."""
+    image = _identified(file)
+    image.tile = [
+        tile._replace(args=tile.args.replace(";16B", ";16L"))
+        for tile in image.tile
+        if isinstance(tile.args, str)
+    ]
+    return image
 
 
 def _of_jpeg(content: bytes, megapixels: float) -> Picture:

@@ -24,12 +24,16 @@ SRGB_POINTS = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 
 @dataclass(frozen=True, slots=True)
 class PlainPng:
-    """A PNG of one picture without texts; its colour profile; how many pictures the file holds; what is to be said of it."""
+    """A PNG of one picture without texts; its colour profile; how many pictures the file holds; what is to be said of it.
+
+    `deep`: its colours have 16 bits.
+    """
 
     content: bytes
     profile: bytes | None
     frames: int
     notes: tuple[str, ...]
+    deep: bool
 
 
 def plain_png(file: BinaryIO) -> PlainPng:
@@ -49,7 +53,8 @@ def plain_png(file: BinaryIO) -> PlainPng:
     profile = _profile(found[b"iCCP"]) if b"iCCP" in found else None
     notes = () if profile else _notes(found)
     frames = int.from_bytes(found[b"acTL"][:4], "big") if b"acTL" in found else 1
-    return PlainPng(b"".join(kept), profile, frames, notes)
+    depth, colour = found[b"IHDR"][8:10]
+    return PlainPng(b"".join(kept), profile, frames, notes, depth == 16 and colour in (2, 6))
 
 
 def _bytes_of_rows(head: bytes) -> int:

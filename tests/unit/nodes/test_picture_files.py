@@ -210,12 +210,28 @@ def test_levels_without_a_known_white_are_refused(
 
 
 @pytest.mark.parametrize("alpha", [False, True])
-def test_colours_of_sixteen_bits_are_right_to_eight(tmp_path: Path, alpha: bool) -> None:
+def test_colours_of_sixteen_bits_keep_them(tmp_path: Path, alpha: bool) -> None:
     samples = np.random.default_rng(0).integers(0, 65536, (4, 5, 4 if alpha else 3))
     (tmp_path / "a.png").write_bytes(png(samples, 16, 6 if alpha else 2))
     shares = samples / 65535
     wanted = shares if not alpha else 1 - shares[..., 3:] * (1 - shares[..., :3])
-    assert np.abs(read(tmp_path / "a.png") / 255 - wanted).max() < 2 / 255
+    found = opened(tmp_path / "a.png")
+    assert np.abs(colours(found).values - wanted).max() < 1e-6
+    grey = shares[..., :3] @ [0.299, 0.587, 0.114]
+    assert np.abs(greys(found).values - grey).max() < 1e-6
+    if alpha:
+        assert np.abs(opacity(found).values - shares[..., 3]).max() < 1e-6
+
+
+def test_colours_of_sixteen_bits_are_turned_too(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (4, 5, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    content = png(samples, 16, 2)
+    (tmp_path / "a.png").write_bytes(content[:33] + body + content[33:])
+    wanted = np.rot90(samples / 65535, -1)
+    assert np.abs(colours(opened(tmp_path / "a.png")).values - wanted).max() < 1e-6
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "HSV", "LAB"])
