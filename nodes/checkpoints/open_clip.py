@@ -47,10 +47,11 @@ def named_clip(name: str) -> NamedClip | None:
 
 def fetched(named: NamedClip, folder: Path) -> Path:
     """The file of published weights, which open_clip fetches into `folder` if it is not there. Raises what that raises."""
-    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+    from open_clip import factory
+    from open_clip.pretrained import get_pretrained_cfg
 
     entry = get_pretrained_cfg(named.architecture, named.pretrained)
-    return Path(download_pretrained(entry, cache_dir=str(folder)))
+    return Path(str(factory.download_pretrained(entry, cache_dir=str(folder))))
 
 
 def open_clip_config(architecture: str, space: str = "", tag: str | None = None) -> ClipConfig:
