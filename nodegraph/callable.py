@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.base.paths import read_text
-from nodegraph.language.graph import Graph, GraphInput, read_graph
+from nodegraph.language.graph import Graph, GraphInput
+from nodegraph.language.reading import read_graph
 from nodegraph.language.scope import plain
 
 

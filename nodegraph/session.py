@@ -12,9 +12,10 @@ from nodegraph.base.devices import may_have_card
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
 from nodegraph.language.compile import Compiled, compile_graph
-from nodegraph.language.graph import Graph, read_graph
+from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request
 from nodegraph.language.program import Program
+from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
 from nodegraph.library.registry import Registry, installed
 from nodegraph.models.residency import Residency

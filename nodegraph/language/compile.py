@@ -10,10 +10,11 @@ from nodegraph.base.diagnostics import Diagnostic, Edit, GraphError, diagnostic,
 from nodegraph.base.paths import Outside, Sandbox
 from nodegraph.language.edit import Refused, remove_input, remove_node
 from nodegraph.language.given import inputs_of_places, named_places
-from nodegraph.language.graph import Graph, GraphNode, Ref, Value, read_graph
+from nodegraph.language.graph import Graph, GraphNode, Ref, Value
 from nodegraph.language.inputs import Inputs, Request
 from nodegraph.language.order import cycles_among, in_order
 from nodegraph.language.program import Constant, Program, Step, Wire
+from nodegraph.language.reading import read_graph
 from nodegraph.language.references import Found, References, references
 from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
 from nodegraph.language.source import SourceText, from_file, places, read_source, unread

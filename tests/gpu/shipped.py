@@ -10,9 +10,10 @@ import tiny
 import torch
 
 from nodegraph.language.compile import compile_graph
-from nodegraph.language.graph import GraphInput, read_graph
+from nodegraph.language.graph import GraphInput
 from nodegraph.language.inputs import Request
 from nodegraph.language.program import Constant, Program, Source, Step
+from nodegraph.language.reading import read_graph
 from nodegraph.session import find_graph, registry
 from nodes.checkpoints.catalogue import shipped_folder
 from nodes.checkpoints.weights import read_config

@@ -23,8 +23,8 @@ from nodegraph.cli.checking import check_one
 from nodegraph.cli.console import errors
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.format import Unformattable, formatted
-from nodegraph.language.graph import read_graph
 from nodegraph.language.inputs import Request
+from nodegraph.language.reading import read_graph
 from nodegraph.language.schema import json_schema
 from nodegraph.language.source import SourceText, from_file
 from nodegraph.language.yaml import Items, Leaf, Table, Tree, parse

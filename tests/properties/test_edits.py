@@ -16,7 +16,7 @@ from nodegraph.base.diagnostics import GraphError
 from nodegraph.language import edit
 from nodegraph.language.document import meaning
 from nodegraph.language.format import formatted
-from nodegraph.language.graph import read_graph
+from nodegraph.language.reading import read_graph
 from nodegraph.language.texts import applied, inverse, lines_of
 from nodegraph.language.yaml import parse
 

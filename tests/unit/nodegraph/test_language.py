@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.format import formatted
-from nodegraph.language.graph import read_graph
 from nodegraph.language.inputs import Request
 from nodegraph.language.literals import Slot, coerced, from_text
 from nodegraph.language.program import Constant
+from nodegraph.language.reading import read_graph
 from nodegraph.language.scalars import plain
 from nodegraph.language.source import SourceText
 from nodegraph.language.yaml import Leaf, Table, parse

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from nodegraph.base.diagnostics import Edit, Span, meant, nearest, swap
 from nodegraph.cli import app
 from nodegraph.language.compile import compile_graph
-from nodegraph.language.graph import read_graph
 from nodegraph.language.inputs import Request
 from nodegraph.language.mend import mended
+from nodegraph.language.reading import read_graph
 from nodegraph.language.schema import json_schema
 from nodegraph.language.source import SourceText
 from nodegraph.session import registry

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 import nodegraph
 from nodegraph.cli import app
-from nodegraph.language.graph import read_graph
 from nodegraph.language.inputs import RESERVED
+from nodegraph.language.reading import read_graph
 from nodegraph.library.port import TypeRef
 from nodegraph.library.typerefs import fits
 from nodegraph.options import Options
