@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Diagnostic, Edit
@@ -12,8 +13,10 @@ from nodegraph.language.yaml import parse
 
 _MOST = 5
 """Faults of one text for which a mend is looked for."""
-_LONGEST = 200_000
-"""Characters of a text in which one is looked for."""
+_LONGEST = 20_000
+"""Characters of a text in which one is looked for: each trial reads all of it."""
+_TRIALS = 8
+"""Mends that are tried for a fault, the nearest first."""
 _ENTRY = re.compile(r"\s*(?:- )?(?:[\w.]+:\s+)?(\S.*?)(?:\s+#.*)?\s*$")
 _PART = re.compile(r"(?:[\w.]+:[ \t]+|[\[,][ \t]*)")
 
@@ -40,9 +43,8 @@ def _mended(lines: Lines, file: str, fault: Diagnostic) -> Edit | None:
     """The first edit around a fault after which a fault is gone and no new one is there."""
     before = {(f.code, f.message) for f in parse(lines.text, file).diagnostics}
     at = lines.range(fault.span)[0] if fault.span else 0
-    for start, end, made in _trials(lines, fault):
-        if not start <= at <= end:
-            continue
+    around = (trial for trial in _trials(lines, fault) if trial[0] <= at <= trial[1])
+    for start, end, made in islice(around, _TRIALS):
         edit = Edit(lines.span(file, start, end), made)
         after = parse(applied(lines.text, [edit]), file).diagnostics
         later = [

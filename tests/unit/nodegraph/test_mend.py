@@ -200,3 +200,17 @@ def test_keys_are_read_by_their_text(name: str) -> None:
 def test_graphs_of_nothing_are_told(text: str) -> None:
     assert read_graph(text, "g.yaml")[1]
     assert not [f for f in mended(SourceText("g.yaml", text), checked).left if f.code == "E001"]
+
+
+@pytest.mark.parametrize(("pieces", "most"), [(400, 41), (20_000, 1)])
+def test_a_mend_of_broken_text_is_looked_for_a_few_times(
+    pieces: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nodegraph.language import syntax
+
+    read, parse = list[int](), syntax.parse
+    monkeypatch.setattr(syntax, "parse", lambda *a: read.append(1) or parse(*a))
+    text = "graph: 1\nnodes: {a: [" + "{a: `b, [" * pieces + "\n"
+    faults = parse(text, "g.yaml").diagnostics
+    assert faults and len(syntax.with_fixes(text, "g.yaml", faults)) == len(faults)
+    assert len(read) <= most
