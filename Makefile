@@ -42,6 +42,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/checks.py
 
 gpu: setup  ## the shipped models on a card beside the CPU; what was seen is added to out/gpu.txt
 	mkdir -p out

@@ -63,6 +63,11 @@ class Shapes:
     models: dict[tuple[str, ...], Any] = field(default_factory=dict[tuple[str, ...], Any])
     _seen: OrderedDict[Key, Seen] = field(default_factory=OrderedDict[Key, Seen])
 
+    def clear(self) -> None:
+        """Forget every step and model."""
+        self._seen.clear()
+        self.models.clear()
+
     def get(self, key: Key) -> Seen | None:
         """What is known of a step."""
         if key in self._seen:
