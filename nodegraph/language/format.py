@@ -36,7 +36,8 @@ def formatted(text: str, file: str) -> str:
         writer.whole(entry)
     writer.comments_before(len(writer.lines) + 1, "")
     made = in_form_of(text, "\n".join(writer.out).rstrip("\n") + "\n")
-    return made if meaning(parse(made, file).tree) == meaning(parsed.tree) else text
+    again = parse(made, file)
+    return made if not again.diagnostics and meaning(again.tree) == meaning(parsed.tree) else text
 
 
 class _Writer:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.language.compile import compile_graph
+from nodegraph.language.document import meaning
 from nodegraph.language.format import formatted
 from nodegraph.language.inputs import Request
 from nodegraph.language.literals import Slot, coerced, from_text
@@ -388,3 +389,18 @@ def test_a_twin_gets_what_it_names_and_the_defaults_of_its_node() -> None:
     assert bound(lambda a, **rest: 0, whole, {"a": 1, "c": 7}) == {"a": 1, "c": 7}
     assert bound(lambda: 0, whole, {"a": 1}) == {}
     assert bound(whole, whole, {"a": 1, "b": 5}) == {"a": 1, "b": 5, "c": 3}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? x\r\n# a comment\rgraph: 1\rnodes: {}\r",
+        "graph: 1\r# a comment\r\nnodes: {}\routputs: {}\r",
+        "? graph\r\n: 1\r# a comment\rnodes: {}\n",
+    ],
+)
+def test_lines_that_end_in_several_ways_keep_what_they_say(text: str) -> None:
+    made = formatted(text, "x.yaml")
+    before, after = parse(text, "x.yaml"), parse(made, "x.yaml")
+    assert after.diagnostics == () == before.diagnostics
+    assert meaning(after.tree) == meaning(before.tree)
