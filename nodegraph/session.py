@@ -125,7 +125,7 @@ class Session:
             sandbox,
             opened.source.folder or Path(),
             device,
-            options.precision or recorded_precision(opened),
+            options.precision or opened.precision or "float32",
             residency=self._residency(device),
             max_megapixels=options.max_megapixels,
         )
@@ -248,11 +248,6 @@ def chosen_device(opened: Recorded, options: Options) -> str:
         if options.device is not None:
             raise NoDevice(str(error)) from None
         return choose_device("auto")
-
-
-def recorded_precision(opened: Recorded) -> Any:
-    """The precision that made a picture, or float32."""
-    return opened.precision or "float32"
 
 
 def _budgets(device: str) -> dict[str, int]:

@@ -57,17 +57,12 @@ def _pointed(line: str, span: Span) -> list[str]:
 
 def as_json(found: Diagnostic) -> dict[str, Any]:
     """One fault as a dictionary; line and column count from 1. `fix`: what to write where, all of it together."""
-    span = found.span
     return {
         "code": found.code,
         "name": found.name,
         "severity": found.severity,
         "message": found.message,
-        "file": span.file if span else None,
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "end_line": span.end_line if span else None,
-        "end_column": span.end_column if span else None,
+        **_place(found.span),
         "node": found.node,
         "hint": found.hint,
         "raised": found.raised,
@@ -76,12 +71,9 @@ def as_json(found: Diagnostic) -> dict[str, Any]:
 
 
 def _edit(edit: Edit) -> dict[str, Any]:
-    span = edit.span
-    return {
-        "file": span.file,
-        "line": span.line,
-        "column": span.column,
-        "end_line": span.end_line,
-        "end_column": span.end_column,
-        "text": edit.text,
-    }
+    return {**_place(edit.span), "text": edit.text}
+
+
+def _place(span: Span | None) -> dict[str, Any]:
+    names = ("file", "line", "column", "end_line", "end_column")
+    return {name: getattr(span, name, None) for name in names}

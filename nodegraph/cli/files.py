@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nodegraph.base.diagnostics import nearest
 from nodegraph.base.partial import write_text
 from nodegraph.base.paths import cache_folder, is_folder, read_text, why
 from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, registry, results
@@ -70,7 +71,11 @@ def explained(path: Path, deed: str) -> Generator[None]:
     try:
         yield
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{path} cannot be {deed}: {why(error)}")
+        beside = (
+            map(str, path.parent.glob("*.y*ml")) if isinstance(error, FileNotFoundError) else ()
+        )
+        near = nearest(str(path), beside)
+        fail(f"{path} cannot be {deed}: {why(error)}" + (f"; {near}" if near else ""))
     except ValueError as error:  # a null byte
         fail(f"{path} cannot be {deed}: {error}")
 

@@ -139,9 +139,9 @@ class Inputs:
         if not request.whole:
             return Bound({"": (Constant(EXAMPLE, ref, declared.span, folder), ref)})
         message = f"the graph needs input '{declared.name}': {ref}"
-        self.faults.add(
-            Code.MISSING_INPUT, message, declared.span, f"give --{declared.name.replace('_', '-')}"
-        )
+        option = f"--{declared.name.replace('_', '-')}"
+        hint = f"give {option} (in Python: {declared.name}=…)"
+        self.faults.add(Code.MISSING_INPUT, message, declared.span, hint)
         return FAILED
 
     def declared_type(self, declared: GraphInput) -> TypeRef | None:

@@ -107,8 +107,8 @@ class References:
             hint = "keep it in the folder of the graph that is run, or name it on the command line"
             self.faults.add(Code.OUTSIDE_FOLDER, f"{owner}: {error}", bundle.span, hint)
         except (OSError, ValueError) as error:
-            message = f"{owner}: {error}"
-            self.faults.add(Code.BAD_LITERAL, message, bundle.span, "see `nodegraph models`")
+            hint = getattr(error, "hint", None) or "see `nodegraph models`"
+            self.faults.add(Code.BAD_LITERAL, f"{owner}: {error}", bundle.span, hint)
         return None
 
 

@@ -3,11 +3,11 @@
 import os
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nodegraph.base.codes import Code
-from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic
+from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest
 from nodegraph.base.paths import LargeFile, Outside, read_text, why
 from nodegraph.library.registry import Registry
 
@@ -72,7 +72,10 @@ def read_source(source: SourceText | Path | str) -> SourceText:
     try:
         return from_file(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise GraphError([unread(str(path), error, Span(str(path), 1, 1, 1, 1))]) from None
+        found = unread(str(path), error, Span(str(path), 1, 1, 1, 1))
+        absent = isinstance(error, FileNotFoundError)
+        beside = map(str, path.parent.glob("*.y*ml")) if absent else ()
+        raise GraphError([replace(found, hint=nearest(str(path), beside))]) from None
 
 
 def unread(

@@ -10,7 +10,6 @@ DEEPEST = 16
 LONGEST = 64
 """How many names a type may mention."""
 UNKNOWN = TypeRef("?")
-ANY = TypeRef("*")
 PLAIN = ("str", "int", "float", "bool")
 BUILT_IN = frozenset((*PLAIN, "list", "*"))
 """Names of types that no library declares."""

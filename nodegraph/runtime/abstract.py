@@ -193,18 +193,16 @@ class _Checker:
         return tuple(found.values())
 
     def inputs(self, step: Step, said: dict[Warned, None]) -> dict[str, Any] | None:
-        """The values on the ports; None where a literal could not be read, which is reported."""
+        """The values on the ports; None where literals could not be read, which are reported, all of them."""
         values: dict[str, Any] = {}
         for name, source in step.inputs.items():
             try:
                 with collecting(said, name):
                     values[name] = self.value(source)
             except UNREADABLE as error:
-                fault = unreadable(step, name, source, error)
-                self.faults += [fault] if fault not in self.faults else []
-                return None
+                self.faults.append(unreadable(step, name, source, error))
         self.faults += [warned(step, warning) for warning in said]
-        return values
+        return values if len(values) == len(step.inputs) else None
 
     def value(self, source: Source) -> Any:
         if isinstance(source, Wire):

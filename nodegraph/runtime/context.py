@@ -31,13 +31,6 @@ class RunContext:
         """The context for literals of a file in `folder`."""
         return self if folder is None or folder == self.folder else replace(self, folder=folder)
 
-    def allowing(self, places: tuple[Path, ...]) -> "RunContext":
-        """The context of a run that may read more places."""
-        if not places:
-            return self
-        wider = replace(self.sandbox, named=(*self.sandbox.named, *places))
-        return replace(self, sandbox=wider)
-
     def readable(self, path: str) -> Path:
         """The real path of a literal. Raises Outside, FileNotFoundError, NoFile, or ValueError for what can be no path."""
         if not path:

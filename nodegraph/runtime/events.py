@@ -10,7 +10,6 @@ from typing import Any, Literal
 from nodegraph.base.diagnostics import Diagnostic
 from nodegraph.base.render import as_json
 
-Status = Literal["ran", "cached", "rebuilt", "failed", "skipped"]
 Action = Literal["memory", "disk", "run", "rebuild", "skip"]
 Json = dict[str, Any]
 

@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import GraphError, Span, diagnostic
 from nodegraph.language.scalars import LARGEST
 from nodegraph.language.source import SourceText
+from nodegraph.library.port import Precision
 from nodegraph.runtime import png
 from nodegraph.runtime.png import DamagedPng
 from nodegraph.runtime.provenance import CHUNK
@@ -27,7 +28,7 @@ class Recorded:
     source: SourceText
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     models: Mapping[str, str] = field(default_factory=dict[str, str])
-    precision: str | None = None
+    precision: Precision | None = None
     device: str | None = None
 
 
@@ -75,7 +76,7 @@ def _recorded(record: dict[str, Any], folder: Path) -> Recorded:
         for item in cast("list[Any]", value) if isinstance(value, list) else [value]:
             _value(f"input {key!r}", item)
     source = SourceText(name, sources[name], folder, sources)
-    return Recorded(source, inputs, models, _word(record, "precision"), _word(record, "device"))
+    return Recorded(source, inputs, models, _precision(record), _word(record, "device"))
 
 
 def _mapping(what: str, value: Any) -> dict[str, Any]:
@@ -118,6 +119,13 @@ def _word(record: dict[str, Any], part: str) -> str | None:
     if value is not None and not (isinstance(value, str) and _WORD.fullmatch(value)):
         raise ValueError(f"'{part}' is no word")
     return value
+
+
+def _precision(record: dict[str, Any]) -> Precision | None:
+    found = _word(record, "precision")
+    if found is not None and found not in get_args(Precision):
+        raise ValueError(f"'{found}' is no precision; there are: {', '.join(get_args(Precision))}")
+    return cast("Precision | None", found)
 
 
 def _kind(value: Any) -> str:

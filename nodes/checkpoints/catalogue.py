@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
+from nodegraph.base.diagnostics import nearest
 from nodegraph.base.paths import models_folder, real_path
 from nodegraph.models.catalogue import Listing, ModelFile, file_name
 from nodes.checkpoints.foreign import foreign_kinds, read_json
@@ -66,7 +67,14 @@ class Entry:
 
 
 class UnknownModel(ValueError):
-    """A model name that is neither in the catalogue nor a folder."""
+    """A model name that is neither in the catalogue nor a folder; `hint` names one that is near."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class BadCatalogue(ValueError):
@@ -176,7 +184,7 @@ def model_files(name: str, part: Part) -> tuple[ModelFile, ...]:
 def part_kinds(bundle: str, readable: Callable[[str], Path] = Path) -> dict[str, str]:
     """Port types of a bundle's parts: `{"base": "UNet", …}`; `readable` gives the place of a folder.
 
-    Raises UnknownModel naming the entries there are, ValueError for a file that cannot be read, what `readable` raises.
+    Raises UnknownModel, ValueError for a file that cannot be read, what `readable` raises.
     """
     known = entries()
     if bundle in known:
@@ -185,9 +193,10 @@ def part_kinds(bundle: str, readable: Callable[[str], Path] = Path) -> dict[str,
         folder = readable(bundle)
         if folder.is_dir():
             return _kinds_in(folder)
-    raise UnknownModel(
-        f"'{bundle}' is neither in the catalogue ({', '.join(sorted(known))}) nor a folder"
-    )
+    near = nearest(bundle, known)
+    lists = "`nodegraph models` lists the catalogue"
+    hint = f"{near} {lists}" if near else lists
+    raise UnknownModel(f"'{bundle}' is neither in the catalogue nor a folder", hint)
 
 
 def _kinds_in(folder: Path) -> dict[str, str]:

@@ -72,7 +72,9 @@ def test_the_picture_of_the_house_is_of_the_code_as_it_is(
 
 def test_what_the_page_of_the_house_names_is_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    for name in set(re.findall(r"`((?:nodes|tests|docs|nodegraph)/[\w/]+(?:\.\w+)?)`", text)):
+    places = set(re.findall(r"`((?:nodes|tests|docs|nodegraph)/[\w/]+(?:\.\w+)?)`", text))
+    assert len(places) > 5
+    for name in places:
         assert (ROOT / name).exists(), name
     for name in set(
         re.findall(r"`(?:nodegraph\.)?((?:base|models|library|language|runtime|cli)\.\w+)`", text)

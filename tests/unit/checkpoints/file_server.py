@@ -25,9 +25,28 @@ class Served:
     url: str = ""
 
 
+class Silent(BaseHTTPRequestHandler):
+    """A handler that writes no log."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on this machine, for a while; its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @contextmanager
 def serving(served: Served, name: str) -> Iterator[Served]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self) -> None:
             if self.path != f"/{name}":
                 self.send_error(404)
@@ -61,24 +80,16 @@ def serving(served: Served, name: str) -> Iterator[Served]:
                     self.wfile.write(body[begin : begin + PIECE])
                     time.sleep(served.pause)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    served.url = f"http://127.0.0.1:{server.server_port}/{name}"
-    try:
+    with running(Handler) as address:
+        served.url = f"{address}/{name}"
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager
 def hub(files: dict[str, bytes]) -> Iterator[str]:
     """A server that speaks as the Hugging Face Hub does, of `owner/repository/path`; its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_HEAD(self) -> None:
             self._answer(False)
 
@@ -97,13 +108,5 @@ def hub(files: dict[str, bytes]) -> Iterator[str]:
             if body and content:
                 self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with running(Handler) as address:
+        yield address

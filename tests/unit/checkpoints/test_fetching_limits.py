@@ -1,14 +1,14 @@
 """`nodegraph models get` against servers and catalogues that mean no good: sizes, addresses, and where files are put."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from file_server import Silent, running
 from typer.testing import CliRunner
 
 import nodegraph.models.download
@@ -24,23 +24,15 @@ CONTENT = bytes(range(256)) * 40
 def answering(answer: Answer) -> Iterator[str]:
     """A server that answers every request so; its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             self.close_connection = True
             answer(self)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with running(Handler) as address:
+        yield address
 
 
 def sends(content: bytes, **headers: str) -> Answer:

@@ -111,6 +111,7 @@ def test_a_good_record_is_read_in_every_form(tmp_path: Path) -> None:
         (GOOD | {"device": 3}, "'device' is no word"),
         (GOOD | {"precision": ["float32"]}, "'precision' is no word"),
         (GOOD | {"precision": "a" * 1000}, "'precision' is no word"),
+        (GOOD | {"precision": "half"}, "'half' is no precision; there are: float32"),
     ],
 )
 def test_a_damaged_record_is_refused_in_words(tmp_path: Path, record: Any, says: str) -> None:
