@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.base.diagnostics import nearest
+from nodegraph.base.diagnostics import meant, nearest
 from nodegraph.base.paths import models_folder, real_path
 from nodegraph.models.catalogue import Listing, ModelFile, file_name
 from nodes.checkpoints.foreign import foreign_kinds, read_json
@@ -193,10 +193,10 @@ def part_kinds(bundle: str, readable: Callable[[str], Path] = Path) -> dict[str,
         folder = readable(bundle)
         if folder.is_dir():
             return _kinds_in(folder)
-    near = nearest(bundle, known)
-    lists = "`nodegraph models` lists the catalogue"
-    hint = f"{near} {lists}" if near else lists
-    raise UnknownModel(f"'{bundle}' is neither in the catalogue nor a folder", hint)
+    near = meant(nearest(bundle, known))
+    beside = f"; the nearest is '{near}'" if near else ""
+    message = f"'{bundle}' is neither in the catalogue nor a folder"
+    raise UnknownModel(message, f"`nodegraph models` lists the catalogue{beside}")
 
 
 def _kinds_in(folder: Path) -> dict[str, str]:

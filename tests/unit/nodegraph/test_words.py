@@ -106,7 +106,7 @@ FAILURES = [
     ("run open.yaml --n 3", "what is opened in line 2 is not closed"),
     ("run open.yaml --help", "what is opened in line 2 is not closed"),
     (f"run {T2I} --preset opena", "did you mean 'openai'?"),
-    (f"run {T2I} --models shapes/glid", "nor a folder\n      = hint: did you mean 'shapes/glide'?"),
+    (f"run {T2I} --models shapes/glid", "lists the catalogue; the nearest is 'shapes/glide'"),
     ("run glide/inpaint --image no.png --mask none.png", "'no.png'\nE403 bad-value: input 'mask' (--mask): there is no file 'none.png'"),
     ("run glide/inpaint --mask m.png", "hint: give --image (in Python: image=…)"),
     ("check asks.yml", "did you mean 'asks.yaml'?"),
