@@ -27,9 +27,9 @@ from nodegraph.options import Options
 from nodegraph.runtime.events import Completed, Stepped
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, registry
-from nodes.cases import held_out_scenes
 from nodes.checkpoints.catalogue import shipped_folder
-from nodes.masks import mask_rectangle
+from nodes.library.evaluation.scenes import held_out_scenes
+from nodes.library.masks import mask_rectangle
 from nodes.shapes.oracle import judge
 from nodes.wires.pictures import to_bytes
 

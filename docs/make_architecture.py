@@ -12,20 +12,13 @@ PICTURE = Path(__file__).parent / "images" / "architecture.svg"
 TOPS = ("nodegraph", "nodes", "server")
 INSIDE = ("nodegraph", "nodes")
 """Packages that are drawn room by room."""
-LEFT_OUT = ("nodegraph", "nodegraph.__main__", "nodegraph.build")
-FILES = "nodes/*.py"
-"""What stands for the node files, which are one room."""
+LEFT_OUT = ("nodegraph", "nodegraph.__main__", "nodegraph.build", "nodes")
 
 
 def room_of(module: str) -> str:
     """The room that a module belongs to."""
     top, *rest = module.split(".")
-    if top not in INSIDE:
-        return top
-    package = Path(__file__).parents[1] / top / (rest[0] if rest else "")
-    if top == "nodes" and not (rest and package.is_dir()):
-        return FILES
-    return f"{top}.{rest[0]}" if rest else top
+    return f"{top}.{rest[0]}" if rest and top in INSIDE else top
 
 
 def rooms() -> "nx.DiGraph[str]":

@@ -86,7 +86,7 @@ def library(package: str, types: Mapping[type, PortType]) -> Registry:
     code = sources_digest([*libraries(TYPE_GROUP), package], ())
     for name in names:
         try:
-            found = from_module(importlib.import_module(name), code, types)
+            found = from_module(importlib.import_module(name), code, types, package)
         except (Exception, SystemExit) as error:
             found = _none(package, why(error, package), name)
         registry = merged(registry, found)

@@ -13,7 +13,7 @@ def _homes() -> dict[str, str]:
     """The modules of node functions, by name."""
     from nodegraph.base.libraries import homes
 
-    return homes(__name__)
+    return homes(f"{__name__}.library")
 
 
 @cache

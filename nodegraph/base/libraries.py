@@ -47,11 +47,23 @@ def libraries(group: str) -> list[str]:
 
 
 def module_names(package: str) -> list[str]:
-    """The modules directly inside a package (or the module itself), without importing them. Raises BrokenLibrary."""
+    """The modules of a package (or the module itself), without importing them. Raises BrokenLibrary.
+
+    Of those in packages inside it only the ones whose text declares nodes: the others need not be fit to be imported.
+    """
     places = _places(package)
     if not places:
         return [package]
-    return [f"{package}.{m.name}" for m in pkgutil.iter_modules(places) if not m.ispkg]
+    direct = [f"{package}.{m.name}" for m in pkgutil.iter_modules(places) if not m.ispkg]
+    known = {package, *direct}
+    inside = {name: path for name, path in sources(package).items() if name not in known}
+    return [*direct, *(name for name, path in inside.items() if _declared(path))]
+
+
+def category_of(module: str, package: str = "") -> str:
+    """The category of the nodes of a module: its path inside its library (`training/datasets`), or its own name."""
+    inside = module.removeprefix(f"{package}.") if package else module.rpartition(".")[2]
+    return inside.replace(".", "/")
 
 
 def _places(package: str) -> list[str]:
@@ -86,14 +98,16 @@ def why(error: BaseException, package: str = "") -> str:
 
 def declared_names(package: str, module: str = "") -> tuple[str, ...]:
     """The node types that the text of a package, or of one module in it, declares, whether it can be imported or not."""
-    found: list[str] = []
-    for name, path in sources(package).items():
-        if module in ("", name):
-            try:
-                found += _DECLARED.findall(path.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError):
-                continue
-    return tuple(found)
+    files = sources(package).items()
+    return tuple(n for name, path in files if module in ("", name) for n in _declared(path))
+
+
+def _declared(path: Path) -> list[str]:
+    """The node types that the text of a file declares."""
+    try:
+        return _DECLARED.findall(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def homes(package: str) -> dict[str, str]:
@@ -103,7 +117,7 @@ def homes(package: str) -> dict[str, str]:
         name: module
         for module, path in sources(package).items()
         if module in modules
-        for name in _DECLARED.findall(path.read_text(encoding="utf-8"))
+        for name in _declared(path)
     }
 
 
@@ -128,11 +142,12 @@ def _module(package: str, file: Path) -> str:
 
 
 def sources_digest(packages: Iterable[str], graphs: Iterable[tuple[str, Path]]) -> str:
-    """Digest of the names of libraries, and of the place and content of every source file of theirs, of the engine, and of
-    graphs by name: any edit, and any move, makes a new catalogue."""
+    """Digest of the names of libraries, and of the place and content of every source file of the packages that they lie in,
+    of the engine, and of graphs by name: any edit, and any move, makes a new catalogue."""
     named = list(packages)
     digest = hashlib.blake2b(repr((sys.version, named)).encode(), digest_size=12)
-    files = {name: path for package in (*named, OWN) for name, path in sources(package).items()}
+    roots = dict.fromkeys(name.partition(".")[0] for name in (*named, OWN))
+    files = {name: path for package in roots for name, path in sources(package).items()}
     for name, path in (*sorted(files.items()), *sorted(graphs)):
         try:
             content = path.read_bytes()

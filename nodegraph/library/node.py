@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from nodegraph.library.port import Range, TypeRef
 
@@ -68,20 +68,39 @@ class Declaration:
     renames: Mapping[int, Mapping[str, str]]
 
 
+@overload
+def node(function: F, /) -> F: ...
+
+
+@overload
 def node(
     *,
-    category: str,
+    category: str = "",
     version: int = 1,
     pure: bool = True,
     words: tuple[str, ...] = (),
     abstract: Callable[..., Any] | None = None,
     renames: Mapping[int, Mapping[str, str]] | None = None,
-) -> Callable[[F], F]:
-    """Declare a function as a node type.
+) -> Callable[[F], F]: ...
+
+
+def node(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    category: str = "",
+    version: int = 1,
+    pure: bool = True,
+    words: tuple[str, ...] = (),
+    abstract: Callable[..., Any] | None = None,
+    renames: Mapping[int, Mapping[str, str]] | None = None,
+) -> Callable[..., Any]:
+    """Declare a function as a node type: `@node`, or `@node(…)`.
 
     Its parameters are the input ports (default = optional, `Literal` = menu, `list[T]` = fan-in, `Annotated[…, Range, Doc]`),
     its return type the output (a `NamedTuple` = several). A generator yields `Progress` and returns its result.
     `abstract` takes inputs that it names and returns shapes; `pure=False` nodes are never cached; `words` are search words.
+    `category` is the place in palettes and listings: without one, that of the file in its library (`training/datasets`).
     """
     declaration = Declaration(category, version, pure, words, abstract, renames or {})
 
@@ -89,4 +108,4 @@ def node(
         function.__node__ = declaration  # type: ignore[attr-defined]
         return function
 
-    return declare
+    return declare if function is None else declare(function)

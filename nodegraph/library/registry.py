@@ -21,6 +21,7 @@ from nodegraph.base.libraries import (
     TYPE_GROUP,
     Broken,
     BrokenLibrary,
+    category_of,
     graph_files,
     libraries,
     sources_digest,
@@ -147,16 +148,21 @@ def from_modules(
 
 
 def from_module(
-    module: ModuleType, code: str = "", types: Mapping[type, PortType] | None = None
+    module: ModuleType,
+    code: str = "",
+    types: Mapping[type, PortType] | None = None,
+    package: str = "",
 ) -> Registry:
-    """A registry of the node functions of one module; a function that cannot be a node is `broken`."""
+    """A registry of the node functions of one module of a package; a function that cannot be a node is `broken`."""
     nodes: dict[str, NodeSpec] = {}
     broken: list[Broken] = []
     own = of_classes(module)
     reader = TypeReader({**(types or {}), **own})
+    category = category_of(module.__name__, package)
     for function, declaration in node_functions(module):
+        placed = replace(declaration, category=declaration.category or category)
         try:
-            spec = spec_of(function, declaration, reader, code)
+            spec = spec_of(function, placed, reader, code)
         except Exception as error:
             name = function.__name__
             broken.append(Broken(f"{module.__name__}:{name}", why(error), (name,)))

@@ -23,7 +23,6 @@ from nodes.checkpoints.openai import (
 from nodes.checkpoints.sizes import NoNetwork, building, plausible
 from nodes.checkpoints.transformers_clip import clip_config as transformers_clip_config
 from nodes.checkpoints.transformers_clip import clip_to_ours, tokenizer_config
-from nodes.networks.classifier import Classifier
 from nodes.networks.config import (
     ClassifierConfig,
     ClipConfig,
@@ -33,7 +32,8 @@ from nodes.networks.config import (
     UNetConfig,
 )
 from nodes.networks.noised_clip import NoisedClip
-from nodes.networks.unet import UNet
+from nodes.networks.unet.classifier import Classifier
+from nodes.networks.unet.network import UNet
 
 OURS = "nodegraph"
 Config = (

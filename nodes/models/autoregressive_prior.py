@@ -5,14 +5,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nodes.diffusion.pca import Pca, dequantised
 from nodes.diffusion.tokens import Step, guided_logits
+from nodes.measures.pca import Pca, dequantised
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import Model
-from nodes.networks import autoregressive_prior
-from nodes.networks.autoregressive_prior import Prompt
-from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.config import ArPriorConfig
+from nodes.networks.prior import autoregressive as autoregressive_prior
+from nodes.networks.prior.autoregressive import Prompt
 
 
 class ArPrior(Model[ArPriorConfig, autoregressive_prior.ArPrior]):

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.handle import Model
-from nodes.networks import classifier
 from nodes.networks.config import ClassifierConfig
+from nodes.networks.unet import classifier
 
 
 class Classifier(Model[ClassifierConfig, classifier.Classifier]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nodegraph.base.diagnostics import Mismatch
-from nodes.diffusion.pca import Pca
+from nodes.measures.pca import Pca
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from nodes.checkpoints.weights import content_digest
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import DTYPES, MissingWeights, Model, parsed
 from nodes.models.reading import warn_of_left_out
-from nodes.networks import clip
-from nodes.networks.clip_size import clip_parameters
+from nodes.networks.clip import network as clip
+from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig
 from nodes.networks.tokenizer import Tokens
 

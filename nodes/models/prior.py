@@ -10,9 +10,9 @@ from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import Model
-from nodes.networks import prior
 from nodes.networks.config import LaionPriorConfig, PriorConfig
-from nodes.networks.laion_prior import LaionPrior
+from nodes.networks.prior import diffusion as prior
+from nodes.networks.prior.laion import LaionPrior
 
 AnyPrior = prior.Prior | LaionPrior
 

@@ -15,10 +15,10 @@ from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import Model, parsed
 from nodes.models.reading import warn_of_left_out
-from nodes.networks import unet
-from nodes.networks.clip_conditions import ClipEncoding, ClipReading
+from nodes.networks.clip.conditions import ClipEncoding, ClipReading
 from nodes.networks.config import TextConfig, UNetConfig
 from nodes.networks.tokenizer import left_out, tokenize
+from nodes.networks.unet import network as unet
 
 
 class UNet(Model[UNetConfig, unet.UNet]):

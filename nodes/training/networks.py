@@ -23,7 +23,7 @@ from nodes.models.unet import UNet
 from nodes.networks.config import TextConfig
 from nodes.networks.points import PointNetwork
 from nodes.networks.reader import Reader
-from nodes.networks.unet import UNet as UNetModule
+from nodes.networks.unet.network import UNet as UNetModule
 from nodes.training.seeding import seeded
 from nodes.training.start import Started, started
 

@@ -11,9 +11,9 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ddim
 from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0
-from nodes.networks.unet import UNet
+from nodes.networks.unet.network import UNet
 from nodes.training.dataset import Batch, Dataset
-from nodes.training.objectives import DiffusionObjective
+from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.step import Objective, draw_for
 
 STEPS = 20

@@ -11,11 +11,11 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from nodes.training.crew import Crew, crew
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.state import Record, State, fresh, restore, save
 from nodes.training.step import Training
+from nodes.training.workers import Crew, crew
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nodegraph.library.port import PortType
-from nodes.diffusion.pca import Pca
+from nodes.measures.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
 
 FILE = "embedding.safetensors"

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import LogProbability
 from nodes.diffusion.process import eps_from_x0, v_from_x0
 from nodes.diffusion.samplers import Sampling, Start
 from nodes.diffusion.schedule import Schedule, from_betas
+from nodes.diffusion.score_guidance import LogProbability
 
 MEAN = torch.tensor([0.5, -0.3])
 COVARIANCE = torch.tensor([[0.30, 0.12], [0.12, 0.15]])

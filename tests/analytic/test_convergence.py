@@ -24,7 +24,6 @@ from gaussian import (
 from torch import Tensor
 
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf, Prediction
-from nodes.diffusion.guidance import ScoreGuidance
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import renoised
 from nodes.diffusion.respacing import respace, trained_chain, with_resampling
@@ -38,6 +37,7 @@ from nodes.diffusion.samplers import (
     invert_step,
 )
 from nodes.diffusion.schedule import Schedule, schedule
+from nodes.diffusion.score_guidance import ScoreGuidance
 
 STEPS = (16, 32, 64, 128)
 DETERMINISTIC = {

@@ -8,10 +8,10 @@ from gaussian import COVARIANCE, MEAN, denoiser, exact_x0, log_likelihood, poste
 from torch import Tensor
 
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import ScoreGuidance
 from nodes.diffusion.respacing import respace, started_at, trained_chain, with_resampling
 from nodes.diffusion.samplers import Start, ancestral, ddim, dpm_solver
 from nodes.diffusion.schedule import Schedule, schedule
+from nodes.diffusion.score_guidance import ScoreGuidance
 from nodes.diffusion.techniques import MaskInpainter
 
 CHAIN = schedule("cosine", 1000)

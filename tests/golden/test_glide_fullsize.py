@@ -11,7 +11,7 @@ from torch import Tensor
 from nodes.checkpoints.openai import glide_config
 from nodes.networks.text import TextEncoding
 from nodes.networks.tokenizer import tokenize
-from nodes.networks.unet import UNet
+from nodes.networks.unet.network import UNet
 
 NOISE = re.compile(r"torch\.randn\(\(([\d,]+)\), generator=Generator\(\)\.manual_seed\((\d+)\)\)")
 

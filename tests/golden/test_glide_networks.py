@@ -11,7 +11,7 @@ from nodes.checkpoints.openai import glide_config, openai_key, our_key, to_ours
 from nodes.networks.blocks import multi_head_attention, timestep_embedding
 from nodes.networks.config import UNetConfig
 from nodes.networks.text import TextEncoding
-from nodes.networks.unet import UNet, masked, upsampled
+from nodes.networks.unet.network import UNet, masked, upsampled
 
 
 def reference_shapes(unet: UNet) -> dict[str, tuple[int, ...]]:

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from nodes.checkpoints.openai import glide_config
 from nodes.diffusion.denoisers import Denoiser, DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import LogProbability, ScoreGuidance, text_log_probability
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.process import eps_from_x0
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Sampling, Start
 from nodes.diffusion.schedule import Schedule, schedule
+from nodes.diffusion.score_guidance import LogProbability, ScoreGuidance, text_log_probability
 from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0, MaskInpainter
-from nodes.networks.unet import UNet, masked, upsampled
+from nodes.networks.unet.network import UNet, masked, upsampled
 
 FILE = "glide_sampling_tiny"
 

@@ -24,15 +24,15 @@ from nodes.checkpoints.openai import (
     unet_config,
 )
 from nodes.diffusion.denoisers import Denoiser, DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import ScoreGuidance, class_log_probability, gradient
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, guided_x0_eps
 from nodes.diffusion.schedule import Schedule, schedule
+from nodes.diffusion.score_guidance import ScoreGuidance, class_log_probability, gradient
 from nodes.diffusion.techniques import ClipX0
 from nodes.networks.blocks import multi_head_attention
-from nodes.networks.classifier import Classifier
-from nodes.networks.unet import UNet
+from nodes.networks.unet.classifier import Classifier
+from nodes.networks.unet.network import UNet
 
 
 def golden_classifier(options: Mapping[str, Any]) -> Classifier:

@@ -9,7 +9,7 @@ from test_glide_networks import assert_weights
 from torch import nn
 
 from nodes.checkpoints.openai import clip_config, openai_key, to_ours
-from nodes.diffusion.guidance import gradient, text_log_probability
+from nodes.diffusion.score_guidance import gradient, text_log_probability
 from nodes.networks.noised_clip import NoisedClip, clip_tokens
 
 

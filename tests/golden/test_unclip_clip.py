@@ -8,7 +8,7 @@ from test_unclip_networks import cases, close, loaded
 from torch import Tensor
 
 from nodes.checkpoints.transformers_clip import clip_config, clip_to_ours
-from nodes.networks.clip import Clip, clip_pixels, clip_tokenize
+from nodes.networks.clip.network import Clip, clip_pixels, clip_tokenize
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.networks.tokenizer import Tokens
 

@@ -18,7 +18,7 @@ from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.samplers import Start, ancestral
 from nodes.diffusion.schedule import schedule
 from nodes.diffusion.techniques import ClassifierFreeGuidance
-from nodes.networks.laion_prior import LaionPrior
+from nodes.networks.prior.laion import LaionPrior
 
 FILE, MANIFEST = "unclip_lucidrains_tiny", "unclip_lucidrains_manifest"
 

@@ -13,11 +13,11 @@ from nodes.checkpoints.diffusers import prior_config, unet_config
 from nodes.checkpoints.layouts import ours, published_config
 from nodes.checkpoints.transformers_clip import clip_config
 from nodes.checkpoints.verify import WrongFile, identified
-from nodes.networks.clip import Clip
-from nodes.networks.clip_size import clip_parameters
+from nodes.networks.clip.network import Clip
+from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig, PriorConfig
-from nodes.networks.prior import Prior
-from nodes.networks.unet import UNet
+from nodes.networks.prior.diffusion import Prior
+from nodes.networks.unet.network import UNet
 
 MANIFEST, ORIGINAL = "unclip_karlo_manifest", "unclip_karlo_original_manifest"
 DIFFUSERS = ("kakaobrain/karlo-v1-alpha", "kakaobrain/karlo-v1-alpha-image-variations")

@@ -16,10 +16,10 @@ from nodes.checkpoints.diffusers import (
     unet_config,
     unet_to_ours,
 )
-from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.config import PriorConfig, UNetConfig
-from nodes.networks.prior import Prior
-from nodes.networks.unet import UNet, upsampled
+from nodes.networks.prior.diffusion import Prior
+from nodes.networks.unet.network import UNet, upsampled
 
 FILE, FOLDER = "unclip_components", "unclip_tiny_karlo"
 ATOL = 2e-5

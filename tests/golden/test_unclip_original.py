@@ -17,10 +17,10 @@ from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ancestral
 from nodes.diffusion.schedule import schedule
 from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0, GuidanceInterval
-from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.config import TrainedFor
-from nodes.networks.prior import Prior
-from nodes.networks.unet import UNet
+from nodes.networks.prior.diffusion import Prior
+from nodes.networks.unet.network import UNet
 
 FILE = "unclip_original_tiny"
 ATOL = 1e-4

@@ -16,20 +16,21 @@ from torch import Tensor
 
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
-from nodes.conditions import low_resolution, unclip_conditions
-from nodes.denoisers import clip_x0, prior_denoiser, unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ancestral
-from nodes.guidance import classifier_free_guidance, guidance_interval
+from nodes.library.conditioning import low_resolution, unclip_conditions
+from nodes.library.denoising import clip_x0, unet_denoiser
+from nodes.library.guidance import classifier_free_guidance, guidance_interval
+from nodes.library.priors import prior_denoiser
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip, parse_open_clip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
-from nodes.networks.clip import clip_pixels
-from nodes.networks.unet import upsampled
+from nodes.networks.clip.network import clip_pixels
+from nodes.networks.unet.network import upsampled
 from nodes.wires.conditions import Condition
 
 FILE = "unclip_pipeline"

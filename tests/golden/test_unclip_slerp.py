@@ -2,7 +2,7 @@
 
 import torch
 
-from nodes.embeddings import slerp
+from nodes.library.embeddings import slerp
 
 FILE = "unclip_slerp"
 

@@ -22,7 +22,7 @@ from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.engine import Engine
 from nodegraph.runtime.events import Completed
 from nodes.diffusion.noise import Noise
-from nodes.diffusion.pca import Pca
+from nodes.measures.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.wires.conditions import Condition
 

@@ -3,7 +3,7 @@
 import pytest
 from torch import Tensor
 
-from nodes.cases import held_out_scenes
+from nodes.library.evaluation.scenes import held_out_scenes
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import torch
 
 from nodegraph import load
 from nodes.checkpoints.weights import write_model
-from nodes.networks.clip import Clip
+from nodes.networks.clip.network import Clip
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.shapes.world import COLOURS, SHAPES
 

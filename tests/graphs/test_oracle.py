@@ -7,9 +7,9 @@ import pytest
 from torch import Tensor
 
 from nodegraph import load
-from nodes.agreement import pixel_difference, shapes_agreement
-from nodes.cases import edit_cases, held_out_scenes
-from nodes.evaluate import shapes_oracle
+from nodes.library.evaluation.accuracy import shapes_oracle
+from nodes.library.evaluation.agreement import pixel_difference, shapes_agreement
+from nodes.library.evaluation.scenes import edit_cases, held_out_scenes
 
 COUNT = 6
 STEPS = "25"

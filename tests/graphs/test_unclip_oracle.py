@@ -6,8 +6,8 @@ import pytest
 from torch import Tensor
 
 from nodegraph import load
-from nodes.agreement import shapes_agreement
-from nodes.evaluate import shapes_oracle
+from nodes.library.evaluation.accuracy import shapes_oracle
+from nodes.library.evaluation.agreement import shapes_agreement
 
 FEW = {"decoder_steps": "25", "upsample_steps": "3"}
 

@@ -23,7 +23,7 @@ from nodegraph.library.port import PortType, TypeRef
 from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.keys import Literals
 from nodes.diffusion.noise import Noise, RecordedNoise, SeededNoise
-from nodes.diffusion.pca import Pca
+from nodes.measures.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.training.folder import folder_digest
 from nodes.wires.conditions import Condition

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nodegraph import Mismatch
-from nodes.denoisers import clip_x0, dynamic_threshold, mask_inpainter
-from nodes.diffusion import guidance, techniques
+from nodes.diffusion import score_guidance as guidance
+from nodes.diffusion import techniques
 from nodes.diffusion.denoisers import Denoiser, DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import ScoreGuidance
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.respacing import respace, with_resampling
 from nodes.diffusion.samplers import Start, ancestral, ddim, dpm_solver
 from nodes.diffusion.schedule import schedule
-from nodes.guidance import classifier_free_guidance, guidance_interval, guidance_rescale
+from nodes.diffusion.score_guidance import ScoreGuidance
+from nodes.library.denoising import clip_x0, dynamic_threshold
+from nodes.library.guidance import classifier_free_guidance, guidance_interval, guidance_rescale
+from nodes.library.masks import mask_inpainter
 
 CHAIN = schedule("cosine", 100)
 SHAPE = (3, 4, 4)

@@ -13,10 +13,10 @@ from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.layouts import BadPart, published_config
 from nodes.checkpoints.openai import classifier_config, clip_config, unet_config
 from nodes.checkpoints.options import UnknownConfig
+from nodes.library.schedules import noise_scheduler
 from nodes.models.unet import UNet
 from nodes.networks.config import UNetConfig
-from nodes.networks.unet import UNet as Network
-from nodes.schedules import noise_scheduler
+from nodes.networks.unet.network import UNet as Network
 
 Options = Mapping[str, Any]
 CHAIN: Options = {

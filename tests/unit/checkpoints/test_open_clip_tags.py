@@ -23,8 +23,8 @@ from nodes.checkpoints.open_clip import open_clip_config
 from nodes.checkpoints.open_clip_table import table, tag_of_file
 from nodes.checkpoints.transformers_clip import clip_config
 from nodes.models.open_clip import parse_open_clip
-from nodes.networks.clip import Clip, clip_pixels, pretrained
-from nodes.networks.clip_size import clip_parameters
+from nodes.networks.clip.network import Clip, clip_pixels, pretrained
+from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig, ClipPictures
 
 KINDS = ("ViT-B-32", "RN50", "coca_ViT-B-32", "MobileCLIP2-S0")

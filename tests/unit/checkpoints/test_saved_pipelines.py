@@ -19,7 +19,7 @@ from nodes.models.handle import MissingWeights, parsed
 from nodes.models.open_clip import OpenClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
-from nodes.networks.clip import clip_tokenize
+from nodes.networks.clip.network import clip_tokenize
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "data"
 FOLDERS = {

@@ -15,17 +15,17 @@ from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import part_kinds
 from nodes.checkpoints.open_clip import named_clip, open_clip_config
 from nodes.checkpoints.reading import read_weights
-from nodes.clip import best_candidate, clip_image, clip_text, text_as_image
-from nodes.denoisers import prior_denoiser
-from nodes.embeddings import repeat_rows, slerp
+from nodes.library.clip import best_candidate, clip_image, clip_text, text_as_image
+from nodes.library.embeddings import repeat_rows, slerp
+from nodes.library.noise import forward_diffusion
+from nodes.library.priors import prior_denoiser
+from nodes.library.sampling import ddim_inversion
+from nodes.library.schedules import noise_scheduler
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip, parse_open_clip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
-from nodes.noising import forward_diffusion
-from nodes.samplers import ddim_inversion
-from nodes.schedules import noise_scheduler
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "data"
 TINY, VARIATIONS = GOLDEN / "unclip_tiny_karlo", GOLDEN / "unclip_tiny_karlo_variations"

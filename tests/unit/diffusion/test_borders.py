@@ -10,10 +10,8 @@ from torch import Tensor
 
 from nodes.diffusion import masks, process
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
-from nodes.diffusion.fidelity import frechet_distance, kernel_distance, precision_recall
 from nodes.diffusion.likelihood import OutputKind, discretised_log_likelihood, vlb_terms
 from nodes.diffusion.noise import RecordedNoise, SeededNoise
-from nodes.diffusion.pca import dequantised, fit_pca, quantised
 from nodes.diffusion.respacing import respace, spaced_timesteps, started_at, with_resampling
 from nodes.diffusion.samplers import (
     Prediction,
@@ -28,6 +26,8 @@ from nodes.diffusion.schedule import Schedule, from_betas, schedule
 from nodes.diffusion.techniques import ClipX0, DynamicThreshold, GuidanceInterval, GuidanceRescale
 from nodes.diffusion.timesteps import LossSecondMoment, stratified
 from nodes.diffusion.tokens import Choice, drawn, probabilities
+from nodes.measures.fidelity import frechet_distance, kernel_distance, precision_recall
+from nodes.measures.pca import dequantised, fit_pca, quantised
 
 CHAIN = schedule("cosine", 100)
 

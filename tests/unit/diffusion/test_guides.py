@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
-from nodes.diffusion.guidance import (
+from nodes.diffusion.process import q_sample
+from nodes.diffusion.schedule import schedule
+from nodes.diffusion.score_guidance import (
     Reference,
     ScoreGuidance,
     class_log_probability,
@@ -16,8 +18,6 @@ from nodes.diffusion.guidance import (
     style_log_probability,
     text_log_probability,
 )
-from nodes.diffusion.process import q_sample
-from nodes.diffusion.schedule import schedule
 
 CHAIN = schedule("cosine", 100)
 X = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))

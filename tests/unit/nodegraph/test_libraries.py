@@ -10,7 +10,14 @@ import library
 import pytest
 
 from nodegraph.base.diagnostics import Diagnostic, GraphError
-from nodegraph.base.libraries import GRAPH_GROUP, graph_files, homes, libraries, sources_digest
+from nodegraph.base.libraries import (
+    GRAPH_GROUP,
+    graph_files,
+    homes,
+    libraries,
+    module_names,
+    sources_digest,
+)
 from nodegraph.build import build, declared
 from nodegraph.build import library as read_library
 from nodegraph.language.compile import compile_graph
@@ -105,7 +112,10 @@ SAYS = {
         "E202",
         "half_bad:bad_one, which has it, cannot be read: SignatureError: parameter",
     ),
-    "slerp": ("E211", "'slerp' is defined twice: nodes.embeddings:slerp and same_name:slerp"),
+    "slerp": (
+        "E211",
+        "'slerp' is defined twice: nodes.library.embeddings:slerp and same_name:slerp",
+    ),
     "upsampler": ("E211", "'upsampler' is defined twice: same_composite:upsampler and "),
     "turned": ("E202", "its port type 'Image' is another than the one of nodes."),
     "wrong_graph": ("E202", "wrong_graph.yaml, which has it, cannot be read: "),
@@ -299,6 +309,24 @@ def test_the_digest_of_sources_is_also_of_the_engine(monkeypatch: pytest.MonkeyP
 def test_the_homes_of_nodes_are_read_without_importing_them() -> None:
     assert homes("my_sounds") == {"echoed": "my_sounds"}
     assert "my_sounds" not in sys.modules
+
+
+def test_modules_in_packages_inside_are_read_if_their_text_declares_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = tmp_path / "deep_library" / "looks"
+    inside.mkdir(parents=True)
+    text = "from nodegraph import node\n\n\n@node\ndef shine(a: int) -> int:\n    return a\n"
+    (inside / "bright.py").write_text(text, "utf-8")
+    (inside / "test_bright.py").write_text("raise SystemExit('not to be imported')\n", "utf-8")
+    for package in (inside, inside.parent):
+        (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert module_names("deep_library") == ["deep_library.looks.bright"]
+    assert homes("deep_library") == {"shine": "deep_library.looks.bright"}
+    found = read_library("deep_library", {})
+    assert found.nodes["shine"].category == "looks/bright"
+    assert not found.broken
 
 
 def test_a_library_twice_is_one() -> None:

@@ -13,18 +13,18 @@ from nodegraph import Mismatch
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.meta.abstract import abstract_run
-from nodes.autoregression import autoregressive_prior
 from nodes.checkpoints.weights import write_model
 from nodes.diffusion.noise import SeededNoise
-from nodes.diffusion.pca import dequantised, fit_pca, project, quantised
 from nodes.diffusion.tokens import Choice, drawn, guided_logits, probabilities, uniforms
+from nodes.library.priors import autoregressive_prior
+from nodes.measures.pca import dequantised, fit_pca, project, quantised
 from nodes.models.autoregressive_prior import ArPrior, principal_components
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import parsed
-from nodes.networks import autoregressive_prior as networks
-from nodes.networks.autoregressive_prior import Prompt
-from nodes.networks.clip_conditions import ClipReading
+from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.config import ArPriorConfig
+from nodes.networks.prior import autoregressive as networks
+from nodes.networks.prior.autoregressive import Prompt
 from nodes.wires.models import PORT_TYPES
 
 CONFIG = ArPriorConfig(12, 6, 16, 8, 5, 10, heads=2, head_width=8, layers=2, space="one")

@@ -5,26 +5,25 @@ import torch
 from tiny import Models, drawn
 
 from nodegraph import Mismatch
-from nodes.conditions import known_pixels, label
-from nodes.denoisers import clip_x0, dynamic_threshold, mask_inpainter, unet_denoiser
 from nodes.diffusion.noise import Noise
-from nodes.diversity import clip_passage, pairwise_difference
-from nodes.embeddings import lerp, slerp
-from nodes.guidance import (
+from nodes.library.conditioning import known_pixels, label
+from nodes.library.denoising import clip_x0, dynamic_threshold, unet_denoiser
+from nodes.library.embeddings import lerp, pca_fit, pca_project, pca_reconstruct, slerp
+from nodes.library.evaluation.fidelity import clip_passage, pairwise_difference
+from nodes.library.guidance import (
     classifier_free_guidance,
     classifier_guidance,
     guidance_interval,
     structure_guidance,
     style_guidance,
 )
-from nodes.masks import mask_from_image, mask_rectangle
+from nodes.library.masks import mask_from_image, mask_inpainter, mask_rectangle
+from nodes.library.noise import forward_diffusion
+from nodes.library.pictures import crop, grid, paste
+from nodes.library.sampling import ancestral_sampler, ddim_sampler, film_strip
+from nodes.library.schedules import noise_scheduler, repaint_schedule
 from nodes.models.embeddings import Embedding
 from nodes.models.unet import UNet
-from nodes.noising import forward_diffusion
-from nodes.pictures import crop, grid, paste
-from nodes.principal import pca_fit, pca_project, pca_reconstruct
-from nodes.samplers import ancestral_sampler, ddim_sampler, film_strip
-from nodes.schedules import noise_scheduler, repaint_schedule
 from nodes.wires.noise import PORT_TYPES
 
 PICTURE = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -7,11 +7,11 @@ import torch
 from tiny import PLAIN, Models, drawn
 
 from nodegraph import Mismatch
-from nodes.conditions import known_pixels, label, low_resolution, upsampler_conditions
-from nodes.denoisers import clip_x0, dynamic_threshold, mask_inpainter, unet_denoiser
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.samplers import Start, ddim
-from nodes.guidance import (
+from nodes.library.conditioning import known_pixels, label, low_resolution, upsampler_conditions
+from nodes.library.denoising import clip_x0, dynamic_threshold, unet_denoiser
+from nodes.library.guidance import (
     classifier_free_guidance,
     classifier_guidance,
     clip_guidance,
@@ -21,13 +21,14 @@ from nodes.guidance import (
     structure_guidance,
     style_guidance,
 )
+from nodes.library.masks import mask_inpainter
+from nodes.library.noise import forward_diffusion
+from nodes.library.sampling import ancestral_sampler, ddim_inversion, ddim_sampler, film_strip
+from nodes.library.schedules import noise_scheduler, repaint_schedule
+from nodes.library.text import text_encoder
 from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip
 from nodes.models.unet import UNet
-from nodes.noising import forward_diffusion
-from nodes.samplers import ancestral_sampler, ddim_inversion, ddim_sampler, film_strip
-from nodes.schedules import noise_scheduler, repaint_schedule
-from nodes.text import text_encoder
 
 T = torch.tensor([700, 700])
 X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -259,7 +260,7 @@ def test_sdedit_starts_where_the_noise_says(models: Models) -> None:
 
 
 def test_inversion_is_a_start(models: Models) -> None:
-    from nodes.embeddings import slerp
+    from nodes.library.embeddings import slerp
 
     inner = clip_x0(unet_denoiser(models.unconditional))
     schedule = noise_scheduler(models.unconditional, steps=4)

@@ -11,18 +11,19 @@ from tiny import WORDS, context
 import nodegraph
 from nodegraph.runtime.warn import Warned, collecting
 from nodes.checkpoints.open_clip import open_clip_config
-from nodes.clip import clip_text
-from nodes.conditions import decoder_conditions, upsampler_conditions
-from nodes.denoisers import unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
-from nodes.guidance import clip_guidance
+from nodes.library.clip import clip_rerank, clip_score, clip_text
+from nodes.library.conditioning import decoder_conditions, upsampler_conditions
+from nodes.library.denoising import unet_denoiser
+from nodes.library.guidance import clip_guidance
+from nodes.library.text import text_encoder
 from nodes.models.clip import Clip
 from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip
 from nodes.models.reading import warn_of_left_out
 from nodes.models.unet import UNet
 from nodes.networks.bpe import byte_alphabet
-from nodes.networks.clip import clip_left_out, clip_tokenize
+from nodes.networks.clip.network import clip_left_out, clip_tokenize
 from nodes.networks.config import (
     ClipConfig,
     ClipTokenizerConfig,
@@ -32,8 +33,6 @@ from nodes.networks.config import (
 )
 from nodes.networks.noised_clip import left_out_of
 from nodes.networks.tokenizer import LeftOut, left_out
-from nodes.ranking import clip_rerank, clip_score
-from nodes.text import text_encoder
 
 CLOSED = TextConfig(context=5, tokenizer=TokenizerConfig("words", WORDS))
 

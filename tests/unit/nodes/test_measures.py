@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from nodegraph.base.diagnostics import Mismatch
-from nodes.agreement import _same_places, pixel_difference, shapes_agreement
-from nodes.cases import edit_cases, held_out_scenes
-from nodes.datasets import table_dataset
-from nodes.diffusion.fidelity import frechet_distance, kernel_distance, precision_recall
-from nodes.evaluate import mean_row, plot_lines, shapes_oracle
-from nodes.fidelity import bits_per_dim
-from nodes.schedules import noise_scheduler
+from nodes.library.evaluation.accuracy import shapes_oracle
+from nodes.library.evaluation.agreement import _same_places, pixel_difference, shapes_agreement
+from nodes.library.evaluation.likelihood import bits_per_dim
+from nodes.library.evaluation.plots import plot_lines
+from nodes.library.evaluation.scenes import edit_cases, held_out_scenes
+from nodes.library.evaluation.tables import mean_row
+from nodes.library.schedules import noise_scheduler
+from nodes.library.text import text_encoder
+from nodes.library.training.datasets import table_dataset
+from nodes.measures.fidelity import frechet_distance, kernel_distance, precision_recall
 from nodes.shapes.oracle import Seen
-from nodes.text import text_encoder
 from nodes.wires.tables import PORT_TYPES, Table
 
 

@@ -15,10 +15,10 @@ from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip
 from nodes.models.handle import MissingWeights, parsed
 from nodes.models.unet import UNet
-from nodes.networks.classifier import Classifier as ClassifierModule
 from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
 from nodes.networks.noised_clip import NoisedClip
-from nodes.networks.unet import UNet as UNetModule
+from nodes.networks.unet.classifier import Classifier as ClassifierModule
+from nodes.networks.unet.network import UNet as UNetModule
 from nodes.wires.models import PORT_TYPES
 
 TRUNK = UNetConfig(16, 3, 32, (1, 2), 1, (2,), head_channels=16)

@@ -42,6 +42,15 @@ def test_every_node_says_what_it_does() -> None:
         assert spec.category, spec.name
 
 
+def test_the_category_of_a_node_is_its_file() -> None:
+    from nodegraph.session import registry
+
+    for spec in registry().nodes.values():
+        if not spec.composite:
+            module = spec.home.partition(":")[0]
+            assert module == f"nodes.library.{spec.category.replace('/', '.')}", spec.name
+
+
 def test_pictures_survive_their_bytes() -> None:
     levels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
     assert (to_bytes(from_bytes(levels)) == levels).all()

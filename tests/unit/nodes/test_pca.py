@@ -8,9 +8,9 @@ import torch
 
 from nodegraph import Mismatch
 from nodegraph.runtime.meta.abstract import abstract_run
-from nodes.diffusion.pca import Pca
+from nodes.library.embeddings import pca_fit, pca_project, pca_reconstruct
+from nodes.measures.pca import Pca
 from nodes.models.embeddings import Embedding
-from nodes.principal import pca_fit, pca_project, pca_reconstruct
 from nodes.wires.embeddings import PORT_TYPES
 
 ROWS, WIDTH = 200, 12

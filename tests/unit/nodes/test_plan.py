@@ -16,15 +16,15 @@ from nodegraph.runtime.meta.modes import Allocations
 from nodegraph.runtime.plan import make_plan
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
-from nodes.denoisers import unet_denoiser
-from nodes.diffusion.guidance import class_log_probability, gradient
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.samplers import Start, ancestral
+from nodes.diffusion.score_guidance import class_log_probability, gradient
+from nodes.library.denoising import unet_denoiser
+from nodes.library.schedules import noise_scheduler
+from nodes.library.text import text_encoder
 from nodes.models.classifier import Classifier
 from nodes.models.handle import parsed
 from nodes.models.unet import parse_unet
-from nodes.schedules import noise_scheduler
-from nodes.text import text_encoder
 
 
 def planned(**inputs: object):
@@ -66,8 +66,8 @@ def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> N
     plan = planned()
     predicted = next(step.memory for step in plan.steps if step.node == "small")
     graph = load("glide/text_to_image", cached=False, out=tmp_path)
-    from nodes.denoisers import clip_x0
-    from nodes.guidance import classifier_free_guidance
+    from nodes.library.denoising import clip_x0
+    from nodes.library.guidance import classifier_free_guidance
 
     model = parse_unet(
         "shapes/glide/base", graph.session.engine(graph.opened, graph.options).context

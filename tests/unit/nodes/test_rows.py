@@ -10,20 +10,22 @@ import torch
 from tiny import Models, drawn
 from torch import Tensor
 
-from nodes import conditions, denoisers, embeddings, guidance, noising, pictures, samplers
-from nodes.clip import best_candidate, clip_image, clip_text, text_as_image
-from nodes.denoisers import prior_denoiser, unet_denoiser
 from nodes.diffusion.denoisers import Denoiser
 from nodes.diffusion.noise import INITIAL, Noise, RecordedNoise, SeededNoise
-from nodes.masks import invert_mask, mask_from_image
+from nodes.library import conditioning as conditions
+from nodes.library import denoising, embeddings, guidance, masks, noise, pictures, sampling
+from nodes.library.clip import best_candidate, clip_image, clip_rerank, clip_text, text_as_image
+from nodes.library.denoising import unet_denoiser
+from nodes.library.embeddings import pca_fit, pca_project, pca_reconstruct
+from nodes.library.evaluation import agreement
+from nodes.library.masks import invert_mask, mask_from_image
+from nodes.library.priors import prior_denoiser
+from nodes.library.schedules import noise_scheduler
+from nodes.library.text import text_encoder
 from nodes.models.embeddings import Embedding
 from nodes.models.open_clip import OpenClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
-from nodes.principal import pca_fit, pca_project, pca_reconstruct
-from nodes.ranking import clip_rerank
-from nodes.schedules import noise_scheduler
-from nodes.text import text_encoder
 
 TEXTS = ("a red circle", "a blue star", "a red square")
 EACH = 2
@@ -118,10 +120,10 @@ DENOISERS: dict[str, Callable[[Given, list[int]], Denoiser]] = {
     "rescale": lambda g, p: guidance.guidance_rescale(_free(g, p), _label(g, p), 0.7),
     "rescale one": lambda g, p: guidance.guidance_rescale(_free(g, p), _label(g, [3]), 0.7),
     "interval": lambda g, p: guidance.guidance_interval(_label(g, p), g.plain, 0, 999),
-    "clip": lambda g, p: denoisers.clip_x0(_label(g, p)),
-    "threshold": lambda g, p: denoisers.dynamic_threshold(_label(g, p), 0.8),
-    "mask": lambda g, p: denoisers.mask_inpainter(g.plain, PICTURES[p], MASKS[:1]),
-    "masks": lambda g, p: denoisers.mask_inpainter(g.plain, PICTURES[:1], MASKS[p]),
+    "clip": lambda g, p: denoising.clip_x0(_label(g, p)),
+    "threshold": lambda g, p: denoising.dynamic_threshold(_label(g, p), 0.8),
+    "mask": lambda g, p: masks.mask_inpainter(g.plain, PICTURES[p], MASKS[:1]),
+    "masks": lambda g, p: masks.mask_inpainter(g.plain, PICTURES[:1], MASKS[p]),
     "classifier": lambda g, p: guidance.classifier_guidance(
         g.plain, g.models.classifier, conditions.label(p), 3.0
     ),
@@ -184,22 +186,22 @@ def test_a_guide_counts_by_its_scale(given: Given, name: str) -> None:
 
 
 SAMPLERS: dict[str, Callable[..., Any]] = {
-    "ancestral": samplers.ancestral_sampler,
-    "ddim": samplers.ddim_sampler,
-    "ddim noisy": lambda *args, **more: samplers.ddim_sampler(*args, eta=1.0, **more),
-    "dpm": samplers.dpm_solver_sampler,
-    "film": samplers.film_strip,
+    "ancestral": sampling.ancestral_sampler,
+    "ddim": sampling.ddim_sampler,
+    "ddim noisy": lambda *args, **more: sampling.ddim_sampler(*args, eta=1.0, **more),
+    "dpm": sampling.dpm_solver_sampler,
+    "film": sampling.film_strip,
 }
 
 
 def pictures_of(made: Any) -> Tensor:
-    return made.image if isinstance(made, samplers.Strip) else made
+    return made.image if isinstance(made, sampling.Strip) else made
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_samples_of_one_condition_differ_and_keep_their_noise(given: Given, name: str) -> None:
     """Count samples for each row, row by row; a sample is the same in any batch, and another under another seed."""
-    denoiser = denoisers.clip_x0(_label(given, [0, 1]))
+    denoiser = denoising.clip_x0(_label(given, [0, 1]))
     schedule = noise_scheduler(given.models.unconditional, steps=3)
 
     def made(denoiser: Denoiser, **more: Any) -> Tensor:
@@ -208,7 +210,7 @@ def test_samples_of_one_condition_differ_and_keep_their_noise(given: Given, name
     few, many = made(denoiser, count=1), made(denoiser, count=2)
     assert (len(few), len(many)) == (2, 4)
     assert all(differ(many, many.roll(by, 0)) for by in (1, 2))
-    alone = made(denoisers.clip_x0(_label(given, [0])), count=2)
+    alone = made(denoising.clip_x0(_label(given, [0])), count=2)
     torch.testing.assert_close(many[:2], alone, atol=1e-4, rtol=1e-4)
     assert differ(made(denoiser, count=1, seed=1), few)
     assert differ(made(denoiser, count=1, stream="other"), few)
@@ -216,7 +218,7 @@ def test_samples_of_one_condition_differ_and_keep_their_noise(given: Given, name
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_start_of_several_rows_is_shared_out_row_by_row(given: Given, name: str) -> None:
-    denoiser = denoisers.clip_x0(given.plain)
+    denoiser = denoising.clip_x0(given.plain)
     schedule = noise_scheduler(given.models.unconditional, steps=3)
 
     def made(x_t: Tensor, denoiser: Denoiser = denoiser, count: int = 1) -> Tensor:
@@ -230,7 +232,7 @@ def test_a_start_of_several_rows_is_shared_out_row_by_row(given: Given, name: st
     if name in ("ddim", "dpm"):
         twice = made(rows, count=2)
         torch.testing.assert_close(twice, here.repeat_interleave(2, 0), atol=1e-5, rtol=1e-4)
-        labels = denoisers.clip_x0(_label(given, [0, 1, 2, 3]))
+        labels = denoising.clip_x0(_label(given, [0, 1, 2, 3]))
         torch.testing.assert_close(
             made(rows, labels), made(rows.repeat_interleave(2, 0), labels), atol=1e-5, rtol=1e-4
         )
@@ -238,7 +240,7 @@ def test_a_start_of_several_rows_is_shared_out_row_by_row(given: Given, name: st
 
 @pytest.mark.parametrize("name", ["ancestral", "ddim", "ddim noisy", "dpm"])
 def test_temperature_scales_the_first_noise_alone(given: Given, name: str) -> None:
-    denoiser = denoisers.clip_x0(_label(given, [0, 1]))
+    denoiser = denoising.clip_x0(_label(given, [0, 1]))
     schedule = noise_scheduler(given.models.unconditional, steps=3)
     source, shape = SeededNoise(5), denoiser.sample_shape
     steps = torch.stack([source.draw(range(2), INITIAL + 1 + i, shape) for i in range(3)])
@@ -256,7 +258,7 @@ def test_temperature_scales_the_first_noise_alone(given: Given, name: str) -> No
 def test_an_inversion_keeps_its_rows(given: Given) -> None:
     schedule = noise_scheduler(given.models.unconditional, steps=4)
     here, there = (
-        drawn(samplers.ddim_inversion(given.plain, schedule, PICTURES[picks])).x_t
+        drawn(sampling.ddim_inversion(given.plain, schedule, PICTURES[picks])).x_t
         for picks in PICKS[:2]
     )
     torch.testing.assert_close(here[:1], there[:1], atol=1e-4, rtol=1e-3)
@@ -266,18 +268,18 @@ def test_an_inversion_keeps_its_rows(given: Given) -> None:
 def test_every_noise_is_of_its_row(given: Given) -> None:
     schedule = noise_scheduler(given.models.unconditional, steps=4)
     still = torch.zeros(1, 3, 16, 16)
-    noised = noising.forward_diffusion(still.expand(2, -1, -1, -1), schedule, t=[999, 500])
+    noised = noise.forward_diffusion(still.expand(2, -1, -1, -1), schedule, t=[999, 500])
     assert len(noised.image) == 4
     shared = torch.corrcoef(noised.image.flatten(1)) - torch.eye(4)
     assert float(shared.abs().max()) < 0.2
     torch.testing.assert_close(noised.start.x_t, noised.image[1::2])
-    spread = noising.trained_chain(schedule).sqrt_one_minus_alphas_cumprod[[999, 500] * 2].float()
+    spread = noise.trained_chain(schedule).sqrt_one_minus_alphas_cumprod[[999, 500] * 2].float()
     torch.testing.assert_close(noised.image.flatten(1).std(1), spread, rtol=0.1, atol=0)
-    one = noising.forward_diffusion(still, schedule, t=[999])
+    one = noise.forward_diffusion(still, schedule, t=[999])
     torch.testing.assert_close(one.image[0], noised.image[0])
-    start = noising.initial_noise(given.plain, schedule, count=3)
+    start = noise.initial_noise(given.plain, schedule, count=3)
     assert differ(start.x_t, start.x_t.roll(1, 0))
-    again = noising.initial_noise(given.plain, schedule, count=1)
+    again = noise.initial_noise(given.plain, schedule, count=1)
     assert torch.equal(again.x_t, start.x_t[:1])
 
 
@@ -319,7 +321,7 @@ ROW_BY_ROW: dict[str, Callable[[Given, list[int]], Any]] = {
     "pasted": lambda g, p: pictures.paste(PICTURES[p], PICTURES[:1], MASKS[:1]),
     "pasted onto": lambda g, p: pictures.paste(PICTURES[:1], PICTURES[p], MASKS[:1]),
     "pasted mask": lambda g, p: pictures.paste(PICTURES[:1], PICTURES[1:2], MASKS[p]),
-    "compared": lambda g, p: pictures.compare(PICTURES[p], PICTURES[:1], MASKS[:1]).image,
+    "compared": lambda g, p: agreement.compare(PICTURES[p], PICTURES[:1], MASKS[:1]).image,
     "mask": lambda g, p: mask_from_image(PICTURES[p]),
     "inverted": lambda g, p: invert_mask(MASKS[p]),
 }

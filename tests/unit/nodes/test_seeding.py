@@ -8,11 +8,11 @@ import torch
 from test_training import TINY, finish
 from torch import Tensor, nn
 
-from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
+from nodes.library.training.datasets import points_dataset
 from nodes.models.unet import UNet as Handle
 from nodes.networks.reader import Reader
-from nodes.networks.unet import UNet
+from nodes.networks.unet.network import UNet
 from nodes.training.networks import (
     Network,
     PointsNetwork,

@@ -19,7 +19,7 @@ from nodegraph.runtime.abstract import ShapeReport, check_shapes
 from nodegraph.runtime.meta.abstract import Recall, abstract_run
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
-from nodes import pictures
+from nodes.library import pictures
 from nodes.wires.pictures import Image
 
 TYPES = declared({}, str)[1]

@@ -7,7 +7,7 @@ import torch
 from mpmath import mp, mpf
 from torch import Tensor
 
-from nodes.embeddings import slerp
+from nodes.library.embeddings import slerp
 
 WIDTH = 96
 ANGLES = [

@@ -10,17 +10,17 @@ from PIL import Image
 
 from nodegraph.base.diagnostics import Mismatch
 from nodes.checkpoints.weights import write_model
-from nodes.datasets import class_dataset, folder_dataset, table_dataset
 from nodes.diffusion.schedule import schedule
+from nodes.library.evaluation.accuracy import classifier_accuracy, clip_accuracy
+from nodes.library.training.datasets import class_dataset, folder_dataset, table_dataset
+from nodes.library.training.networks import classifier_network, clip_network, network
 from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
-from nodes.networks.unet import UNet as UNetModule
-from nodes.recognise import classifier_accuracy, clip_accuracy
+from nodes.networks.unet.network import UNet as UNetModule
 from nodes.shapes.classes import CLASSES
-from nodes.trainable import classifier_network, clip_network, network
-from nodes.training.masks import random_masks
-from nodes.training.objectives import DiffusionObjective
-from nodes.training.recognition import ClassifierObjective, NoisyContrastiveObjective
+from nodes.training.objectives.diffusion import DiffusionObjective
+from nodes.training.objectives.masks import random_masks
+from nodes.training.objectives.recognition import ClassifierObjective, NoisyContrastiveObjective
 from nodes.training.samples import sample_pictures
 from nodes.training.step import draw_for
 from nodes.wires.tables import Table

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from nodegraph.base.diagnostics import Mismatch
 from nodegraph.cli import app
-from nodes.evaluate import mean_row, plot_lines, plot_points
+from nodes.library.evaluation.plots import plot_lines, plot_points
+from nodes.library.evaluation.tables import mean_row
 from nodes.wires.tables import Table
 
 GRAPH = """\

@@ -10,24 +10,26 @@ import torch
 from nodegraph import Mismatch
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
-from nodes.autoregression import autoregressive_prior
 from nodes.checkpoints.weights import write_model
-from nodes.clip import Pairs, clip_image, clip_text, dataset_embeddings
-from nodes.diffusion.pca import quantised
+from nodes.library.clip import clip_image, clip_text
+from nodes.library.embeddings import pca_fit
+from nodes.library.evaluation.agreement import embedding_cosine
+from nodes.library.evaluation.likelihood import code_losses
+from nodes.library.priors import autoregressive_prior
+from nodes.library.training.datasets import Pairs, dataset_embeddings
+from nodes.library.training.networks import autoregressive_prior_network
+from nodes.library.training.objectives import token_objective
+from nodes.library.training.trainer import trainer
+from nodes.measures.pca import quantised
 from nodes.models.autoregressive_prior import ArPrior, principal_components
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip
-from nodes.networks.clip import Clip, clip_tokenize
+from nodes.networks.clip.network import Clip, clip_tokenize
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
-from nodes.objectives import token_objective
-from nodes.principal import pca_fit
-from nodes.priors import code_losses, embedding_cosine
-from nodes.train import trainer
-from nodes.trainable import autoregressive_prior_network
 from nodes.training.dataset import Batch
+from nodes.training.objectives.token_prior import TokenObjective, agreement, level_edges
 from nodes.training.step import draw_for
-from nodes.training.token_prior import TokenObjective, agreement, level_edges
 
 WORDS = ("red", "blue")
 CLIP = ClipConfig(

@@ -12,19 +12,19 @@ import torch
 from nodegraph import Mismatch
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import BadConfig, config_from, read_config, write_model
-from nodes.datasets import points_dataset
 from nodes.diffusion.schedule import schedule
+from nodes.library.training.datasets import points_dataset
+from nodes.library.training.networks import named_labels, network
 from nodes.models.unet import UNet as Handle
 from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
-from nodes.networks.unet import UNet
-from nodes.trainable import named_labels, network
+from nodes.networks.unet.network import UNet
 from nodes.training.dataset import ShapesPictures
 from nodes.training.networks import PointsNetwork
-from nodes.training.objectives import DiffusionObjective
+from nodes.training.objectives.diffusion import DiffusionObjective
+from nodes.training.objectives.recognition import ContrastiveObjective
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
-from nodes.training.recognition import ContrastiveObjective
 from nodes.training.step import Training, draw_for, shares
 from nodes.training.trainer import train
 

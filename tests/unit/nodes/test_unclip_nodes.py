@@ -9,23 +9,21 @@ import torch.nn.functional as F
 from tiny import context
 
 from nodegraph.base.diagnostics import Mismatch
-from nodes.cases import recolour_cases, shapes_scene
-from nodes.choice import or_else
-from nodes.clip import clip_image, clip_text
-from nodes.conditions import decoder_conditions, unclip_conditions
-from nodes.denoisers import unet_denoiser
-from nodes.diversity import clip_passage, pairwise_difference
-from nodes.embeddings import slerp, text_difference
-from nodes.evaluate import shapes_oracle
+from nodes.library.clip import clip_image, clip_rerank, clip_score, clip_text
+from nodes.library.conditioning import decoder_conditions, unclip_conditions
+from nodes.library.denoising import unet_denoiser
+from nodes.library.embeddings import slerp, text_difference
+from nodes.library.evaluation.accuracy import shapes_oracle
+from nodes.library.evaluation.fidelity import clip_passage, pairwise_difference
+from nodes.library.evaluation.scenes import recolour_cases
+from nodes.library.noise import initial_noise
+from nodes.library.pictures import grid, or_else, shapes_scene
+from nodes.library.schedules import noise_scheduler
+from nodes.library.text import text_encoder
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
 from nodes.models.open_clip import OpenClip
 from nodes.models.unet import UNet
-from nodes.noising import initial_noise
-from nodes.pictures import grid
-from nodes.ranking import clip_rerank, clip_score
-from nodes.schedules import noise_scheduler
-from nodes.text import text_encoder
 
 TEXTS = ["a red circle", "a blue star"]
 

@@ -14,18 +14,20 @@ from torch import nn
 from nodegraph import Mismatch
 from nodegraph.api import load
 from nodes.checkpoints.weights import write_model
-from nodes.clip import clip_image, clip_text
-from nodes.conditions import unclip_conditions
-from nodes.datasets import crop_dataset, points_dataset, shapes_dataset
-from nodes.denoisers import prior_denoiser, unet_denoiser
-from nodes.models.embeddings import Embedding
-from nodes.models.handle import Model, from_folder
-from nodes.models.open_clip import OpenClip
-from nodes.models.unet import UNet
-from nodes.networks.blocks import Attention
-from nodes.networks.clip import Clip
-from nodes.networks.config import TrainedFor
-from nodes.objectives import (
+from nodes.library.clip import clip_image, clip_text
+from nodes.library.conditioning import unclip_conditions
+from nodes.library.denoising import unet_denoiser
+from nodes.library.evaluation.accuracy import clip_retrieval
+from nodes.library.priors import prior_denoiser
+from nodes.library.text import text_encoder
+from nodes.library.training.datasets import crop_dataset, points_dataset, shapes_dataset
+from nodes.library.training.networks import (
+    decoder_network,
+    open_clip_network,
+    prior_network,
+    upsampler_network,
+)
+from nodes.library.training.objectives import (
     classifier_objective,
     contrastive_objective,
     degraded_objective,
@@ -33,13 +35,17 @@ from nodes.objectives import (
     unclip_objective,
     v_objective,
 )
-from nodes.recognise import clip_retrieval
+from nodes.models.embeddings import Embedding
+from nodes.models.handle import Model, from_folder
+from nodes.models.open_clip import OpenClip
+from nodes.models.unet import UNet
+from nodes.networks.blocks import Attention
+from nodes.networks.clip.network import Clip
+from nodes.networks.config import TrainedFor
 from nodes.shapes.captions import parse_caption
-from nodes.text import text_encoder
-from nodes.trainable import decoder_network, open_clip_network, prior_network, upsampler_network
-from nodes.training.degradation import blurred
 from nodes.training.networks import ModelNetwork
-from nodes.training.objectives import DiffusionObjective
+from nodes.training.objectives.degradation import blurred
+from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.samples import sample_pictures

@@ -13,9 +13,7 @@ from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.weights import write_model
 from nodes.models import classifier, clip, unet
 from nodes.models.handle import Model, parsed
-from nodes.networks.autoregressive_prior import ArPrior
-from nodes.networks.classifier import Classifier
-from nodes.networks.clip import Clip
+from nodes.networks.clip.network import Clip
 from nodes.networks.config import (
     ArPriorConfig,
     ClassifierConfig,
@@ -30,8 +28,10 @@ from nodes.networks.config import (
     UNetConfig,
 )
 from nodes.networks.noised_clip import NoisedClip
-from nodes.networks.prior import Prior
-from nodes.networks.unet import UNet
+from nodes.networks.prior.autoregressive import ArPrior
+from nodes.networks.prior.diffusion import Prior
+from nodes.networks.unet.classifier import Classifier
+from nodes.networks.unet.network import UNet
 from nodes.shapes.world import COLOURS, SHAPES
 
 WORDS = ("a", "red", "blue", "circle", "square", "star")

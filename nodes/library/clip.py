@@ -1,0 +1,126 @@
+"""Nodes that read texts and pictures by a CLIP, and ask it how well they fit."""
+
+from typing import Annotated, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodegraph import Doc, Mismatch, Range, node
+from nodes.models.embeddings import ClipTokens, Embedding, same_space
+from nodes.models.open_clip import OpenClip
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Text
+from nodes.wires.tables import Table
+
+
+class ReadText(NamedTuple):
+    """`embedding` [R, D], `tokens` [R, L, W]."""
+
+    embedding: ClipText
+    tokens: ClipTokens
+
+
+@node(words=("text encoder", "prompt", "open_clip"))
+def clip_text(
+    clip: OpenClip, text: Annotated[Text | list[Text], Doc("Several give a row each.")]
+) -> ReadText:
+    """Texts as CLIP reads them: embeddings, of the length that CLIP gives them, and the states of their tokens.
+
+    Raises Mismatch for a CLIP without a text tower. Ref: Radford et al. 2021.
+    """
+    texts = [text] if isinstance(text, str) else text
+    found = ReadText(*clip.read(texts))
+    clip.warn_of_left_out(texts)
+    return found
+
+
+@node(words=("image encoder", "open_clip"))
+def clip_image(clip: OpenClip, image: Image) -> ClipImage:
+    """Pictures [B, 3, H, W] as CLIP sees them: the embedding of the middle square, of the length that CLIP gives it.
+
+    Raises Mismatch for a CLIP without an image tower. Ref: Radford et al. 2021.
+    """
+    return clip.see(image)
+
+
+@node(words=("zero-shot", "ablation"))
+def text_as_image(embedding: ClipText) -> ClipImage:
+    """A text embedding in the place of an image embedding, as it is. Ref: Ramesh et al. 2022, §5.1."""
+    return embedding
+
+
+@node(words=("rerank", "best of n"))
+def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
+    """Of the candidates for each text, the one that agrees best with it: R·n rows and R texts → R rows.
+
+    Raises Mismatch for embeddings of two CLIPs, or rows that cannot be shared out. Ref: Ramesh et al. 2022, §2.2.
+    """
+    same_space(candidates.space, text, "the candidates' space", "text")
+    rows = len(text.values)
+    if len(candidates.values) % rows:
+        raise Mismatch(
+            f"{len(candidates.values)} candidates cannot be shared out over {rows} texts",
+            port="text",
+        )
+    grouped = candidates.values.unflatten(0, (rows, -1))  # [R, n, D]
+    agreement = torch.einsum("rnd,rd->rn", grouped, text.values.to(grouped.dtype))
+    best = agreement.argmax(1)[:, None, None].expand(-1, 1, grouped.shape[2])
+    return Embedding(grouped.gather(1, best)[:, 0], candidates.space)
+
+
+Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each stretch of them.")]
+SCORE = ("picture", "text", "cosine")
+
+
+def _abstract_score(clip: OpenClip, image: Image, text: str | list[str]) -> Table:
+    _agreement(clip, image, text)
+    return Table(SCORE, ())
+
+
+@node(words=("similarity", "CLIPScore", "agreement"), abstract=_abstract_score)
+def clip_score(clip: OpenClip, image: Image, text: Texts) -> Table:
+    """The cosine of each picture's embedding with that of its text, in [−1, 1], one row each; R texts for R·n pictures.
+
+    Raises Mismatch for pictures that cannot be shared out. Ref: Hessel et al. 2021, without its factor 2.5.
+    """
+    texts = [text] if isinstance(text, str) else text
+    agreement = _agreement(clip, image, texts)  # [R, n]
+    named = (texts[i // agreement.shape[1]] for i in range(agreement.numel()))
+    cosines = enumerate(zip(named, agreement.flatten().tolist(), strict=True))
+    return Table(SCORE, tuple((i, name, round(cosine, 6)) for i, (name, cosine) in cosines))
+
+
+@node(words=("best of n", "DALL·E", "choose", "select"))
+def clip_rerank(
+    clip: OpenClip,
+    image: Image,
+    text: Texts,
+    keep: Annotated[int, Range(1, 4096), Doc("How many pictures are kept for each text.")] = 1,
+) -> Image:
+    """Of the pictures for each text those that fit it best, the best first: R·n pictures of R texts → R·keep.
+
+    Raises Mismatch for pictures that cannot be shared out, or when fewer than `keep` are there.
+    Ref: Ramesh et al. 2021 (DALL·E), §2.6.
+    """
+    agreement = _agreement(clip, image, text)  # [R, n]
+    rows, each = agreement.shape
+    if keep > each:
+        raise Mismatch(f"of {each} pictures {keep} cannot be kept", port="keep")
+    best = agreement.topk(keep, 1).indices  # [R, keep]
+    first = torch.arange(0, rows * each, each, device=best.device)[:, None]
+    return image.index_select(0, (first + best).flatten().to(image.device))
+
+
+def _agreement(clip: OpenClip, image: Tensor, text: str | list[str]) -> Tensor:
+    """Cosines of R·n pictures with R texts, [R, n]."""
+    texts = [text] if isinstance(text, str) else text
+    if not texts or len(image) % len(texts):
+        raise Mismatch(
+            f"{len(image)} pictures cannot be shared out over {len(texts)} texts", port="text"
+        )
+    read, _ = clip.read(texts)
+    clip.warn_of_left_out(texts)
+    seen = clip.see(image).values.unflatten(0, (len(texts), -1))  # [R, n, D]
+    return F.cosine_similarity(seen.float(), read.values[:, None].to(seen).float(), dim=-1)

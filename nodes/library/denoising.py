@@ -1,0 +1,182 @@
+"""Nodes that make denoisers of networks, and those that hold x_0 in bounds."""
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion import techniques
+from nodes.diffusion.denoisers import Denoiser, Leaf
+from nodes.diffusion.masks import fitted, wholly_known
+from nodes.models.unet import UNet
+from nodes.networks.unet.network import masked, upsampled
+from nodes.training.networks import PointModel
+from nodes.wires.conditions import Condition
+from nodes.wires.generic import X
+from nodes.wires.pictures import Image
+from nodes.wires.tensors import Signal
+
+MAKERS = {
+    "text": "text_encoder",
+    "unclip": "unclip_conditions",
+    "label": "label",
+    "low_resolution": "low_resolution",
+    "known_pixels": "known_pixels",
+}
+
+
+@node(words=("UNet denoiser", "model", "ADM", "unconditional"))
+def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Image]:  # noqa: B006
+    """The network under its conditions (none for an unconditional one): what it predicts of x_0 at (x_t, t).
+
+    Raises Mismatch when the network wants other conditions, a text was encoded by another network, or there is no such class.
+    """
+    given = {c.kind: c for c in conditions}
+    if len(given) < len(conditions):
+        raise Mismatch(
+            "two conditions of one kind", port="conditions", hint="wire one of each kind"
+        )
+    _check_kinds(model, given)
+    tensors: dict[str, Tensor | None] = {"pixels": _beside(model, given)}
+    tensors |= _said([given[kind] for kind in ("text", "unclip") if kind in given])
+    if label := given.get("label"):
+        tensors["labels"] = class_numbers(label, model.config.classes or 0, model.name)
+    there = {name: value.to(model.device) for name, value in tensors.items() if value is not None}
+    return Leaf(model.diffusion, there)
+
+
+def _said(conditions: list[Condition]) -> dict[str, Tensor | None]:
+    """Conditions that speak in tokens as one: embeddings [R, E] added, tokens [R, L, W] behind each other, with their mask."""
+    if len(conditions) < 2:
+        return {n: getattr(c, n) for c in conditions for n in ("embedding", "tokens", "mask")}
+    embeddings = _of_one_number([c.embedding for c in conditions if c.embedding is not None])
+    tokens = _of_one_number([c.tokens for c in conditions if c.tokens is not None])
+    masks = _of_one_number([_where(c.tokens, c.mask) for c in conditions if c.tokens is not None])
+    return {
+        "embedding": torch.stack(embeddings).sum(0),
+        "tokens": torch.cat(tokens, 1),
+        "mask": torch.cat(masks, 1),
+    }
+
+
+def _where(tokens: Tensor, mask: Tensor | None) -> Tensor:
+    """Where there are tokens, [R, L]."""
+    return tokens.new_ones(tokens.shape[:2], dtype=torch.bool) if mask is None else mask
+
+
+def _of_one_number(values: list[Tensor]) -> list[Tensor]:
+    """Tensors with as many rows as the longest; a row of a shorter one stands for several. Raises Mismatch if it cannot."""
+    rows = max(len(value) for value in values)
+    if any(rows % len(value) for value in values):
+        numbers = " and ".join(str(len(value)) for value in values)
+        raise Mismatch(f"a text and embeddings of {numbers} rows", port="conditions")
+    return [value.repeat_interleave(rows // len(value), 0) for value in values]
+
+
+def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
+    config = model.config
+    wants = {
+        "text": config.text is not None,
+        "unclip": config.clip is not None,
+        "label": config.classes is not None,
+        "low_resolution": config.low_resolution,
+        "known_pixels": config.known_pixels,
+    }
+    for kind, wanted in wants.items():
+        word = kind.replace("_", "-")
+        if wanted and kind not in given:
+            raise Mismatch(
+                f"'{model.name}' wants a {word} condition",
+                port="conditions",
+                hint=f"wire a {MAKERS[kind]}",
+            )
+        if kind in given and not wanted:
+            raise Mismatch(f"'{model.name}' takes no {word} condition", port="conditions")
+    for kind, verb in (("text", "encoded"), ("unclip", "made")):
+        if kind in given and given[kind].made_by != model.identity:
+            word = "text" if kind == "text" else "unCLIP condition"
+            raise Mismatch(
+                f"the {word} was {verb} by another network than '{model.name}'",
+                port="conditions",
+                hint=f"wire a {MAKERS[kind]} with the same model",
+            )
+
+
+def class_numbers(label: Condition, classes: int, name: str, port: str = "conditions") -> Tensor:
+    """The numbers of a label [R]. Raises Mismatch for another kind of condition, or a class that the model `name` has not."""
+    if label.labels is None:
+        raise Mismatch(f"a {label.kind} condition is no class", port=port, hint="wire a label")
+    lowest, highest = int(label.labels.min()), int(label.labels.max())
+    if label.made_by == "shapes" and classes > 65:
+        raise Mismatch(
+            f"'{name}' does not know the classes of the shapes world",
+            port=port,
+            hint="give the number of the class",
+        )
+    if lowest < 0 or highest >= classes:
+        stranger = lowest if lowest < 0 else highest
+        message = f"'{name}' has {classes} classes, there is no number {stranger}"
+        raise Mismatch(message, port=port, hint=f"give one from 0 to {classes - 1}")
+    return label.labels
+
+
+def _beside(model: UNet, given: dict[str, Condition]) -> Tensor | None:
+    """What stands beside x_t, [R, K, H, W]: known pixels with their mask, then the low-resolution picture."""
+    size = model.config.image_size
+    parts: list[Tensor] = []
+    if (known := given.get("known_pixels")) and known.pixels is not None:
+        image, mask = fitted(known.pixels[:, :-1], known.pixels[:, -1:], (size, size))
+        parts.append(masked(image, wholly_known(mask)))
+    if (small := given.get("low_resolution")) and small.pixels is not None:
+        parts.append(upsampled(small.pixels, size, model.config.low_resolution_as))
+    rows = max((len(part) for part in parts), default=0)
+    if not {len(part) for part in parts} <= {1, rows}:
+        raise Mismatch(
+            f"known pixels of {len(parts[0])} pictures, and {len(parts[1])} small ones",
+            port="conditions",
+        )
+    return torch.cat([part.expand(rows, -1, -1, -1) for part in parts], 1) if parts else None
+
+
+@node(words=("threshold",))
+def clip_x0(
+    denoiser: Denoiser[X],
+    low: Annotated[float | None, Doc("Empty: as the network was trained, −1 for pictures.")] = None,
+    high: Annotated[float | None, Doc("Empty: as the network was trained, 1 for pictures.")] = None,
+) -> Denoiser[X]:
+    """x_0 within [low, high]. Stands outside guidance: inside, guided pictures would leave the range again."""
+    low = -denoiser.x0_bound if low is None else low
+    high = denoiser.x0_bound if high is None else high
+    if low >= high:
+        raise Mismatch(f"low ({low}) must be below high ({high})", port="low")
+    return techniques.ClipX0(denoiser, low, high)
+
+
+@node(words=("threshold", "imagen"))
+def dynamic_threshold(
+    denoiser: Denoiser[X], percentile: Annotated[float, Range(0, 1)] = 0.995
+) -> Denoiser[X]:
+    """x_0 divided by the percentile of |x_0|, where that exceeds 1. Ref: Saharia et al. 2022 (Imagen), §2.3.
+
+    Raises Mismatch around known pixels, which it would change, and around a clip, which leaves it nothing to do.
+    """
+    if "pixels" in denoiser.settled:
+        raise Mismatch(
+            "known pixels are imposed on x_0 already, and a threshold would scale them",
+            port="denoiser",
+            hint="wire the mask around the threshold",
+        )
+    if "range" in denoiser.settled:
+        raise Mismatch(
+            "x_0 is held within a range already: there is nothing left to scale",
+            port="denoiser",
+            hint="leave one of the two out",
+        )
+    return techniques.DynamicThreshold(denoiser, percentile)
+
+
+@node(words=("toy",))
+def point_denoiser(model: PointModel) -> Denoiser[Signal]:
+    """The network of points as a denoiser of [B, D]."""
+    return Leaf(model.diffusion)

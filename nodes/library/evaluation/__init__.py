@@ -1,0 +1,1 @@
+"""Nodes that measure, and show what they measured."""

@@ -1,0 +1,178 @@
+"""Nodes that measure how near generated pictures are to real ones, and how they differ from each other."""
+
+from collections.abc import Generator
+from typing import Annotated, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodegraph import Doc, Mismatch, Progress, Range, node
+from nodes.measures import fidelity
+from nodes.models.clip import Clip
+from nodes.models.embeddings import same_space
+from nodes.wires.embeddings import ClipImage
+from nodes.wires.pictures import Image
+from nodes.wires.tables import Table
+from nodes.wires.tensors import Signal
+
+Features = Annotated[Signal, Doc("Features [N, D] of pictures, such as clip_features'.")]
+Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
+
+
+def _abstract_features(clip: Clip, image: Image) -> Signal:
+    return clip.module().image(image, torch.zeros(len(image), dtype=torch.int64, device="meta"))
+
+
+@node(words=("embedding", "FID"), abstract=_abstract_features)
+def clip_features(clip: Clip, image: Image, chunk: Chunk = 64) -> Generator[Progress, None, Signal]:
+    """What a CLIP's image encoder makes of pictures, [N, D], taken as free of noise (t = 0).
+
+    Published figures use Inception's features, which say nothing of a world of shapes: figures with these compare with each
+    other only.
+    """
+    rows: list[Tensor] = []
+    for some in image.split(chunk):
+        t = torch.zeros(len(some), dtype=torch.int64, device=clip.device)
+        rows.append(clip.module().image(some.to(clip.device), t).float().cpu())
+        yield Progress(sum(map(len, rows)), len(image))
+    return torch.cat(rows)
+
+
+def _abstract_fid(features: Signal, references: Signal) -> Table:
+    _check_widths(features, references)
+    return Table(("pictures", "references", "fid"), ())
+
+
+@node(words=("Fréchet inception distance",), abstract=_abstract_fid)
+def fid(features: Features, references: Features) -> Table:
+    """Fréchet distance of features of generated pictures to those of real ones; 0 is best. Ref: Heusel et al. 2017, eq. 6.
+
+    Biased upwards for few pictures: take several times as many as features are wide. Raises Mismatch on other widths.
+    """
+    distance = fidelity.frechet_distance(*_at_home(features, references))
+    return Table(("pictures", "references", "fid"), ((len(features), len(references), distance),))
+
+
+def _abstract_kid(features: Signal, references: Signal) -> Table:
+    _check_widths(features, references)
+    return Table(("pictures", "references", "kid"), ())
+
+
+@node(words=("kernel inception distance", "MMD"), abstract=_abstract_kid)
+def kid(features: Features, references: Features) -> Table:
+    """Kernel distance of features of generated pictures to those of real ones, unbiased; 0 is best.
+
+    Raises Mismatch on other widths. Ref: Bińkowski et al. 2018, §4.
+    """
+    distance = fidelity.kernel_distance(*_at_home(features, references))
+    return Table(("pictures", "references", "kid"), ((len(features), len(references), distance),))
+
+
+def _abstract_coverage(features: Signal, references: Signal) -> Table:
+    _check_widths(features, references)
+    return Table(("pictures", "references", "precision", "recall"), ())
+
+
+@node(words=("coverage", "diversity"), abstract=_abstract_coverage)
+def precision_recall(
+    features: Features,
+    references: Features,
+    neighbours: Annotated[int, Range(1, 100), Doc("That reach around each picture.")] = 3,
+) -> Table:
+    """Share of generated pictures among the real ones (precision) and of real ones among the generated (recall).
+
+    Raises Mismatch on other widths. Ref: Kynkäänniemi et al. 2019, eq. 1–3.
+    """
+    found = fidelity.precision_recall(*_at_home(features, references), neighbours)
+    row = (len(features), len(references), found.precision, found.recall)
+    return Table(("pictures", "references", "precision", "recall"), (row,))
+
+
+def _at_home(features: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
+    """Both on the CPU, where float64 is, and figures are the same for every device. Raises Mismatch on other widths."""
+    _check_widths(features, references)
+    return features.cpu(), references.cpu()
+
+
+def _check_widths(features: Tensor, references: Tensor) -> None:
+    if features.ndim != 2 or features.shape[1:] != references.shape[1:]:
+        raise Mismatch(
+            f"features are [N, D], of one width; these are {list(features.shape)} and {list(references.shape)}",
+            port="references",
+        )
+
+
+PAIRS = ("set", "distance")
+STEPS = ("step", "to_first", "to_last", "to_first_se", "to_last_se")
+PATHS = ("path", "away", "towards", "monotone", "right_steps")
+
+
+def _abstract_pairs(images: Image, samples: int) -> Table:
+    if samples < 2 or len(images) % samples:
+        raise Mismatch(f"{len(images)} pictures are no sets of {samples}", port="samples")
+    return Table(PAIRS, ())
+
+
+@node(
+    words=("diversity", "variety"),
+    abstract=_abstract_pairs,
+    version=2,
+    renames={1: {"each": "samples"}},
+)
+def pairwise_difference(
+    images: Image, samples: Annotated[int, Range(2), Doc("Pictures in a set, one after the other.")]
+) -> Table:
+    """How much the pictures of a set differ: mean absolute difference of pixels over all its pairs, in [0, 2], one row a set.
+
+    Raises Mismatch when pictures are left over.
+    """
+    _abstract_pairs(images, samples)
+    sets = images.flatten(1).unflatten(0, (-1, samples))  # [S, n, P]
+    pairs = torch.combinations(torch.arange(samples, device=images.device))  # [K, 2]
+    means = [float((s[pairs[:, 0]] - s[pairs[:, 1]]).abs().mean()) for s in sets]
+    return Table(PAIRS, tuple((i, round(mean, 6)) for i, mean in enumerate(means)))
+
+
+class Passage(NamedTuple):
+    """`steps`: mean cosines with both ends, a row for each step; `paths`: whether they rise and fall, a row for each path."""
+
+    steps: Table
+    paths: Table
+
+
+def _abstract_passage(path: ClipImage, first: ClipImage, last: ClipImage) -> Passage:
+    for port, end in (("first", first), ("last", last)):
+        same_space(path.space, end, "the path's space", port)
+    rows = len(first.values)
+    if len(last.values) != rows or len(path.values) % rows or len(path.values) // rows < 2:
+        ends = f"{rows} and {len(last.values)} ends"
+        raise Mismatch(f"{len(path.values)} pictures on the way between {ends}", port="path")
+    return Passage(Table(STEPS, ()), Table(PATHS, ()))
+
+
+@node(words=("interpolation", "monotone"), abstract=_abstract_passage)
+def clip_passage(path: ClipImage, first: ClipImage, last: ClipImage) -> Passage:
+    """How pictures pass from one to another: N paths of T ≥ 2 pictures [N·T], and the N pictures at either end, all by CLIP.
+
+    Of each path: whether the cosine with the first end falls at every step (`away`), with the last rises (`towards`), whether
+    their difference rises (`monotone`), and at which share of the steps it does (`right_steps`). Raises Mismatch for
+    embeddings of two CLIPs, or pictures that are left over.
+    """
+    _abstract_passage(path, first, last)
+    rows = len(first.values)
+    on_way = path.values.float().unflatten(0, (rows, -1))  # [N, T, D]
+    ends = [end.values.to(on_way)[:, None] for end in (first, last)]
+    to_first, to_last = (F.cosine_similarity(on_way, end, dim=-1).cpu() for end in ends)  # [N, T]
+    means = torch.stack([to_first.mean(0), to_last.mean(0)], 1)  # [T, 2]
+    errors = torch.stack([c.std(0, correction=0) / rows**0.5 for c in (to_first, to_last)], 1)
+    steps = [(i, *_rounded(row)) for i, row in enumerate(torch.cat([means, errors], 1))]
+    rising = (to_last - to_first).diff(dim=1) >= 0  # [N, T − 1]
+    whole = [(to_first.diff(dim=1) <= 0).all(1), (to_last.diff(dim=1) >= 0).all(1), rising.all(1)]
+    shares = torch.stack([*(w.float() for w in whole), rising.float().mean(1)], 1)  # [N, 4]
+    paths = [(i, *_rounded(row)) for i, row in enumerate(shares)]
+    return Passage(Table(STEPS, tuple(steps)), Table(PATHS, tuple(paths)))
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(value, 6) for value in values.tolist()]

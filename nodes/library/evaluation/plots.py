@@ -1,0 +1,98 @@
+"""Nodes that draw what was measured."""
+
+import io
+from typing import Annotated, Any
+
+from nodegraph import Doc, Mismatch, node
+from nodes.wires.figures import Figure
+from nodes.wires.tables import Table
+from nodes.wires.tensors import Signal
+
+
+def _abstract_lines(table: Table, x: str, y: list[str], by: str) -> Figure:
+    for port, names in {"x": [x], "by": [by] if by else []}.items():
+        for name in names:
+            table.column(name, port)
+    for name in y:
+        table.numbers(name, "y")
+    return Figure(b"")
+
+
+@node(words=("curve", "chart"), abstract=_abstract_lines)
+def plot_lines(
+    table: Table,
+    x: Annotated[str, Doc("Column on the horizontal axis.")],
+    y: Annotated[list[str], Doc("Columns that are drawn, each as a line.")],
+    title: str = "",
+    log_y: bool = False,
+    by: Annotated[str, Doc("Column whose values tell lines apart; empty: none.")] = "",
+    x_label: Annotated[str, Doc("What stands below the axis; empty: the column's name.")] = "",
+) -> Figure:
+    """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`.
+
+    Raises Mismatch for an absent one, and for one of texts that is to be drawn. Names are drawn as they are.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Drawing
+
+    drawing = Drawing(figsize=(6.4, 4.0), dpi=120, layout="constrained")
+    axes = drawing.add_subplot()
+    for word, part in _parts(table, by).items():
+        for name in y:
+            errors = part.numbers(f"{name}_se") if f"{name}_se" in part.columns else None
+            label = " ".join(w for w in (word, name if len(y) > 1 or not by else "") if w)
+            axes.errorbar(
+                part.column(x, "x"),
+                part.numbers(name, "y"),
+                yerr=errors,
+                marker="o",
+                markersize=3,
+                label=label,
+            )
+    axes.set(xlabel=x_label or x, title=title, yscale="log" if log_y else "linear")
+    legend = axes.legend()
+    axes.grid(alpha=0.3)
+    _as_they_are(axes.title, axes.xaxis.label, *legend.get_texts())
+    return _figure(FigureCanvasAgg(drawing))
+
+
+def _as_they_are(*texts: Any) -> None:
+    """Names and titles are no formulas: what stands between two `$` is drawn as it is."""
+    for text in texts:
+        text.set_parse_math(False)
+
+
+def _parts(table: Table, by: str) -> dict[str, Table]:
+    """Rows with the same value in a column as a table each, in their order; the whole table where no column is named."""
+    if not by:
+        return {"": table}
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for value, row in zip(table.column(by, "by"), table.rows, strict=True):
+        found.setdefault(str(value), []).append(row)
+    return {value: Table(table.columns, tuple(rows)) for value, rows in found.items()}
+
+
+def _abstract_points(points: Signal) -> Figure:
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise Mismatch(f"points in the plane are [B, 2], not {list(points.shape)}", port="points")
+    return Figure(b"")
+
+
+@node(words=("scatter", "point cloud"), abstract=_abstract_points)
+def plot_points(points: Signal, title: str = "") -> Figure:
+    """Points [B, 2] in the plane."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Drawing
+
+    drawing = Drawing(figsize=(4.5, 4.5), dpi=120, layout="constrained")
+    axes = drawing.add_subplot()
+    axes.scatter(points[:, 0].cpu(), points[:, 1].cpu(), s=3)
+    axes.set(title=title, aspect="equal")
+    _as_they_are(axes.title)
+    return _figure(FigureCanvasAgg(drawing))
+
+
+def _figure(canvas: object) -> Figure:
+    buffer = io.BytesIO()
+    canvas.print_png(buffer)  # type: ignore[attr-defined]
+    return Figure(buffer.getvalue())

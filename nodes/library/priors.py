@@ -1,0 +1,176 @@
+"""Nodes that give CLIP's image embedding of a text: the diffusion prior as a denoiser, the autoregressive one code by code."""
+
+from collections.abc import Generator
+from functools import partial
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nodegraph import Doc, Mismatch, Progress, Range, node
+from nodes.diffusion.denoisers import Denoiser, Leaf, shared_out
+from nodes.diffusion.noise import INITIAL, NoiseSource, SeededNoise
+from nodes.diffusion.tokens import Choice, sample_tokens, uniforms
+from nodes.models.autoregressive_prior import ArPrior
+from nodes.models.embeddings import ClipTokens, Embedding, same_space
+from nodes.models.prior import Prior
+from nodes.networks.clip.conditions import ClipReading
+from nodes.networks.prior.autoregressive import Prompt
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.scalars import Seed, Stream
+
+
+@node(words=("CLIP prior", "unCLIP prior"))
+def prior_denoiser(
+    model: Prior,
+    text: Annotated[ClipTokens | None, Doc("Without one: what the prior learned for none.")] = None,
+    embedding: Annotated[ClipText | None, Doc("The embedding of the same text.")] = None,
+) -> Denoiser[ClipImage]:
+    """The prior under a text: what it predicts of CLIP's image embedding at (x_t, t).
+
+    Raises Mismatch when the text was read by another CLIP than the prior was trained with, or is missing for a prior that
+    learned no null. Ref: Ramesh et al. 2022, §2.2.
+    """
+    if (text is None or embedding is None) and not model.has_nulls:
+        raise Mismatch(
+            f"'{model.name}' learned nothing for a missing text",
+            port="text" if text is None else "embedding",
+            hint="wire both outputs of a clip_text, of an empty text for the unconditional branch",
+        )
+    conditions: dict[str, Tensor] = {}
+    if text is not None:
+        same_space(model.config.space, text, f"the prior '{model.name}'", "text")
+        conditions |= {"tokens": text.values, "mask": text.mask}
+    if embedding is not None:
+        same_space(model.config.space, embedding, f"the prior '{model.name}'", "embedding")
+        conditions["embedding"] = embedding.values
+    return Leaf(model.diffusion, {n: v.to(model.device) for n, v in conditions.items()})
+
+
+Guidance = Annotated[float, Range(-20, 100), Doc("Of the logits; 1 = no guidance.")]
+Temperature = Annotated[
+    float, Range(0, 10), Doc("Divides the logits; 0 takes the likeliest code each time.")
+]
+TopP = Annotated[
+    float,
+    Range(0, 1),
+    Doc("Share of probability that the likeliest codes reach together; the rest is never drawn."),
+]
+Agreement = Annotated[
+    float,
+    Range(0, 1),
+    Doc("How well the picture fits the text: the dot product is drawn above this quantile."),
+]
+Count = Annotated[int, Range(1, 4096), Doc("Embeddings for each text.")]
+
+
+class Told(NamedTuple):
+    """What CLIP read in the text and in the one that guidance moves away from (None without), a row for each sample."""
+
+    wanted: ClipReading
+    unwanted: ClipReading | None
+
+    @property
+    def samples(self) -> int:
+        return len(self.wanted.mask)
+
+
+Reading = tuple[ClipTokens, ClipText]
+
+
+def _told(model: ArPrior, wanted: Reading, unwanted: Reading | None, count: int) -> Told:
+    """Raises Mismatch for a text that another CLIP read."""
+    parts = [*wanted, *(unwanted or ())]
+    samples = count * max(len(part.values) for part in parts)
+    first = _shared_out(model, wanted, ("text", "embedding"), samples)
+    if unwanted is None:
+        return Told(first, None)
+    return Told(first, _shared_out(model, unwanted, ("uncond_text", "uncond_embedding"), samples))
+
+
+def _shared_out(
+    model: ArPrior, reading: Reading, ports: tuple[str, str], samples: int
+) -> ClipReading:
+    tokens, embedding = reading
+    for port, given in zip(ports, reading, strict=True):
+        same_space(model.config.space, given, f"the prior '{model.name}'", port)
+    parts = (embedding.values, tokens.values, tokens.mask)
+    rows = (shared_out(part, samples, ports[0]).to(model.device) for part in parts)
+    return ClipReading(*rows)
+
+
+def _unwanted(
+    guidance: float, text: ClipTokens | None, embedding: ClipText | None
+) -> Reading | None:
+    """What guidance moves away from, if there is guidance. Raises Mismatch where it is not given."""
+    if guidance == 1:
+        return None
+    if text is None or embedding is None:
+        raise Mismatch(
+            f"guidance of {guidance:g} moves away from a text that is not given",
+            port="uncond_text" if text is None else "uncond_embedding",
+            hint="wire both outputs of a clip_text of an empty text, or set guidance to 1",
+        )
+    return text, embedding
+
+
+def _abstract_prior(
+    model: ArPrior,
+    text: ClipTokens,
+    embedding: ClipText,
+    uncond_text: ClipTokens | None,
+    uncond_embedding: ClipText | None,
+    guidance: float,
+    count: int,
+) -> ClipImage:
+    """All codes in one call: with a cache they cost the same, one after the other."""
+    unwanted = _unwanted(guidance, uncond_text, uncond_embedding)
+    told = _told(model, (text, embedding), unwanted, count)
+    for reading in told:
+        if reading is not None:
+            level = torch.zeros(told.samples, dtype=torch.int64, device=model.device)
+            codes = level[:, None].expand(-1, model.config.components - 1)
+            model.module()(codes, Prompt(reading, level))
+    return Embedding(
+        torch.empty(told.samples, model.config.embedding, device=model.device), model.config.space
+    )
+
+
+@node(
+    words=("CLIP prior", "unCLIP prior", "DALL·E 2", "transformer", "PCA"),
+    abstract=_abstract_prior,
+)
+def autoregressive_prior(
+    model: ArPrior,
+    text: ClipTokens,
+    embedding: Annotated[ClipText, Doc("The embedding of the same text.")],
+    uncond_text: Annotated[
+        ClipTokens | None, Doc("What guidance moves away from: an empty text.")
+    ] = None,
+    uncond_embedding: Annotated[ClipText | None, Doc("The embedding of that text.")] = None,
+    guidance: Guidance = 1.0,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 1.0,
+    agreement: Agreement = 0.5,
+    seed: Seed = 0,
+    count: Count = 1,
+    stream: Stream = "prior",
+    noise: NoiseSource | None = None,
+) -> Generator[Progress, None, ClipImage]:
+    """CLIP's image embedding of a text, drawn code by code: principal components by decreasing eigenvalue, in buckets.
+
+    Before the codes stand the text's tokens, its embedding, and how well text and picture shall agree, which as in the paper
+    is drawn from the upper half of what training saw. `count` embeddings [R·count, D] of R texts, each with its own noise.
+    Raises Mismatch for a text that another CLIP read, and for guidance without a second text. Ref: Ramesh et al. 2022, §2.2.
+    """
+    unwanted = _unwanted(guidance, uncond_text, uncond_embedding)
+    told = _told(model, (text, embedding), unwanted, count)
+    uniform = partial(uniforms, noise or SeededNoise(seed, stream), told.samples)
+    level = model.levels(uniform(INITIAL), agreement)
+    step = model.decoding(*told, level, guidance)
+    choice, total = Choice(temperature, top_p), model.config.components
+    drawn = model.embeddings(level.new_empty(told.samples, 0))
+    for codes in sample_tokens(step, total, lambda place: uniform(INITIAL + 1 + place), choice):
+        drawn = model.embeddings(codes)
+        yield Progress(codes.shape[1], total, drawn)
+    return drawn

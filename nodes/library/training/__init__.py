@@ -1,0 +1,1 @@
+"""Nodes that train: pictures, networks, objectives, the trainer."""

@@ -1,0 +1,351 @@
+"""Nodes that name a network to be trained: a configuration, with its first weights."""
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeVar
+
+from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.schedule import schedule
+from nodes.measures.pca import Pca
+from nodes.models.autoregressive_prior import ArPrior
+from nodes.models.classifier import Classifier
+from nodes.models.clip import Clip
+from nodes.models.embeddings import same_space
+from nodes.models.handle import Model
+from nodes.models.open_clip import OpenClip
+from nodes.models.prior import Prior
+from nodes.models.unet import UNet
+from nodes.networks.config import (
+    ArPriorConfig,
+    ClassifierConfig,
+    ClipConditionConfig,
+    ClipConfig,
+    ClipTokenizerConfig,
+    NoisedClipConfig,
+    PriorConfig,
+    TextConfig,
+    UNetConfig,
+)
+from nodes.training.networks import (
+    MeasuredNetwork,
+    ModelNetwork,
+    Network,
+    PointModel,
+    PointsNetwork,
+    ReaderNetwork,
+    TextReader,
+    TunedNetwork,
+    UNetNetwork,
+)
+from nodes.training.objectives.token_prior import level_edges
+from nodes.training.start import Misfit
+from nodes.wires.embeddings import ClipImage, ClipText
+from nodes.wires.scalars import Text
+
+H = TypeVar("H", bound=Model[Any, Any])
+Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each level.")]
+
+
+@node(words=("configuration", "fine-tune"))
+def network(
+    like: Annotated[
+        UNet, Doc("The model whose configuration is trained, but for what is said below.")
+    ],
+    start: Annotated[UNet | None, Doc("Weights to start from: what fits is taken.")] = None,
+    reader: Annotated[TextReader | None, Doc("A text transformer to start from.")] = None,
+    text: Annotated[bool, Doc("Off: without the text transformer.")] = True,
+    classes: Annotated[
+        int, Range(0, 100_000), Doc("Labels; with label dropout the last means none.")
+    ] = 0,
+    known_pixels: Annotated[bool, Doc("It also sees known pixels and their mask.")] = False,
+    learned_variance: Annotated[bool, Doc("It also predicts the variance.")] = False,
+) -> Network[UNet]:
+    """A UNet to be trained, with the configuration of another, or with other conditions and outputs.
+
+    New inputs, outputs and labels start at zero, so that it starts by doing what `start` did; what of `start` is not taken is
+    told with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
+    """
+    of = like.config
+    config = replace(
+        of,
+        text=of.text if text else None,
+        classes=classes or of.classes,
+        known_pixels=known_pixels or of.known_pixels,
+        trained=replace(
+            of.trained, learned_variance=learned_variance or of.trained.learned_variance
+        ),
+    )
+    return _starting(like, config, start, reader)
+
+
+def _starting(
+    like: UNet, config: UNetConfig, start: UNet | None, reader: TextReader | None = None
+) -> Network[UNet]:
+    """A network of a configuration, where `like` runs. Raises Mismatch for a start that is another network."""
+    made = UNetNetwork(UNet, config, like.device, like.precision, like.residency, start, reader)
+    try:
+        made.told()
+    except Misfit as error:
+        raise Mismatch(f"the weights are another network's: {error}", port="start") from None
+    return made
+
+
+@node(words=("unCLIP", "DALL·E 2", "fine-tune"))
+def decoder_network(
+    like: Annotated[UNet, Doc("The model whose configuration is trained, with its own text.")],
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it also takes.")],
+    start: Annotated[UNet | None, Doc("Weights to start from: what fits is taken.")] = None,
+    extra_tokens: Annotated[
+        int, Range(1, 64), Doc("Context tokens that an embedding becomes.")
+    ] = 4,
+) -> Network[UNet]:
+    """An unCLIP decoder: a UNet that reads CLIP's image embeddings beside the text, as tokens and in the time embedding.
+
+    What it makes of embeddings starts at zero. Raises Mismatch for a model without text, or another network's weights.
+    Ref: Ramesh et al. 2022, §2.1.
+    """
+    of = clip.config
+    reads = ClipConditionConfig(
+        of.embedding, like.text_config().width, extra_tokens, None, of.space
+    )
+    return _starting(like, replace(like.config, clip=reads), start)
+
+
+@node(words=("super resolution", "cascade", "DALL·E 2"))
+def upsampler_network(
+    start: Annotated[UNet, Doc("An upsampling model; what fits of its weights is taken.")],
+    image_size: Annotated[int, Range(16, 2048), Doc("Pixels of what it makes.")] = 256,
+    factor: Annotated[int, Range(2, 8), Doc("How many times smaller the picture it gets is.")] = 2,
+) -> Network[UNet]:
+    """An upsampling network for another size and factor, of convolutions alone: it reads no text, and can learn from crops.
+
+    Ref: Ramesh et al. 2022, §2.1.
+    """
+    of = start.config
+    config = replace(
+        of,
+        image_size=image_size,
+        text=None,
+        attention=(),
+        middle_attention=False,
+        known_pixels=False,
+        low_resolution_as=replace(of.low_resolution_as, factor=factor),
+    )
+    return _starting(start, config, start)
+
+
+@node(words=("CLIP prior", "unCLIP prior", "DALL·E 2"))
+def prior_network(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it makes, from its texts.")],
+    images: Annotated[ClipImage, Doc("Embeddings of pictures, for mean and deviation.")],
+    heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
+    layers: Annotated[int, Range(1, 48)] = 5,
+) -> Network[Prior]:
+    """A diffusion prior: a causal transformer over text tokens, text embedding, timestep, noisy image embedding and a query.
+
+    Raises Mismatch for embeddings of another CLIP. Ref: Ramesh et al. 2022, §2.2.
+    """
+    of = clip.config
+    same_space(of.space, images, f"'{clip.name}'", "images")
+    config = PriorConfig(
+        embedding=of.embedding,
+        tokens=of.context,
+        heads=heads,
+        head_width=32,
+        layers=layers,
+        text_width=of.text_width,
+        positions=of.context + 4,
+        space=of.space,
+    )
+    where = clip.device, clip.precision, clip.residency
+    measured = {"mean": images.values.mean(0, True), "std": images.values.std(0, keepdim=True)}
+    return MeasuredNetwork(Prior, config, *where, buffers=measured)
+
+
+@node(words=("class embedding", "label embedding"))
+def named_labels(
+    network: Network[UNet],
+    names: Annotated[list[Text], Doc("One for each class, such as those of class_names.")],
+) -> Network[UNet]:
+    """The same network, whose labels begin as what the text transformer of its start reads in their names, not as zero.
+
+    Raises Mismatch for a network without classes or without a start that reads, or for other numbers of names and classes.
+    """
+    if not isinstance(network, UNetNetwork) or network.start is None:
+        raise Mismatch("this network starts from no model", port="network")
+    network.start.text_config()
+    if len(names) != network.config.classes:
+        raise Mismatch(f"{len(names)} names for {network.config.classes} classes", port="names")
+    return replace(network, labels=tuple(names))
+
+
+@node(words=("classifier guidance",))
+def classifier_network(
+    like: Annotated[
+        UNet, Doc("The model whose noisy pictures are told apart: size and chain are its.")
+    ],
+    classes: Annotated[int, Range(2, 100_000)] = 64,
+    width: Annotated[
+        int, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
+    ] = 32,
+    multipliers: Multipliers = [1, 2, 4],  # noqa: B006
+    blocks: Annotated[int, Range(1, 8), Doc("Residual blocks in each level.")] = 1,
+    pool: Literal["attention", "adaptive", "spatial", "spatial_v2"] = "attention",
+) -> Network[Classifier]:
+    """A classifier of noisy pictures: the encoder of a UNet, and a head. Ref: Dhariwal & Nichol 2021, §4."""
+    of = like.config
+    trunk = UNetConfig(
+        image_size=of.image_size,
+        model_channels=width,
+        multipliers=tuple(multipliers),
+        blocks=blocks,
+        attention=(2 ** (len(multipliers) - 1),),
+        head_channels=32,
+        fold=of.fold,
+        trained=of.trained,
+    )
+    config = ClassifierConfig(trunk, classes, pool)
+    return ModelNetwork(Classifier, config, like.device, like.precision, like.residency)
+
+
+@node(words=("CLIP guidance", "noised CLIP"))
+def clip_network(
+    like: Annotated[UNet, Doc("The model that is guided: size, chain and vocabulary are its.")],
+    embedding_width: Annotated[int, Range(8, 4096)] = 128,
+    patch_size: Annotated[int, Range(1, 64)] = 4,
+    heads: Annotated[int, Range(1, 64), Doc("Of both encoders, each 32 wide.")] = 3,
+    image_layers: Annotated[int, Range(1, 48)] = 3,
+    text_layers: Annotated[int, Range(1, 48)] = 2,
+    logit_scale: Annotated[float, Range(1, 200)] = 20.0,
+) -> Network[Clip]:
+    """GLIDE's CLIP, whose image encoder knows the timestep, with the closed vocabulary of `like`. From scratch.
+
+    Raises Mismatch for a model without one. Ref: Nichol et al. 2022 (GLIDE), §2.4.
+    """
+    text, trained = _closed_vocabulary(like), like.config.trained
+    config = NoisedClipConfig(
+        image_size=like.config.image_size,
+        patch_size=patch_size,
+        embedding_width=embedding_width,
+        train_steps=trained.train_steps,
+        schedule=trained.schedule,
+        logit_scale=logit_scale,
+        vocabulary=len(text.tokenizer.words) + 3,
+        context=text.context,
+        text_heads=heads,
+        text_head_width=32,
+        text_layers=text_layers,
+        image_heads=heads,
+        image_head_width=32,
+        image_layers=image_layers,
+        words=text.tokenizer.words,
+    )
+    return ModelNetwork(Clip, config, like.device, like.precision, like.residency)
+
+
+@node(words=("fine-tune", "second stage"))
+def further_network(start: H) -> Network[H]:
+    """A model to be trained further as it is: its configuration, its weights."""
+    where = start.device, start.precision, start.residency
+    return TunedNetwork(type(start), start.config, *where, start=start)
+
+
+def _closed_vocabulary(like: UNet) -> TextConfig:
+    """The text options of a model that knows a list of words. Raises Mismatch for another."""
+    text = like.text_config()
+    if text.tokenizer.kind != "words":
+        raise Mismatch(f"'{like.name}' has no closed vocabulary", port="like")
+    return text
+
+
+@node(words=("CLIP", "open_clip"))
+def open_clip_network(
+    like: Annotated[UNet, Doc("A model of the same pictures: size and vocabulary are its.")],
+    space: Annotated[str, Doc("Name of the joint space; every embedding carries it.")],
+    embedding_width: Annotated[int, Range(8, 4096)] = 64,
+    channels: Annotated[int, Range(8, 256), Doc("Of the picture tower, a multiple of 8.")] = 16,
+    heads: Annotated[int, Range(1, 64), Doc("Of the text tower, each 32 wide.")] = 3,
+    text_layers: Annotated[int, Range(1, 48)] = 2,
+) -> Network[OpenClip]:
+    """A CLIP of clean pictures in open_clip's modules: CLIP's ResNet, one block a stage, and a causal text transformer.
+
+    Raises Mismatch for a model without a closed vocabulary, or of pictures whose side is no multiple of 32.
+    Ref: Radford et al. 2021, §2.4.
+    """
+    if like.config.image_size % 32:
+        raise Mismatch(f"{like.config.image_size} px are no multiple of 32", port="like")
+    text, width = _closed_vocabulary(like), 32 * heads
+    config = ClipConfig(
+        embedding=embedding_width,
+        text={
+            "context_length": text.context,
+            "vocab_size": len(text.tokenizer.words) + 3,
+            "width": width,
+            "heads": heads,
+            "layers": text_layers,
+        },
+        image={
+            "image_size": like.image_size,
+            "width": channels,
+            "head_width": 64,
+            "layers": [1, 1, 1, 1],
+        },
+        tokenizer=ClipTokenizerConfig("words", words=text.tokenizer.words),
+        means=(0.5, 0.5, 0.5),
+        deviations=(0.5, 0.5, 0.5),
+        space=space,
+    )
+    return ModelNetwork(OpenClip, config, like.device, like.precision, like.residency)
+
+
+@node(words=("text pretraining", "contrastive"))
+def reader_network(like: UNet) -> Network[TextReader]:
+    """The text transformer of a UNet, to be taught to read beside a small picture network (32 px)."""
+    return ReaderNetwork(like.text_config(), like.config.embedding_width, like.device)
+
+
+@node(words=("toy", "perceptron"))
+def point_network(
+    width: Annotated[int, Range(8, 4096)] = 128,
+    layers: Annotated[int, Range(1, 32)] = 3,
+    dimensions: Annotated[int, Range(1, 64)] = 2,
+    train_steps: Annotated[int, Range(2, 10_000)] = 1000,
+) -> Network[PointModel]:
+    """A perceptron for points, that predicts v on a cosine chain of `train_steps`."""
+    return PointsNetwork(dimensions, width, layers, schedule("cosine", train_steps))
+
+
+@node(words=("CLIP prior", "unCLIP prior", "DALL·E 2", "PCA"))
+def autoregressive_prior_network(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are drawn, from its texts.")],
+    pca: Annotated[Pca, Doc("What is predicted of an embedding: all of these components.")],
+    images: Annotated[ClipImage, Doc("Embeddings of pictures.")],
+    texts: Annotated[ClipText, Doc("Of their captions: how well they agree gives the levels.")],
+    buckets: Annotated[int, Range(2, 65_536), Doc("For each component.")] = 64,
+    levels: Annotated[int, Range(2, 65_536), Doc("Of agreement, equally frequent.")] = 16,
+    heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
+    layers: Annotated[int, Range(1, 48)] = 5,
+) -> Network[ArPrior]:
+    """An autoregressive prior: a causal transformer over text tokens, text embedding, agreement, and an embedding's codes.
+
+    Raises Mismatch for embeddings or components of another CLIP. Ref: Ramesh et al. 2022, §2.2.
+    """
+    of = clip.config
+    for port, value in (("pca", pca), ("images", images), ("texts", texts)):
+        same_space(of.space, value, f"'{clip.name}'", port)
+    config = ArPriorConfig(
+        embedding=of.embedding,
+        components=len(pca.components),
+        buckets=buckets,
+        levels=levels,
+        tokens=of.context,
+        text_width=of.text_width,
+        heads=heads,
+        head_width=32,
+        layers=layers,
+        space=of.space,
+    )
+    held = ("mean", "components", "eigenvalues", "low", "high")
+    buffers = {name: getattr(pca, name) for name in held}
+    buffers["edges"] = level_edges(texts.values, images.values, levels)
+    where = clip.device, clip.precision, clip.residency
+    return MeasuredNetwork(ArPrior, config, *where, buffers=buffers)

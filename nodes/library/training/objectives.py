@@ -1,0 +1,178 @@
+"""Nodes that say what a training minimises."""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.schedule import schedule
+from nodes.models.open_clip import OpenClip
+from nodes.training.objectives.diffusion import DiffusionObjective
+from nodes.training.objectives.prior import PriorObjective
+from nodes.training.objectives.recognition import (
+    ClassifierObjective,
+    ContrastiveObjective,
+    NoisyContrastiveObjective,
+)
+from nodes.training.objectives.token_prior import TokenObjective
+from nodes.training.step import Objective
+
+Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")]
+TrainSteps = Annotated[int, Range(2, 10_000)]
+Gamma = Annotated[float, Range(0), Doc("Min-SNR-γ weighting; 0 = the simple loss.")]
+Dropout = Annotated[
+    float,
+    Range(0, 1),
+    Doc("Share of captions emptied, or of labels replaced by the last, for guidance."),
+]
+Blur = Annotated[float, Range(0, 2), Doc("Largest noise on a low-resolution condition.")]
+
+
+@node(
+    words=("v-prediction",),
+    version=2,
+    renames={1: {"caption_dropout": "dropout"}},
+)
+def v_objective(
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    gamma: Gamma = 5.0,
+    dropout: Dropout = 0.12,
+    blur_noise: Blur = 0.0,
+) -> Objective:
+    """Predict v = √ᾱ ε − √(1 − ᾱ) x_0. Ref: Salimans & Ho 2022, App. D; Hang et al. 2023."""
+    chain = schedule(kind, train_steps)
+    return DiffusionObjective(chain, "v", gamma, False, dropout, blur_noise)
+
+
+@node(
+    words=("simple loss", "noise prediction"),
+    version=2,
+    renames={1: {"caption_dropout": "dropout"}},
+)
+def epsilon_objective(
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    dropout: Dropout = 0.1,
+    blur_noise: Blur = 0.0,
+) -> Objective:
+    """Predict the noise ε, all timesteps alike. Ref: Ho et al. 2020, eq. 14."""
+    return DiffusionObjective(schedule(kind, train_steps), "eps", 0.0, False, dropout, blur_noise)
+
+
+@node(words=("predict the picture",))
+def x0_objective(
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    gamma: Gamma = 5.0,
+    dropout: Dropout = 0.1,
+    blur_noise: Blur = 0.0,
+) -> Objective:
+    """Predict x_0 itself. Ref: Ramesh et al. 2022, §2.2; Hang et al. 2023."""
+    return DiffusionObjective(schedule(kind, train_steps), "x0", gamma, False, dropout, blur_noise)
+
+
+@node(
+    words=("learned variance", "VLB"),
+    version=2,
+    renames={1: {"caption_dropout": "dropout"}},
+)
+def hybrid_objective(
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    dropout: Dropout = 0.1,
+    predict: Literal["eps", "v"] = "eps",
+    gamma: Gamma = 0.0,
+    blur_noise: Blur = 0.0,
+) -> Objective:
+    """Predict ε (or v) and the variance: the simple loss and the VLB terms. Ref: Nichol & Dhariwal 2021, §3.1."""
+    return DiffusionObjective(
+        schedule(kind, train_steps), predict, gamma, True, dropout, blur_noise
+    )
+
+
+@node(words=("unCLIP", "decoder", "DALL·E 2"))
+def unclip_objective(
+    objective: Annotated[Objective, Doc("What the decoder predicts.")],
+    clip: OpenClip,
+    dropout: Annotated[
+        float, Range(0, 1), Doc("Share of embeddings replaced by the learned null.")
+    ] = 0.1,
+) -> Objective:
+    """The same with CLIP's embeddings of the pictures, for an unCLIP decoder. Captions are dropped independently.
+
+    Raises Mismatch for an objective of no diffusion network. Ref: Ramesh et al. 2022, §2.1.
+    """
+    inner = _of_diffusion(objective)
+    return replace(inner, clip=clip, embedding_dropout=dropout)
+
+
+@node(words=("upsampler", "super resolution", "augmentation", "cascade"))
+def degraded_objective(
+    objective: Annotated[Objective, Doc("What the upsampler predicts.")],
+    noise: Annotated[float, Range(0, 2), Doc("Largest deviation of noise.")] = 0.12,
+    blur: Annotated[float, Range(0, 8), Doc("Largest σ of a Gaussian, in its pixels.")] = 0.6,
+) -> Objective:
+    """The same with low-resolution pictures that are blurred and noised, each by another strength.
+
+    So an upsampler mends what an earlier stage draws badly. Raises Mismatch for an objective of no diffusion network.
+    Ref: Ho et al. 2022 (cascaded diffusion), §4; Ramesh et al. 2022, §2.1.
+    """
+    return replace(_of_diffusion(objective), blur_noise=noise, blur=blur)
+
+
+def _of_diffusion(objective: Objective) -> DiffusionObjective:
+    if not isinstance(objective, DiffusionObjective):
+        raise Mismatch("this objective trains no diffusion network of pictures", port="objective")
+    return objective
+
+
+@node(words=("CLIP prior", "unCLIP prior"))
+def prior_objective(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are predicted.")],
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    dropout: Dropout = 0.1,
+) -> Objective:
+    """Predict CLIP's image embedding, from a noisy one and what CLIP reads in the caption. Ref: Ramesh et al. 2022, §2.2."""
+    return PriorObjective(clip, schedule(kind, train_steps), dropout)
+
+
+@node(words=("classifier guidance", "cross-entropy", "labels"))
+def classifier_objective(kind: Chain = "cosine", train_steps: TrainSteps = 1000) -> Objective:
+    """Tell the label of a picture at every noise level of a chain. Ref: Dhariwal & Nichol 2021, §4."""
+    return ClassifierObjective(schedule(kind, train_steps))
+
+
+@node(words=("CLIP",))
+def contrastive_objective(
+    noise: Annotated[float, Range(0, 2)] = 0.1,
+    scale: Annotated[
+        float, Range(1, 200), Doc("Of the cosines, for a network without one of its own.")
+    ] = 20.0,
+) -> Objective:
+    """Captions find their pictures in a batch, and pictures their captions. Ref: Radford et al. 2021, fig. 3."""
+    return ContrastiveObjective(noise, scale)
+
+
+@node(words=("CLIP", "CLIP guidance", "noised CLIP"))
+def noisy_contrastive_objective(
+    kind: Chain = "cosine",
+    train_steps: TrainSteps = 1000,
+    until: Annotated[
+        int | None, Range(1), Doc("Only timesteps below this: slight noise, to begin with.")
+    ] = None,
+) -> Objective:
+    """Captions and pictures at every noise level of a chain find each other. Ref: Nichol et al. 2022 (GLIDE), §2.4."""
+    return NoisyContrastiveObjective(schedule(kind, train_steps), until)
+
+
+@node(words=("CLIP prior", "unCLIP prior", "cross-entropy", "codes"))
+def token_objective(
+    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are predicted.")],
+    dropout: Dropout = 0.1,
+) -> Objective:
+    """Tell the codes of CLIP's image embedding one after the other, from what CLIP reads in the caption: cross-entropy.
+
+    Ref: Ramesh et al. 2022, §2.2.
+    """
+    return TokenObjective(clip, dropout)

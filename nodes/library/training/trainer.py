@@ -1,0 +1,162 @@
+"""Nodes that train a network, and package what was made."""
+
+from collections.abc import Callable, Generator
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+
+import torch
+
+from nodegraph import Doc, Progress, Range, node
+from nodegraph.base.partial import write_text
+from nodes.checkpoints.weights import about, read_config, write_model
+from nodes.models.handle import Model
+from nodes.models.unet import UNet
+from nodes.networks.config import PriorConfig, UNetConfig
+from nodes.training import trainer as loop
+from nodes.training.dataset import Dataset
+from nodes.training.networks import M, Network
+from nodes.training.objectives.diffusion import DiffusionObjective
+from nodes.training.objectives.prior import PriorObjective
+from nodes.training.recipe import Recipe
+from nodes.training.samples import COUNT, sample_pictures
+from nodes.training.state import State
+from nodes.training.step import Objective, Training
+from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed, Text
+from nodes.wires.tables import Table
+from nodes.wires.training import RunFolder
+
+H = TypeVar("H", bound=Model[Any, Any])
+CURVE = ("step", "loss", "learning_rate", "seconds")
+Cooldown = Annotated[int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")]
+Interval = Annotated[int, Range(1), Doc("Steps between savings, points of the curve and samples.")]
+Prompts = Annotated[list[Text], Doc("Captions of the samples; else four of the data set.")]
+Method = Annotated[
+    Literal["adamw", "muon"], Doc("muon: for kernels and matrices; the rest keeps AdamW.")
+]
+Processes = Annotated[int, Range(1, 64), Doc("They share each batch; on the CPU only.")]
+BLANK = (1, 3, 32, 32)
+"""The samples of networks that draw no pictures: one white one."""
+
+
+class Trained(NamedTuple, Generic[M]):
+    """What a training gives: the model (averaged weights), the loss curve, and the last samples."""
+
+    model: M
+    history: Table
+    samples: Image
+
+
+def _abstract_trainer(
+    network: Network[M], objective: Objective, dataset: Dataset, prompts: list[str] | None
+) -> Trained[M]:
+    """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
+    _check_outputs(network, objective)
+    model, history = network.promise(), Table(CURVE, ())
+    draws = isinstance(model, UNet) and isinstance(objective, DiffusionObjective)
+    shape = (len(prompts or []) or COUNT, *dataset.sample_shape) if draws else BLANK
+    return Trained(model, history, torch.empty(shape, device="meta"))
+
+
+def _check_outputs(network: Network[M], objective: Objective) -> None:
+    """Raises Mismatch where the objective is for other outputs or another CLIP than the network's configuration tells."""
+    config = getattr(network.promise(), "config", None)
+    if isinstance(config, UNetConfig) and isinstance(objective, DiffusionObjective):
+        objective.check(config.trained, config.clip)
+    if isinstance(config, PriorConfig) and isinstance(objective, PriorObjective):
+        objective.check(config)
+
+
+@node(
+    words=("train", "optimiser", "AdamW", "Muon", "EMA"),
+    abstract=_abstract_trainer,
+)
+def trainer(
+    network: Network[M],
+    objective: Objective,
+    dataset: Dataset,
+    run_dir: Annotated[RunFolder, Doc("Below the output folder; a training found there goes on.")],
+    steps: Annotated[int, Range(1)] = 10_000,
+    batch_size: Annotated[int, Range(1, 65_536)] = 64,
+    learning_rate: Annotated[float, Range(0, 1)] = 8e-4,
+    warmup: Annotated[int, Range(0), Doc("Steps in which the learning rate rises.")] = 300,
+    cooldown: Cooldown = 2_000,
+    ema_decay: Annotated[float, Range(0, 1)] = 0.999,
+    seed: Seed = 0,
+    precision: Literal["float32", "bfloat16"] = "bfloat16",
+    interval: Interval = 500,
+    prompts: Prompts = [],  # noqa: B006
+    optimiser: Method = "adamw",
+    processes: Processes = 1,
+) -> Generator[Progress, None, Trained[M]]:
+    """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
+
+    On a CPU, two processes of one thread do more than one process of two, and give the same network up to rounding.
+    Raises Mismatch for an objective of other outputs than the network's, ValueError when `run_dir` holds another training,
+    FloatingPointError when the loss is no number any more, RuntimeError when one of the processes was killed.
+    """
+    _check_outputs(network, objective)
+    recipe = Recipe(
+        steps, batch_size, optimiser, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
+        save_every=interval, sample_every=interval,
+    )  # fmt: skip
+    training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
+
+    def drawn(state: State) -> Image:
+        module = loop.averaged(state, network.build)
+        samples = sample_pictures(module, objective, prompts, dataset)
+        return torch.ones(BLANK) if samples is None else samples
+
+    yield Progress(0, steps, None, network.told())
+    state = yield from _shown(loop.train(training, network.device, processes), steps, drawn)
+    return Trained(_handed_over(network, training, state), _curve(state), drawn(state))
+
+
+def _handed_over(network: Network[M], training: Training, state: State) -> M:
+    """The averaged weights as a model in the run's folder, with how it was made."""
+    made = {
+        "steps": state.step,
+        "seconds": round(state.seconds),
+        "batch_size": training.recipe.batch_size,
+        "trained_on": training.dataset.describe(),
+    }
+    folder = training.run_dir / "model"
+    return network.hand_over(loop.averaged(state, network.build), folder, made)
+
+
+def _curve(state: State) -> Table:
+    rows = ((r.step, r.loss, r.learning_rate, r.seconds) for r in state.history)
+    return Table(CURVE, tuple(rows))
+
+
+def _shown(
+    running: Generator[loop.Trained, None, State], steps: int, drawn: Callable[[State], Image]
+) -> Generator[Progress, None, State]:
+    """The savings of a training as progress, with the samples that were drawn last."""
+    samples = torch.ones(BLANK)
+    while True:
+        try:
+            now = next(running)
+        except StopIteration as stop:
+            return stop.value
+        samples = drawn(now.state) if now.sample else samples
+        yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
+
+
+def _abstract_package(model: H) -> H:
+    return model
+
+
+@node(words=("save", "publish", "name"), pure=False, abstract=_abstract_package)
+def package_model(
+    model: H,
+    folder: Annotated[RunFolder, Doc("Where the model goes, below the output folder.")],
+    card: Annotated[str, Doc("What people should know of it.")] = "",
+) -> H:
+    """A model in a folder of its own that can be used by name: weights, configuration, card."""
+    noted = about(model.files[0].parent) if model.files else {}
+    write_model(folder, model.module(), model.config, {**noted, "card": card})
+    title = "/".join(folder.parts[-2:])
+    write_text(folder / "README.md", f"# {title}\n\n{card}\n")
+    written = read_config(folder, type(model.config))
+    assert written == model.config
+    return model

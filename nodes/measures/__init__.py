@@ -1,0 +1,1 @@
+"""What is measured of samples: pure functions of tensors."""

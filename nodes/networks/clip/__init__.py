@@ -1,0 +1,1 @@
+"""CLIP of clean pictures: its towers, what it reads, how large it is."""

@@ -1,0 +1,1 @@
+"""Priors: from a text to the CLIP embedding of a picture."""

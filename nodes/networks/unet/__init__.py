@@ -1,0 +1,1 @@
+"""The UNet, and the classifier that is its first half."""

@@ -1,0 +1,192 @@
+"""What the training of a denoiser minimises. What it is told beside x_t is drawn here too: dropped captions, masks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nodegraph.base.diagnostics import Mismatch
+from nodes.diffusion.likelihood import OutputKind
+from nodes.diffusion.losses import min_snr_weight, training_loss
+from nodes.diffusion.process import Parametrisation, q_sample
+from nodes.diffusion.schedule import Schedule
+from nodes.models.open_clip import OpenClip
+from nodes.networks.config import ClipConditionConfig, LowResolution, TrainedFor
+from nodes.networks.tokenizer import tokenize
+from nodes.networks.unet.network import UNet, masked, upsampled
+from nodes.training.dataset import Batch, without
+from nodes.training.frozen import seen
+from nodes.training.objectives.degradation import degraded
+from nodes.training.objectives.masks import random_masks
+from nodes.training.step import Draw
+
+
+@dataclass(frozen=True, slots=True)
+class DiffusionObjective:
+    """Predict ε, x_0 or v at random timesteps, one in each stretch of the chain.
+
+    `gamma` > 0 weighs the error by min-SNR-γ; `learned_variance` adds the VLB terms that train the variance (hybrid loss);
+    `dropout`: share of captions that are emptied, or of labels replaced by the last, which stands for none;
+    `blur_noise` and `blur`: largest noise and σ of a blur on a low-resolution condition; `clip` embeds the pictures for a
+    network that takes CLIP embeddings, and the share `embedding_dropout` is replaced by the learned null. A network that takes
+    known pixels gets random masks.
+    Ref: Ho et al. 2020, eq. 14; Nichol & Dhariwal 2021, §3.1; Hang et al. 2023; Ho & Salimans 2022, Alg. 1.
+    """
+
+    schedule: Schedule
+    parametrisation: Parametrisation = "eps"
+    gamma: float = 0.0
+    learned_variance: bool = False
+    dropout: float = 0.1
+    blur_noise: float = 0.0
+    blur: float = 0.0
+    clip: OpenClip | None = None
+    embedding_dropout: float = 0.0
+
+    def describe(self) -> dict[str, str | int | float]:
+        more = {
+            "blur": self.blur,
+            "clip": self.clip.digest if self.clip else "",
+            "embedding_dropout": self.embedding_dropout,
+        }
+        return {
+            "kind": "diffusion",
+            "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
+            "parametrisation": self.parametrisation,
+            "gamma": self.gamma,
+            "learned_variance": self.learned_variance,
+            "dropout": self.dropout,
+            "blur_noise": self.blur_noise,
+            **{name: value for name, value in more.items() if value},
+        }
+
+    def check(self, trained: TrainedFor, reads: ClipConditionConfig | None = None) -> None:
+        """Raises Mismatch where a network's outputs would be taken for something else than it is trained to give.
+
+        `reads`: what the network makes of CLIP embeddings; also raised where this gives it none, or another CLIP's.
+        """
+        wanted = (trained.parametrisation, trained.learned_variance)
+        if (self.parametrisation, self.learned_variance) != wanted:
+            raise Mismatch(
+                f"this trains {_outputs(self.parametrisation, self.learned_variance)}, "
+                f"the network is one for {_outputs(*wanted)}",
+                port="objective",
+                hint="the network's configuration decides: take its objective, or another network",
+            )
+        check_chain(self.schedule, trained)
+        if (reads is None) != (self.clip is None):
+            raise Mismatch(
+                f"the network takes {'no ' if reads is None else ''}CLIP embeddings",
+                port="objective",
+                hint="wire an unclip_objective around it" if reads else "no unclip_objective",
+            )
+        if reads is not None and self.clip is not None:
+            check_space(self.clip, reads.space)
+
+    def dropping(self, share: float) -> "DiffusionObjective":
+        """The same with another dropout: 0 tells the network everything, 1 nothing."""
+        return replace(self, dropout=share, embedding_dropout=share, blur_noise=0.0, blur=0.0)
+
+    def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
+        """Loss of each row [B]."""
+        x0 = batch.signal
+        t = draw.timesteps(len(self.schedule)).to(x0.device)
+        noise = draw.normal(x0)
+        x_t = q_sample(self.schedule, x0, t, noise)
+        output = network(x_t, t, **self.conditions(network, batch, draw)).float()
+        variance = "learned_range" if self.learned_variance else "fixed_small"
+        kind = OutputKind(self.parametrisation, variance)
+        terms = training_loss(self.schedule, kind, "hybrid", (x0, noise), x_t, t, output)
+        if not self.gamma:
+            return terms["loss"]
+        weight = min_snr_weight(self.schedule, self.parametrisation, t, self.gamma)
+        return weight * terms["mse"] + terms.get("vb", 0.0)
+
+    def conditions(self, network: nn.Module, batch: Batch, draw: Draw) -> dict[str, Tensor]:
+        """What the network is told beside x_t: caption, CLIP embedding, label, known pixels, low-resolution picture."""
+        if not isinstance(network, UNet):
+            return {}
+        found: dict[str, Tensor] = {}
+        if network.text is not None:
+            found |= self.caption(network, batch, draw)
+        if network.clip is not None:
+            found = together(found, self.embedding(network, batch, draw))
+        if network.label_embedding is not None:
+            found["embedding"] = network.label_embedding(self.labels(network, batch, draw))
+        pixels: list[Tensor] = []
+        if network.config.known_pixels:
+            masks = random_masks(draw.choice, draw.size, network.config.image_size)[draw.rows]
+            pixels.append(masked(batch.signal, masks.to(batch.signal)))
+        if network.config.low_resolution:
+            pixels.append(self.low_resolution(batch.signal, draw, network.config.low_resolution_as))
+        return found | ({"pixels": torch.cat(pixels, 1)} if pixels else {})
+
+    def caption(self, network: UNet, batch: Batch, draw: Draw) -> dict[str, Tensor]:
+        """Captions as the network's transformer reads them. Raises ValueError for a data set without captions."""
+        assert network.text is not None
+        if batch.captions is None:
+            raise ValueError("the network reads captions, and the data set has none")
+        captions = without(batch.captions, draw.uniform() < self.dropout)
+        tokens = tokenize(network.text.config, captions)
+        device = batch.signal.device
+        encoding = network.text(tokens.ids.to(device), tokens.mask.to(device))
+        return {"embedding": encoding.pooled, "tokens": encoding.tokens}
+
+    def embedding(self, network: UNet, batch: Batch, draw: Draw) -> dict[str, Tensor]:
+        """CLIP's embeddings of the pictures as the network reads them. Raises ValueError for an objective without a CLIP."""
+        if self.clip is None or network.clip is None:
+            raise ValueError(
+                "the network takes CLIP embeddings; wire an unclip_objective around the objective"
+            )
+        dropped = torch.from_numpy(draw.uniform() < self.embedding_dropout).to(batch.signal.device)
+        images = seen(self.clip, batch.signal)  # [B, D]
+        encoding = network.clip(torch.where(dropped[:, None], network.clip.null_embedding, images))
+        return {"embedding": encoding.embedding, "tokens": encoding.tokens}
+
+    def labels(self, network: UNet, batch: Batch, draw: Draw) -> Tensor:
+        """Labels, some of them replaced by the last of the network's. Raises ValueError for a data set without labels."""
+        if batch.labels is None or network.config.classes is None:
+            raise ValueError("the network is told labels, and the data set has none")
+        dropped = torch.from_numpy(draw.uniform() < self.dropout).to(batch.labels.device)
+        return batch.labels.masked_fill(dropped, network.config.classes - 1)
+
+    def low_resolution(self, pictures: Tensor, draw: Draw, how: LowResolution) -> Tensor:
+        """The pictures made smaller by the network's factor, degraded, and enlarged again as the network does it."""
+        size = pictures.shape[-1] // how.factor
+        small = F.interpolate(pictures, (size, size), mode="area")
+        return upsampled(degraded(small, draw, self.blur_noise, self.blur), pictures.shape[-1], how)
+
+
+def check_chain(chain: Schedule, trained: TrainedFor) -> None:
+    """Raises Mismatch for a chain that is not the one a network is trained for."""
+    kind, steps = trained.schedule, trained.train_steps
+    if (chain.kind, len(chain)) != (kind, steps):
+        raise Mismatch(
+            f"this trains on the chain {chain.kind}-{len(chain)}, the network is one for {kind}-{steps}",
+            port="objective",
+            hint=f"kind: {kind}, train_steps: {steps}",
+        )
+
+
+def check_space(clip: OpenClip, space: str) -> None:
+    """Raises Mismatch for a CLIP that is not the one whose embeddings a network takes."""
+    if clip.config.space != space:
+        raise Mismatch(
+            f"the network is for the CLIP '{space}', the objective's is '{clip.config.space}'",
+            port="objective",
+            hint="wire the same CLIP to both",
+        )
+
+
+def _outputs(parametrisation: str, learned_variance: bool) -> str:
+    return parametrisation + (" and the variance" if learned_variance else "")
+
+
+def together(text: Mapping[str, Tensor], image: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A text and CLIP embeddings of the same rows: embeddings added, tokens behind each other."""
+    if not text:
+        return dict(image)
+    tokens = torch.cat([text["tokens"], image["tokens"].to(text["tokens"].dtype)], 1)
+    return {"embedding": text["embedding"] + image["embedding"], "tokens": tokens}
