@@ -14,6 +14,7 @@ from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request
+from nodegraph.language.older import of_older_version
 from nodegraph.language.program import Program
 from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
@@ -94,7 +95,8 @@ class Session:
         if isinstance(name, SourceText):
             return Recorded(name)
         if Path(name).suffix.lower() in PICTURES:
-            return read_picture(Path(name))
+            found = read_picture(Path(name))
+            return replace(found, source=of_older_version(found.source, self.registry))
         return Recorded(find_graph(str(name), self.registry))
 
     def read(self, opened: Recorded) -> Graph:

@@ -59,6 +59,7 @@ class Code(StrEnum):
     UNKNOWN_PART = "E209", "The bundle has no part of that name."
     LARGE_TYPE = "E210", "A type is nested too deep, or names too many others."
     NAME_TAKEN_TWICE = "E211", "Two installed libraries have a node type, or a graph, of that name."
+    CHANGED_TYPE = "E212", "The name of a port type means another one than in older versions."
     TYPE_MISMATCH = "E301", "A wire joins types that do not fit."
     WRONG_SHAPE = "E401", "Tensors whose shapes do not fit meet in a node."
     WRONG_MEANING = (

@@ -1,5 +1,6 @@
 """`nodegraph nodes`."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated
@@ -11,7 +12,7 @@ from nodegraph.base.diagnostics import nearest
 from nodegraph.cli.console import USAGE, add_row, fail, print_json, registry, results
 from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import TypeRef
-from nodegraph.library.typerefs import BUILT_IN, fits, names_in, parse_type
+from nodegraph.library.typerefs import BUILT_IN, fits, names_in, parse_type, under
 
 
 def nodes(
@@ -52,7 +53,8 @@ def _nothing(words: str | None, into: str | None) -> str:
     """That no node type was found, and what to do."""
     known = registry()
     if words is None:
-        return f"no node type gives '{into}'; a graph input does: {{type: {into}}}"
+        written = into and re.sub(r"\w+", lambda found: known.spelling(found[0]), into)
+        return f"no node type gives '{into}'; a graph input does: {{type: {written}}}"
     if words in known.nodes:
         gives = ", ".join(str(port.type) for port in known.nodes[words].outputs) or "nothing"
         return f"'{words}' does not feed '{into}': it gives {gives}"
@@ -70,6 +72,7 @@ def _port_type(text: str) -> TypeRef:
         found = parse_type(text)
     except ValueError as error:
         fail(str(error), USAGE)
+    found = under(found, registry().spellings)
     known = {*registry().ports, *BUILT_IN}
     for name in names_in(found):
         if name not in known:

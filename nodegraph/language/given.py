@@ -8,7 +8,7 @@ from nodegraph.language.graph import Graph
 from nodegraph.library.holding import held
 from nodegraph.library.port import TypeRef
 from nodegraph.library.registry import Registry
-from nodegraph.library.typerefs import parse_type
+from nodegraph.library.typerefs import parse_type, under
 
 LITERALS = (str, int, float, bool, type(None))
 PLACES = ("path", "name")
@@ -54,7 +54,7 @@ def inputs_of_places(graph: Graph, registry: Registry) -> frozenset[str]:
     found: set[str] = set()
     for declared in graph.inputs.values():
         try:
-            if names_places(parse_type(declared.type), registry):
+            if names_places(under(parse_type(declared.type), registry.spellings), registry):
                 found.add(declared.name)
         except ValueError:  # told where the input is bound
             continue

@@ -1,6 +1,5 @@
 """The inputs of a graph: given values, a preset's, defaults; and as the ports of the node that a graph is."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,11 @@ from nodegraph.language.graph import Graph, GraphInput, Listing, Value
 from nodegraph.language.literals import BadLiteral, Slot, as_written, from_text
 from nodegraph.language.program import EXAMPLE, Constant, Source
 from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
-from nodegraph.language.written import flow, tree_of
+from nodegraph.language.typenames import declared_type
 from nodegraph.library.node import Port
 from nodegraph.library.port import Range, TypeRef
 from nodegraph.library.registry import Registry
-from nodegraph.library.typerefs import BUILT_IN, UNKNOWN, LargeType, names_in, parse_type
+from nodegraph.library.typerefs import UNKNOWN
 
 RESERVED = frozenset(
     (
@@ -73,7 +72,9 @@ class Inputs:
             if name not in graph.inputs:
                 hint = self.faults.hints.nearest(name, graph.inputs)
                 self.faults.add(Code.UNKNOWN_INPUT, f"the graph has no input '{name}'", None, hint)
-        return {n: self.root_input(i, folder, request, preset) for n, i in graph.inputs.items()}
+        return {
+            n: self.root_input(i, graph, folder, request, preset) for n, i in graph.inputs.items()
+        }
 
     def check_presets(self, graph: Graph) -> None:
         """Every preset, whether it is asked for or not."""
@@ -86,7 +87,9 @@ class Inputs:
                 hint = self.faults.hints.nearest(key, graph.inputs)
                 fix = self.preset_renamed(graph, preset, key, meant(hint))
                 self.faults.add(Code.UNKNOWN_INPUT, message, value.span, hint, None, fix)
-            elif (ref := self.declared_type(graph.inputs[key])) is not None:
+            elif (
+                ref := declared_type(graph.inputs[key], graph, self.faults, self.registry)
+            ) is not None:
                 self.check_written(graph.inputs[key], ref, value)
 
     def preset_renamed(
@@ -109,6 +112,7 @@ class Inputs:
     def root_input(
         self,
         declared: GraphInput,
+        graph: Graph,
         folder: Path | None,
         request: Request,
         preset: Mapping[str, Value],
@@ -116,7 +120,7 @@ class Inputs:
         if declared.name in RESERVED:
             message = f"'{declared.name}' is an option of the command line and cannot name an input"
             self.faults.add(Code.RESERVED_INPUT, message, declared.span, "choose another name")
-        ref = self.declared_type(declared)
+        ref = declared_type(declared, graph, self.faults, self.registry)
         if ref is None:
             return FAILED
         right = declared.default is None or self.check_written(declared, ref, declared.default)
@@ -143,26 +147,6 @@ class Inputs:
         hint = f"give {option} (in Python: {declared.name}=…)"
         self.faults.add(Code.MISSING_INPUT, message, declared.span, hint)
         return FAILED
-
-    def declared_type(self, declared: GraphInput) -> TypeRef | None:
-        try:
-            ref = parse_type(declared.type)
-        except ValueError as error:
-            code = Code.LARGE_TYPE if isinstance(error, LargeType) else Code.UNKNOWN_TYPE
-            self.faults.add(code, str(error), declared.type_span)
-            return None
-        known = {*self.registry.ports, *BUILT_IN}
-        for name in names_in(ref):
-            if name not in known:
-                near = self.faults.hints.nearest(name, known)
-                why, hint = self.registry.absence(name, near)
-                message = f"there is no port type '{name}'{why}"
-                right = meant(hint)
-                better = right and re.sub(rf"\b{re.escape(name)}\b", right, declared.type)
-                fix = swap(declared.type_span, better and flow(tree_of(better)))
-                self.faults.add(Code.UNKNOWN_TYPE, message, declared.type_span, hint, None, fix)
-                return None
-        return ref
 
     def check_written(self, declared: GraphInput, ref: TypeRef, written: Value) -> bool:
         """Whether a default, or the value of a preset, fits its input; each item of a list is held against it."""
@@ -220,7 +204,7 @@ class Inputs:
         """The inputs of a graph as ports of the node that it is."""
         ports: list[Port] = []
         for declared in graph.inputs.values():
-            ref = self.declared_type(declared) or UNKNOWN
+            ref = declared_type(declared, graph, self.faults, self.registry) or UNKNOWN
             required = declared.default is None and not declared.optional
             slot = slot_of(declared, ref)
             ports.append(

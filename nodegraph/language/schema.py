@@ -51,9 +51,7 @@ def json_schema(registry: Registry) -> Schema:
             "graph": {"const": FORMAT_VERSION, "description": "Version of the format."},
             "title": _NOTE,
             "description": _NOTE,
-            "inputs": _section(
-                _input(registry.ports), {**_NAMES, "not": {"enum": sorted(RESERVED)}}
-            ),
+            "inputs": _section(_input(registry), {**_NAMES, "not": {"enum": sorted(RESERVED)}}),
             "presets": _section({"type": "object", "additionalProperties": _CONSTANT}),
             "nodes": _section(_any_node(specs, registry.ports), _NAMES),
             "outputs": _section(_REFERENCE, _NAMES),
@@ -71,9 +69,10 @@ def _section(entry: Schema, names: Schema | None = None) -> Schema:
     return {"type": ["object", "null"], **limits, "additionalProperties": entry}
 
 
-def _input(ports: Mapping[str, PortFacts]) -> Schema:
-    names = sorted({*ports, *BUILT_IN} - {"*"})
-    domain, plain = "|".join(sorted(ports)), "|".join(PLAIN)
+def _input(registry: Registry) -> Schema:
+    kinds = {**registry.spellings, **{name: name for name in PLAIN}}
+    names = sorted({*kinds, *BUILT_IN} - {"*"})
+    domain, plain = "|".join(sorted(registry.spellings)), "|".join(PLAIN)
     word = rf"(\s|[\[\],|*]|\blist(?=\s*\[)|\b({plain})\b(?!\s*\[)|\b({domain})\b)"
     return {
         "type": "object",
@@ -88,13 +87,13 @@ def _input(ports: Mapping[str, PortFacts]) -> Schema:
             "help": _NOTE,
             "optional": {"type": "boolean"},
         },
-        "allOf": [_default(name, ports) for name in sorted({*ports, *PLAIN})],
+        "allOf": [_default(name, kinds[name], registry.ports) for name in sorted(kinds)],
     }
 
 
-def _default(name: str, ports: Mapping[str, PortFacts]) -> Schema:
-    """What may be the default of an input of a type."""
-    given: Schema = _literal(TypeRef(name), ports) or {"type": "null"}
+def _default(name: str, kind: str, ports: Mapping[str, PortFacts]) -> Schema:
+    """What may be the default of an input of a type, by the name that a graph writes for it."""
+    given: Schema = _literal(TypeRef(kind), ports) or {"type": "null"}
     typed: Schema = {"properties": {"type": {"const": name}}, "required": ["type"]}
     return {"if": typed, "then": {"properties": {"default": {"anyOf": [given, {"type": "null"}]}}}}
 

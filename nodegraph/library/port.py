@@ -158,6 +158,9 @@ class PortType:
     widens_to: tuple[str, ...] = field(default=())
     widens_from: tuple[str, ...] = field(default=())
     """Types whose values may stand on a port of this one: `str`, `list[int]`."""
+    formerly: tuple[str, ...] = field(default=())
+    """What graphs called it in older versions. Such a name is read as this type; where it is another type's by now it says
+    neither, and is a fault."""
 
     def __post_init__(self) -> None:
         for name, function in (("parts", self.parts), ("read", self.read)):

@@ -55,6 +55,7 @@ class PortFacts:
     widens_to: tuple[str, ...] = ()
     read: str | None = None
     widens_from: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()
 
     def reader(self) -> Callable[[Any], Any] | None:
         """The function that brings literals into their canonical form, or None."""
@@ -110,6 +111,22 @@ class Registry:
         out = {(f.name, target) for f in self.ports.values() for target in f.widens_to}
         into = {(source, f.name) for f in self.ports.values() for source in f.widens_from}
         return frozenset({("int", "float"), *out, *into})
+
+    @cached_property
+    def former(self) -> Mapping[str, str]:
+        """Port types by the names that they had in older versions."""
+        return {name: facts.name for facts in self.ports.values() for name in facts.formerly}
+
+    @cached_property
+    def spellings(self) -> Mapping[str, str]:
+        """Port types by the names that a graph may write for them: its own, and those of older versions, but no name that
+        has been one type's and is another's."""
+        own = {name: name for name in self.ports if name not in self.former}
+        return {**own, **{n: kind for n, kind in self.former.items() if n not in self.ports}}
+
+    def spelling(self, name: str) -> str:
+        """How a graph writes a port type so that every version reads it as that."""
+        return next((n for n, kind in self.spellings.items() if kind == name), name)
 
     def complaints(self) -> list[str]:
         """What is wrong with the installed libraries, in one sentence each."""
@@ -281,8 +298,8 @@ def _from_json(text: str) -> Registry:
 
 
 def _port_facts(fields: dict[str, Any]) -> PortFacts:
-    widening = {name: tuple(fields[name]) for name in ("widens_to", "widens_from")}
-    made: dict[str, Any] = {**fields, **widening}
+    names = {name: tuple(fields[name]) for name in ("widens_to", "widens_from", "formerly")}
+    made: dict[str, Any] = {**fields, **names}
     return PortFacts(**made)
 
 
@@ -300,6 +317,7 @@ def _facts(port: PortType, home: str) -> PortFacts:
         port.widens_to,
         _home(port.read),
         port.widens_from,
+        port.formerly,
     )
 
 

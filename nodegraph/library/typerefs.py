@@ -1,7 +1,7 @@
 """Which types fit on which ports, and type expressions of graph files (`list[Condition]`, `Denoiser[Image]`)."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from nodegraph.library.port import TypeRef
 
@@ -112,6 +112,13 @@ def _single(token: str, tokens: Iterator[str]) -> tuple[TypeRef, str]:
     if name == "list" and len(arguments) > 1:
         raise ValueError("a list holds one type: list[int | float]")
     return TypeRef(name, tuple(arguments)), next(tokens, "")
+
+
+def under(ref: TypeRef, names: Mapping[str, str]) -> TypeRef:
+    """The type with other names, as far as there are any."""
+    return TypeRef(
+        names.get(ref.name, ref.name), tuple(under(a, names) for a in ref.args), ref.variable
+    )
 
 
 def names_in(ref: TypeRef) -> Iterator[str]:

@@ -23,6 +23,9 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 HALF = re.compile("[\ud800-\udfff]")
 CHECK = "nodes.checkpoints.verify:identified"
+_NAMED = {"Clip": "NoisedClip", "OpenClip": "Clip"}
+"""Port types by the names that files have for them. In a file `Clip` has never been the clean CLIP, and never will be: files
+outlive programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def _part(record: Mapping[str, Any], shared: Mapping[str, Any]) -> Part:
     kind, layout = (_of_kind(key, named[key], str) for key in ("kind", "layout"))
     common = shared if kind == "UNet" else {}
     options = {**common, **_record("options", record.get("options") or {})} or None
-    return Part(kind, layout, options, found)
+    return Part(kind_of(kind), layout, options, found)
 
 
 def _file(record: Mapping[str, Any]) -> PublishedFile:
@@ -164,6 +167,16 @@ def _record(what: str, value: Any) -> Mapping[str, Any]:
     for key in (what, *found):
         _of_kind(what, key, str)
     return found
+
+
+def kind_of(name: str) -> str:
+    """The port type of a model that a file calls so."""
+    return _NAMED.get(name, name)
+
+
+def name_of(kind: str) -> str:
+    """What a file calls a model of a port type."""
+    return next((name for name, found in _NAMED.items() if found == kind and name != "Clip"), kind)
 
 
 def find_part(name: str) -> Part | None:
@@ -211,7 +224,7 @@ def _kind(config: Path) -> str:
     kind = read_json(config).get("kind", "UNet")
     if not isinstance(kind, str):
         raise ValueError(f"{config}: 'kind' is the name of a kind of models, not {kind!r:.80}")
-    return kind
+    return kind_of(kind)
 
 
 def shipped_folder(name: str) -> Path | None:

@@ -102,7 +102,7 @@ def _clip(folder: Path, name: str) -> Found:
     options["tokenizer"] = _tokenizer(folder / "tokenizer")
     options["space"] = _space(folder)
     files = tuple(weights_of(folder, tower) for tower in towers)
-    return Part("OpenClip", "transformers_clip", options), files, vocabulary
+    return Part("Clip", "transformers_clip", options), files, vocabulary
 
 
 def _tokenizer(folder: Path) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _original(folder: Path, name: str) -> Found:
     if name == "clip":
         tower = files[0].stem
         options = {"architecture": f"{tower}-quickgelu", "space": f"{tower}/openai"}
-        return Part("OpenClip", "open_clip", options), files, ()
+        return Part("Clip", "open_clip", options), files, ()
     part = find_part(f"{ORIGINAL}/{name}")
     assert part is not None
     return part, files, ()

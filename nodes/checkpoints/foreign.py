@@ -10,7 +10,7 @@ KINDS = {
     "decoder": "UNet",
     "super_res_first": "UNet",
     "super_res_last": "UNet",
-    "clip": "OpenClip",
+    "clip": "Clip",
 }
 FILES = {
     "prior": ("prior-ckpt-*.ckpt", "*_stats.th"),

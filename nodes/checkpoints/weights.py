@@ -17,7 +17,7 @@ from nodegraph.base.framing import digest
 from nodegraph.base.partial import replacing, write_text
 from nodegraph.models.catalogue import noted_digest
 from nodegraph.models.download import sha256_of
-from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
+from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE, kind_of, name_of
 from nodes.checkpoints.foreign import read_json
 from nodes.checkpoints.pickles import UnreadableFile
 from nodes.checkpoints.reading import is_index, shards
@@ -35,12 +35,12 @@ FORMAT = 1
 KINDS: Mapping[type, str] = {
     UNetConfig: "UNet",
     ClassifierConfig: "Classifier",
-    NoisedClipConfig: "Clip",
+    NoisedClipConfig: "NoisedClip",
     PriorConfig: "Prior",
     ArPriorConfig: "ArPrior",
-    ClipConfig: "OpenClip",
+    ClipConfig: "Clip",
 }
-"""The kind of a model, as it is written into its folder, by the class of its configuration."""
+"""The port type of a model by the class of its configuration."""
 C = TypeVar("C")
 
 
@@ -59,8 +59,9 @@ def read_config(folder: Path, kind: type[C]) -> C:
         raise BadConfig(
             f"{path}: format {record.get('format')} is not one that this program reads ({FORMAT})"
         )
-    if record.get("kind") != KINDS[kind]:
-        raise BadConfig(f"{path}: this is a {record.get('kind')}, not a {KINDS[kind]}")
+    named = kind_of(str(record.get("kind")))
+    if named != KINDS[kind]:
+        raise BadConfig(f"{path}: this is a {named}, not a {KINDS[kind]}")
     config = record.get("config")
     if not isinstance(config, dict):
         raise BadConfig(f"{path}: 'config' is missing, the options of the network")
@@ -119,7 +120,7 @@ def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[st
         (folder / CONFIG_FILE).unlink(missing_ok=True)
     record = {
         "format": FORMAT,
-        "kind": KINDS[type(config)],
+        "kind": name_of(KINDS[type(config)]),
         "config": asdict(config),
         "sha256": digest,
         "parameters": sum(v.numel() for v in weights.values()),

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, Embedding, same_space
-from nodes.models.open_clip import OpenClip
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Text
@@ -24,7 +24,7 @@ class ReadText(NamedTuple):
 
 @node(words=("text encoder", "prompt", "open_clip"))
 def clip_text(
-    clip: OpenClip, text: Annotated[Text | list[Text], Doc("Several give a row each.")]
+    clip: Clip, text: Annotated[Text | list[Text], Doc("Several give a row each.")]
 ) -> ReadText:
     """Texts as CLIP reads them: embeddings, of the length that CLIP gives them, and the states of their tokens.
 
@@ -37,7 +37,7 @@ def clip_text(
 
 
 @node(words=("image encoder", "open_clip"))
-def clip_image(clip: OpenClip, image: Image) -> ClipImage:
+def clip_image(clip: Clip, image: Image) -> ClipImage:
     """Pictures [B, 3, H, W] as CLIP sees them: the embedding of the middle square, of the length that CLIP gives it.
 
     Raises Mismatch for a CLIP without an image tower. Ref: Radford et al. 2021.
@@ -74,13 +74,13 @@ Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each 
 SCORE = ("picture", "text", "cosine")
 
 
-def _abstract_score(clip: OpenClip, image: Image, text: str | list[str]) -> Table:
+def _abstract_score(clip: Clip, image: Image, text: str | list[str]) -> Table:
     _agreement(clip, image, text)
     return Table(SCORE, ())
 
 
 @node(words=("similarity", "CLIPScore", "agreement"), abstract=_abstract_score)
-def clip_score(clip: OpenClip, image: Image, text: Texts) -> Table:
+def clip_score(clip: Clip, image: Image, text: Texts) -> Table:
     """The cosine of each picture's embedding with that of its text, in [−1, 1], one row each; R texts for R·n pictures.
 
     Raises Mismatch for pictures that cannot be shared out. Ref: Hessel et al. 2021, without its factor 2.5.
@@ -94,7 +94,7 @@ def clip_score(clip: OpenClip, image: Image, text: Texts) -> Table:
 
 @node(words=("best of n", "DALL·E", "choose", "select"))
 def clip_rerank(
-    clip: OpenClip,
+    clip: Clip,
     image: Image,
     text: Texts,
     keep: Annotated[int, Range(1, 4096), Doc("How many pictures are kept for each text.")] = 1,
@@ -113,7 +113,7 @@ def clip_rerank(
     return image.index_select(0, (first + best).flatten().to(image.device))
 
 
-def _agreement(clip: OpenClip, image: Tensor, text: str | list[str]) -> Tensor:
+def _agreement(clip: Clip, image: Tensor, text: str | list[str]) -> Tensor:
     """Cosines of R·n pictures with R texts, [R, n]."""
     texts = [text] if isinstance(text, str) else text
     if not texts or len(image) % len(texts):

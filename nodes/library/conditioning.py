@@ -11,8 +11,8 @@ from nodegraph.base.diagnostics import nearest
 from nodes.diffusion.masks import resampled
 from nodes.library.clip import clip_text
 from nodes.library.text import text_encoder
+from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, same_space
-from nodes.models.open_clip import OpenClip
 from nodes.models.unet import UNet
 from nodes.networks.config import ClipConditionConfig
 from nodes.shapes.classes import CLASSES
@@ -96,7 +96,7 @@ def unclip_conditions(
 @node(words=("unCLIP", "DALL·E 2", "Karlo"))
 def decoder_conditions(
     model: UNet,
-    clip: Annotated[OpenClip, Doc("The CLIP of the embedding, which some decoders also read by.")],
+    clip: Annotated[Clip, Doc("The CLIP of the embedding, which some decoders also read by.")],
     image: Annotated[ClipImage | None, Doc("Without one: the learned null embedding.")] = None,
     text: Annotated[
         Text | list[Text], Doc("What the pictures show, as far as the embedding does not say it.")

@@ -13,14 +13,16 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.score_guidance import Features, Reference, ScoreGuidance
 from nodes.library.denoising import class_numbers
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
+from nodes.models.noised_clip import NoisedClip
 from nodes.wires.conditions import Condition
 from nodes.wires.generic import X
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Seed, Text
 
 Scale = Annotated[float, Range(0, 10_000), Doc("0 = no guidance.")]
-NoisedClip = Annotated[Clip, Doc("One that knows how noisy its picture is, of the same chain.")]
+GuideClip = Annotated[
+    NoisedClip, Doc("One that knows how noisy its picture is, of the same chain.")
+]
 Like = Annotated[Image, Doc("The picture to be like; brought to the size of the CLIP.")]
 Layers = Annotated[
     list[int], Range(1), Doc("Blocks of the image encoder that are compared, from 1; empty: all.")
@@ -96,7 +98,7 @@ def classifier_guidance(
 @node(words=("CLIP guidance", "text guidance"))
 def clip_guidance(
     denoiser: Denoiser[Image],
-    clip: NoisedClip,
+    clip: GuideClip,
     text: Annotated[Text | list[Text], Doc("What to draw; several give a row each.")],
     scale: Scale = 3.0,
 ) -> Denoiser[Image]:
@@ -112,7 +114,7 @@ def clip_guidance(
 
 @node(words=("image guidance", "semantic diffusion guidance"))
 def content_guidance(
-    denoiser: Denoiser[Image], clip: NoisedClip, image: Like, scale: Scale = 3.0, seed: Seed = 0
+    denoiser: Denoiser[Image], clip: GuideClip, image: Like, scale: Scale = 3.0, seed: Seed = 0
 ) -> Denoiser[Image]:
     """Towards pictures of the same things: score + s ∇ (logit scale · cosine of the embeddings of x_t and of the picture).
 
@@ -129,7 +131,7 @@ def content_guidance(
 @node(words=("image guidance", "layout", "semantic diffusion guidance"))
 def structure_guidance(
     denoiser: Denoiser[Image],
-    clip: NoisedClip,
+    clip: GuideClip,
     image: Like,
     scale: Scale = 300.0,
     seed: Seed = 0,
@@ -148,7 +150,7 @@ def structure_guidance(
 @node(words=("image guidance", "Gram matrix", "semantic diffusion guidance"))
 def style_guidance(
     denoiser: Denoiser[Image],
-    clip: NoisedClip,
+    clip: GuideClip,
     image: Like,
     scale: Scale = 300.0,
     seed: Seed = 0,
@@ -164,7 +166,7 @@ def style_guidance(
 
 
 def _reference(
-    denoiser: Denoiser[Image], clip: Clip, image: Tensor, seed: int, stream: str
+    denoiser: Denoiser[Image], clip: NoisedClip, image: Tensor, seed: int, stream: str
 ) -> Reference:
     _check_clip(denoiser, clip)
     assert clip.trained is not None
@@ -172,7 +174,7 @@ def _reference(
     return Reference(clip.trained, resampled(image, (size, size)), SeededNoise(seed, stream))
 
 
-def _features(clip: Clip, layers: list[int]) -> Features:
+def _features(clip: NoisedClip, layers: list[int]) -> Features:
     count = clip.config.image_layers
     chosen = layers or list(range(1, count + 1))
     for layer in chosen:
@@ -215,12 +217,12 @@ def _same_samples(first: Denoiser[X], second: Denoiser[X]) -> None:
         )
 
 
-def _check_clip(denoiser: Denoiser[Image], clip: Clip) -> None:
+def _check_clip(denoiser: Denoiser[Image], clip: NoisedClip) -> None:
     _check_guide(denoiser, clip, "clip")
     _check_size(denoiser, clip.config.image_size, clip.name, "clip")
 
 
-def _check_guide(denoiser: Denoiser[Image], guide: Classifier | Clip, port: str) -> None:
+def _check_guide(denoiser: Denoiser[Image], guide: Classifier | NoisedClip, port: str) -> None:
     """Raises Mismatch unless the guide knows the noise of x_t, and may pull at every pixel."""
     if "pixels" in denoiser.settled:
         raise Mismatch(

@@ -11,7 +11,7 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.base.partial import scratch, sweep
 from nodes.diffusion import masks
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
 from nodes.shapes.captions import NotACaption, parse_caption
 from nodes.shapes.described import described
@@ -25,7 +25,7 @@ from nodes.wires.scalars import Seed, Size, Text
 Pixels = Annotated[int, Range(1, 8192)]
 MaybeSize = Annotated[Size | None, Range(1, 8192), Doc("Pixels of a side, or [height, width].")]
 Like = Annotated[
-    UNet | Classifier | Clip | Image | Mask | None,
+    UNet | Classifier | NoisedClip | Image | Mask | None,
     Doc("A model or a picture whose size is taken."),
 ]
 

@@ -1,47 +1,144 @@
-"""CLIPs on a wire."""
+"""CLIPs of clean pictures and texts on a wire, by open_clip's architectures. A check reads their JSON, never open_clip."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
-from nodes.diffusion.schedule import Schedule, schedule
-from nodes.models.handle import Model
+from nodegraph.base.diagnostics import Mismatch
+from nodegraph.base.paths import models_folder
+from nodegraph.library.port import Context
+from nodes.checkpoints.open_clip import (
+    PREFIX,
+    NamedClip,
+    fetched,
+    named_clip,
+    open_clip_config,
+)
+from nodes.checkpoints.open_clip_table import tag_of_file
+from nodes.checkpoints.torch_file import is_script
+from nodes.checkpoints.weights import content_digest
+from nodes.models.embeddings import ClipTokens, Embedding
+from nodes.models.handle import DTYPES, MissingWeights, Model, parsed
 from nodes.models.reading import warn_of_left_out
-from nodes.networks.config import NoisedClipConfig
-from nodes.networks.noised_clip import NoisedClip, left_out_of
+from nodes.networks.clip import network as clip
+from nodes.networks.clip.sizes import clip_parameters
+from nodes.networks.config import ClipConfig
+from nodes.networks.tokenizer import Tokens
 
 
-class Clip(Model[NoisedClipConfig, NoisedClip]):
-    """A handle of a CLIP; a noised one knows how noisy its picture is."""
+@dataclass(frozen=True)
+class Clip(Model[ClipConfig, clip.Clip]):
+    """A handle of a CLIP in open_clip's modules; what it makes is marked with its space. `remote`: its name there."""
 
-    configuration: ClassVar[type] = NoisedClipConfig
-    guides: ClassVar[bool] = True
+    remote: NamedClip | None = None
 
-    def build(self) -> NoisedClip:
-        return NoisedClip(self.config)
+    configuration: ClassVar[type] = ClipConfig
 
-    @property
-    def image_size(self) -> int:
-        return self.config.image_size
+    def build(self) -> clip.Clip:
+        return clip.Clip(self.config)
 
     @cached_property
-    def trained(self) -> Schedule | None:
-        """The chain whose noise the image encoder knows; None for one that knows clean pictures only."""
+    def parameters(self) -> int:
+        """Parameters, from the configuration alone."""
+        return clip_parameters(self.config)
+
+    def verify(self) -> None:
+        """Of published weights: that open_clip has them, or can fetch them. Raises as any model does."""
+        if self.remote is None:
+            super().verify()
+        else:
+            self._file  # noqa: B018
+
+    @cached_property
+    def _file(self) -> Path:
+        """The file of published weights, fetched if it is not here. Raises MissingWeights."""
+        assert self.remote is not None
+        try:
+            return fetched(self.remote, models_folder() / "open_clip")
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise MissingWeights(
+                f"the weights of '{self.name}' are not on this machine and cannot be fetched: {reason}",
+                f"a file that you have serves too: {PREFIX}{self.remote.architecture}/FILE",
+            ) from None
+
+    def _load(self) -> clip.Clip:
+        if self.remote is None:
+            return super()._load()
+        own = replace(self, remote=None, files=(self._file,), layout="open_clip")
+        try:
+            own.verify()
+        except ValueError:
+            if is_script(self._file):
+                raise
+            # Weights of another program, which open_clip turns into its own.
+            names = self.remote.architecture, self.remote.pretrained
+            found = clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
+            return found.to(DTYPES[self.precision]).eval().requires_grad_(False)
+        return own._load()
+
+    def read(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
+        """Embeddings [B, D] of texts, and their tokens [B, L, W]. Raises Mismatch without a text tower."""
         config = self.config
-        return schedule(config.schedule, config.train_steps) if config.train_steps else None  # type: ignore[arg-type]
+        if config.text is None:
+            raise Mismatch(f"'{self.name}' has no text tower", port="clip")
+        if config.tokenizer.kind == "other":
+            raise Mismatch(
+                f"'{self.name}' reads texts by another vocabulary than CLIP's, which is not here",
+                port="clip",
+                hint="its pictures can be seen; for texts, choose a CLIP that reads CLIP's vocabulary",
+            )
+        if self.abstract:
+            return self._abstract_reading(len(texts))
+        found = clip.clip_tokenize(config, texts)
+        tokens = Tokens(found.ids.to(self.device), found.mask.to(self.device))
+        reading = self.module().read(tokens)
+        states = ClipTokens(reading.tokens, reading.mask, config.space)
+        return Embedding(reading.embedding, config.space), states
 
-    def texts(self, texts: list[str]) -> Tensor:
-        """Unit embeddings [B, D] of texts; says what it does not get of them."""
-        found = self.module().texts(texts)
-        said = partial(left_out_of, self.config)
-        warn_of_left_out(self.name, texts, said, self.config.words)
-        return found
+    def warn_of_left_out(self, texts: Sequence[str], port: str = "text") -> None:
+        """Say what the text tower does not get of texts."""
+        said = partial(clip.clip_left_out, self.config)
+        warn_of_left_out(self.name, texts, said, self.config.tokenizer.words, port)
 
-    def images(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Unit embeddings [B, D] of pictures noised to t [B]."""
-        return self.module().images(x_t, t)
+    def _abstract_reading(self, rows: int) -> tuple[Embedding, ClipTokens]:
+        config = self.config
+        values = torch.empty(rows, config.embedding, device="meta")
+        states = torch.empty(rows, config.context, config.text_width, device="meta")
+        mask = torch.empty(rows, config.context, dtype=torch.bool, device="meta")
+        return Embedding(values, config.space), ClipTokens(states, mask, config.space)
 
-    def features(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
-        """What each block of the image encoder sees at each patch, [B, N, W]."""
-        return self.module().features(x_t, t)
+    def see(self, image: Tensor) -> Embedding:
+        """Embeddings [B, D] of pictures [B, 3, H, W]. Raises Mismatch without an image tower."""
+        config = self.config
+        if config.image is None:
+            raise Mismatch(f"'{self.name}' has no image tower", port="clip")
+        if self.abstract:
+            values = torch.empty(len(image), config.embedding, device="meta")
+            return Embedding(values, config.space)
+        return Embedding(self.module().see(image.to(self.device)), config.space)
+
+
+def parse_clip(literal: Any, context: Context) -> Clip:
+    """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model.
+
+    A file that was published under a tag, which its digest tells, is that CLIP.
+    """
+    found = named_clip(str(literal))
+    if found is None:
+        return parsed(Clip, literal, context)
+    where = context.device, context.precision, context.residency
+    if not found.is_file:
+        config = open_clip_config(found.architecture, found.space, found.pretrained)
+        return Clip(str(literal), config, str(literal), (), *where, remote=found)
+    path = context.readable(found.pretrained)
+    digest = content_digest(path)
+    tag = tag_of_file(found.architecture, digest)
+    space = digest if tag is None else replace(found, pretrained=tag).space
+    config = open_clip_config(found.architecture, space, tag)
+    return Clip(path.stem, config, digest, (path,), *where, layout="open_clip")

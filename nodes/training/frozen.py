@@ -3,17 +3,17 @@
 import torch
 from torch import Tensor
 
+from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens
-from nodes.models.open_clip import OpenClip
 
 
-def seen(clip: OpenClip, pictures: Tensor) -> Tensor:
+def seen(clip: Clip, pictures: Tensor) -> Tensor:
     """Embeddings [B, D] of pictures [B, 3, H, W]."""
     with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):
         return clip.see(pictures).values.to(pictures.device)
 
 
-def read(clip: OpenClip, texts: tuple[str, ...], device: torch.device) -> tuple[Tensor, ClipTokens]:
+def read(clip: Clip, texts: tuple[str, ...], device: torch.device) -> tuple[Tensor, ClipTokens]:
     """Embeddings [B, D] of texts, and what CLIP makes of their tokens."""
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         embedding, tokens = clip.read(texts)

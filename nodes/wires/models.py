@@ -8,9 +8,9 @@ from nodes.checkpoints.catalogue import part_kinds
 from nodes.models.autoregressive_prior import ArPrior
 from nodes.models.bundle import Bundle
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
+from nodes.models.clip import Clip, parse_clip
 from nodes.models.handle import Model, parsed
-from nodes.models.open_clip import OpenClip, parse_open_clip
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 
@@ -23,6 +23,7 @@ def _model(
     doc: str,
     describe: Any,
     parse: Callable[[Any, Context], H] | None = None,
+    formerly: tuple[str, ...] = (),
 ) -> PortType:
     """The port of a kind of models; `parse` where their names are not only those of the catalogue."""
     return PortType(
@@ -35,6 +36,7 @@ def _model(
         digest=lambda value: value.identity,
         describe=describe,
         weights=lambda value: value.needs,
+        formerly=formerly,
     )
 
 
@@ -62,7 +64,7 @@ def _describe_ar_prior(value: ArPrior) -> str:
     return f"{value.name}: {codes}, {config.layers} layers, {config.width} wide, of {config.space or 'any CLIP'}"
 
 
-def _describe_open_clip(value: OpenClip) -> str:
+def _describe_clip(value: Clip) -> str:
     towers = [n for n, t in (("text", value.config.text), ("image", value.config.image)) if t]
     return f"{value.name}: {' and '.join(towers)}, {value.config.embedding} wide"
 
@@ -73,7 +75,7 @@ def _describe_classifier(value: Classifier) -> str:
     return f"{value.name}: {config.classes} classes, {config.trunk.image_size} px, {chain}"
 
 
-def _describe_clip(value: Clip) -> str:
+def _describe_noised_clip(value: NoisedClip) -> str:
     config = value.config
     noise = f"noised, {config.schedule}" if config.train_steps else "clean pictures"
     return f"{value.name}: {config.image_size} px, {config.embedding_width} wide, {noise}"
@@ -85,13 +87,24 @@ PORT_TYPES: dict[type, PortType] = {
     ArPrior: _model(
         ArPrior, "shapes/unclip/autoregressive_prior", "An autoregressive prior", _describe_ar_prior
     ),
-    OpenClip: _model(
-        OpenClip, "open_clip:ViT-L-14/openai", "A CLIP", _describe_open_clip, parse_open_clip
+    Clip: _model(
+        Clip,
+        "open_clip:ViT-L-14/openai",
+        "A CLIP of clean pictures",
+        _describe_clip,
+        parse_clip,
+        formerly=("OpenClip",),
     ),
     Classifier: _model(
         Classifier, "shapes/adm/classifier", "A classifier of noisy pictures", _describe_classifier
     ),
-    Clip: _model(Clip, "shapes/glide/clip", "A CLIP", _describe_clip),
+    NoisedClip: _model(
+        NoisedClip,
+        "shapes/glide/clip",
+        "A noised CLIP, which knows how noisy its picture is",
+        _describe_noised_clip,
+        formerly=("Clip",),
+    ),
     Bundle: PortType(
         "Bundle",
         "Models that belong together: a catalogue name such as shapes/glide, or a folder. Its parts are $name.part.",

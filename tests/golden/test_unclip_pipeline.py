@@ -24,9 +24,9 @@ from nodes.library.conditioning import low_resolution, unclip_conditions
 from nodes.library.denoising import clip_x0, unet_denoiser
 from nodes.library.guidance import classifier_free_guidance, guidance_interval
 from nodes.library.priors import prior_denoiser
+from nodes.models.clip import Clip, parse_clip
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import parsed
-from nodes.models.open_clip import OpenClip, parse_open_clip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 from nodes.networks.clip.network import clip_pixels
@@ -57,8 +57,8 @@ class Run:
         return parsed(kind, str(self.folder / part), self.context)
 
     @property
-    def clip(self) -> OpenClip:
-        return parse_open_clip(str(self.folder / "clip"), self.context)
+    def clip(self) -> Clip:
+        return parse_clip(str(self.folder / "clip"), self.context)
 
     def get(self, name: str) -> Tensor | None:
         return self.tensors.get(f"{self.name}.{name}")

@@ -19,7 +19,7 @@ from nodegraph.cli import app
 from nodes.checkpoints.catalogue import Part, PublishedFile
 from nodes.checkpoints.layouts import LAYOUTS, published_shapes
 
-KINDS = {"openai_adm_classifier": "Classifier", "openai_glide_clip": "Clip"}
+KINDS = {"openai_adm_classifier": "Classifier", "openai_glide_clip": "NoisedClip"}
 
 
 @dataclass(frozen=True)

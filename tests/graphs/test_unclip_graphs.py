@@ -66,7 +66,7 @@ def test_the_shapes_models_are_trained_one_after_the_other(tmp_path: Path) -> No
     upsamplers = trained("upsample", first_steps=1, last_steps=1, interval=1)
     assert upsamplers.first_samples.shape == (4, 3, 128, 128)
     assert upsamplers.last_samples.shape == (4, 3, 128, 128)
-    parts = {"clip": "OpenClip", "prior": "Prior", "decoder": "UNet"}
+    parts = {"clip": "Clip", "prior": "Prior", "decoder": "UNet"}
     parts |= {"upsample_1": "UNet", "upsample_2": "UNet"}
     assert part_kinds(family["models"]) == parts
     assert parts.items() < part_kinds("shapes/unclip").items()

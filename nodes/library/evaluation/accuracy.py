@@ -13,8 +13,8 @@ from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
+from nodes.models.noised_clip import NoisedClip
 from nodes.shapes.classes import CLASSES, NAMES, class_batch
 from nodes.shapes.oracle import PARTS, judge
 from nodes.shapes.world import SHAPES
@@ -78,7 +78,7 @@ def classifier_accuracy(
     return (yield from _by_noise(logits, model.trained, size, (count, seed, chunk)))
 
 
-def _abstract_texts(model: Clip) -> Table:
+def _abstract_texts(model: NoisedClip) -> Table:
     if model.trained is None:
         raise Mismatch(f"'{model.name}' knows clean pictures only", port="model")
     return Table(COLUMNS, ())
@@ -86,7 +86,7 @@ def _abstract_texts(model: Clip) -> Table:
 
 @node(words=("zero-shot", "noise level"), abstract=_abstract_texts)
 def clip_accuracy(
-    model: Clip, count: Count = 256, seed: Seed = 0, chunk: Chunk = 64
+    model: NoisedClip, count: Count = 256, seed: Seed = 0, chunk: Chunk = 64
 ) -> Generator[Progress, None, Table]:
     """How often a noised CLIP finds a picture's caption among those of all 64 classes, by timestep of the noise.
 

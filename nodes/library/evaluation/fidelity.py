@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.measures import fidelity
-from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
+from nodes.models.noised_clip import NoisedClip
 from nodes.wires.embeddings import ClipImage
 from nodes.wires.pictures import Image
 from nodes.wires.tables import Table
@@ -20,12 +20,14 @@ Features = Annotated[Signal, Doc("Features [N, D] of pictures, such as clip_feat
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
 
 
-def _abstract_features(clip: Clip, image: Image) -> Signal:
+def _abstract_features(clip: NoisedClip, image: Image) -> Signal:
     return clip.module().image(image, torch.zeros(len(image), dtype=torch.int64, device="meta"))
 
 
 @node(words=("embedding", "FID"), abstract=_abstract_features)
-def clip_features(clip: Clip, image: Image, chunk: Chunk = 64) -> Generator[Progress, None, Signal]:
+def clip_features(
+    clip: NoisedClip, image: Image, chunk: Chunk = 64
+) -> Generator[Progress, None, Signal]:
     """What a CLIP's image encoder makes of pictures, [N, D], taken as free of noise (t = 0).
 
     Published figures use Inception's features, which say nothing of a world of shapes: figures with these compare with each

@@ -16,8 +16,8 @@ from nodes.diffusion.noise import SeededNoise, Shifted
 from nodes.diffusion.schedule import Schedule
 from nodes.library.denoising import unet_denoiser
 from nodes.models.autoregressive_prior import ArPrior
+from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
-from nodes.models.open_clip import OpenClip
 from nodes.models.unet import UNet
 from nodes.training.dataset import Batch
 from nodes.training.objectives.token_prior import TokenObjective
@@ -85,7 +85,7 @@ LOSSES = ("code", "nats", "nats_se")
 CHUNK = 256
 
 
-def _abstract_losses(model: ArPrior, clip: OpenClip, images: Image, captions: list[str]) -> Table:
+def _abstract_losses(model: ArPrior, clip: Clip, images: Image, captions: list[str]) -> Table:
     same_space(model.config.space, clip.see(images), f"the prior '{model.name}'", "clip")
     if len(captions) != len(images):
         raise Mismatch(f"{len(captions)} captions for {len(images)} pictures", port="captions")
@@ -93,7 +93,7 @@ def _abstract_losses(model: ArPrior, clip: OpenClip, images: Image, captions: li
 
 
 @node(words=("cross-entropy", "likelihood"), abstract=_abstract_losses)
-def code_losses(model: ArPrior, clip: OpenClip, images: Image, captions: list[Text]) -> Table:
+def code_losses(model: ArPrior, clip: Clip, images: Image, captions: list[Text]) -> Table:
     """How badly an autoregressive prior tells the codes of pictures from their captions: cross-entropy by code, in nats.
 
     A row for each code, in the order of the components, with its standard error; a prior that knows nothing has the

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
+from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
-from nodes.models.open_clip import OpenClip
 from nodes.shapes.classes import NAMES
 from nodes.training.dataset import ClassPictures, Crops, Dataset, Points, ShapesPictures
 from nodes.training.folder import folder_pictures
@@ -136,7 +136,7 @@ class Pairs(NamedTuple):
 CHUNK = 256
 
 
-def _abstract_pairs(clip: OpenClip, dataset: Dataset, count: int) -> Pairs:
+def _abstract_pairs(clip: Clip, dataset: Dataset, count: int) -> Pairs:
     picture = torch.empty(1, *dataset.sample_shape, device=clip.device)
     parts = clip.see(picture), clip.read([""])[0]
     return Pairs(*(Embedding(p.values.expand(count, -1), p.space) for p in parts))
@@ -144,7 +144,7 @@ def _abstract_pairs(clip: OpenClip, dataset: Dataset, count: int) -> Pairs:
 
 @node(words=("data", "statistics", "embeddings"), abstract=_abstract_pairs)
 def dataset_embeddings(
-    clip: OpenClip,
+    clip: Clip,
     dataset: Dataset,
     count: Annotated[int, Range(2, 1_000_000), Doc("Pictures.")] = 4096,
     seed: Seed = 0,

@@ -11,7 +11,7 @@ from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
 from nodes.models.handle import Model
-from nodes.models.open_clip import OpenClip
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 from nodes.networks.config import (
@@ -92,7 +92,7 @@ def _starting(
 @node(words=("unCLIP", "DALL·E 2", "fine-tune"))
 def decoder_network(
     like: Annotated[UNet, Doc("The model whose configuration is trained, with its own text.")],
-    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it also takes.")],
+    clip: Annotated[Clip, Doc("The CLIP whose image embeddings it also takes.")],
     start: Annotated[UNet | None, Doc("Weights to start from: what fits is taken.")] = None,
     extra_tokens: Annotated[
         int, Range(1, 64), Doc("Context tokens that an embedding becomes.")
@@ -135,7 +135,7 @@ def upsampler_network(
 
 @node(words=("CLIP prior", "unCLIP prior", "DALL·E 2"))
 def prior_network(
-    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings it makes, from its texts.")],
+    clip: Annotated[Clip, Doc("The CLIP whose image embeddings it makes, from its texts.")],
     images: Annotated[ClipImage, Doc("Embeddings of pictures, for mean and deviation.")],
     heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
     layers: Annotated[int, Range(1, 48)] = 5,
@@ -216,7 +216,7 @@ def clip_network(
     image_layers: Annotated[int, Range(1, 48)] = 3,
     text_layers: Annotated[int, Range(1, 48)] = 2,
     logit_scale: Annotated[float, Range(1, 200)] = 20.0,
-) -> Network[Clip]:
+) -> Network[NoisedClip]:
     """GLIDE's CLIP, whose image encoder knows the timestep, with the closed vocabulary of `like`. From scratch.
 
     Raises Mismatch for a model without one. Ref: Nichol et al. 2022 (GLIDE), §2.4.
@@ -239,7 +239,7 @@ def clip_network(
         image_layers=image_layers,
         words=text.tokenizer.words,
     )
-    return ModelNetwork(Clip, config, like.device, like.precision, like.residency)
+    return ModelNetwork(NoisedClip, config, like.device, like.precision, like.residency)
 
 
 @node(words=("fine-tune", "second stage"))
@@ -265,7 +265,7 @@ def open_clip_network(
     channels: Annotated[int, Range(8, 256), Doc("Of the picture tower, a multiple of 8.")] = 16,
     heads: Annotated[int, Range(1, 64), Doc("Of the text tower, each 32 wide.")] = 3,
     text_layers: Annotated[int, Range(1, 48)] = 2,
-) -> Network[OpenClip]:
+) -> Network[Clip]:
     """A CLIP of clean pictures in open_clip's modules: CLIP's ResNet, one block a stage, and a causal text transformer.
 
     Raises Mismatch for a model without a closed vocabulary, or of pictures whose side is no multiple of 32.
@@ -294,7 +294,7 @@ def open_clip_network(
         deviations=(0.5, 0.5, 0.5),
         space=space,
     )
-    return ModelNetwork(OpenClip, config, like.device, like.precision, like.residency)
+    return ModelNetwork(Clip, config, like.device, like.precision, like.residency)
 
 
 @node(words=("text pretraining", "contrastive"))
@@ -316,7 +316,7 @@ def point_network(
 
 @node(words=("CLIP prior", "unCLIP prior", "DALL·E 2", "PCA"))
 def autoregressive_prior_network(
-    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are drawn, from its texts.")],
+    clip: Annotated[Clip, Doc("The CLIP whose image embeddings are drawn, from its texts.")],
     pca: Annotated[Pca, Doc("What is predicted of an embedding: all of these components.")],
     images: Annotated[ClipImage, Doc("Embeddings of pictures.")],
     texts: Annotated[ClipText, Doc("Of their captions: how well they agree gives the levels.")],

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.schedule import schedule
-from nodes.models.open_clip import OpenClip
+from nodes.models.clip import Clip
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.prior import PriorObjective
 from nodes.training.objectives.recognition import (
@@ -93,7 +93,7 @@ def hybrid_objective(
 @node(words=("unCLIP", "decoder", "DALL·E 2"))
 def unclip_objective(
     objective: Annotated[Objective, Doc("What the decoder predicts.")],
-    clip: OpenClip,
+    clip: Clip,
     dropout: Annotated[
         float, Range(0, 1), Doc("Share of embeddings replaced by the learned null.")
     ] = 0.1,
@@ -128,7 +128,7 @@ def _of_diffusion(objective: Objective) -> DiffusionObjective:
 
 @node(words=("CLIP prior", "unCLIP prior"))
 def prior_objective(
-    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are predicted.")],
+    clip: Annotated[Clip, Doc("The CLIP whose image embeddings are predicted.")],
     kind: Chain = "cosine",
     train_steps: TrainSteps = 1000,
     dropout: Dropout = 0.1,
@@ -168,7 +168,7 @@ def noisy_contrastive_objective(
 
 @node(words=("CLIP prior", "unCLIP prior", "cross-entropy", "codes"))
 def token_objective(
-    clip: Annotated[OpenClip, Doc("The CLIP whose image embeddings are predicted.")],
+    clip: Annotated[Clip, Doc("The CLIP whose image embeddings are predicted.")],
     dropout: Dropout = 0.1,
 ) -> Objective:
     """Tell the codes of CLIP's image embedding one after the other, from what CLIP reads in the caption: cross-entropy.

@@ -12,7 +12,7 @@ from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, training_loss
 from nodes.diffusion.process import Parametrisation, q_sample
 from nodes.diffusion.schedule import Schedule
-from nodes.models.open_clip import OpenClip
+from nodes.models.clip import Clip
 from nodes.networks.config import ClipConditionConfig, LowResolution, TrainedFor
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet.network import UNet, masked, upsampled
@@ -42,7 +42,7 @@ class DiffusionObjective:
     dropout: float = 0.1
     blur_noise: float = 0.0
     blur: float = 0.0
-    clip: OpenClip | None = None
+    clip: Clip | None = None
     embedding_dropout: float = 0.0
 
     def describe(self) -> dict[str, str | int | float]:
@@ -170,7 +170,7 @@ def check_chain(chain: Schedule, trained: TrainedFor) -> None:
         )
 
 
-def check_space(clip: OpenClip, space: str) -> None:
+def check_space(clip: Clip, space: str) -> None:
     """Raises Mismatch for a CLIP that is not the one whose embeddings a network takes."""
     if clip.config.space != space:
         raise Mismatch(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nodes.diffusion.likelihood import flat_mean
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
-from nodes.models.open_clip import OpenClip
+from nodes.models.clip import Clip
 from nodes.networks.config import PriorConfig
 from nodes.networks.prior.diffusion import Prior
 from nodes.training.dataset import Batch, without
@@ -25,7 +25,7 @@ class PriorObjective:
     `dropout`: share of captions that are emptied before CLIP reads them. Ref: Ramesh et al. 2022, §2.2, eq. 2.
     """
 
-    clip: OpenClip
+    clip: Clip
     schedule: Schedule
     dropout: float = 0.1
 

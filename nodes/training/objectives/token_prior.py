@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nodes.measures.pca import quantised
 from nodes.models.autoregressive_prior import principal_components
-from nodes.models.open_clip import OpenClip
+from nodes.models.clip import Clip
 from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.prior.autoregressive import ArPrior, Prompt
 from nodes.training.dataset import Batch
@@ -36,7 +36,7 @@ class TokenObjective:
     `dropout`: share of captions that are emptied before CLIP reads them; their agreement stays. Ref: Ramesh et al. 2022, §2.2.
     """
 
-    clip: OpenClip
+    clip: Clip
     dropout: float = 0.1
 
     def describe(self) -> dict[str, str | int | float]:

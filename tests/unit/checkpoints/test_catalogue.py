@@ -4,6 +4,7 @@ Karlo's entries are compared with the manifests of its checkpoints (tests/golden
 """
 
 import json
+import shutil
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -14,15 +15,24 @@ import torch
 
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
-from nodes.checkpoints.catalogue import entries, model_files
+from nodes.checkpoints.catalogue import (
+    SHIPPED,
+    entries,
+    kind_of,
+    model_files,
+    name_of,
+    part_kinds,
+)
 from nodes.checkpoints.layouts import BadPart, published_shapes
 from nodes.checkpoints.verify import identified
+from nodes.checkpoints.weights import BadConfig, read_config
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
 from nodes.models.handle import parsed
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
+from nodes.networks.config import ClipConfig, NoisedClipConfig
 
-HANDLES = {"UNet": UNet, "Classifier": Classifier, "Clip": Clip}
+HANDLES = {"UNet": UNet, "Classifier": Classifier, "NoisedClip": NoisedClip}
 PUBLISHED = {
     f"{entry.name}/{name}": part
     for entry in entries().values()
@@ -108,3 +118,26 @@ def test_parts_that_describe_no_network() -> None:
         published_shapes(replace(part, options=None))
     with pytest.raises(BadPart, match=r"'openai_glide_clip' has 2 files, not 1"):
         published_shapes(replace(part, files=part.files[:1]))
+
+
+def test_files_name_kinds_as_they_always_did(tmp_path: Path) -> None:
+    assert [kind_of(name) for name in ("Clip", "NoisedClip", "OpenClip", "UNet")] == [
+        "NoisedClip", "NoisedClip", "Clip", "UNet",
+    ]  # fmt: skip
+    for kind in ("NoisedClip", "Clip", "UNet"):
+        assert kind_of(name_of(kind)) == kind and name_of(kind) != "Clip"
+    for part, kind in (("old", "Clip"), ("new", "NoisedClip"), ("clean", "OpenClip")):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text(json.dumps({"kind": kind}), encoding="utf-8")
+    kinds = {"clean": "Clip", "new": "NoisedClip", "old": "NoisedClip"}
+    assert part_kinds(str(tmp_path)) == kinds
+
+
+def test_a_model_of_an_older_version_loads(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "glide" / "clip", tmp_path / "clip")
+    path = tmp_path / "clip" / "config.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"kind": "Clip"}), encoding="utf-8")
+    assert read_config(tmp_path / "clip", NoisedClipConfig).embedding_width > 0
+    with pytest.raises(BadConfig, match="a NoisedClip, not a Clip"):
+        read_config(tmp_path / "clip", ClipConfig)

@@ -22,7 +22,7 @@ from nodes.checkpoints.diffusers import UnknownConfig
 from nodes.checkpoints.open_clip import open_clip_config
 from nodes.checkpoints.open_clip_table import table, tag_of_file
 from nodes.checkpoints.transformers_clip import clip_config
-from nodes.models.open_clip import parse_open_clip
+from nodes.models.clip import parse_clip
 from nodes.networks.clip.network import Clip, clip_pixels, pretrained
 from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig, ClipPictures
@@ -212,7 +212,7 @@ def test_a_processor_that_is_not_understood_is_refused(option: dict[str, Any]) -
 
 
 def test_texts_of_another_vocabulary_are_not_read(tmp_path: Path) -> None:
-    clip = parse_open_clip("open_clip:ViT-B-16-SigLIP/webli", context(tmp_path))
+    clip = parse_clip("open_clip:ViT-B-16-SigLIP/webli", context(tmp_path))
     with pytest.raises(ValueError, match="another vocabulary than CLIP's"):
         clip.read(["a frog"])
 
@@ -225,7 +225,7 @@ def test_a_published_one_has_the_activation_of_its_tag(
 
     monkeypatch.setattr("open_clip.create_model", create)
     for tag, activation in (("openai", "QuickGELU"), ("laion2b_s34b_b79k", "GELU")):
-        config = parse_open_clip(f"open_clip:ViT-B-32/{tag}", context(tmp_path)).config
+        config = parse_clip(f"open_clip:ViT-B-32/{tag}", context(tmp_path)).config
         network = pretrained(config, "ViT-B-32", tag, str(tmp_path))
         classes = {type(module).__name__ for module in network.modules()}
         assert {name for name in classes if name.endswith("GELU")} == {activation}

@@ -11,8 +11,8 @@ from nodegraph.library.port import Precision
 from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.openai import to_ours
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
 from nodes.models.handle import parsed
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet, parse_unet
 
 
@@ -56,7 +56,7 @@ def test_a_network_in_half_precision_says_about_the_same(
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(Classifier, "openai/adm-64/classifier"), (Clip, "openai/glide/clip")]
+    ("kind", "name"), [(Classifier, "openai/adm-64/classifier"), (NoisedClip, "openai/glide/clip")]
 )
 def test_guides_keep_full_precision(kind: type, name: str) -> None:
     """Their gradients would underflow."""

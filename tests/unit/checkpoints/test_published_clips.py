@@ -12,11 +12,11 @@ from test_harmful_files import Writing
 from torch import Tensor, nn
 
 import nodes.checkpoints.open_clip
-import nodes.models.open_clip
+import nodes.models.clip
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
+from nodes.models.clip import Clip, parse_clip
 from nodes.models.handle import MissingWeights
-from nodes.models.open_clip import OpenClip, parse_open_clip
 
 TINY: Mapping[str, Any] = {
     "embed_dim": 16,
@@ -54,7 +54,7 @@ class Holder(nn.Module):
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What open_clip would fetch."""
     monkeypatch.setattr(nodes.checkpoints.open_clip, "architecture_options", lambda _: dict(TINY))
-    monkeypatch.setattr(nodes.models.open_clip, "fetched", lambda *_: tmp_path / "weights.pt")
+    monkeypatch.setattr(nodes.models.clip, "fetched", lambda *_: tmp_path / "weights.pt")
     return tmp_path / "weights.pt"
 
 
@@ -67,8 +67,8 @@ def network() -> nn.Module:
     return CLIP(TINY["embed_dim"], quick_gelu=True, **options).eval()
 
 
-def handle() -> OpenClip:
-    return parse_open_clip(NAME, RunContext(Sandbox((), Path())))
+def handle() -> Clip:
+    return parse_clip(NAME, RunContext(Sandbox((), Path())))
 
 
 def script(module: nn.Module, path: Path) -> None:
@@ -118,8 +118,8 @@ def test_weights_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None
     def offline(*_: Any) -> Path:
         raise RuntimeError("no route to host\nat all")
 
-    monkeypatch.setattr(nodes.models.open_clip, "fetched", offline)
-    clip = parse_open_clip("open_clip:ViT-B-32/openai", RunContext(Sandbox((), Path())))
+    monkeypatch.setattr(nodes.models.clip, "fetched", offline)
+    clip = parse_clip("open_clip:ViT-B-32/openai", RunContext(Sandbox((), Path())))
     with pytest.raises(MissingWeights, match=r"cannot be fetched: no route to host$") as told:
         clip.verify()
     assert told.value.hint is not None

@@ -15,8 +15,8 @@ from nodegraph.base.diagnostics import GraphError
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import part_kinds
+from nodes.models.clip import Clip
 from nodes.models.handle import MissingWeights, parsed
-from nodes.models.open_clip import OpenClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 from nodes.networks.clip.network import clip_tokenize
@@ -26,7 +26,7 @@ FOLDERS = {
     "UnCLIPPipeline": GOLDEN / "unclip_tiny_karlo",
     "UnCLIPImageVariationPipeline": GOLDEN / "unclip_tiny_karlo_variations",
 }
-KINDS = {"Prior": Prior, "UNet": UNet, "OpenClip": OpenClip}
+KINDS = {"Prior": Prior, "UNet": UNet, "Clip": Clip}
 FORMS: dict[str, dict[str, Any]] = {
     "whole": {},
     "shards": {"max_shard_size": "60KB"},

@@ -21,9 +21,9 @@ from nodes.library.noise import forward_diffusion
 from nodes.library.priors import prior_denoiser
 from nodes.library.sampling import ddim_inversion
 from nodes.library.schedules import noise_scheduler
+from nodes.models.clip import Clip, parse_clip
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
-from nodes.models.open_clip import OpenClip, parse_open_clip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 
@@ -35,14 +35,14 @@ def context(*folders: Path) -> RunContext:
     return RunContext(Sandbox(folders, Path("out")))
 
 
-def clip_of(folder: Path) -> OpenClip:
-    return parse_open_clip(str(folder / "clip"), context(folder))
+def clip_of(folder: Path) -> Clip:
+    return parse_clip(str(folder / "clip"), context(folder))
 
 
 def test_parts_of_both_spellings() -> None:
     kinds = {"decoder": "UNet", "super_res_first": "UNet", "super_res_last": "UNet"}
-    assert part_kinds(str(TINY)) == {"prior": "Prior", **kinds, "clip": "OpenClip"}
-    assert part_kinds(str(VARIATIONS)) == {**kinds, "clip": "OpenClip"}
+    assert part_kinds(str(TINY)) == {"prior": "Prior", **kinds, "clip": "Clip"}
+    assert part_kinds(str(VARIATIONS)) == {**kinds, "clip": "Clip"}
 
 
 def test_pickled_weights_are_the_same(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_pickled_weights_are_the_same(tmp_path: Path) -> None:
     for component in ("image_encoder", "text_proj"):
         (weights,) = (folder / component).glob("*.safetensors")
         weights.unlink()
-    for kind, part in ((UNet, "decoder"), (OpenClip, "clip")):
+    for kind, part in ((UNet, "decoder"), (Clip, "clip")):
         found = parsed(kind, str(folder / part), context(folder)).weights()
         expected = parsed(kind, str(VARIATIONS / part), context(VARIATIONS)).weights()
         assert found.keys() == expected.keys()
@@ -131,7 +131,7 @@ def test_a_local_file_of_open_clip(tmp_path: Path) -> None:
 
     made = open_clip.create_model("RN50", pretrained=None).eval()
     torch.save(made.state_dict(), tmp_path / "clip.pt")
-    clip = parse_open_clip(f"open_clip:RN50/{tmp_path / 'clip.pt'}", context(tmp_path))
+    clip = parse_clip(f"open_clip:RN50/{tmp_path / 'clip.pt'}", context(tmp_path))
     embedding, tokens = clip.read(["a frog"])
     expected = made.encode_text(open_clip.tokenize(["a frog"])).detach()
     torch.testing.assert_close(embedding.values, expected, rtol=0, atol=1e-5)
@@ -156,7 +156,7 @@ def test_an_original_folder(tmp_path: Path) -> None:
     prior = parsed(Prior, str(tmp_path / "prior"), context(tmp_path))
     assert [file.name for file in prior.files] == [*names[:2]]
     assert prior.config.trained.x0_bound == 10
-    clip = parse_open_clip(str(tmp_path / "clip"), context(tmp_path))
+    clip = parse_clip(str(tmp_path / "clip"), context(tmp_path))
     assert clip.config.space == prior.config.space == "ViT-L-14/openai"
     last = parsed(UNet, str(tmp_path / "super_res_last"), context(tmp_path))
     assert (last.layout, last.config.image_size) == ("karlo_last", 256)

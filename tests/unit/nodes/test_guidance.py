@@ -27,7 +27,7 @@ from nodes.library.sampling import ancestral_sampler, ddim_inversion, ddim_sampl
 from nodes.library.schedules import noise_scheduler, repaint_schedule
 from nodes.library.text import text_encoder
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
 
 T = torch.tensor([700, 700])
@@ -224,9 +224,9 @@ def test_guides_of_another_chain_size_or_class_are_refused(models: Models, tmp_p
     with pytest.raises(Mismatch, match="knows the noise of a linear chain of 1000 steps"):
         classifier_guidance(inner, other(Classifier, "linear"), label([0]))
     with pytest.raises(Mismatch, match="knows clean pictures only"):
-        clip_guidance(inner, other(Clip, "clean"), "a star")
+        clip_guidance(inner, other(NoisedClip, "clean"), "a star")
     with pytest.raises(Mismatch, match=r"looks at 32 px, the denoiser makes \[3, 16, 16\]"):
-        content_guidance(inner, other(Clip, "large"), PICTURE)
+        content_guidance(inner, other(NoisedClip, "large"), PICTURE)
     with pytest.raises(Mismatch, match="has 64 classes, there is no number 64"):
         classifier_guidance(inner, models.classifier, label([""]))
     with pytest.raises(Mismatch, match="is no class"):

@@ -19,7 +19,7 @@ from nodes.library.guidance import clip_guidance
 from nodes.library.text import text_encoder
 from nodes.models.clip import Clip
 from nodes.models.handle import parsed
-from nodes.models.open_clip import OpenClip
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.reading import warn_of_left_out
 from nodes.models.unet import UNet
 from nodes.networks.bpe import byte_alphabet
@@ -120,10 +120,10 @@ def test_nodes_say_it_once_with_the_model(bundles: Path) -> None:
 
 def test_every_node_that_reads_says_it(bundles: Path) -> None:
     unclip, glide, here = bundles / "unclip", bundles / "glide", context(bundles)
-    clip = parsed(OpenClip, str(unclip / "clip"), here)
+    clip = parsed(Clip, str(unclip / "clip"), here)
     decoder = parsed(UNet, str(unclip / "decoder"), here)
     upsample = parsed(UNet, str(glide / "upsample"), here)
-    noised = parsed(Clip, str(glide / "clip"), here)
+    noised = parsed(NoisedClip, str(glide / "clip"), here)
     picture = torch.zeros(1, 3, 16, 16)
     seen = clip.see(picture)
     calls = (

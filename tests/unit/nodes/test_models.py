@@ -12,11 +12,11 @@ from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.openai import openai_key
 from nodes.checkpoints.weights import BadConfig, write_model
 from nodes.models.classifier import Classifier
-from nodes.models.clip import Clip
 from nodes.models.handle import MissingWeights, parsed
+from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
+from nodes.networks import noised_clip
 from nodes.networks.config import ClassifierConfig, NoisedClipConfig, UNetConfig
-from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.unet.classifier import Classifier as ClassifierModule
 from nodes.networks.unet.network import UNet as UNetModule
 from nodes.wires.models import PORT_TYPES
@@ -33,7 +33,7 @@ KINDS = {
         ClassifierModule,
         ClassifierConfig(TRUNK, 5),
     ),
-    "Clip": (Clip, PORT_TYPES[Clip], NoisedClip, CLIP_CONFIG),
+    "NoisedClip": (NoisedClip, PORT_TYPES[NoisedClip], noised_clip.NoisedClip, CLIP_CONFIG),
 }
 
 
@@ -73,7 +73,7 @@ def test_a_folder_is_a_model_of_its_kind(name: str, tmp_path: Path) -> None:
     [
         (UNet, "openai/adm-64/diffusion", 295904454),
         (Classifier, "openai/adm-64/classifier", 65438568),
-        (Clip, "openai/glide/clip", 86443776 + 71679488),
+        (NoisedClip, "openai/glide/clip", 86443776 + 71679488),
     ],
 )
 def test_published_models_are_built_without_their_weights(
@@ -87,31 +87,31 @@ def test_published_models_are_built_without_their_weights(
     with pytest.raises(MissingWeights, match=f"models get {name}"):
         here.module()
     with pytest.raises(ValueError, match=f"is a {kind.__name__}, not a"):
-        parsed(next(k for k in (UNet, Clip) if k is not kind), name, context(tmp_path))
+        parsed(next(k for k in (UNet, NoisedClip) if k is not kind), name, context(tmp_path))
 
 
 def test_both_files_of_a_published_clip_are_one_model(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path))
-    model = parsed(Clip, "openai/glide/clip", context(tmp_path, device="meta", abstract=True))
+    model = parsed(NoisedClip, "openai/glide/clip", context(tmp_path, device="meta", abstract=True))
     for part, file in zip(("image", "text"), model.files, strict=True):
         half = getattr(model.module(), part)
         held = {openai_key(k, "clip"): torch.empty(0) for k in half.state_dict()}
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(held, file)
-    again = parsed(Clip, "openai/glide/clip", context(tmp_path))
+    again = parsed(NoisedClip, "openai/glide/clip", context(tmp_path))
     assert set(again.weights()) == set(model.module().state_dict())
     assert again.digest != model.digest
     assert ModelFile("openai/glide/clip", again.files[0].name, 0).kept == again.files[0]
 
 
 def test_a_clip_reads_a_closed_vocabulary() -> None:
-    clip = random(NoisedClip(CLIP_CONFIG)).eval().requires_grad_(False)
+    clip = random(noised_clip.NoisedClip(CLIP_CONFIG)).eval().requires_grad_(False)
     words = clip.texts(["a red circle", "A RED circle.", "a blue circle", "", "red " * 30])
     assert words.shape == (5, 24)
     torch.testing.assert_close(words[0], words[1])
     assert float((words[0] * words[2]).sum()) < 0.9999
     assert bool(words.isfinite().all())
-    half = NoisedClip(CLIP_CONFIG).bfloat16()
+    half = noised_clip.NoisedClip(CLIP_CONFIG).bfloat16()
     seen = half.images(torch.zeros(2, 3, 16, 16), torch.tensor([3, 900]))
     assert seen.dtype == torch.float32
 

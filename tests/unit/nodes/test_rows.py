@@ -22,8 +22,8 @@ from nodes.library.masks import invert_mask, mask_from_image
 from nodes.library.priors import prior_denoiser
 from nodes.library.schedules import noise_scheduler
 from nodes.library.text import text_encoder
+from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
-from nodes.models.open_clip import OpenClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 
@@ -52,8 +52,8 @@ class Given:
         return self.models(UNet, name)
 
     @property
-    def clip(self) -> OpenClip:
-        return self.models(OpenClip, "unclip/clip")
+    def clip(self) -> Clip:
+        return self.models(Clip, "unclip/clip")
 
     def read(self, picks: list[int]) -> dict[str, Any]:
         found = clip_text(self.clip, [TEXTS[i] for i in picks])

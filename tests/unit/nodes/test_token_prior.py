@@ -22,10 +22,11 @@ from nodes.library.training.objectives import token_objective
 from nodes.library.training.trainer import trainer
 from nodes.measures.pca import quantised
 from nodes.models.autoregressive_prior import ArPrior, principal_components
+from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
-from nodes.models.open_clip import OpenClip
-from nodes.networks.clip.network import Clip, clip_tokenize
+from nodes.networks.clip.network import Clip as ClipNetwork
+from nodes.networks.clip.network import clip_tokenize
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.training.dataset import Batch
 from nodes.training.objectives.token_prior import TokenObjective, agreement, level_edges
@@ -70,32 +71,32 @@ def drawn(running: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> OpenClip:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Random towers, but a last projection by which each word lies amid its pictures."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    module = Clip(CLIP).requires_grad_(False)
+    module = ClipNetwork(CLIP).requires_grad_(False)
     batch = Colours().batch(np.random.default_rng(0), 64)
     centres = torch.stack([module.see(batch.signal[_of(batch, w)]).mean(0) for w in WORDS])
     states = module.read(clip_tokenize(CLIP, WORDS)).tokens[:, 1]  # at the end of each word
     assert module.text is not None
     module.text.text_projection.copy_(torch.linalg.pinv(states) @ centres)
     write_model(folder / "clip", module, CLIP, {})
-    return parsed(OpenClip, folder / "clip", RunContext(Sandbox((folder,), folder)))
+    return parsed(Clip, folder / "clip", RunContext(Sandbox((folder,), folder)))
 
 
 @pytest.fixture(scope="module")
-def pairs(clip: OpenClip) -> Pairs:
+def pairs(clip: Clip) -> Pairs:
     return drawn(dataset_embeddings(clip, Colours(), count=300))
 
 
-def network(clip: OpenClip, pairs: Pairs, **options: Any):
+def network(clip: Clip, pairs: Pairs, **options: Any):
     pca = pca_fit(pairs.images, 3)
     small = {"buckets": 8, "levels": 4, "heads": 1, "layers": 1, **options}
     return autoregressive_prior_network(clip, pca, *pairs, **small)
 
 
-def test_embeddings_of_a_data_set(clip: OpenClip, pairs: Pairs) -> None:
+def test_embeddings_of_a_data_set(clip: Clip, pairs: Pairs) -> None:
     assert pairs.images.values.shape == pairs.texts.values.shape == (300, 8)
     assert pairs.images.space == pairs.texts.space == "two colours"
     few = drawn(dataset_embeddings(clip, Colours(), count=256))
@@ -105,7 +106,7 @@ def test_embeddings_of_a_data_set(clip: OpenClip, pairs: Pairs) -> None:
     assert len(few.texts.values.unique(dim=0)) == 2
 
 
-def test_the_network_holds_what_its_codes_stand_for(clip: OpenClip, pairs: Pairs) -> None:
+def test_the_network_holds_what_its_codes_stand_for(clip: Clip, pairs: Pairs) -> None:
     made, pca = network(clip, pairs), pca_fit(pairs.images, 3)
     module = made.build()
     held = principal_components(module)  # type: ignore[arg-type]
@@ -127,7 +128,7 @@ def test_as_many_pairs_lie_in_each_level(pairs: Pairs) -> None:
     torch.testing.assert_close(longer, agreement(texts, images))
 
 
-def test_embeddings_of_another_clip_are_refused(clip: OpenClip, pairs: Pairs) -> None:
+def test_embeddings_of_another_clip_are_refused(clip: Clip, pairs: Pairs) -> None:
     other = Embedding(pairs.images.values, "others")
     with pytest.raises(Mismatch, match="'clip' is of the CLIP 'two colours'") as caught:
         autoregressive_prior_network(clip, pca_fit(other, 3), *pairs)
@@ -136,7 +137,7 @@ def test_embeddings_of_another_clip_are_refused(clip: OpenClip, pairs: Pairs) ->
         autoregressive_prior_network(clip, pca_fit(pairs.images, 3), other, pairs.texts)
 
 
-def test_the_loss_is_the_cross_entropy_of_the_codes(clip: OpenClip, pairs: Pairs) -> None:
+def test_the_loss_is_the_cross_entropy_of_the_codes(clip: Clip, pairs: Pairs) -> None:
     module, objective = network(clip, pairs).build(), TokenObjective(clip, 0.0)
     batch = Colours().batch(np.random.default_rng(3), 6)
     codes, prompt = objective.told(module, batch, np.zeros(6, bool))  # type: ignore[arg-type]
@@ -149,9 +150,7 @@ def test_the_loss_is_the_cross_entropy_of_the_codes(clip: OpenClip, pairs: Pairs
         objective.loss(module, Batch(batch.signal), draw_for(0, 0, 6))
 
 
-def test_dropped_captions_are_empty_ones_of_the_same_agreement(
-    clip: OpenClip, pairs: Pairs
-) -> None:
+def test_dropped_captions_are_empty_ones_of_the_same_agreement(clip: Clip, pairs: Pairs) -> None:
     module, objective = network(clip, pairs).build(), TokenObjective(clip)
     batch = Colours().batch(np.random.default_rng(3), 4)
     dropped = np.array([True, False, True, False])
@@ -167,7 +166,7 @@ def test_dropped_captions_are_empty_ones_of_the_same_agreement(
     assert torch.equal(some.level, told.level)
 
 
-def test_it_learns_to_read(clip: OpenClip, pairs: Pairs, tmp_path: Path) -> None:
+def test_it_learns_to_read(clip: Clip, pairs: Pairs, tmp_path: Path) -> None:
     made = drawn(
         trainer(
             network(clip, pairs),

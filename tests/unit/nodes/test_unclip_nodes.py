@@ -20,17 +20,17 @@ from nodes.library.noise import initial_noise
 from nodes.library.pictures import grid, or_else, shapes_scene
 from nodes.library.schedules import noise_scheduler
 from nodes.library.text import text_encoder
+from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import parsed
-from nodes.models.open_clip import OpenClip
 from nodes.models.unet import UNet
 
 TEXTS = ["a red circle", "a blue star"]
 
 
 @pytest.fixture(scope="module")
-def clip(bundles: Path) -> OpenClip:
-    return parsed(OpenClip, str(bundles / "unclip" / "clip"), context(bundles))
+def clip(bundles: Path) -> Clip:
+    return parsed(Clip, str(bundles / "unclip" / "clip"), context(bundles))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def pictures(count: int) -> torch.Tensor:
     return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def test_scores_are_cosines_and_the_best_are_kept(clip: OpenClip) -> None:
+def test_scores_are_cosines_and_the_best_are_kept(clip: Clip) -> None:
     drawn = pictures(6)
     scores = clip_score(clip, drawn, TEXTS)
     read = clip_text(clip, TEXTS).embedding.values.repeat_interleave(3, 0)
@@ -89,7 +89,7 @@ def test_differences_that_mean_nothing_are_refused() -> None:
 
 
 def test_a_decoder_is_told_the_embedding_and_its_own_reading_of_the_text(
-    clip: OpenClip, decoder: UNet
+    clip: Clip, decoder: UNet
 ) -> None:
     seen = clip_image(clip, pictures(4))
     text, embedded = decoder_conditions(decoder, clip, seen, TEXTS)
@@ -107,7 +107,7 @@ def test_a_decoder_is_told_the_embedding_and_its_own_reading_of_the_text(
         unet_denoiser(decoder, three)
 
 
-def test_one_noise_serves_many_conditions(clip: OpenClip, decoder: UNet) -> None:
+def test_one_noise_serves_many_conditions(clip: Clip, decoder: UNet) -> None:
     denoiser = unet_denoiser(decoder, decoder_conditions(decoder, clip, text=TEXTS))
     start = initial_noise(denoiser, noise_scheduler(decoder, steps="10"), seed=3, count=2)
     assert start.x_t.shape == (2, 3, 32, 32) and start.timestep > 900

@@ -35,12 +35,12 @@ from nodes.library.training.objectives import (
     unclip_objective,
     v_objective,
 )
+from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import Model, from_folder
-from nodes.models.open_clip import OpenClip
 from nodes.models.unet import UNet
 from nodes.networks.blocks import Attention
-from nodes.networks.clip.network import Clip
+from nodes.networks.clip.network import Clip as ClipNetwork
 from nodes.networks.config import TrainedFor
 from nodes.shapes.captions import parse_caption
 from nodes.training.networks import ModelNetwork
@@ -69,7 +69,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> UNet:
 
 
 @pytest.fixture(scope="module")
-def clip(base: UNet, tmp_path_factory: pytest.TempPathFactory) -> OpenClip:
+def clip(base: UNet, tmp_path_factory: pytest.TempPathFactory) -> Clip:
     made = open_clip_network(base, "tiny", 12, channels=8, heads=1, text_layers=1)
     return made.hand_over(made.build().eval(), tmp_path_factory.mktemp("clip"), {})
 
@@ -92,9 +92,9 @@ def learns(objective: Objective, module: nn.Module, steps: int = 40) -> float:
     return losses[-1] / losses[0]
 
 
-def test_a_clip_learns_and_its_space_travels(base: UNet, clip: OpenClip) -> None:
+def test_a_clip_learns_and_its_space_travels(base: UNet, clip: Clip) -> None:
     module = open_clip_network(base, "tiny", 12, channels=8, heads=1, text_layers=1).build()
-    assert isinstance(module, Clip)
+    assert isinstance(module, ClipNetwork)
     objective = contrastive_objective(noise=0.0, scale=10.0)
     first = on_batch(objective, module, 16)
     assert first.shape == (16,)
@@ -108,7 +108,7 @@ def test_a_clip_learns_and_its_space_travels(base: UNet, clip: OpenClip) -> None
 
 
 def test_running_statistics_are_kept_with_a_training(
-    base: UNet, clip: OpenClip, tmp_path: Path
+    base: UNet, clip: Clip, tmp_path: Path
 ) -> None:
     recipe = Recipe(steps=1, batch_size=4)
 
@@ -148,7 +148,7 @@ def test_captions_can_leave_nothing_out() -> None:
     assert 0.7 < np.mean(["background" in caption for caption in some]) < 0.9
 
 
-def of_decoder(base: UNet, clip: OpenClip, start: bool = True) -> ModelNetwork[UNet]:
+def of_decoder(base: UNet, clip: Clip, start: bool = True) -> ModelNetwork[UNet]:
     return decoder_network(base, clip, base if start else None)
 
 
@@ -156,7 +156,7 @@ def velocity(dropout: float = 0.5) -> Objective:
     return v_objective("cosine", dropout=dropout)
 
 
-def test_a_decoder_starts_as_its_base(base: UNet, clip: OpenClip) -> None:
+def test_a_decoder_starts_as_its_base(base: UNet, clip: Clip) -> None:
     """All but for the four tokens that say nothing yet; hidden, nothing differs."""
     made = of_decoder(base, clip)
     assert "new: clip.image_to_time.bias" in made.told()
@@ -174,7 +174,7 @@ def test_a_decoder_starts_as_its_base(base: UNet, clip: OpenClip) -> None:
         assert not torch.equal(module(x, T, **told), expected)
 
 
-def test_a_decoder_learns_from_embeddings(base: UNet, clip: OpenClip) -> None:
+def test_a_decoder_learns_from_embeddings(base: UNet, clip: Clip) -> None:
     module = of_decoder(base, clip).build()
     objective = unclip_objective(velocity(), clip, dropout=0.5)
     with pytest.raises(ValueError, match="unclip_objective"):
@@ -184,7 +184,7 @@ def test_a_decoder_learns_from_embeddings(base: UNet, clip: OpenClip) -> None:
     assert sample_pictures(module, objective, [], PICTURES).shape == (4, 3, 32, 32)
 
 
-def test_embeddings_and_captions_are_dropped_on_their_own(base: UNet, clip: OpenClip) -> None:
+def test_embeddings_and_captions_are_dropped_on_their_own(base: UNet, clip: Clip) -> None:
     module = of_decoder(base, clip, start=False).build().eval()
     nn.init.normal_(module.clip.null_embedding)
     draw = draw_for(1, 0, 64)
@@ -209,7 +209,7 @@ def test_embeddings_and_captions_are_dropped_on_their_own(base: UNet, clip: Open
         unclip_objective(classifier_objective(), clip)
 
 
-def test_an_objective_with_a_clip_goes_to_another_process(base: UNet, clip: OpenClip) -> None:
+def test_an_objective_with_a_clip_goes_to_another_process(base: UNet, clip: Clip) -> None:
     module = of_decoder(base, clip).build().eval()
     objective = unclip_objective(velocity(), clip)
     there = pickle.loads(pickle.dumps(objective))
@@ -218,12 +218,12 @@ def test_an_objective_with_a_clip_goes_to_another_process(base: UNet, clip: Open
 
 
 @pytest.fixture(scope="module")
-def decoder(base: UNet, clip: OpenClip, tmp_path_factory: pytest.TempPathFactory) -> UNet:
+def decoder(base: UNet, clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> UNet:
     config = of_decoder(base, clip).config
     return saved(tmp_path_factory.mktemp("decoder"), config, UNet)
 
 
-def test_a_text_and_an_embedding_are_told_together(decoder: UNet, clip: OpenClip) -> None:
+def test_a_text_and_an_embedding_are_told_together(decoder: UNet, clip: Clip) -> None:
     image = clip_image(clip, PICTURES.batch(np.random.default_rng(0), 2).signal)
     text = text_encoder(decoder, "a red circle")
     wanted = unclip_conditions(decoder, image)
@@ -258,14 +258,14 @@ def test_a_text_and_an_embedding_are_told_together(decoder: UNet, clip: OpenClip
     ],
 )
 def test_what_a_decoder_refuses(
-    decoder: UNet, clip: OpenClip, conditions: Callable[..., list], message: str
+    decoder: UNet, clip: Clip, conditions: Callable[..., list], message: str
 ) -> None:
     image = clip_image(clip, torch.zeros(2, 3, 32, 32))
     with pytest.raises(Mismatch, match=message):
         unet_denoiser(decoder, conditions(decoder, image))
 
 
-def test_a_prior_is_trained_in_normalised_units(clip: OpenClip, tmp_path: Path) -> None:
+def test_a_prior_is_trained_in_normalised_units(clip: Clip, tmp_path: Path) -> None:
     seen = clip_image(clip, PICTURES.batch(np.random.default_rng(0), 256).signal)
     made = prior_network(clip, seen, heads=1, layers=1)
     module, seen = made.build(), seen.values
@@ -292,7 +292,7 @@ def test_a_prior_is_trained_in_normalised_units(clip: OpenClip, tmp_path: Path) 
     assert (drawn.values.shape, drawn.space) == ((2, 12), "tiny")
 
 
-def test_an_objective_must_be_the_networks(base: UNet, clip: OpenClip) -> None:
+def test_an_objective_must_be_the_networks(base: UNet, clip: Clip) -> None:
     decoder = of_decoder(base, clip).config
     other = replace(clip, config=replace(clip.config, space="other"))
     unclip_objective(velocity(), clip).check(decoder.trained, decoder.clip)
@@ -314,7 +314,7 @@ def test_an_objective_must_be_the_networks(base: UNet, clip: OpenClip) -> None:
         prior_objective(clip, "linear").check(prior)
 
 
-def test_dropped_captions_are_empty_to_a_prior(clip: OpenClip) -> None:
+def test_dropped_captions_are_empty_to_a_prior(clip: Clip) -> None:
     heard = []
 
     class Listener(nn.Module):

@@ -11,7 +11,7 @@ from torch import nn
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.weights import write_model
-from nodes.models import classifier, clip, unet
+from nodes.models import classifier, noised_clip, unet
 from nodes.models.handle import Model, parsed
 from nodes.networks.clip.network import Clip
 from nodes.networks.config import (
@@ -123,8 +123,8 @@ class Models:
         return self(classifier.Classifier, "adm/classifier")
 
     @property
-    def clip(self) -> clip.Clip:
-        return self(clip.Clip, "glide/clip")
+    def clip(self) -> noised_clip.NoisedClip:
+        return self(noised_clip.NoisedClip, "glide/clip")
 
 
 def drawn(generator: Generator[Any, None, Any]) -> Any:
