@@ -26,7 +26,7 @@ class ReadText(NamedTuple):
 def clip_text(
     clip: Clip, text: Annotated[Text | list[Text], Doc("Several give a row each.")]
 ) -> ReadText:
-    """Texts as CLIP reads them: embeddings, of the length that CLIP gives them, and the states of their tokens.
+    """CLIP's text embeddings [R, D], not normalised, and the last states of the text transformer [R, L, W].
 
     Raises Mismatch for a CLIP without a text tower. Ref: Radford et al. 2021.
     """
@@ -38,7 +38,7 @@ def clip_text(
 
 @node(words=("image encoder", "open_clip"))
 def clip_image(clip: Clip, image: Image) -> ClipImage:
-    """Pictures [B, 3, H, W] as CLIP sees them: the embedding of the middle square, of the length that CLIP gives it.
+    """CLIP's image embeddings [B, D] of pictures [B, 3, H, W], preprocessed as in its training; not normalised.
 
     Raises Mismatch for a CLIP without an image tower. Ref: Radford et al. 2021.
     """
@@ -47,15 +47,15 @@ def clip_image(clip: Clip, image: Image) -> ClipImage:
 
 @node(words=("zero-shot", "ablation"))
 def text_as_image(embedding: ClipText) -> ClipImage:
-    """A text embedding in the place of an image embedding, as it is. Ref: Ramesh et al. 2022, §5.1."""
+    """A text embedding in place of an image embedding, unchanged. Ref: Ramesh et al. 2022, §5.1."""
     return embedding
 
 
 @node(words=("rerank", "best of n"))
 def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
-    """Of the candidates for each text, the one that agrees best with it: R·n rows and R texts → R rows.
+    """The candidate embedding with the largest dot product with its text: R·n candidates of R texts → R.
 
-    Raises Mismatch for embeddings of two CLIPs, or rows that cannot be shared out. Ref: Ramesh et al. 2022, §2.2.
+    Raises Mismatch for embeddings of two CLIPs, or where n is not whole. Ref: Ramesh et al. 2022, §2.2.
     """
     same_space(candidates.space, text, "the candidates' space", "text")
     rows = len(text.values)
@@ -70,7 +70,7 @@ def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
     return Embedding(grouped.gather(1, best)[:, 0], candidates.space)
 
 
-Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each stretch of them.")]
+Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each n in a row.")]
 SCORE = ("picture", "text", "cosine")
 
 
@@ -83,7 +83,7 @@ def _abstract_score(clip: Clip, image: Image, text: str | list[str]) -> Table:
 def clip_score(clip: Clip, image: Image, text: Texts) -> Table:
     """The cosine of each picture's embedding with that of its text, in [−1, 1], one row each; R texts for R·n pictures.
 
-    Raises Mismatch for pictures that cannot be shared out. Ref: Hessel et al. 2021, without its factor 2.5.
+    Raises Mismatch where n is not whole. Ref: Hessel et al. 2021, without its factor 2.5.
     """
     texts = [text] if isinstance(text, str) else text
     agreement = _agreement(clip, image, texts)  # [R, n]
@@ -99,9 +99,9 @@ def clip_rerank(
     text: Texts,
     keep: Annotated[int, Range(1, 4096), Doc("How many pictures are kept for each text.")] = 1,
 ) -> Image:
-    """Of the pictures for each text those that fit it best, the best first: R·n pictures of R texts → R·keep.
+    """The `keep` pictures of each text with the highest CLIP score, best first: R·n pictures of R texts → R·keep.
 
-    Raises Mismatch for pictures that cannot be shared out, or when fewer than `keep` are there.
+    Raises Mismatch where n is not whole, or less than `keep`.
     Ref: Ramesh et al. 2021 (DALL·E), §2.6.
     """
     agreement = _agreement(clip, image, text)  # [R, n]

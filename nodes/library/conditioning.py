@@ -32,7 +32,7 @@ def label(
     index: Annotated[
         list[Label],
         Range(0, MOST),
-        Doc("A number, or a class of the shapes world such as red circle; empty: none of them."),
+        Doc("A number, or a class of the shapes world such as red circle; empty: no class."),
     ],
 ) -> Condition:
     """A class as its number, [R] for R of them. The networks of the shapes world know 64, colour · 8 + shape, and 64 for none.
@@ -58,7 +58,7 @@ def _number(index: int | str) -> int:
 
 @node(words=("super resolution", "upsampling"))
 def low_resolution(image: Image) -> Condition:
-    """A low-resolution picture [B, 3, h, w] in [−1, 1] for an upsampling network, which brings it to its size.
+    """A low-resolution picture [B, 3, h, w] in [−1, 1] for an upsampling network, which resizes it to its own resolution.
 
     Ref: Nichol et al. 2022 (GLIDE), §3.
     """
@@ -96,13 +96,13 @@ def unclip_conditions(
 @node(words=("unCLIP", "DALL·E 2", "Karlo"))
 def decoder_conditions(
     model: UNet,
-    clip: Annotated[Clip, Doc("The CLIP of the embedding, which some decoders also read by.")],
+    clip: Annotated[
+        Clip, Doc("The CLIP of the embedding; some decoders use its text encoder too.")
+    ],
     image: Annotated[ClipImage | None, Doc("Without one: the learned null embedding.")] = None,
-    text: Annotated[
-        Text | list[Text], Doc("What the pictures show, as far as the embedding does not say it.")
-    ] = "",
+    text: Annotated[Text | list[Text], Doc("A caption, for what the embedding leaves open.")] = "",
 ) -> list[Condition]:
-    """What an unCLIP decoder wants to be told: the embedding, and the text by its own transformer, by CLIP's, or by both.
+    """The conditions of an unCLIP decoder: an image embedding, and a text encoded by its own transformer, by CLIP's, or both.
 
     Raises Mismatch as `unclip_conditions`. Ref: Ramesh et al. 2022, §2.1 (its own); Karlo (CLIP's).
     """
@@ -120,9 +120,9 @@ def _takes_embeddings(model: UNet) -> ClipConditionConfig:
 
 @node(words=("inpainting", "edit", "mask"))
 def known_pixels(image: Image, mask: Mask) -> Condition:
-    """The known pixels of a picture (mask 1) and the mask, for a network that was fine-tuned to complete pictures.
+    """The known pixels of a picture (mask 1) and the mask, for a network fine-tuned for inpainting.
 
-    The mask may have another resolution. Raises Mismatch for other numbers of pictures and masks.
+    The mask may have another resolution. Raises Mismatch where pictures and masks differ in number.
     Ref: Nichol et al. 2022 (GLIDE), §2.5.
     """
     rows = max(len(image), len(mask))
@@ -137,14 +137,14 @@ def known_pixels(image: Image, mask: Mask) -> Condition:
 @node(words=("super resolution", "upsampling"))
 def upsampler_conditions(
     model: UNet,
-    image: Annotated[Image, Doc("The pictures to enlarge.")],
-    text: Annotated[Text, Doc("What they show, for a network that reads.")] = "",
+    image: Annotated[Image, Doc("The pictures to upsample.")],
+    text: Annotated[Text, Doc("A caption, for a text-conditional network.")] = "",
     known: Annotated[Image | None, Doc("A large picture of which pixels are known.")] = None,
     mask: Annotated[Mask | None, Doc("1 = known.")] = None,
 ) -> list[Condition]:
-    """What an upsampling network wants to be told: the small picture, the text if it reads, known pixels if it takes them.
+    """The conditions of an upsampling network: the small picture, a text where it takes one, known pixels if it inpaints.
 
-    Without a known picture, a network that takes one is told that nothing is known.
+    An inpainting network without a known picture gets a mask of zeros.
     """
     found = [low_resolution(image)]
     if model.config.text is not None:

@@ -28,9 +28,9 @@ MAKERS = {
 
 @node(words=("UNet denoiser", "model", "ADM", "unconditional"))
 def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Image]:  # noqa: B006
-    """The network under its conditions (none for an unconditional one): what it predicts of x_0 at (x_t, t).
+    """A UNet as a denoiser: its prediction of x_0 at (x_t, t) under its conditions (none for an unconditional network).
 
-    Raises Mismatch when the network wants other conditions, a text was encoded by another network, or there is no such class.
+    Raises Mismatch when the network takes other conditions, a text was encoded by another network, or there is no such class.
     """
     given = {c.kind: c for c in conditions}
     if len(given) < len(conditions):
@@ -145,7 +145,7 @@ def clip_x0(
     low: Annotated[float | None, Doc("Empty: as the network was trained, −1 for pictures.")] = None,
     high: Annotated[float | None, Doc("Empty: as the network was trained, 1 for pictures.")] = None,
 ) -> Denoiser[X]:
-    """x_0 within [low, high]. Stands outside guidance: inside, guided pictures would leave the range again."""
+    """x_0 within [low, high]. Goes outside guidance, whose result would leave the range again."""
     low = -denoiser.x0_bound if low is None else low
     high = denoiser.x0_bound if high is None else high
     if low >= high:
@@ -159,7 +159,7 @@ def dynamic_threshold(
 ) -> Denoiser[X]:
     """x_0 divided by the percentile of |x_0|, where that exceeds 1. Ref: Saharia et al. 2022 (Imagen), §2.3.
 
-    Raises Mismatch around known pixels, which it would change, and around a clip, which leaves it nothing to do.
+    Raises Mismatch around known pixels, which it would change, and around `clip_x0`, after which it has no effect.
     """
     if "pixels" in denoiser.settled:
         raise Mismatch(
@@ -178,5 +178,5 @@ def dynamic_threshold(
 
 @node(words=("toy",))
 def point_denoiser(model: PointModel) -> Denoiser[Signal]:
-    """The network of points as a denoiser of [B, D]."""
+    """A network of points [B, D] as a denoiser."""
     return Leaf(model.diffusion)

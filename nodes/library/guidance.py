@@ -21,9 +21,9 @@ from nodes.wires.scalars import Seed, Text
 
 Scale = Annotated[float, Range(0, 10_000), Doc("0 = no guidance.")]
 GuideClip = Annotated[
-    NoisedClip, Doc("One that knows how noisy its picture is, of the same chain.")
+    NoisedClip, Doc("A CLIP trained on noisy pictures of the same noise schedule.")
 ]
-Like = Annotated[Image, Doc("The picture to be like; brought to the size of the CLIP.")]
+Like = Annotated[Image, Doc("The reference picture; it is resized for the CLIP.")]
 Layers = Annotated[
     list[int], Range(1), Doc("Blocks of the image encoder that are compared, from 1; empty: all.")
 ]
@@ -33,11 +33,11 @@ Layers = Annotated[
 def classifier_free_guidance(
     cond: Denoiser[X],
     uncond: Annotated[
-        Denoiser[X], Doc("The same network under an empty text, or under what is not wanted.")
+        Denoiser[X], Doc("The same network under an empty text, or under a negative prompt.")
     ],
     scale: Annotated[float, Range(-20, 100), Doc("s = 1 + w of the paper; 1 = no guidance.")] = 3.0,
 ) -> Denoiser[X]:
-    """x_0 = u + s (c − u): further along what the condition changes. One network call a step.
+    """x_0 = u + s (c − u), from one network call a step.
 
     Raises Mismatch for branches of other sizes or chains, or whose x_0 is clipped or has known pixels imposed.
     Ref: Ho & Salimans 2022, eq. 6.
@@ -82,10 +82,10 @@ def classifier_guidance(
     label: Annotated[Condition, Doc("The wanted class.")],
     scale: Scale = 1.0,
 ) -> Denoiser[Image]:
-    """Towards pictures that a classifier of noisy pictures takes for the class: score + s ∇ log p(y | x_t).
+    """Guidance by a classifier of noisy pictures: score + s ∇ log p(y | x_t).
 
     One backward pass of the classifier a step, none of the network. Raises Mismatch for a classifier of another chain or size,
-    a class that it has not, or known pixels imposed inside. Ref: Dhariwal & Nichol 2021, Alg. 1 and 2.
+    a class that it does not have, or known pixels imposed inside. Ref: Dhariwal & Nichol 2021, Alg. 1 and 2.
     """
     _check_guide(denoiser, classifier, "classifier")
     config = classifier.config
@@ -102,7 +102,7 @@ def clip_guidance(
     text: Annotated[Text | list[Text], Doc("What to draw; several give a row each.")],
     scale: Scale = 3.0,
 ) -> Denoiser[Image]:
-    """Towards pictures that a noised CLIP finds like a text: score + s ∇ (logit scale · cosine). Raises Mismatch as
+    """Guidance by a noised CLIP towards a text: score + s ∇ (logit scale · cosine). Raises Mismatch as
     `classifier_guidance`. Ref: Nichol et al. 2022 (GLIDE), §2.4.
     """
     _check_clip(denoiser, clip)
@@ -116,7 +116,7 @@ def clip_guidance(
 def content_guidance(
     denoiser: Denoiser[Image], clip: GuideClip, image: Like, scale: Scale = 3.0, seed: Seed = 0
 ) -> Denoiser[Image]:
-    """Towards pictures of the same things: score + s ∇ (logit scale · cosine of the embeddings of x_t and of the picture).
+    """Guidance towards the content of a picture: score + s ∇ (logit scale · cosine of the embeddings of x_t and picture).
 
     The picture is noised to the level of x_t, by noise of its own. Raises Mismatch as `classifier_guidance`.
     Ref: Liu et al. 2021 (image content guidance).
@@ -137,10 +137,10 @@ def structure_guidance(
     seed: Seed = 0,
     layers: Layers = [],  # noqa: B006
 ) -> Denoiser[Image]:
-    """Towards pictures with the same things at the same places: score − s ∇ Σ mean squared distance of spatial features.
+    """Guidance towards the layout of a picture: score − s ∇ Σ mean squared distance of spatial features.
 
     Features are normalised at each place. The picture is noised as in `content_guidance`. Raises Mismatch as that, or for a
-    layer that the CLIP has not. Ref: Liu et al. 2021 (image structure).
+    layer that the CLIP does not have. Ref: Liu et al. 2021 (image structure).
     """
     reference = _reference(denoiser, clip, image, seed, "structure")
     log_probability = guidance.structure_log_probability(_features(clip, layers), reference)
@@ -156,7 +156,7 @@ def style_guidance(
     seed: Seed = 0,
     layers: Layers = [],  # noqa: B006
 ) -> Denoiser[Image]:
-    """Towards pictures with the same colours and textures anywhere: score − s ∇ Σ squared distance of Gram matrices.
+    """Guidance towards the colours and textures of a picture: score − s ∇ Σ squared distance of Gram matrices.
 
     Otherwise as `structure_guidance`. Ref: Liu et al. 2021 (style guidance).
     """

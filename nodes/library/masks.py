@@ -22,7 +22,7 @@ def mask_rectangle(
     size: MaybeSize = None,
     like: Like = None,
 ) -> Mask:
-    """A rectangle to be made, in fractions of the picture; all around is known, [1, 1, H, W]. Cut pixels are soft.
+    """A mask [1, 1, H, W] with an unknown rectangle, in fractions of the picture. Pixels on its edge are soft.
 
     Raises Mismatch for an empty rectangle, or unless either `size` or `like` is given.
     """
@@ -35,7 +35,7 @@ def mask_rectangle(
 
 @node(words=("transparency", "RGBA"))
 def mask_from_alpha(file: AlphaFile) -> Mask:
-    """What is opaque in a picture file is known, what is transparent is to be made, [1, 1, H, W]."""
+    """A mask [1, 1, H, W] from a file's alpha channel: opaque pixels are known, transparent ones unknown."""
     return file
 
 
@@ -45,17 +45,17 @@ def mask_from_image(
     threshold: Annotated[
         float | None,
         Range(0, 1),
-        Doc("Brightness from which on a pixel is known; none: in proportion."),
+        Doc("Brightness from which a pixel is known; none: the mask is the brightness."),
     ] = None,
 ) -> Mask:
-    """What is white is known, what is black is to be made, [B, 1, H, W]; grey is soft, unless there is a threshold."""
+    """A mask [B, 1, H, W] from brightness: white is known, black unknown; grey is soft, unless there is a threshold."""
     brightness = masks.luminance(image)
     return brightness if threshold is None else (brightness >= threshold).to(brightness.dtype)
 
 
 @node(words=("swap", "complement"))
 def invert_mask(mask: Mask) -> Mask:
-    """What was known is to be made, and the other way round."""
+    """1 − mask: known pixels become unknown, unknown ones known."""
     return 1 - mask
 
 
@@ -67,7 +67,7 @@ def mask_inpainter(
 ) -> Denoiser[Image]:
     """The known pixels (mask 1) of a picture re-imposed on x_0 at each step; both may have any resolution.
 
-    Needs no training of its own, alone or around a network that is told the known pixels too. Without a picture the denoiser
+    Needs no network fine-tuned for inpainting, and works around one too. Without a picture the denoiser
     is passed on. Raises Mismatch for a picture without a mask, or a mask alone. Ref: Nichol et al. 2022 (GLIDE), §2.5.
     """
     if image is None and mask is None:

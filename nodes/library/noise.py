@@ -75,7 +75,7 @@ def initial_noise(
 ) -> Noise[X]:
     """x_T for a sampler's `start`, standard normal [count, …].
 
-    What is drawn from one row under several conditions differs by these alone.
+    Samples that share an x_T differ only by their conditions.
     """
     x_t = SeededNoise(seed, stream).draw(range(count), INITIAL, denoiser.sample_shape)
     at = int(schedule.timesteps[-1]), schedule.kind, schedule.train_steps

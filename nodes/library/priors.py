@@ -1,4 +1,4 @@
-"""Nodes that give CLIP's image embedding of a text: the diffusion prior as a denoiser, the autoregressive one code by code."""
+"""Nodes that give CLIP image embeddings from text: the diffusion prior as a denoiser, the autoregressive prior."""
 
 from collections.abc import Generator
 from functools import partial
@@ -23,13 +23,13 @@ from nodes.wires.scalars import Seed, Stream
 @node(words=("CLIP prior", "unCLIP prior"))
 def prior_denoiser(
     model: Prior,
-    text: Annotated[ClipTokens | None, Doc("Without one: what the prior learned for none.")] = None,
+    text: Annotated[ClipTokens | None, Doc("Without one: the learned null.")] = None,
     embedding: Annotated[ClipText | None, Doc("The embedding of the same text.")] = None,
 ) -> Denoiser[ClipImage]:
-    """The prior under a text: what it predicts of CLIP's image embedding at (x_t, t).
+    """A diffusion prior as a denoiser: its prediction of CLIP's image embedding at (x_t, t) under a text.
 
-    Raises Mismatch when the text was read by another CLIP than the prior was trained with, or is missing for a prior that
-    learned no null. Ref: Ramesh et al. 2022, §2.2.
+    Raises Mismatch when the text was read by another CLIP than the prior was trained with, or is missing for a prior without
+    a learned null. Ref: Ramesh et al. 2022, §2.2.
     """
     if (text is None or embedding is None) and not model.has_nulls:
         raise Mismatch(
@@ -59,7 +59,7 @@ TopP = Annotated[
 Agreement = Annotated[
     float,
     Range(0, 1),
-    Doc("How well the picture fits the text: the dot product is drawn above this quantile."),
+    Doc("The dot product of text and image embedding is drawn above this quantile of training."),
 ]
 Count = Annotated[int, Range(1, 4096), Doc("Embeddings for each text.")]
 
@@ -145,7 +145,7 @@ def autoregressive_prior(
     text: ClipTokens,
     embedding: Annotated[ClipText, Doc("The embedding of the same text.")],
     uncond_text: Annotated[
-        ClipTokens | None, Doc("What guidance moves away from: an empty text.")
+        ClipTokens | None, Doc("Text of the unconditional branch: an empty one.")
     ] = None,
     uncond_embedding: Annotated[ClipText | None, Doc("The embedding of that text.")] = None,
     guidance: Guidance = 1.0,
@@ -157,10 +157,11 @@ def autoregressive_prior(
     stream: Stream = "prior",
     noise: NoiseSource | None = None,
 ) -> Generator[Progress, None, ClipImage]:
-    """CLIP's image embedding of a text, drawn code by code: principal components by decreasing eigenvalue, in buckets.
+    """CLIP image embeddings from text, code by code: quantised principal components by decreasing eigenvalue.
 
-    Before the codes stand the text's tokens, its embedding, and how well text and picture shall agree, which as in the paper
-    is drawn from the upper half of what training saw. `count` embeddings [R·count, D] of R texts, each with its own noise.
+    The sequence begins with text tokens, text embedding, and the quantised dot product of text and image embedding, which as
+    in the paper is drawn from the upper half of its values in training. `count` embeddings [R·count, D] of R texts, each
+    with its own noise.
     Raises Mismatch for a text that another CLIP read, and for guidance without a second text. Ref: Ramesh et al. 2022, §2.2.
     """
     unwanted = _unwanted(guidance, uncond_text, uncond_embedding)

@@ -152,7 +152,7 @@ def ancestral_sampler(
 ) -> Generator[Progress, None, X]:
     """Samples by ancestral sampling, `count` for each row of conditions. Ref: Ho et al. 2020, Alg. 2.
 
-    Raises Mismatch when the schedule was cut from another chain than the network's, or the start does not fit.
+    Raises Mismatch when the schedule is of another process than the network's, or the start does not fit.
     """
     first = _first(seed, count, temperature, stream, noise)
     sampling = samplers.ancestral(denoiser, *_begin(denoiser, schedule, start, first))
@@ -227,7 +227,7 @@ def film_strip(
     start: Started[Image] = None,
     stream: Stream = "sampler",
 ) -> Generator[Progress, None, Strip]:
-    """What ancestral sampling passes through: x_t and the predicted x_0 after `frames` of its steps, the last among them.
+    """Intermediate results of ancestral sampling: x_t and the predicted x_0 after `frames` of its steps, the last among them.
 
     [B·F, 3, H, W], the frames of a sample beside each other: a `grid` of F columns shows a sample in each row. Raises Mismatch
     as `ancestral_sampler`. Ref: Ho et al. 2020, fig. 6.

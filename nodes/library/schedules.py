@@ -13,7 +13,9 @@ from nodes.wires.scalars import Steps
 @node(words=("noise scheduler", "timesteps", "respacing"))
 def noise_scheduler(
     model: UNet | Prior | None = None,
-    kind: Annotated[Kind | None, Doc("The trained chain, where no model says it.")] = None,
+    kind: Annotated[
+        Kind | None, Doc("The noise schedule of training, where no model gives it.")
+    ] = None,
     train_steps: Annotated[int, Range(1, 100_000)] = 1000,
     steps: Annotated[
         Steps,
@@ -22,9 +24,9 @@ def noise_scheduler(
         ),
     ] = "",
 ) -> Schedule:
-    """The steps that a sampler visits, cut from the chain that the model was trained on.
+    """The timesteps of a sampler, respaced from the process that the model was trained on.
 
-    Raises Mismatch when the chain cannot be cut so, when neither a model nor a kind is given, or both differ.
+    Raises Mismatch when it cannot be respaced so, when neither a model nor a kind is given, or they disagree.
     Ref: Nichol & Dhariwal 2021, §4.
     """
     if model is None and kind is None:
@@ -44,10 +46,12 @@ def noise_scheduler(
 @node(words=("RePaint", "resampling", "inpainting"))
 def repaint_schedule(
     schedule: Schedule,
-    jump: Annotated[int, Range(1, 1000), Doc("Steps that a jump goes back up.")] = 10,
-    resamples: Annotated[int, Range(1, 100), Doc("Walks of each stretch; 1 = no jumps.")] = 10,
+    jump: Annotated[int, Range(1, 1000), Doc("Steps that a jump goes back.")] = 10,
+    resamples: Annotated[
+        int, Range(1, 100), Doc("Times that each stretch is denoised; 1 = no jumps.")
+    ] = 10,
 ) -> Schedule:
-    """The schedule with jumps back up, in which the made part of a picture comes to agree with the known part.
+    """The schedule with jumps back to noisier steps, which harmonise the unknown part of a picture with the known part.
 
     For any sampler around a `mask_inpainter`. Raises Mismatch for a schedule that jumps already, or shorter than a jump.
     Ref: Lugmayr et al. 2022 (RePaint), §4.2.

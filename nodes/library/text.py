@@ -16,7 +16,7 @@ def text_encoder(
         Doc("What to draw; empty for the unconditional branch; several give a row each."),
     ],
 ) -> Condition:
-    """Texts as the network's own transformer reads them: pooled [R, E] and tokens [R, L, W].
+    """Texts encoded by the network's own transformer: pooled [R, E] and tokens [R, L, W].
 
     Raises Mismatch for a network without a text transformer. Ref: Nichol et al. 2022 (GLIDE), §3.
     """

@@ -32,11 +32,11 @@ def _abstract_oracle() -> Table:
 @node(words=("accuracy", "judge"), abstract=_abstract_oracle)
 def shapes_oracle(
     images: Image,
-    captions: Annotated[list[Text], Doc("One for all, or one for each stretch of pictures.")],
+    captions: Annotated[list[Text], Doc("One for all pictures, or one for each n in a row.")],
 ) -> Table:
-    """What the oracle of the shapes world finds in pictures: one row each, with every part of its caption right or not.
+    """The oracle of the shapes world reads pictures: one row each, 1 or 0 for every part of the caption.
 
-    Raises Mismatch for pictures that cannot be shared out over the captions.
+    Raises Mismatch where the pictures are no multiple of the captions.
     """
     pictures = to_bytes(images)
     if not captions or len(pictures) % len(captions):
@@ -113,7 +113,7 @@ def _abstract_retrieval(images: ClipImage, texts: ClipText) -> Table:
 
 @node(words=("zero-shot", "top-1", "rank"), abstract=_abstract_retrieval)
 def clip_retrieval(images: ClipImage, texts: ClipText) -> Table:
-    """How well N pictures and their N texts find each other by the cosine of their embeddings: one row.
+    """Retrieval accuracy between N pictures and their N texts by the cosine of their embeddings: one row.
 
     `caption`: share of pictures to which their own text is the nearest; `picture`: of texts to which their picture is, with
     standard errors; `rank`: the mean rank of a picture's own text, 1 at best. Texts that are the same to CLIP count as one.

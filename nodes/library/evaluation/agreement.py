@@ -31,7 +31,7 @@ def _abstract_agreement(images: Image, references: Image) -> Table:
 @node(words=("oracle", "reference picture"), abstract=_abstract_agreement)
 def shapes_agreement(
     images: Image,
-    references: Annotated[Image, Doc("One for all, or one for each stretch of pictures.")],
+    references: Annotated[Image, Doc("One for all pictures, or one for each n in a row.")],
 ) -> Table:
     """What pictures of the shapes world share with a reference, by the oracle, one row of 0 and 1 each.
 
@@ -184,7 +184,7 @@ def _abstract_cosine(embeddings: ClipImage, references: ClipImage) -> Table:
 def embedding_cosine(embeddings: ClipImage, references: ClipImage) -> Table:
     """Cosine of embeddings with their references, one row each; R references for R·n embeddings stand for n in a row.
 
-    Raises Mismatch for embeddings of two CLIPs, or rows that cannot be shared out.
+    Raises Mismatch for embeddings of two CLIPs, or where n is not whole.
     """
     _abstract_cosine(embeddings, references)
     values, wanted = embeddings.values.float(), references.values.to(embeddings.values)

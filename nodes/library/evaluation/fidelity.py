@@ -28,9 +28,9 @@ def _abstract_features(clip: NoisedClip, image: Image) -> Signal:
 def clip_features(
     clip: NoisedClip, image: Image, chunk: Chunk = 64
 ) -> Generator[Progress, None, Signal]:
-    """What a CLIP's image encoder makes of pictures, [N, D], taken as free of noise (t = 0).
+    """Features [N, D] of pictures by a noised CLIP's image encoder at t = 0.
 
-    Published figures use Inception's features, which say nothing of a world of shapes: figures with these compare with each
+    Published scores use Inception's features, which mean little for the shapes world: compare scores of these with each
     other only.
     """
     rows: list[Tensor] = []
@@ -50,7 +50,7 @@ def _abstract_fid(features: Signal, references: Signal) -> Table:
 def fid(features: Features, references: Features) -> Table:
     """Fréchet distance of features of generated pictures to those of real ones; 0 is best. Ref: Heusel et al. 2017, eq. 6.
 
-    Biased upwards for few pictures: take several times as many as features are wide. Raises Mismatch on other widths.
+    Biased upwards for few pictures: use several times as many as features have dimensions. Raises Mismatch where widths differ.
     """
     distance = fidelity.frechet_distance(*_at_home(features, references))
     return Table(("pictures", "references", "fid"), ((len(features), len(references), distance),))
@@ -65,7 +65,7 @@ def _abstract_kid(features: Signal, references: Signal) -> Table:
 def kid(features: Features, references: Features) -> Table:
     """Kernel distance of features of generated pictures to those of real ones, unbiased; 0 is best.
 
-    Raises Mismatch on other widths. Ref: Bińkowski et al. 2018, §4.
+    Raises Mismatch where widths differ. Ref: Bińkowski et al. 2018, §4.
     """
     distance = fidelity.kernel_distance(*_at_home(features, references))
     return Table(("pictures", "references", "kid"), ((len(features), len(references), distance),))
@@ -80,11 +80,13 @@ def _abstract_coverage(features: Signal, references: Signal) -> Table:
 def precision_recall(
     features: Features,
     references: Features,
-    neighbours: Annotated[int, Range(1, 100), Doc("That reach around each picture.")] = 3,
+    neighbours: Annotated[
+        int, Range(1, 100), Doc("k: the k-th neighbour is the radius around each picture.")
+    ] = 3,
 ) -> Table:
-    """Share of generated pictures among the real ones (precision) and of real ones among the generated (recall).
+    """Share of generated pictures on the manifold of the real ones (precision), and the other way round (recall).
 
-    Raises Mismatch on other widths. Ref: Kynkäänniemi et al. 2019, eq. 1–3.
+    Raises Mismatch where widths differ. Ref: Kynkäänniemi et al. 2019, eq. 1–3.
     """
     found = fidelity.precision_recall(*_at_home(features, references), neighbours)
     row = (len(features), len(references), found.precision, found.recall)
@@ -92,7 +94,7 @@ def precision_recall(
 
 
 def _at_home(features: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
-    """Both on the CPU, where float64 is, and figures are the same for every device. Raises Mismatch on other widths."""
+    """Both on the CPU, where float64 is, and figures are the same for every device. Raises Mismatch where widths differ."""
     _check_widths(features, references)
     return features.cpu(), references.cpu()
 
@@ -127,7 +129,7 @@ def pairwise_difference(
 ) -> Table:
     """How much the pictures of a set differ: mean absolute difference of pixels over all its pairs, in [0, 2], one row a set.
 
-    Raises Mismatch when pictures are left over.
+    Raises Mismatch for a number of pictures that is no multiple of `samples`.
     """
     _abstract_pairs(images, samples)
     sets = images.flatten(1).unflatten(0, (-1, samples))  # [S, n, P]
@@ -155,11 +157,11 @@ def _abstract_passage(path: ClipImage, first: ClipImage, last: ClipImage) -> Pas
 
 @node(words=("interpolation", "monotone"), abstract=_abstract_passage)
 def clip_passage(path: ClipImage, first: ClipImage, last: ClipImage) -> Passage:
-    """How pictures pass from one to another: N paths of T ≥ 2 pictures [N·T], and the N pictures at either end, all by CLIP.
+    """How monotone interpolations are to CLIP: N paths of T ≥ 2 pictures [N·T], and the N pictures at either end.
 
     Of each path: whether the cosine with the first end falls at every step (`away`), with the last rises (`towards`), whether
     their difference rises (`monotone`), and at which share of the steps it does (`right_steps`). Raises Mismatch for
-    embeddings of two CLIPs, or pictures that are left over.
+    embeddings of two CLIPs, or a number of pictures that does not divide.
     """
     _abstract_passage(path, first, last)
     rows = len(first.values)

@@ -94,10 +94,10 @@ def _abstract_losses(model: ArPrior, clip: Clip, images: Image, captions: list[s
 
 @node(words=("cross-entropy", "likelihood"), abstract=_abstract_losses)
 def code_losses(model: ArPrior, clip: Clip, images: Image, captions: list[Text]) -> Table:
-    """How badly an autoregressive prior tells the codes of pictures from their captions: cross-entropy by code, in nats.
+    """Cross-entropy of an autoregressive prior on the codes of pictures given their captions, by code, in nats.
 
-    A row for each code, in the order of the components, with its standard error; a prior that knows nothing has the
-    logarithm of its buckets. Raises Mismatch for another CLIP than the prior's, or other numbers of rows.
+    A row for each code, in the order of the components, with its standard error; a uniform guess has the logarithm of the
+    number of buckets. Raises Mismatch for another CLIP than the prior's, or other numbers of rows.
     """
     _abstract_losses(model, clip, images, captions)
     objective, network = TokenObjective(clip), model.module()

@@ -25,12 +25,12 @@ def plot_lines(
     y: Annotated[list[str], Doc("Columns that are drawn, each as a line.")],
     title: str = "",
     log_y: bool = False,
-    by: Annotated[str, Doc("Column whose values tell lines apart; empty: none.")] = "",
-    x_label: Annotated[str, Doc("What stands below the axis; empty: the column's name.")] = "",
+    by: Annotated[str, Doc("Column with a line for each of its values; empty: none.")] = "",
+    x_label: Annotated[str, Doc("Label of the axis; empty: the column's name.")] = "",
 ) -> Figure:
     """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`.
 
-    Raises Mismatch for an absent one, and for one of texts that is to be drawn. Names are drawn as they are.
+    Raises Mismatch for an absent column, and for a column of texts to be drawn. Names are drawn as they are.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing

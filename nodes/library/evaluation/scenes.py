@@ -42,7 +42,7 @@ def held_out_scenes(
     seed: Seed = 0,
     whole: Annotated[bool, Doc("The captions leave nothing out.")] = False,
 ) -> Scenes:
-    """Scenes of the shapes world that no training saw, one caption and one picture each."""
+    """Held-out scenes of the shapes world, which no training data has; one caption and one picture each."""
     scenes = cases.held_out_scenes(count, objects, seed)
     first = [scene.things[0] for scene in scenes]
     return Scenes(
@@ -69,7 +69,7 @@ def _abstract_recolourings(count: int, size: int, seed: int) -> Recolourings:
 
 @node(words=("text diff", "test set"), abstract=_abstract_recolourings)
 def recolour_cases(count: Count = 100, size: Pixels = 32, seed: Seed = 0) -> Recolourings:
-    """Pictures of one thing that no training saw, which shall turn another colour and keep its shape."""
+    """Held-out pictures of one object, with captions before and after a change of its colour."""
     scenes = cases.held_out_scenes(count, 1, seed)
     return Recolourings(
         pictures_to_signal(np.stack([render(scene, size) for scene in scenes])),
@@ -94,7 +94,7 @@ def _abstract_edits(count: int, size: int, seed: int) -> Edits:
 
 @node(words=("inpainting", "test set"), abstract=_abstract_edits)
 def edit_cases(count: Count = 200, size: Pixels = 32, seed: Seed = 0) -> Edits:
-    """Pictures of two objects, one of them cut out by a square hole, and captions in which another stands in its place."""
+    """Pictures of two objects, one of them under a square mask, and captions with another object in its place."""
     found = cases.edits(count, size, seed)
     masks = torch.from_numpy(np.stack([case.known for case in found])).float()[:, None]
     pictures = pictures_to_signal(np.stack([case.picture for case in found]))

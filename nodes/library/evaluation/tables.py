@@ -26,13 +26,13 @@ def mean_row(
     name: Annotated[str, Doc("What the row stands for: a technique, a model.")] = "",
     x: Annotated[float, Doc("Where it stands on a curve: a scale, a number of pictures.")] = 0.0,
     samples: Annotated[
-        int, Range(1), Doc("So many rows in a row are of one case, and no cases of their own.")
+        int, Range(1), Doc("Consecutive rows that are samples of one case; errors are over cases.")
     ] = 1,
 ) -> Table:
     """Means of columns in one row, with their standard errors over cases in columns `_se`.
 
-    Shares of 0 and 1 have the error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`. Raises Mismatch
-    for an absent column or one of texts, and when there are no rows, or some are left over.
+    Columns of 0 and 1 have the standard error √(p (1 − p) / n). Rows of several tables are joined by `merge_tables`.
+    Raises Mismatch for an absent column or one of texts, and for a number of rows that is 0 or no multiple of `samples`.
     """
     if not table.rows:
         raise Mismatch("the table has no rows", port="table")

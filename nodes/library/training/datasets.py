@@ -34,7 +34,9 @@ def shapes_dataset(
     alike: Annotated[
         int,
         Range(1, 8),
-        Doc("So many scenes of a batch at a time differ in shapes alone, for CLIP."),
+        Doc(
+            "Scenes of a batch in groups of this size that differ only in shapes: hard negatives for CLIP."
+        ),
     ] = 1,
 ) -> Dataset:
     """Captioned pictures of the shapes world, rendered as they are needed. Held-out scenes never appear."""
@@ -51,7 +53,7 @@ def class_dataset(size: Pixels = 32) -> Dataset:
 
 @node(words=("labels", "captions", "shapes world"))
 def class_names() -> list[Text]:
-    """What the 64 classes of the shapes world are called, "a red circle", and the empty text for none."""
+    """Names of the 64 classes of the shapes world, "a red circle", and the empty text for none."""
     return [*NAMES, ""]
 
 
@@ -62,13 +64,13 @@ def folder_dataset(
     ],
     size: Pixels = 64,
 ) -> Dataset:
-    """Pictures of a folder with their captions, each the middle square at `size` px. Raises ValueError when there is none."""
+    """Pictures of a folder with their captions, each centre-cropped to `size` px. Raises ValueError when there is none."""
     return folder_pictures(folder, size)
 
 
 @node(words=("patches", "random crop"))
 def crop_dataset(dataset: Dataset, size: Pixels = 64) -> Dataset:
-    """Squares out of pictures, each from a random place, for networks of convolutions alone.
+    """Random square crops of pictures, for fully convolutional networks.
 
     Raises Mismatch for pictures that are smaller. Ref: Ramesh et al. 2022, §2.1.
     """

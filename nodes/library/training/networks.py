@@ -47,22 +47,22 @@ Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each 
 
 @node(words=("configuration", "fine-tune"))
 def network(
-    like: Annotated[
-        UNet, Doc("The model whose configuration is trained, but for what is said below.")
-    ],
-    start: Annotated[UNet | None, Doc("Weights to start from: what fits is taken.")] = None,
+    like: Annotated[UNet, Doc("The model whose configuration is used, except for what follows.")],
+    start: Annotated[UNet | None, Doc("Weights to start from, as far as they fit.")] = None,
     reader: Annotated[TextReader | None, Doc("A text transformer to start from.")] = None,
     text: Annotated[bool, Doc("Off: without the text transformer.")] = True,
     classes: Annotated[
         int, Range(0, 100_000), Doc("Labels; with label dropout the last means none.")
     ] = 0,
-    known_pixels: Annotated[bool, Doc("It also sees known pixels and their mask.")] = False,
+    known_pixels: Annotated[
+        bool, Doc("It also takes known pixels and their mask (inpainting).")
+    ] = False,
     learned_variance: Annotated[bool, Doc("It also predicts the variance.")] = False,
 ) -> Network[UNet]:
     """A UNet to be trained, with the configuration of another, or with other conditions and outputs.
 
-    New inputs, outputs and labels start at zero, so that it starts by doing what `start` did; what of `start` is not taken is
-    told with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
+    New inputs, outputs and labels start at zero, so that it starts as the same function as `start`; weights of `start` that
+    are not used are reported with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
     """
     of = like.config
     config = replace(
@@ -91,16 +91,16 @@ def _starting(
 
 @node(words=("unCLIP", "DALL·E 2", "fine-tune"))
 def decoder_network(
-    like: Annotated[UNet, Doc("The model whose configuration is trained, with its own text.")],
+    like: Annotated[UNet, Doc("The model whose configuration is used, with its text encoder.")],
     clip: Annotated[Clip, Doc("The CLIP whose image embeddings it also takes.")],
-    start: Annotated[UNet | None, Doc("Weights to start from: what fits is taken.")] = None,
+    start: Annotated[UNet | None, Doc("Weights to start from, as far as they fit.")] = None,
     extra_tokens: Annotated[
         int, Range(1, 64), Doc("Context tokens that an embedding becomes.")
     ] = 4,
 ) -> Network[UNet]:
-    """An unCLIP decoder: a UNet that reads CLIP's image embeddings beside the text, as tokens and in the time embedding.
+    """An unCLIP decoder: a UNet conditioned on CLIP's image embeddings beside the text, as tokens and in the time embedding.
 
-    What it makes of embeddings starts at zero. Raises Mismatch for a model without text, or another network's weights.
+    The new projections start at zero. Raises Mismatch for a model without text, or another network's weights.
     Ref: Ramesh et al. 2022, §2.1.
     """
     of = clip.config
@@ -113,10 +113,12 @@ def decoder_network(
 @node(words=("super resolution", "cascade", "DALL·E 2"))
 def upsampler_network(
     start: Annotated[UNet, Doc("An upsampling model; what fits of its weights is taken.")],
-    image_size: Annotated[int, Range(16, 2048), Doc("Pixels of what it makes.")] = 256,
-    factor: Annotated[int, Range(2, 8), Doc("How many times smaller the picture it gets is.")] = 2,
+    image_size: Annotated[int, Range(16, 2048), Doc("Pixels of its output.")] = 256,
+    factor: Annotated[
+        int, Range(2, 8), Doc("How many times smaller its low-resolution picture is.")
+    ] = 2,
 ) -> Network[UNet]:
-    """An upsampling network for another size and factor, of convolutions alone: it reads no text, and can learn from crops.
+    """An upsampling network for another size and factor, fully convolutional: without text, and trainable on crops.
 
     Ref: Ramesh et al. 2022, §2.1.
     """
@@ -135,7 +137,9 @@ def upsampler_network(
 
 @node(words=("CLIP prior", "unCLIP prior", "DALL·E 2"))
 def prior_network(
-    clip: Annotated[Clip, Doc("The CLIP whose image embeddings it makes, from its texts.")],
+    clip: Annotated[
+        Clip, Doc("The CLIP whose image embeddings it predicts, given its text encoding.")
+    ],
     images: Annotated[ClipImage, Doc("Embeddings of pictures, for mean and deviation.")],
     heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
     layers: Annotated[int, Range(1, 48)] = 5,
@@ -166,7 +170,7 @@ def named_labels(
     network: Network[UNet],
     names: Annotated[list[Text], Doc("One for each class, such as those of class_names.")],
 ) -> Network[UNet]:
-    """The same network, whose labels begin as what the text transformer of its start reads in their names, not as zero.
+    """The same network with label embeddings that start as its text transformer's encoding of the class names, not at zero.
 
     Raises Mismatch for a network without classes or without a start that reads, or for other numbers of names and classes.
     """
@@ -181,7 +185,7 @@ def named_labels(
 @node(words=("classifier guidance",))
 def classifier_network(
     like: Annotated[
-        UNet, Doc("The model whose noisy pictures are told apart: size and chain are its.")
+        UNet, Doc("The model to be guided: size and noise schedule are taken from it.")
     ],
     classes: Annotated[int, Range(2, 100_000)] = 64,
     width: Annotated[
@@ -209,7 +213,9 @@ def classifier_network(
 
 @node(words=("CLIP guidance", "noised CLIP"))
 def clip_network(
-    like: Annotated[UNet, Doc("The model that is guided: size, chain and vocabulary are its.")],
+    like: Annotated[
+        UNet, Doc("The model to be guided: size, noise schedule and vocabulary are taken from it.")
+    ],
     embedding_width: Annotated[int, Range(8, 4096)] = 128,
     patch_size: Annotated[int, Range(1, 64)] = 4,
     heads: Annotated[int, Range(1, 64), Doc("Of both encoders, each 32 wide.")] = 3,
@@ -217,7 +223,7 @@ def clip_network(
     text_layers: Annotated[int, Range(1, 48)] = 2,
     logit_scale: Annotated[float, Range(1, 200)] = 20.0,
 ) -> Network[NoisedClip]:
-    """GLIDE's CLIP, whose image encoder knows the timestep, with the closed vocabulary of `like`. From scratch.
+    """GLIDE's noised CLIP, whose image encoder is conditioned on the timestep, with the vocabulary of `like`. From scratch.
 
     Raises Mismatch for a model without one. Ref: Nichol et al. 2022 (GLIDE), §2.4.
     """
@@ -259,10 +265,12 @@ def _closed_vocabulary(like: UNet) -> TextConfig:
 
 @node(words=("CLIP", "open_clip"))
 def open_clip_network(
-    like: Annotated[UNet, Doc("A model of the same pictures: size and vocabulary are its.")],
+    like: Annotated[
+        UNet, Doc("A model of the same pictures: size and vocabulary are taken from it.")
+    ],
     space: Annotated[str, Doc("Name of the joint space; every embedding carries it.")],
     embedding_width: Annotated[int, Range(8, 4096)] = 64,
-    channels: Annotated[int, Range(8, 256), Doc("Of the picture tower, a multiple of 8.")] = 16,
+    channels: Annotated[int, Range(8, 256), Doc("Of the image tower, a multiple of 8.")] = 16,
     heads: Annotated[int, Range(1, 64), Doc("Of the text tower, each 32 wide.")] = 3,
     text_layers: Annotated[int, Range(1, 48)] = 2,
 ) -> Network[Clip]:
@@ -299,7 +307,7 @@ def open_clip_network(
 
 @node(words=("text pretraining", "contrastive"))
 def reader_network(like: UNet) -> Network[TextReader]:
-    """The text transformer of a UNet, to be taught to read beside a small picture network (32 px)."""
+    """The text transformer of a UNet, to be pre-trained together with a small image network (32 px)."""
     return ReaderNetwork(like.text_config(), like.config.embedding_width, like.device)
 
 
@@ -316,16 +324,22 @@ def point_network(
 
 @node(words=("CLIP prior", "unCLIP prior", "DALL·E 2", "PCA"))
 def autoregressive_prior_network(
-    clip: Annotated[Clip, Doc("The CLIP whose image embeddings are drawn, from its texts.")],
-    pca: Annotated[Pca, Doc("What is predicted of an embedding: all of these components.")],
+    clip: Annotated[
+        Clip, Doc("The CLIP whose image embeddings are sampled, given its text encoding.")
+    ],
+    pca: Annotated[Pca, Doc("The principal components whose coefficients are predicted.")],
     images: Annotated[ClipImage, Doc("Embeddings of pictures.")],
-    texts: Annotated[ClipText, Doc("Of their captions: how well they agree gives the levels.")],
+    texts: Annotated[ClipText, Doc("Of their captions: the dot products give the levels.")],
     buckets: Annotated[int, Range(2, 65_536), Doc("For each component.")] = 64,
-    levels: Annotated[int, Range(2, 65_536), Doc("Of agreement, equally frequent.")] = 16,
+    levels: Annotated[
+        int,
+        Range(2, 65_536),
+        Doc("Of the dot product of text and image embedding, equally frequent."),
+    ] = 16,
     heads: Annotated[int, Range(1, 64), Doc("Each 32 wide.")] = 4,
     layers: Annotated[int, Range(1, 48)] = 5,
 ) -> Network[ArPrior]:
-    """An autoregressive prior: a causal transformer over text tokens, text embedding, agreement, and an embedding's codes.
+    """An autoregressive prior: a causal transformer over text tokens, text embedding, quantised dot product and codes.
 
     Raises Mismatch for embeddings or components of another CLIP. Ref: Ramesh et al. 2022, §2.2.
     """

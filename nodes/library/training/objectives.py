@@ -16,13 +16,15 @@ from nodes.training.objectives.recognition import (
 from nodes.training.objectives.token_prior import TokenObjective
 from nodes.training.step import Objective
 
-Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The chain to train on.")]
+Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The noise schedule to train on.")]
 TrainSteps = Annotated[int, Range(2, 10_000)]
 Gamma = Annotated[float, Range(0), Doc("Min-SNR-γ weighting; 0 = the simple loss.")]
 Dropout = Annotated[
     float,
     Range(0, 1),
-    Doc("Share of captions emptied, or of labels replaced by the last, for guidance."),
+    Doc(
+        "Probability that a caption is emptied, or a label replaced by the null label, for guidance."
+    ),
 ]
 Blur = Annotated[float, Range(0, 2), Doc("Largest noise on a low-resolution condition.")]
 
@@ -55,7 +57,7 @@ def epsilon_objective(
     dropout: Dropout = 0.1,
     blur_noise: Blur = 0.0,
 ) -> Objective:
-    """Predict the noise ε, all timesteps alike. Ref: Ho et al. 2020, eq. 14."""
+    """Predict the noise ε, with equal weight at every timestep. Ref: Ho et al. 2020, eq. 14."""
     return DiffusionObjective(schedule(kind, train_steps), "eps", 0.0, False, dropout, blur_noise)
 
 
@@ -95,7 +97,7 @@ def unclip_objective(
     objective: Annotated[Objective, Doc("What the decoder predicts.")],
     clip: Clip,
     dropout: Annotated[
-        float, Range(0, 1), Doc("Share of embeddings replaced by the learned null.")
+        float, Range(0, 1), Doc("Probability that an embedding is replaced by the learned null.")
     ] = 0.1,
 ) -> Objective:
     """The same with CLIP's embeddings of the pictures, for an unCLIP decoder. Captions are dropped independently.
@@ -114,7 +116,8 @@ def degraded_objective(
 ) -> Objective:
     """The same with low-resolution pictures that are blurred and noised, each by another strength.
 
-    So an upsampler mends what an earlier stage draws badly. Raises Mismatch for an objective of no diffusion network.
+    Conditioning augmentation: an upsampler learns to correct the errors of earlier stages. Raises Mismatch for an objective
+    of no diffusion network.
     Ref: Ho et al. 2022 (cascaded diffusion), §4; Ramesh et al. 2022, §2.1.
     """
     return replace(_of_diffusion(objective), blur_noise=noise, blur=blur)
@@ -133,13 +136,13 @@ def prior_objective(
     train_steps: TrainSteps = 1000,
     dropout: Dropout = 0.1,
 ) -> Objective:
-    """Predict CLIP's image embedding, from a noisy one and what CLIP reads in the caption. Ref: Ramesh et al. 2022, §2.2."""
+    """Predict CLIP's image embedding, from a noisy one and CLIP's encoding of the caption. Ref: Ramesh et al. 2022, §2.2."""
     return PriorObjective(clip, schedule(kind, train_steps), dropout)
 
 
 @node(words=("classifier guidance", "cross-entropy", "labels"))
 def classifier_objective(kind: Chain = "cosine", train_steps: TrainSteps = 1000) -> Objective:
-    """Tell the label of a picture at every noise level of a chain. Ref: Dhariwal & Nichol 2021, §4."""
+    """Cross-entropy of the label of a noisy picture, at every timestep. Ref: Dhariwal & Nichol 2021, §4."""
     return ClassifierObjective(schedule(kind, train_steps))
 
 
@@ -150,7 +153,7 @@ def contrastive_objective(
         float, Range(1, 200), Doc("Of the cosines, for a network without one of its own.")
     ] = 20.0,
 ) -> Objective:
-    """Captions find their pictures in a batch, and pictures their captions. Ref: Radford et al. 2021, fig. 3."""
+    """CLIP's symmetric contrastive loss over the captions and pictures of a batch. Ref: Radford et al. 2021, fig. 3."""
     return ContrastiveObjective(noise, scale)
 
 
@@ -162,7 +165,7 @@ def noisy_contrastive_objective(
         int | None, Range(1), Doc("Only timesteps below this: slight noise, to begin with.")
     ] = None,
 ) -> Objective:
-    """Captions and pictures at every noise level of a chain find each other. Ref: Nichol et al. 2022 (GLIDE), §2.4."""
+    """CLIP's contrastive loss on captions and noisy pictures, at every timestep. Ref: Nichol et al. 2022 (GLIDE), §2.4."""
     return NoisyContrastiveObjective(schedule(kind, train_steps), until)
 
 
@@ -171,7 +174,7 @@ def token_objective(
     clip: Annotated[Clip, Doc("The CLIP whose image embeddings are predicted.")],
     dropout: Dropout = 0.1,
 ) -> Objective:
-    """Tell the codes of CLIP's image embedding one after the other, from what CLIP reads in the caption: cross-entropy.
+    """Cross-entropy of the codes of CLIP's image embedding, each given those before it and CLIP's encoding of the caption.
 
     Ref: Ramesh et al. 2022, §2.2.
     """

@@ -28,7 +28,9 @@ from nodes.wires.training import RunFolder
 H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")
 Cooldown = Annotated[int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")]
-Interval = Annotated[int, Range(1), Doc("Steps between savings, points of the curve and samples.")]
+Interval = Annotated[
+    int, Range(1), Doc("Steps between checkpoints, points of the curve and samples.")
+]
 Prompts = Annotated[list[Text], Doc("Captions of the samples; else four of the data set.")]
 Method = Annotated[
     Literal["adamw", "muon"], Doc("muon: for kernels and matrices; the rest keeps AdamW.")
@@ -74,7 +76,9 @@ def trainer(
     network: Network[M],
     objective: Objective,
     dataset: Dataset,
-    run_dir: Annotated[RunFolder, Doc("Below the output folder; a training found there goes on.")],
+    run_dir: Annotated[
+        RunFolder, Doc("Below the output folder; a training found there is resumed.")
+    ],
     steps: Annotated[int, Range(1)] = 10_000,
     batch_size: Annotated[int, Range(1, 65_536)] = 64,
     learning_rate: Annotated[float, Range(0, 1)] = 8e-4,
@@ -88,11 +92,11 @@ def trainer(
     optimiser: Method = "adamw",
     processes: Processes = 1,
 ) -> Generator[Progress, None, Trained[M]]:
-    """Train a network; kill it at any time and run the graph again, and it goes on from the last saving.
+    """Train a network; kill it at any time and run the graph again, and it resumes from the last checkpoint.
 
-    On a CPU, two processes of one thread do more than one process of two, and give the same network up to rounding.
+    On a CPU, two processes of one thread are faster than one process of two threads, and give the same network up to rounding.
     Raises Mismatch for an objective of other outputs than the network's, ValueError when `run_dir` holds another training,
-    FloatingPointError when the loss is no number any more, RuntimeError when one of the processes was killed.
+    FloatingPointError when the loss is not finite, RuntimeError when one of the processes was killed.
     """
     _check_outputs(network, objective)
     recipe = Recipe(
@@ -150,7 +154,7 @@ def _abstract_package(model: H) -> H:
 def package_model(
     model: H,
     folder: Annotated[RunFolder, Doc("Where the model goes, below the output folder.")],
-    card: Annotated[str, Doc("What people should know of it.")] = "",
+    card: Annotated[str, Doc("The text of its model card.")] = "",
 ) -> H:
     """A model in a folder of its own that can be used by name: weights, configuration, card."""
     noted = about(model.files[0].parent) if model.files else {}
