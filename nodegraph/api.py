@@ -10,11 +10,14 @@ from typing import Any, cast
 from nodegraph.base.diagnostics import Diagnostic, GraphWarning, nearest
 from nodegraph.base.ownership import own
 from nodegraph.base.threads import wait_quietly
+from nodegraph.each import Each
+from nodegraph.language.axes import python_axes
 from nodegraph.options import Options
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.events import Completed, Event, Stepped, Warned
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Session
+from nodegraph.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,29 @@ class LoadedGraph:
             raise TypeError(f"preset is a name, not {preset!r}")
         prepared = self.session.prepare(self.opened, Job(inputs, {}, preset, self.options), token)
         return map(given_away, self.session.run(prepared, token))
+
+    def each(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        preset: str | None = None,
+        **axes: Any,
+    ) -> Each[Result]:
+        """The graph for every combination of values: `graph.each({"prompt": "…"}, guidance=[1, 2, 4], seed=range(4))`.
+
+        `inputs` are those that all cells share. Values are what can be iterated, or a text as on the command line (`"0..3"`,
+        `"@prompts.txt"`); `**{"prompt+seed": [("a", 1), ("b", 2)]}` lets inputs go together. Raises GraphError where a value
+        is wrong, ValueError for an axis that cannot be read.
+        """
+        found = Sweep(
+            self.session,
+            self.opened,
+            Job(inputs or {}, {}, preset, self.options),
+            python_axes(axes),
+        )
+        found.check()
+        return Each(found, Result)
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault of the graph, types and shapes."""

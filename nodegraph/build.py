@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.base.libraries import (
@@ -21,9 +22,12 @@ from nodegraph.base.libraries import (
     sources_digest,
     why,
 )
-from nodegraph.language.compile import composite_spec
+from nodegraph.language.compile import compile_graph
+from nodegraph.language.inputs import Inputs, Request
+from nodegraph.language.scope import Faults, plain
 from nodegraph.library import records
 from nodegraph.library.declared import of_classes, port_types
+from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import PortType
 from nodegraph.library.registry import Registry, from_module, merged, of_types
 
@@ -112,6 +116,20 @@ def with_composites(registry: Registry) -> Registry:
             found = Registry({}, {}, broken=(Broken(str(path), first, (name,)),))
         registry = replace(merged(registry, found), composites=composites)
     return registry
+
+
+def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
+    """The spec of a shipped graph that is used as a node: its inputs and outputs are the ports."""
+    compiled = compile_graph(path, registry, Request(whole=False))
+    program, graph = compiled.checked(), compiled.graph
+    if graph is None:
+        raise GraphError(compiled.diagnostics)
+    ports = Inputs(registry, Faults(registry)).ports(graph)
+    defaults = {n: plain(i.default) for n, i in graph.inputs.items() if i.default is not None}
+    inputs = tuple(replace(p, default=defaults.get(p.name)) for p in ports)
+    outputs = tuple(Port(n, t) for n, t in program.output_types.items())
+    doc = graph.title + (f"\n\n{graph.description}" if graph.description else "")
+    return NodeSpec(name, str(path), inputs, outputs, "composite", doc, composite=True)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from nodegraph.runtime.history import History
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.recorded import Recorded, read_picture
 from nodegraph.runtime.shape_report import Shapes
-from nodegraph.runtime.writing import refuse_place, write_outputs
+from nodegraph.runtime.writing import preview_of, refuse_place, write_outputs
 
 if TYPE_CHECKING:
     from nodegraph.runtime.plan import Plan
@@ -47,6 +47,8 @@ class Job:
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     preset: str | None = None
     options: Options = field(default_factory=Options)
+    until: str | None = None
+    """A node whose outputs are wanted, in the place of the graph's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Session:
     def compiled(self, opened: Recorded, job: Job, whole: bool = True) -> Compiled:
         """The program of a graph, or its faults of names and types."""
         named = tuple(Path(path) for path in job.options.readable)
-        request = Request(job.inputs, job.preset, whole, job.texts, opened.inputs, named)
+        request = Request(job.inputs, job.preset, whole, job.texts, opened.inputs, named, job.until)
         return compile_graph(opened.source, self.registry, request)
 
     def engine(self, opened: Recorded, options: Options, named: tuple[Path, ...] = ()) -> Engine:
@@ -222,6 +224,10 @@ class Session:
         out = Path(prepared.options.out)
         with _pointing(prepared.texts):
             return write_outputs(self.registry, prepared.keyed, outputs, out)
+
+    def preview(self, prepared: Prepared, outputs: Mapping[str, Any]) -> bytes | None:
+        """The first output that is a picture, encoded; None where there is none."""
+        return preview_of(self.registry, prepared.program, outputs)
 
 
 @contextmanager

@@ -48,6 +48,11 @@ class Code(StrEnum):
     )
     TOO_MANY_STEPS = "E114", "With its subgraphs unfolded, the graph has too many steps."
     DEEP_SUBGRAPHS = "E115", "Subgraphs stand inside each other too deep."
+    UNKNOWN_CHOICE = (
+        "E116",
+        "`each`, or `switch`, depends on what is known only while the graph runs.",
+    )
+    UNKNOWN_SWEEP = "E117", "The graph has no sweep of that name."
     UNKNOWN_PORT = "E201", "The node type has no input of that name."
     UNKNOWN_TYPE = "E202", "No node type, or no port type, of that name is installed."
     UNKNOWN_OUTPUT = "E203", "The node has no output of that name."
@@ -83,6 +88,7 @@ class Code(StrEnum):
     NOT_IN_GRAPH = "W105", "The layout or a frame names something that the graph does not have."
     MANY_FAULTS = "W104", "There are more faults than anybody would read; some are left out."
     UNUSED_INPUT = "W102", "No node uses this input."
+    INPUT_LIKE_OPTION = "W106", "An input is named like an option that came later."
     NOT_FINITE = "W402", "A picture is NaN or infinite; such pixels are written in magenta."
     ANOTHER_DEVICE = "W403", "A picture was made on another kind of device; pixels may differ."
     OTHER_WEIGHTS = "W404", "A model has other weights than those that made a picture."

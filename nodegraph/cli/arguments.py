@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -22,14 +23,14 @@ class Once(TyperCommand):
         """As every command, after a look for options that stand twice."""
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for param, count in Counter(given).items():
-            if count > 1 and not getattr(param, "is_flag", False):
+            if count > 1 and not (getattr(param, "is_flag", False) or param.multiple):
                 ctx.fail(f"{param.opts[-1]} stands twice; give it once")
         return super().parse_args(ctx, args)
 
 
-def input_values(context: typer.Context, graph: Graph) -> dict[str, str]:
-    """Values by input name, as texts. A wrong option ends the program with the nearest right one."""
-    values: dict[str, str] = {}
+def input_values(context: typer.Context, graph: Graph, named: Sequence[str] = ()) -> dict[str, str]:
+    """Values by input name, as texts; `named` are NAME=VALUE. A wrong one ends the program with the nearest right one."""
+    values = _named_values(named, graph)
     own = [option for param in context.command.params for option in param.opts]
     options = [*map(option_of, graph.inputs), *(o for o in own if o.startswith("--"))]
     rest = list(context.args)
@@ -47,6 +48,22 @@ def input_values(context: typer.Context, graph: Graph) -> dict[str, str]:
             fail(f"{option} stands twice; give it once", USAGE)
         if not given:
             value = _next(option, rest, options)
+        values[name] = value
+    return values
+
+
+def _named_values(named: Sequence[str], graph: Graph) -> dict[str, str]:
+    """The values of `--input NAME=VALUE`."""
+    values: dict[str, str] = {}
+    for given in named:
+        name, equals, value = given.partition("=")
+        if not equals:
+            fail(f"--input {given}: write NAME=VALUE", USAGE)
+        if name not in graph.inputs:
+            hint = nearest(name, graph.inputs)
+            fail(f"the graph has no input '{name}'" + (f"; {hint}" if hint else ""), USAGE)
+        if name in values:
+            fail(f"--input {name} stands twice; give it once", USAGE)
         values[name] = value
     return values
 
@@ -89,6 +106,8 @@ def print_help(graph: Graph, context: typer.Context, name: str) -> None:
     results.print(table)
     if graph.presets:
         results.print(f"\npresets: {visible_line(', '.join(graph.presets))}")
+    if graph.sweeps:
+        results.print(f"\nsweeps: {visible_line(', '.join(graph.sweeps))}")
     own = " ".join(param.opts[-1] for param in context.command.params if param.name != "graph")
     results.print(f"\noptions: {own}")
 

@@ -1,6 +1,6 @@
 """`nodegraph check` and `nodegraph plan`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,8 @@ from nodegraph.cli.console import (
     results,
 )
 from nodegraph.cli.opening import asked, open_graph, refusing
-from nodegraph.cli.running import Device, Megapixels, Precise, Traceback
+from nodegraph.cli.running import Device, Megapixels, Ports, Precise, Traceback, Until, Values
+from nodegraph.language.setting import with_values
 from nodegraph.options import Options
 from nodegraph.runtime.context import MAX_MEGAPIXELS
 from nodegraph.session import Checked, Job, Session
@@ -102,6 +103,9 @@ def plan(
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    values: Values = None,
+    ports: Ports = None,
+    until: Until = None,
     show_help: Annotated[
         bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
     ] = False,
@@ -116,7 +120,8 @@ def plan(
             print_help(read, context, graph)
             return
         options = asked(device, precision, Path("out"), True, max_megapixels)
-        job = Job({}, input_values(context, read), preset, options)
+        job = Job({}, input_values(context, read, values or ()), preset, options, until)
+        opened = replace(opened, source=with_values(opened.source, ports or ()))
         with uncollected():
             made = session.plan(opened, job)
     if as_json:

@@ -1,26 +1,13 @@
 """`nodegraph run`."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
 
-from nodegraph.base.diagnostics import Diagnostic, GraphError, NodeFailed
-from nodegraph.base.render import as_json as as_record
+from nodegraph.base.diagnostics import GraphError, NodeFailed
 from nodegraph.base.visible import visible_line
 from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.collecting import uncollected
@@ -34,21 +21,13 @@ from nodegraph.cli.console import (
     stopped,
 )
 from nodegraph.cli.opening import asked, open_graph, refusing
+from nodegraph.cli.report import Report, progress_of
+from nodegraph.cli.sweeping import axes_of, run_sweep
+from nodegraph.language.setting import with_values
 from nodegraph.runtime.context import MAX_MEGAPIXELS
-from nodegraph.runtime.events import (
-    Cached,
-    Completed,
-    Event,
-    Failed,
-    Finished,
-    Loaded,
-    Planned,
-    Started,
-    Stepped,
-    Warned,
-    Written,
-)
+from nodegraph.runtime.events import Completed
 from nodegraph.session import Job, Prepared, Session
+from nodegraph.sweep import Sweep
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
 Device = Annotated[
@@ -79,6 +58,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 Traceback = Annotated[
     bool, typer.Option("--traceback", help="Show where in Python a node raised its error.")
 ]
+Each = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Run for each value of an input: NAME=[1, 2], 0..3, 0..1 by 0.25, @FILE; A+B=… together. Repeat it for more.",
+        show_default=False,
+    ),
+]
+SweepName = Annotated[
+    str | None, typer.Option(help="One of the graph's own sweeps.", show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Run also more than 10,000 cells.")]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", help="NAME=VALUE: an input that is named like an option.", show_default=False
+    ),
+]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="NODE.PORT=VALUE: a value for any port of a node.", show_default=False
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(help="Run to this node, and give what comes out of it.", show_default=False),
+]
 ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
 
 
@@ -94,6 +100,12 @@ def run(
     as_json: AsJson = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
     traceback: Traceback = False,
+    each: Each = None,
+    sweep: SweepName = None,
+    yes: Yes = False,
+    values: Values = None,
+    ports: Ports = None,
+    until: Until = None,
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
@@ -105,10 +117,15 @@ def run(
         if show_help:
             print_help(read, context, graph)
             return
-        texts = input_values(context, read)
+        texts = input_values(context, read, values or ())
+        opened = replace(opened, source=with_values(opened.source, ports or ()))
         options = asked(device, precision, out, not no_cache, max_megapixels)
+        job = Job({}, texts, preset, options, until)
+        if axes := axes_of(read, each or (), sweep):
+            run_sweep(Sweep(session, opened, job, axes), yes, quiet, as_json)
+            return
         with uncollected():
-            prepared = session.prepare(opened, Job({}, texts, preset, options))
+            prepared = session.prepare(opened, job)
         session.place(prepared)
         report = Report(quiet or as_json, prepared.texts)
         carry_out(session, prepared, report, as_json, traceback)
@@ -118,71 +135,12 @@ def run(
         show(report)
 
 
-class Speed(ProgressColumn):
-    """Steps per second, or seconds per step where they are slow."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        if not speed:
-            return Text("")
-        return Text(f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s/step")
-
-
-@dataclass(slots=True)
-class Report:
-    """Follows the events of a run: what each node did, and bars for those that take steps."""
-
-    quiet: bool
-    sources: Mapping[str, str] = field(default_factory=dict[str, str])
-    nodes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    said: list[Diagnostic] = field(default_factory=list[Diagnostic])
-    written: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    bars: dict[str, TaskID] = field(default_factory=dict[str, TaskID])
-
-    def follow(self, event: Event, progress: Progress) -> None:
-        match event:
-            case Planned(steps):
-                self.nodes |= {s.node: {"status": "skipped", "seconds": 0.0} for s in steps}
-            case Started(node):
-                self.nodes[node] = {"status": "failed", "seconds": 0.0}
-            case Stepped(node, done, total, _, note):
-                if node not in self.bars:
-                    self.bars[node] = progress.add_task(visible_line(node), note="")
-                progress.update(
-                    self.bars[node], completed=done, total=total, note=visible_line(note)
-                )
-            case Cached(node):
-                self.nodes[node] = {"status": "cached", "seconds": 0.0}
-            case Finished(node, seconds, status):
-                self.nodes[node] = {"status": status, "seconds": round(seconds, 4)}
-            case Warned(_, found) | Failed(_, found):
-                self.said.append(found)
-                print_faults([found], self.sources)
-            case Written(outputs):
-                self.written = outputs
-            case Loaded() | Completed():
-                pass
-
-    def record(self) -> dict[str, Any]:
-        """What became of the run, for programs."""
-        said = [as_record(found) for found in self.said]
-        return {"outputs": dict(self.written), "nodes": self.nodes, "diagnostics": said}
-
-
 def carry_out(
     session: Session, prepared: Prepared, report: Report, as_json: bool, traceback: bool
 ) -> None:
     """Run a graph, write what comes out, and show the progress; a node that fails ends the program."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Speed(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeElapsedColumn(),
-    )
     try:
-        with Progress(*columns, console=errors, disable=report.quiet) as progress:
+        with progress_of(report) as progress:
             for event in session.run(prepared):
                 report.follow(event, progress)
                 if isinstance(event, Completed):

@@ -1,25 +1,27 @@
 """A graph file → a program: subgraphs unfolded, inputs bound, every wire checked; all faults are found at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nodegraph.base.codes import Code
-from nodegraph.base.diagnostics import Diagnostic, Edit, GraphError, diagnostic, meant, place, swap
+from nodegraph.base.diagnostics import Diagnostic, GraphError, diagnostic, meant, place, swap
 from nodegraph.base.paths import Outside, Sandbox
-from nodegraph.language.edit import Refused, remove_input, remove_node
 from nodegraph.language.given import inputs_of_places, named_places
 from nodegraph.language.graph import Graph, GraphNode, Ref, Value
 from nodegraph.language.inputs import Inputs, Request
 from nodegraph.language.order import cycles_among, in_order
-from nodegraph.language.program import Constant, Program, Step, Wire
+from nodegraph.language.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.language.reading import read_graph
 from nodegraph.language.references import Found, References, references
-from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
+from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope
 from nodegraph.language.source import SourceText, from_file, places, read_source, unread
+from nodegraph.language.unfolding import GATHER, SWITCH, Unfolding, gathered
+from nodegraph.language.unused import warn_of_unused
 from nodegraph.language.wiring import Site, Wiring
 from nodegraph.library.node import NodeSpec, Port
+from nodegraph.library.port import TypeRef
 from nodegraph.library.registry import Registry
 from nodegraph.library.typerefs import resolved
 
@@ -27,8 +29,6 @@ MOST_STEPS = 10_000
 MOST_TEXT = 3 * 2**20
 """Characters of the graph files of a graph, each counted as often as it is used, and `USE` more for each use."""
 USE = 200
-_REMOVAL = 500
-"""What it takes to find how to remove something, in names looked at."""
 DEEPEST = 32
 """How many subgraphs may stand inside each other."""
 
@@ -74,8 +74,10 @@ def _compile(source: SourceText, registry: Registry, request: Request) -> Compil
     sandbox = Sandbox(places(source, registry), Path(), (*request.readable, *named))
     compiler = _Compiler(registry, faults, References(registry, faults, sandbox))
     outputs = compiler.whole(graph, source, scope)
+    if request.until is not None:
+        outputs = compiler.until(request.until, graph, scope)
     if not faults.errors:
-        _warn_of_unused(graph, registry, faults)
+        warn_of_unused(graph, registry, faults)
     diagnostics = _told(faults)
     if faults.errors:
         return Compiled(None, diagnostics, graph, compiler.texts)
@@ -110,11 +112,12 @@ Outputs = dict[str, Found]
 def _program(
     source: SourceText, graph: Graph, compiler: "_Compiler", scope: Scope, outputs: Outputs
 ) -> Program:
+    gathered = {n: compiler.gather(n, *found) for n, found in outputs.items()}
     return Program(
         file=source.name,
         title=graph.title,
         steps=tuple(compiler.steps),
-        outputs={n: s for n, (s, _) in outputs.items() if isinstance(s, Constant | Wire)},
+        outputs=gathered,
         output_types={n: t for n, (_, t) in outputs.items()},
         inputs=_given(scope),
         sources=compiler.sources,
@@ -141,6 +144,7 @@ class _Compiler:
         self.inputs = Inputs(registry, faults)
         self.references = references
         self.wiring = Wiring(registry, faults, references)
+        self.unfolding = Unfolding(faults, references, registry.widenings)
         self.steps: list[Step] = []
         self.sources: dict[str, str] = {}
         self.texts = faults.texts
@@ -149,6 +153,8 @@ class _Compiler:
         self.inner: dict[tuple[str, str], SourceText] = {}
         self.ports: dict[str, tuple[Port, ...]] = {}
         self.identities: dict[tuple[Path | None, str], str] = {}
+        self.menus: dict[tuple[str, str], tuple[str, ...]] = {}
+        """The menus of inputs, by file and name: what a type that is such an input may be."""
         self.unfolded = 0
         self.outermost: GraphNode | None = None
 
@@ -162,11 +168,23 @@ class _Compiler:
             self.faults.add(Code.TOO_MANY_STEPS, str(error), node.span, None, node.name)
             return {}
 
+    def until(self, name: str, graph: Graph, scope: Scope) -> Outputs:
+        """The outputs of a node, in the place of the graph's own."""
+        if name not in graph.nodes:
+            hint = self.faults.hints.nearest(name, graph.nodes)
+            self.faults.add(Code.UNKNOWN_OUTPUT, f"the graph has no node '{name}'", None, hint)
+            return {}
+        found = scope.get(name, ABSENT).outputs
+        return {name if len(found) == 1 else f"{name}_{port}": out for port, out in found.items()}
+
     def unfold(self, graph: Graph, source: SourceText, scope: Scope, prefix: str) -> Outputs:
         """Append the steps of a graph under a prefix, and return its outputs."""
         self.sources[source.key] = source.text
         self.texts[source.name] = source.text
         self.stack.append(self.identity(source))
+        for name, declared in graph.inputs.items():
+            if declared.menu:
+                self.menus[source.name, name] = tuple(map(str, declared.menu))
         waits = {n: references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
         order = in_order(waits)
         for name in order:
@@ -201,9 +219,17 @@ class _Compiler:
         return self.references.find(value, scope, None)
 
     def node(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
-        site = Site(node, source.folder, scope)
         if len(self.stack) == 1:
             self.outermost = node
+        if node.each is None:
+            return FAILED
+        if node.each:
+            return self.each(node, source, scope, path)
+        if node.type == SWITCH:
+            return self.unfolding.switched(node, scope)
+        if node.type.startswith("$"):
+            return self.chosen(node, source, scope, path)
+        site = Site(node, source.folder, scope)
         if node.type.endswith((".yaml", ".yml")):
             return self.subgraph(site, self.beside(node, source), path)
         if node.type in self.registry.clashes:
@@ -222,6 +248,41 @@ class _Compiler:
             self.faults.add(Code.UNKNOWN_TYPE, message, node.type_span, hint, node.name, fix)
             return FAILED
         return self.step(replace(site, node=self.migrated(node, spec)), spec, path)
+
+    def each(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
+        """The nodes that one with `each` stands for; its outputs are lists of theirs."""
+        cells = self.unfolding.cells(node, scope)
+        if cells is None:
+            return FAILED
+        numbered = enumerate(cells)
+        return gathered([self.node(n, source, s, f"{path}[{i}]") for i, (n, s) in numbered])
+
+    def chosen(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
+        """A node whose type an input says: what else its menu has is checked too, and not run."""
+        ref = Ref(node.type[1:], None, node.type_span)
+        ways = self.menus.get((source.name, ref.name))
+        bound = scope.get(ref.name)
+        if ways is None or bound is None or bound.failed:
+            if bound is None or not bound.failed:
+                message = f"'{node.type}' is no input with a menu of node types"
+                hint = (
+                    f"declare: {ref.name}: {{type: str, menu: [type_a, type_b], default: type_a}}"
+                )
+                self.faults.add(Code.UNKNOWN_CHOICE, message, node.type_span, hint, node.name)
+            return FAILED
+        source_of = bound.outputs.get("", (None, None))[0]
+        taken = (
+            self.unfolding.named(node, source_of, node.type_span, ways)
+            if isinstance(source_of, Constant)
+            else None
+        )
+        found = {
+            way: self.node(
+                replace(node, type=way), source, scope, path if way == taken else f"{path}:{way}"
+            )
+            for way in ways
+        }
+        return FAILED if taken is None else found[taken]
 
     def identity(self, source: SourceText) -> str:
         """As the source's own, looked up in the file system once."""
@@ -309,6 +370,13 @@ class _Compiler:
         ports = zip(spec.outputs, types, strict=True)
         return Bound({p.name: (Wire(index, i, span), t) for i, (p, t) in enumerate(ports)})
 
+    def gather(self, name: str, source: Source, kind: TypeRef) -> Constant | Wire:
+        """What comes out under a name: of many values a list, which a step of its own makes."""
+        if not isinstance(source, Many):
+            return source
+        self.steps.append(Step(f"{name}[]", GATHER, {"items": source}, None, (kind,)))
+        return Wire(len(self.steps) - 1, 0, None)
+
     def migrated(self, node: GraphNode, spec: NodeSpec) -> GraphNode:
         """The node with the port names of older versions replaced by today's."""
         names = {old: new for renamed in spec.renames.values() for old, new in renamed.items()}
@@ -330,60 +398,3 @@ class _Compiler:
             inputs=inputs,
             keys={now.get(name, name): span for name, span in node.keys.items()},
         )
-
-
-def _warn_of_unused(graph: Graph, registry: Registry, faults: Faults) -> None:
-    """Warn of nodes and inputs that nothing depends on; a node without outputs acts by itself."""
-    sinks = {
-        name
-        for name, node in graph.nodes.items()
-        if (spec := registry.nodes.get(node.type)) and not spec.outputs
-    }
-    reached = {v.name for v in graph.outputs.values() if isinstance(v, Ref)} | sinks
-    waiting = list(reached)
-    while waiting:
-        node = graph.nodes.get(waiting.pop())
-        fresh = references(node) - reached if node else set[str]()
-        reached |= fresh
-        waiting.extend(fresh)
-    for name, node in graph.nodes.items():
-        if name not in reached:
-            fix = _without(faults, graph, name, remove_node)
-            hint = "wire it to what comes out, or remove it"
-            faults.add(
-                Code.UNUSED_NODE, f"nothing depends on node '{name}'", node.span, hint, name, fix
-            )
-    used = {r for node in graph.nodes.values() for r in references(node)} | reached
-    for name, declared in graph.inputs.items():
-        if name not in used:
-            fix = _without(faults, graph, name, remove_input)
-            hint = f"write ${name} where it is needed, or remove it"
-            faults.add(
-                Code.UNUSED_INPUT, f"no node uses input '{name}'", declared.span, hint, None, fix
-            )
-
-
-def _without(
-    faults: Faults, graph: Graph, name: str, remove: Callable[[str, str, str], tuple[Edit, ...]]
-) -> tuple[Edit, ...]:
-    """The edits that take what nobody uses out of a graph's text; for the first such things."""
-    if not faults.hints.spend(_REMOVAL):
-        return ()
-    try:
-        return remove(graph.text, name, graph.file)
-    except (GraphError, Refused):
-        return ()
-
-
-def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
-    """The spec of a shipped graph that is used as a node: its inputs and outputs are the ports."""
-    compiled = compile_graph(path, registry, Request(whole=False))
-    program, graph = compiled.checked(), compiled.graph
-    if graph is None:
-        raise GraphError(compiled.diagnostics)
-    ports = Inputs(registry, Faults(registry)).ports(graph)
-    defaults = {n: plain(i.default) for n, i in graph.inputs.items() if i.default is not None}
-    inputs = tuple(replace(p, default=defaults.get(p.name)) for p in ports)
-    outputs = tuple(Port(n, t) for n, t in program.output_types.items())
-    doc = graph.title + (f"\n\n{graph.description}" if graph.description else "")
-    return NodeSpec(name, str(path), inputs, outputs, "composite", doc, composite=True)

@@ -48,6 +48,17 @@ def unset_port(text: str, node: str, port: str, file: str = "graph") -> Edits:
     return gone(with_node(text, node, file), ("nodes", node, port), f"input of '{node}'")
 
 
+def set_each(text: str, node: str, names: str, values: Any, file: str = "graph") -> Edits:
+    """Write the values that an input of a node, or several together (`a+b`), take in turn: a list, a range, a reference."""
+    return assigned(with_node(text, node, file), ("nodes", node, "each", names), values)
+
+
+def unset_each(text: str, node: str, names: str | None = None, file: str = "graph") -> Edits:
+    """Take away what an input of a node takes in turn; all of it where none is named."""
+    path = ("nodes", node, "each") if names is None else ("nodes", node, "each", names)
+    return gone(with_node(text, node, file), path, f"each of '{node}'")
+
+
 def connect(
     text: str, source: str, node: str, port: str, output: str | None = None, file: str = "graph"
 ) -> Edits:
@@ -141,9 +152,10 @@ def unset_input(text: str, name: str, fact: str, file: str = "graph") -> Edits:
 
 
 def remove_input(text: str, name: str, file: str = "graph") -> Edits:
-    """Take an input away, out of the presets too. What refers to it stays, and is a fault then."""
+    """Take an input away, out of the presets and sweeps too. What refers to it stays, and is a fault then."""
     document = with_input(text, name, file)
     paths = [("inputs", name), *(("presets", p, name) for p in names(document, "presets"))]
+    paths += [("sweeps", s, "each", name) for s in names(document, "sweeps")]
     found = [path for path in paths if document.find(path)]
     placed = [("layout", name)] if document.find(("layout", name)) else []
     wanted = meaning(document.tree)

@@ -8,7 +8,9 @@ from nodegraph.language.scalars import Scalar
 
 FORMAT_VERSION = 1
 HEAD, CANVAS = ("graph", "title", "description"), ("layout", "frames")
-TOP_KEYS = (*HEAD, "inputs", "presets", "nodes", "outputs", *CANVAS)
+TOP_KEYS = (*HEAD, "inputs", "presets", "sweeps", "nodes", "outputs", *CANVAS)
+NODE_KEYS = ("type", "note", "each")
+"""Keys of a node that are no ports."""
 INPUT_KEYS = ("type", "default", "min", "max", "menu", "help", "optional")
 
 
@@ -57,8 +59,20 @@ class GraphInput:
 
 
 @dataclass(frozen=True, slots=True)
+class EachAxis:
+    """An entry of `each`: one name, or several that go together (`prompt+seed`), and the values that they take in turn."""
+
+    names: tuple[str, ...]
+    values: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class GraphNode:
-    """One node: its type, what stands on its inputs, and its note; `keys` are the places of the port names."""
+    """One node: its type, what stands on its inputs, and its note; `keys` are the places of the port names.
+
+    A node with axes (`each`) stands for as many nodes as those span.
+    """
 
     name: str
     type: str
@@ -67,6 +81,8 @@ class GraphNode:
     type_span: Span
     keys: Mapping[str, Span]
     note: str = ""
+    each: tuple[EachAxis, ...] | None = ()
+    """The axes; None where there are some that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +102,7 @@ class Graph:
     )
     frames: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Titles of the frames on a canvas, with the names of what stands in each."""
+    sweeps: Mapping[str, tuple[EachAxis, ...]] = field(
+        default_factory=dict[str, tuple[EachAxis, ...]]
+    )
+    """Axes over the graph's inputs, by the name of the sweep."""

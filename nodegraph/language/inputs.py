@@ -9,9 +9,10 @@ from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Edit, Span, meant, swap
 from nodegraph.language.document import opened
 from nodegraph.language.given import taken
-from nodegraph.language.graph import Graph, GraphInput, Listing, Value
+from nodegraph.language.graph import EachAxis, Graph, GraphInput, Listing, Value
 from nodegraph.language.literals import BadLiteral, Slot, as_written, from_text
 from nodegraph.language.program import EXAMPLE, Constant, Source
+from nodegraph.language.rows import BadRow, rows_of
 from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope, plain
 from nodegraph.language.typenames import declared_type
 from nodegraph.library.node import Port
@@ -39,6 +40,9 @@ RESERVED = frozenset(
     )
 )
 
+SINCE = dict.fromkeys(("each", "sweep", "yes", "set", "until", "input"), "0.2")
+"""Options that came after graphs may have named inputs so, by the version that has them: such an input is given otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -46,7 +50,7 @@ class Request:
 
     The caller gives `inputs` from Python, or `texts` on a command line, which are read by the types of their inputs and win.
     What a picture `recorded` is somebody else's: literals, which allow nothing, and which the caller's preset wins over.
-    `readable`: what may be read beside the graph's folder.
+    `readable`: what may be read beside the graph's folder. `until`: a node of which the outputs are wanted, and no others.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -55,6 +59,7 @@ class Request:
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
     readable: tuple[Path, ...] = ()
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Inputs:
         """The scope of the graph that was asked for: given values, else the preset's, else defaults."""
         preset = self.preset(graph, request.preset)
         self.check_presets(graph)
+        self.check_sweeps(graph)
         for name in (*request.inputs, *request.texts, *request.recorded):
             if name not in graph.inputs:
                 hint = self.faults.hints.nearest(name, graph.inputs)
@@ -91,6 +97,32 @@ class Inputs:
                 ref := declared_type(graph.inputs[key], graph, self.faults, self.registry)
             ) is not None:
                 self.check_written(graph.inputs[key], ref, value)
+
+    def check_sweeps(self, graph: Graph) -> None:
+        """Every value of every sweep, whether it is asked for or not."""
+        axes = ((name, axis) for name, axes in graph.sweeps.items() for axis in axes)
+        for sweep, axis in axes:
+            for name in axis.names:
+                if name not in graph.inputs:
+                    hint = self.faults.hints.nearest(name, graph.inputs)
+                    fix = swap(axis.span, meant(hint)) if len(axis.names) == 1 else ()
+                    message = f"the graph has no input '{name}'"
+                    self.faults.add(Code.UNKNOWN_INPUT, message, axis.span, hint, None, fix)
+            for row in self.swept(sweep, axis):
+                for name, value in zip(axis.names, row, strict=True):
+                    declared = graph.inputs.get(name)
+                    ref = declared and declared_type(declared, graph, self.faults, self.registry)
+                    if declared is not None and ref is not None:
+                        self.check_written(declared, ref, value)
+
+    def swept(self, sweep: str, axis: EachAxis) -> list[tuple[Value, ...]]:
+        """The rows of an axis of a sweep; none, and a fault, where they cannot be read."""
+        try:
+            return rows_of(axis)
+        except BadRow as error:
+            message = f"sweep '{sweep}': {error}"
+            self.faults.add(Code.WRONG_STRUCTURE, message, error.span, error.hint)
+            return []
 
     def preset_renamed(
         self, graph: Graph, preset: str, key: str, name: str | None
@@ -120,6 +152,12 @@ class Inputs:
         if declared.name in RESERVED:
             message = f"'{declared.name}' is an option of the command line and cannot name an input"
             self.faults.add(Code.RESERVED_INPUT, message, declared.span, "choose another name")
+        if declared.name in SINCE:
+            message = (
+                f"'{declared.name}' is an option of the command line since {SINCE[declared.name]}"
+            )
+            hint = f"the input is given by --input {declared.name}=VALUE"
+            self.faults.add(Code.INPUT_LIKE_OPTION, message, declared.span, hint)
         ref = declared_type(declared, graph, self.faults, self.registry)
         if ref is None:
             return FAILED

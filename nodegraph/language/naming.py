@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from nodegraph.language.document import Document, Path, meaning, opened
+from nodegraph.language.graph import NODE_KEYS
+from nodegraph.language.many import names_of
 from nodegraph.language.rewriting import leaves, reference_renamed, replaced, taken
 from nodegraph.language.rewriting import renamed as key_renamed
 from nodegraph.language.settling import Data, Edits, Refused, Ways, known, names, settled, unmarked
@@ -12,8 +14,7 @@ from nodegraph.language.written import tree_of
 from nodegraph.language.yaml import Entry, Items, Leaf, Table, Tree
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-OWN = ("type", "note")
-"""Keys of a node that are no ports."""
+OWN = NODE_KEYS
 
 
 def renamed(document: Document, section: str, name: str, new: str) -> Edits:
@@ -34,6 +35,9 @@ def _renamings(document: Document, section: str, name: str, new: str) -> Iterato
         if entry:
             unmarked(document, path, whole=False)
             yield key_renamed(document, entry, new)
+    for path, entry in _swept(document, name) if section == "inputs" else ():
+        unmarked(document, path, whole=False)
+        yield key_renamed(document, entry, _key_with(entry.key, name, new))
     for path, tree in _referring(document):
         for leaf in leaves(tree):
             if _refers(leaf.value, name):
@@ -51,11 +55,29 @@ def _referring(document: Document) -> Iterator[tuple[Path, Tree]]:
     for node in names(document, "nodes"):
         table = document.value(("nodes", node))
         for entry in table.entries if isinstance(table, Table) else ():
-            if entry.key not in OWN:
-                yield ("nodes", node, entry.key), entry.value
+            path = ("nodes", node, entry.key)
+            if entry.key == "each" and isinstance(entry.value, Table):
+                yield from (((*path, axis.key), axis.value) for axis in entry.value.entries)
+            elif entry.key not in OWN or entry.key == "type":
+                yield path, entry.value
     table = document.value(("outputs",))
     for entry in table.entries if isinstance(table, Table) else ():
         yield ("outputs", entry.key), entry.value
+
+
+def _swept(document: Document, name: str) -> Iterator[tuple[Path, Entry]]:
+    """The axes of sweeps in which an input stands."""
+    for sweep in names(document, "sweeps"):
+        table = document.value(("sweeps", sweep, "each"))
+        for entry in table.entries if isinstance(table, Table) else ():
+            if name in names_of(entry.key):
+                yield ("sweeps", sweep, "each", entry.key), entry
+
+
+def _key_with(key: str, name: str, new: str) -> str:
+    """The key of an axis where a name in it is another one."""
+    names = names_of(key)
+    return "+".join(new if n == name else n for n in names) if name in names else key
 
 
 def _refers(value: object, name: str) -> bool:
@@ -69,6 +91,9 @@ def _with_name(tree: Data, section: str, name: str, new: str) -> Data:
     def keys(table: Data) -> Data:
         return {new if key == name else key: value for key, value in table.items()}
 
+    def axes(table: Data) -> Data:
+        return {_key_with(key, name, new): value for key, value in table.items()}
+
     def refs(value: Any) -> Any:
         if isinstance(value, list):
             return [refs(item) for item in cast("list[Any]", value)]
@@ -78,12 +103,18 @@ def _with_name(tree: Data, section: str, name: str, new: str) -> Data:
         )
 
     def ports(table: Data) -> Data:
-        return {key: value if key in OWN else refs(value) for key, value in table.items()}
+        made = {
+            key: refs(value) if key == "type" or key not in OWN else value
+            for key, value in table.items()
+        }
+        _change(made, "each", lambda axes: {key: refs(value) for key, value in axes.items()})
+        return made
 
     for part in (section, "layout"):
         _change(made, part, keys)
     if section == "inputs":
         _change(made, "presets", lambda presets: _each(presets, keys))
+        _change(made, "sweeps", lambda sweeps: _each(sweeps, lambda s: _each(s, axes)))
     _change(made, "nodes", lambda nodes: _each(nodes, ports))
     _change(made, "outputs", lambda outputs: {key: refs(value) for key, value in outputs.items()})
     for title, members in made.get("frames", {}).items() if "frames" in made else ():

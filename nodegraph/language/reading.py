@@ -13,6 +13,7 @@ from nodegraph.language.document import Document
 from nodegraph.language.graph import (
     FORMAT_VERSION,
     INPUT_KEYS,
+    NODE_KEYS,
     TOP_KEYS,
     Graph,
     GraphInput,
@@ -25,6 +26,7 @@ from nodegraph.language.graph import (
 from nodegraph.language.mistaken import behind_a_comma, is_number, quote_hint, text_of_mapping
 from nodegraph.language.rewriting import headed
 from nodegraph.language.scalars import Scalar
+from nodegraph.language.sweeps import Sweeps
 from nodegraph.language.syntax import with_fixes
 from nodegraph.language.texts import Lines, lines_of
 from nodegraph.language.written import joined, quoted
@@ -125,6 +127,7 @@ class _GraphReader:
             self.text_of(tree, "description"),
             canvas.layout(self.section(tree, "layout"), {*there, *outputs}),
             canvas.frames(self.section(tree, "frames"), there),
+            Sweeps(self.fault, self.value).sweeps(self.section(tree, "sweeps")),
         )
 
     def known_keys(self, table: Table, known: Sequence[str], owner: str) -> None:
@@ -313,9 +316,10 @@ class _GraphReader:
         inputs: dict[str, Value] = {}
         keys: dict[str, Span] = {}
         for port in entry.value.entries:
-            if port.key not in ("type", "note"):
+            if port.key not in NODE_KEYS:
                 self.port(entry.key, port, inputs, keys)
-        return GraphNode(entry.key, kind.value, inputs, entry.span, kind.span, keys, note)
+        each = Sweeps(self.fault, self.value).axes(entry.value.get("each"), entry.key)
+        return GraphNode(entry.key, kind.value, inputs, entry.span, kind.span, keys, note, each)
 
     def port(self, node: str, port: Entry, inputs: dict[str, Value], keys: dict[str, Span]) -> None:
         value = self.value(port.value, f"on input '{port.key}'", node)

@@ -128,8 +128,8 @@ def is_list(value: Value, scope: Scope) -> bool:
 
 def references(node: GraphNode) -> set[str]:
     """The names that a node refers to."""
-    found: set[str] = set()
-    waiting = list(node.inputs.values())
+    found: set[str] = {node.type[1:]} if node.type.startswith("$") else set()
+    waiting = [*node.inputs.values(), *(axis.values for axis in node.each or ())]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Ref):

@@ -10,6 +10,7 @@ from typing import Any
 from nodegraph.language.graph import FORMAT_VERSION
 from nodegraph.language.inputs import RESERVED
 from nodegraph.language.literals import literal_kind
+from nodegraph.language.unfolding import SWITCH
 from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import Range, TypeRef
 from nodegraph.library.registry import PortFacts, Registry
@@ -27,6 +28,24 @@ _PLAIN: Schema = {"type": ["number", "boolean", "null"]}
 _DEFINITIONS: Schema = {
     "constant": {"anyOf": [_TEXT, _PLAIN, {"type": "array", "items": _CONSTANT}]},
     "value": {"anyOf": [_NOTE, {"type": "array", "items": _ANYTHING}]},
+}
+_RANGE: Schema = {"type": "string", "pattern": r"\.\."}
+_LIST: Schema = {"type": "array", "minItems": 1}
+_MANY: Schema = {
+    "description": "Names, or names that go together (a+b), and the values that they take in turn.",
+    "type": "object",
+    "minProperties": 1,
+}
+_SWEEP: Schema = {
+    "type": "object",
+    "required": ["each"],
+    "additionalProperties": False,
+    "properties": {"each": {**_MANY, "additionalProperties": {"anyOf": [_LIST, _RANGE]}}},
+}
+_EACH: Schema = {**_MANY, "additionalProperties": {"anyOf": [_LIST, _RANGE, _REFERENCE]}}
+_SWITCH: Schema = {
+    "if": {"properties": {"type": {"const": SWITCH}}},
+    "then": {"required": ["on"], "minProperties": 3},
 }
 _KINDS: Mapping[str, Schema] = {
     "str": _TEXT,
@@ -53,6 +72,7 @@ def json_schema(registry: Registry) -> Schema:
             "description": _NOTE,
             "inputs": _section(_input(registry), {**_NAMES, "not": {"enum": sorted(RESERVED)}}),
             "presets": _section({"type": "object", "additionalProperties": _CONSTANT}),
+            "sweeps": _section(_SWEEP),
             "nodes": _section(_any_node(specs, registry.ports), _NAMES),
             "outputs": _section(_REFERENCE, _NAMES),
             "layout": _section(
@@ -104,11 +124,17 @@ def _any_node(specs: list[NodeSpec], ports: Mapping[str, PortFacts]) -> Schema:
         "type": "object",
         "required": ["type"],
         "properties": {
-            "type": {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"\.ya?ml$"}]},
+            "type": {
+                "anyOf": [
+                    {"enum": [*names, SWITCH]},
+                    {"type": "string", "pattern": rf"(\.ya?ml|^\${_NAME})$"},
+                ]
+            },
             "note": _NOTE,
+            "each": _EACH,
         },
         "additionalProperties": _ANYTHING,
-        "allOf": [_node(spec, ports) for spec in specs],
+        "allOf": [_SWITCH, *(_node(spec, ports) for spec in specs)],
     }
 
 
@@ -123,6 +149,7 @@ def _node(spec: NodeSpec, ports: Mapping[str, PortFacts]) -> Schema:
             "properties": {
                 "type": {"const": spec.name, "description": spec.doc},
                 "note": _NOTE,
+                "each": _each(spec, ports),
                 **renamed,
                 **known,
             },
@@ -132,8 +159,27 @@ def _node(spec: NodeSpec, ports: Mapping[str, PortFacts]) -> Schema:
     }
 
 
+def _each(spec: NodeSpec, ports: Mapping[str, PortFacts]) -> Schema:
+    """The axes of a node: of its ports, and of several together, of which no more is said."""
+    wired = [_RANGE, _REFERENCE]
+    many = {
+        port.name: {"anyOf": [{**_LIST, "items": _port(port, ports)}, *wired]}
+        for port in spec.inputs
+    }
+    together = {r"\+": {"anyOf": [_LIST, *wired]}}
+    return {
+        **_MANY,
+        "properties": many,
+        "patternProperties": together,
+        "additionalProperties": False,
+    }
+
+
 def _required(spec: NodeSpec, old: Mapping[str, str]) -> Schema:
-    """The ports that must stand there, under their names of today or of older versions, and not under both."""
+    """The ports that must stand there, under their names of today or of older versions, and not under both.
+
+    Where there is `each`, they may be among its names.
+    """
     needed = {port.name for port in spec.inputs if port.required}
     ways = [
         {
@@ -145,10 +191,11 @@ def _required(spec: NodeSpec, old: Mapping[str, str]) -> Schema:
         for name in sorted(needed & {*old.values()})
     ]
     both = [{"not": {"required": [was, now]}} for was, now in old.items()]
-    return {
+    whole: Schema = {
         "required": sorted(needed - {*old.values()}),
         **({"allOf": [*ways, *both]} if old else {}),
     }
+    return {"if": {"not": {"required": ["each"]}}, "then": whole}
 
 
 def _port(port: Port, ports: Mapping[str, PortFacts]) -> Schema:

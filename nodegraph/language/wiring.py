@@ -70,7 +70,8 @@ class Wiring:
 
     def _renamed(self, node: GraphNode, name: str, right: str | None) -> tuple[Edit, ...]:
         """The edit that gives a value to another port, which has none yet."""
-        return () if right in node.inputs else swap(node.keys[name], right)
+        alone = self.faults.written(node.keys[name]).strip("'\"") == name  # not `a+b` of each
+        return () if right in node.inputs or not alone else swap(node.keys[name], right)
 
     def _joined(self, node: GraphNode, name: str) -> tuple[Edit, ...]:
         """The edit that quotes a text of which a comma made a part a key: `{text: red, blue}`."""

@@ -1,8 +1,9 @@
 """What comes out of a run, as files for people or values for programs; pictures say where they come from."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import GraphError, Span, diagnostic
@@ -45,12 +46,14 @@ def write_outputs(library: Library, keyed: Keyed, outputs: dict[str, Any], out: 
     for name, value in outputs.items():
         port = library.port_type(_kind(program, name))
         if port is None or port.write is None:
-            written[name] = _plain(value, port)
+            written[name] = _described(value, port)
             continue
         try:
-            with claimed(out, f"{Path(program.file).stem}-{name}") as (beside, stem):
-                made = port.write(value, beside, stem, chunks)
-            written[name] = [str(out / path.name) for path in made]
+            written[name] = []
+            for item in cast("list[Any]", value) if isinstance(value, list) else [value]:
+                with claimed(out, f"{Path(program.file).stem}-{name}") as (beside, stem):
+                    made = port.write(item, beside, stem, chunks)
+                written[name] += [str(out / path.name) for path in made]
         except OSError as error:
             raise _unwritten(program, name, out, reason(error)) from error
         except (ValueError, TypeError) as error:
@@ -59,6 +62,16 @@ def write_outputs(library: Library, keyed: Keyed, outputs: dict[str, Any], out: 
             fault = diagnostic(Code.UNWRITTEN_OUTPUT, message, _span(program, name), shown)
             raise GraphError([fault]) from error
     return Written(written)
+
+
+def preview_of(library: Library, program: Program, outputs: Mapping[str, Any]) -> bytes | None:
+    """The first output that is a picture, encoded; of a list its first item."""
+    for name, value in outputs.items():
+        port = library.port_type(_kind(program, name))
+        if port is not None and port.preview is not None:
+            first = cast("list[Any]", value)[:1] if isinstance(value, list) else [value]
+            return port.preview(first[0]) if first else None
+    return None
 
 
 def reason(error: OSError | ValueError) -> str:
@@ -78,11 +91,18 @@ def _span(program: Program, name: str) -> Span | None:
 
 
 def _kind(program: Program, name: str) -> str:
-    """Name of the type of an output; of the node's own where the graph does not know."""
-    source = program.outputs[name]
-    if program.output_types[name].name == "?" and isinstance(source, Wire):
-        return program.steps[source.step].output_types[source.output].name
-    return program.output_types[name].name
+    """Name of the type of an output, or of the items of a list; of the node's own where the graph does not know."""
+    source, kind = program.outputs[name], program.output_types[name]
+    if kind.name == "?" and isinstance(source, Wire):
+        kind = program.steps[source.step].output_types[source.output]
+    return kind.args[0].name if kind.name == "list" and kind.args else kind.name
+
+
+def _described(value: Any, port: PortType | None) -> Any:
+    """A value for people; of a list each item."""
+    if isinstance(value, list):
+        return [_plain(item, port) for item in cast("list[Any]", value)]
+    return _plain(value, port)
 
 
 def _plain(value: Any, port: PortType | None) -> Any:

@@ -98,7 +98,10 @@ def change_name(section: str, old: str, new: str) -> Callable[[Any], None]:
         if section == "inputs":
             data["presets"] = {k: renamed(v) for k, v in data.get("presets", {}).items()}
         for node in data.get("nodes", {}).values():
-            node.update({k: refs(v) for k, v in node.items() if k not in ("type", "note")})
+            node.update({k: refs(v) for k, v in node.items() if k not in ("note", "each")})
+            node.update(
+                {"each": {k: refs(v) for k, v in node["each"].items()}} if "each" in node else {}
+            )
         for part in ("outputs",):
             data[part] = {k: refs(v) for k, v in data.get(part, {}).items()}
         for members in data.get("frames", {}).values():
@@ -143,7 +146,7 @@ VALUES: list[tuple[Any, Any]] = [
 
 def of_nodes(text: str, data: Any) -> Iterator[Callable[[], Made]]:
     for at, (node, ports) in enumerate(data.get("nodes", {}).items()):
-        for port in [p for p in ports if p not in ("type", "note")]:
+        for port in [p for p in ports if p not in ("type", "note", "each")]:
             value, said = VALUES[(at + len(port)) % len(VALUES)]
             yield lambda n=node, p=port, v=value, s=said: (
                 edit.set_port(text, n, p, v),
@@ -173,6 +176,12 @@ def of_nodes(text: str, data: Any) -> Iterator[Callable[[], Made]]:
             edit.connect(text, n, n, "added"),
             write("nodes", n, "added", value=f"${n}"),
         )
+        yield lambda n=node: (
+            edit.set_each(text, n, "added", [1, 2]),
+            write("nodes", n, "each", "added", value=["1", "2"]),
+        )
+        for names in ports.get("each", {}):
+            yield lambda n=node, k=names: (edit.unset_each(text, n, k), drop("nodes", n, "each", k))
         if "note" in ports:
             yield lambda n=node: (edit.unset_note(text, n), drop("nodes", n, "note"))
 

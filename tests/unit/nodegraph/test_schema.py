@@ -187,6 +187,14 @@ def test_sections_may_be_empty() -> None:
 
 
 BEYOND = {
+    ("each", "E103"),  # a port that has a value beside those of each; how many go together
+    ("sweeps", "E103"),  # a name in two axes
+    ("sweeps", "E110"),  # the graph's own inputs
+    ("sweeps", "E208"),  # a sweep's value, whose type stands at its input
+    ("switch", "E201"),  # the types of a menu
+    ("switch", "E202"),  # the types of a menu
+    ("switch", "E205"),  # the types of a menu
+    ("switch", "E207"),  # what an input says
     ("inputs", "E208"),  # a preset's value, whose type stands at its input
     ("inside_a_subgraph", "E201"),  # the inputs of another file
     ("inside_a_subgraph", "E205"),  # the inputs of another file

@@ -1,0 +1,115 @@
+"""`nodegraph run --each …`: a run for each combination of values, with a table and a contact sheet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+from rich.progress import Progress
+
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.render import as_json as fault_as_json
+from nodegraph.cli.collecting import uncollected
+from nodegraph.cli.console import (
+    FAILED,
+    USAGE,
+    errors,
+    fail,
+    print_faults,
+    print_json,
+    results,
+    stopped,
+)
+from nodegraph.cli.report import Report, progress_of
+from nodegraph.language.axes import BadAxis, sweep_axes, written_axis
+from nodegraph.language.graph import Graph
+from nodegraph.language.many import Axis
+from nodegraph.sweep import MOST_CELLS, Cell, Outcome, Sweep, write_sheet, write_table
+
+
+def axes_of(graph: Graph, each: Sequence[str], sweep: str | None) -> list[Axis]:
+    """The axes that the options name: of a sweep in the file, then those of the command line. Wrong ones end the program."""
+    try:
+        return [*(sweep_axes(graph, sweep) if sweep else []), *map(written_axis, each)]
+    except BadAxis as error:
+        fail(f"--each {error}", USAGE)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What came of the cells so far, and where the table and the contact sheet are written."""
+
+    sweep: Sweep
+    quiet: bool
+    as_json: bool
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+
+    def run(self) -> None:
+        """Run the cells in order. A cell that fails is a row of the table; what had run is written when it is stopped."""
+        signal: KeyboardInterrupt | None = None
+        report = Report(self.quiet or self.as_json)
+        with progress_of(report) as progress:
+            total = progress.add_task("cells", total=len(self.sweep), note="")
+            try:
+                for cell in self.sweep.cells():
+                    progress.update(total, note=_named(cell))
+                    self.one(cell, report, progress)
+                    progress.update(total, advance=1)
+            except KeyboardInterrupt as raised:
+                signal = raised
+        self.written()
+        if signal is not None:
+            stopped("cancelled; what had finished is kept", signal)
+
+    def one(self, cell: Cell, report: Report, progress: Progress) -> None:
+        """Run a cell; its own bars are taken away after it."""
+        with uncollected():
+            for event in self.sweep.run(cell):
+                if isinstance(event, Outcome):
+                    self.outcomes.append(event)
+                    if event.fault is not None:
+                        errors.print(f"cell {cell.number} ({_named(cell)}) failed:")
+                        print_faults([event.fault], report.sources)
+                else:
+                    report.follow(event, progress)
+        for bar in report.bars.values():
+            progress.remove_task(bar)
+        report.bars.clear()
+
+    def written(self) -> None:
+        """Write the table and the sheet, and say where they are; a failed cell ends the program with its code."""
+        out, stem = Path(self.sweep.job.options.out), Path(self.sweep.opened.source.name).stem
+        rows = [outcome.row() for outcome in self.outcomes]
+        out.mkdir(parents=True, exist_ok=True)
+        table = write_table(rows, out, stem)
+        pages = write_sheet(self.sweep.sheet(self.outcomes), out, stem)
+        failed = sum(outcome.fault is not None for outcome in self.outcomes)
+        if self.as_json:
+            faults = [fault_as_json(o.fault) for o in self.outcomes if o.fault is not None]
+            sheets = list(map(str, pages))
+            print_json({"cells": rows, "table": str(table), "sheet": sheets, "diagnostics": faults})
+        else:
+            results.print(f"table: {table}")
+            for page in pages:
+                results.print(f"sheet: {page}")
+            errors.print(f"cells: {len(rows) - failed} done" + f", {failed} failed" * bool(failed))
+        if failed:
+            raise typer.Exit(FAILED)
+
+
+def run_sweep(sweep: Sweep, yes: bool, quiet: bool, as_json: bool) -> None:
+    """Look at all values, then run the cells. Raises GraphError for values that no cell can have."""
+    if len(sweep) > MOST_CELLS and not yes:
+        fail(f"these are {len(sweep):,} cells; say --yes to run more than {MOST_CELLS:,}", USAGE)
+    try:
+        sweep.check()
+    except BadAxis as error:
+        fail(f"--each {error}", USAGE)
+    except GraphError:
+        raise
+    Sheet(sweep, quiet, as_json).run()
+
+
+def _named(cell: Cell) -> str:
+    """The values of a cell, in a line."""
+    return ", ".join(f"{name} {value}" for name, value in cell.values.items())

@@ -1,0 +1,67 @@
+"""`graph.each(guidance=[1, 2, 4], seed=range(4))`: a graph run for every combination of values, in Python."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from nodegraph.base.diagnostics import GraphWarning
+from nodegraph.base.ownership import own
+from nodegraph.sweep import Outcome, Sweep
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+R = TypeVar("R")
+
+
+@dataclass
+class Each(Generic[R]):
+    """The cells of a sweep: an iterator of (inputs, Result), in order, the first input changing slowest.
+
+    Cells run as they are asked for. One that fails is left out with a GraphWarning, and is a row of the table.
+    """
+
+    sweep: Sweep
+    result: Callable[[Mapping[str, Any]], R]
+    _outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
+
+    def __len__(self) -> int:
+        return len(self.sweep)
+
+    def __iter__(self) -> Iterator[tuple[Mapping[str, Any], R]]:
+        for cell in self.sweep.cells():
+            outcome = next(e for e in self.sweep.run(cell, write=False) if isinstance(e, Outcome))
+            self._outcomes[cell.number] = replace(outcome, outputs={})
+            if outcome.fault is None:
+                yield cell.values, self.result({n: own(v) for n, v in outcome.outputs.items()})
+            else:
+                message = f"cell {cell.number} {dict(cell.values)} failed: {outcome.fault}"
+                warnings.warn(message, GraphWarning, stacklevel=2)
+
+    def _whole(self) -> list[Outcome]:
+        """The outcomes of all cells; those that have not run yet run now."""
+        if len(self._outcomes) < len(self.sweep):
+            for _ in self:
+                pass
+        return [self._outcomes[number] for number in sorted(self._outcomes)]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each cell: its number, inputs, numbers and texts that came out, status, seconds, message of a failure."""
+        return [outcome.row() for outcome in self._whole()]
+
+    def sheet(self) -> "Image":
+        """The first picture of each cell on one sheet, the axes labelled: the first down, the second across, more below.
+
+        Raises ValueError where no cell gave a picture.
+        """
+        from nodegraph.runtime.sheet import stacked
+
+        pages = self.sweep.sheet(self._whole())
+        if not pages:
+            raise ValueError("no cell gave a picture")
+        return stacked(pages)
+
+    def __repr__(self) -> str:
+        axes = " × ".join(f"{'+'.join(a.names)} ({len(a.rows)})" for a in self.sweep.axes)
+        return f"<{len(self)} cells: {axes}>"
