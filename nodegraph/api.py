@@ -1,7 +1,7 @@
 """Graphs from Python: `load("g.yaml")(prompt="…", seed=7).image`."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, cast
 from nodegraph.base.diagnostics import Diagnostic, GraphWarning, nearest
 from nodegraph.base.ownership import own
 from nodegraph.base.threads import wait_quietly
+from nodegraph.base.workspace import Workspace
 from nodegraph.each import Each
 from nodegraph.language.axes import python_axes
 from nodegraph.options import Options
@@ -61,8 +62,9 @@ class LoadedGraph:
         """Run the graph and watch it; a graph may have inputs of any name."""
         if not isinstance(cast(Any, preset), str | None):
             raise TypeError(f"preset is a name, not {preset!r}")
-        prepared = self.session.prepare(self.opened, Job(inputs, {}, preset, self.options), token)
-        return map(given_away, self.session.run(prepared, token))
+        session = self.session.fresh()
+        prepared = session.prepare(self.opened, Job(inputs, {}, preset, self.options), token)
+        return map(given_away, session.run(prepared, token))
 
     def each(
         self,
@@ -79,7 +81,7 @@ class LoadedGraph:
         is wrong, ValueError for an axis that cannot be read.
         """
         found = Sweep(
-            self.session,
+            self.session.fresh(),
             self.opened,
             Job(inputs or {}, {}, preset, self.options),
             python_axes(axes),
@@ -89,7 +91,7 @@ class LoadedGraph:
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault of the graph, types and shapes."""
-        return self.session.check(self.opened, Job(options=self.options)).diagnostics
+        return self.session.fresh().check(self.opened, Job(options=self.options)).diagnostics
 
 
 def given_away(event: Event) -> Event:
@@ -103,16 +105,18 @@ def given_away(event: Event) -> Event:
             return event
 
 
-def load(graph: str | Path, **options: Any) -> LoadedGraph:
+def load(graph: str | Path, *, nodes: Iterable[str | Path] = (), **options: Any) -> LoadedGraph:
     """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached, readable,
-    max_megapixels.
+    max_megapixels. `nodes` are node files, and folders of them, whose nodes the graph may use; one that is edited is read
+    again by the next call.
 
     The graph is called with its inputs by name. A picture or a mask is the path of a file (text or Path), which that call may
     then read wherever it lies; a `PIL.Image`; a numpy array; or a tensor. Pictures: uint8 [H, W, 3] or [H, W], floats [H, W, 3]
     or [H, W] in [0, 1], tensors float32 [B, 3, H, W] in [-1, 1]. Masks: uint8, bool or floats in [0, 1], [H, W]; tensors
     [B, 1, H, W] in [0, 1]; 1 is known. Lists of them where the input is a list.
 
-    Raises GraphError if there is no such graph, TypeError or ValueError for an option that is none.
+    Raises GraphError if there is no such graph, TypeError or ValueError for an option that is none, and ValueError for nodes
+    that are not there.
 
     Where torch is not imported yet, its threads will sleep while they wait (`nodegraph.threads`), as in the command line.
     """
@@ -124,7 +128,8 @@ def load(graph: str | Path, **options: Any) -> LoadedGraph:
             raise TypeError(f"load() has no option '{name}'; {nearest(name, names)}")
     chosen = Options(**options)
     wait_quietly()
-    session = Session()
+    named = [nodes] if isinstance(nodes, str | PathLike) else nodes
+    session = Session(workspace=Workspace(tuple(map(Path, named)))).fresh()
     for complaint in session.registry.complaints():
         warnings.warn(complaint, stacklevel=2)
     loaded = LoadedGraph(session.open(graph), session, chosen)

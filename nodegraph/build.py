@@ -22,10 +22,12 @@ from nodegraph.base.libraries import (
     sources_digest,
     why,
 )
+from nodegraph.base.workspace import ROOT, NodeFiles, from_json, importable
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.inputs import Inputs, Request
 from nodegraph.language.scope import Faults, plain
 from nodegraph.library import records
+from nodegraph.library.beside import code_of
 from nodegraph.library.declared import of_classes, port_types
 from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import PortType
@@ -97,6 +99,39 @@ def library(package: str, types: Mapping[type, PortType]) -> Registry:
     return registry
 
 
+def of_files(
+    files: NodeFiles, skipped: Mapping[str, str], announce: Callable[[str], object]
+) -> Registry:
+    """The nodes and port types of node files that no library has; what of them cannot be read as nodes is `broken`."""
+    importable(files)
+    registry, types = Registry({}, {}), declared(skipped, announce)[1]
+    for name in files.of_nodes:
+        announce(name)
+        reason = skipped.get(name) or _failing(name, files)
+        if reason is not None:
+            found = Broken(files.called(name), reason, files.names(name), own=True)
+            registry = merged(registry, Registry({}, {}, broken=(found,)))
+    for module in [sys.modules[name] for name in files.modules if name in sys.modules]:
+        registry = merged(registry, of_types(port_types(module), module))
+        types = {**of_classes(module), **types}
+    for name in (name for name in files.of_nodes if name in sys.modules):
+        found = from_module(sys.modules[name], code_of(files), types, files.package)
+        registry = merged(registry, found)
+    if not registry.nodes and not registry.broken and not registry.clashes:
+        reason = "no function in it has @node above it"
+        return replace(registry, broken=(Broken(files.place.name, reason, own=True),))
+    return registry
+
+
+def _failing(name: str, files: NodeFiles) -> str | None:
+    """Why a node file cannot be imported; None where it was."""
+    try:
+        importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        return why(error, inside=(str(files.place),)).replace(f"{ROOT}.{files.digest}.", "")
+    return None
+
+
 def _none(package: str, reason: str, module: str = "") -> Registry:
     """A library, or one module of it, that cannot be read."""
     names = declared_names(package, module)
@@ -133,13 +168,21 @@ def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
 
 
 def main() -> None:
-    """Print the libraries as they are read, and at the end the catalogue as JSON.
+    """Print the libraries as they are read, and at the end the catalogue as JSON."""
+    _tell(build)
 
-    What a library prints when it is imported goes to standard error instead.
-    """
+
+def main_of_files() -> None:
+    """As `main`, of the node files on standard input."""
+    files = from_json(sys.stdin.read())
+    _tell(lambda skipped, announce: of_files(files, skipped, announce))
+
+
+def _tell(read: Callable[[Mapping[str, str], Callable[[str], object]], Registry]) -> None:
+    """Print what is read as it is read, and the catalogue; what a library prints goes to standard error instead."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
-        registry = build(json.loads(sys.argv[1]), lambda name: print(name, file=out, flush=True))
+        registry = read(json.loads(sys.argv[1]), lambda name: print(name, file=out, flush=True))
         catalogue = {
             "nodes": list(registry.nodes.values()),
             "ports": list(registry.ports.values()),

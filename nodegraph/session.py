@@ -3,14 +3,16 @@
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodegraph.base.codes import Code
 from nodegraph.base.devices import may_have_card
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
+from nodegraph.base.libraries import Broken
 from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
+from nodegraph.base.workspace import NOWHERE, NodeFiles, Workspace
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request
@@ -18,6 +20,7 @@ from nodegraph.language.older import of_older_version
 from nodegraph.language.program import Program
 from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
+from nodegraph.library.beside import with_node_files
 from nodegraph.library.registry import Registry, installed
 from nodegraph.models.residency import Residency
 from nodegraph.options import NoDevice, Options
@@ -85,9 +88,14 @@ class Session:
     """Opens and runs graphs of one registry. Results, loaded models and what is known of shapes stay between its runs."""
 
     registry: Registry = field(default_factory=lambda: registry())
+    workspace: Workspace = NOWHERE
     memory: Memory = field(default_factory=Memory)
     shapes: Shapes = field(default_factory=Shapes)
     _residencies: dict[str, Residency] = field(default_factory=dict[str, Residency])
+
+    def fresh(self) -> "Session":
+        """This session with the node files of its workspace as they are now; all else is shared with it. Raises NoNodes."""
+        return replace(self, registry=registry(self.workspace)) if self.workspace else self
 
     def open(self, name: str | Path | SourceText) -> Recorded:
         """A graph by file, by the name of a shipped one, out of a picture, or as text. Raises GraphError if there is none.
@@ -113,7 +121,10 @@ class Session:
         """The program of a graph, or its faults of names and types."""
         named = tuple(Path(path) for path in job.options.readable)
         request = Request(job.inputs, job.preset, whole, job.texts, opened.inputs, named, job.until)
-        return compile_graph(opened.source, self.registry, request)
+        known = self.registry
+        if opened.beside:
+            known = replace(known, elsewhere=opened.beside)
+        return compile_graph(opened.source, known, request)
 
     def engine(self, opened: Recorded, options: Options, named: tuple[Path, ...] = ()) -> Engine:
         """An engine for a graph: it may read the graph's folder, the shipped graphs, and what the options name.
@@ -281,9 +292,23 @@ def _other_makers(opened: Recorded, keyed: Keyed) -> Iterator[Diagnostic]:
                 yield diagnostic(Code.OTHER_WEIGHTS, message)
 
 
+def registry(workspace: Workspace = NOWHERE) -> Registry:
+    """The registry of what is installed, read once, and of the node files of a workspace as they are now. Raises NoNodes."""
+    if not workspace:
+        return _installed()
+    found = _with_node_files(*workspace.read())
+    if any(broken.own for broken in found.broken):  # what makes a file readable need not lie in it
+        _with_node_files.cache_clear()
+    return found
+
+
+@lru_cache(maxsize=4)
+def _with_node_files(files: tuple[NodeFiles, ...], refused: tuple[Broken, ...]) -> Registry:
+    return with_node_files(_installed(), files, refused)
+
+
 @cache
-def registry() -> Registry:
-    """The registry of what is installed, read once."""
+def _installed() -> Registry:
     return installed()
 
 

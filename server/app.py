@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from nodegraph.base.workspace import NOWHERE, Workspace
 from nodegraph.session import Session
 from server.worker import Kind, Task, Worker
 
@@ -24,10 +25,10 @@ class Text(BaseModel):
     text: str = Field(max_length=MOST_TEXT)
 
 
-def application(graph: str, out: Path) -> FastAPI:
-    """The page of one graph, for the machine that it runs on. Raises GraphError where there is no such graph."""
-    opened = Session().open(graph)
-    workers: dict[Kind, Worker] = {"check": Worker(), "run": Worker()}
+def application(graph: str, out: Path, workspace: Workspace = NOWHERE) -> FastAPI:
+    """The page of one graph, for the machine that it runs on. Raises GraphError where there is no such graph, NoNodes."""
+    opened = Session(workspace=workspace).fresh().open(graph)
+    workers: dict[Kind, Worker] = {"check": Worker(workspace), "run": Worker(workspace)}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:

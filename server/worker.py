@@ -12,9 +12,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
-from nodegraph.base.diagnostics import GraphError, NodeFailed
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import GraphError, NodeFailed, diagnostic
 from nodegraph.base.render import as_json
 from nodegraph.base.threads import wait_quietly
+from nodegraph.base.workspace import NOWHERE, NoNodes, Workspace
 from nodegraph.language.source import SourceText
 from nodegraph.options import Options
 from nodegraph.runtime.events import Completed, Event, Stepped
@@ -40,6 +42,7 @@ class Task:
 class Worker:
     """A process with a session, which does one task after the other. It starts with the first, and again after a stop."""
 
+    workspace: Workspace = NOWHERE
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _process: BaseProcess | None = None
     _pipe: "Connection[Task, Told] | None" = None
@@ -70,16 +73,16 @@ class Worker:
         if self._pipe is None or self._process is None or not self._process.is_alive():
             spawn = multiprocessing.get_context("spawn")
             self._pipe, theirs = spawn.Pipe()
-            self._process = spawn.Process(target=work, args=(theirs,), daemon=True)
+            self._process = spawn.Process(target=work, args=(theirs, self.workspace), daemon=True)
             self._process.start()
             theirs.close()
         return self._pipe
 
 
-def work(pipe: "Connection[Told, Task]") -> None:
+def work(pipe: "Connection[Told, Task]", workspace: Workspace = NOWHERE) -> None:
     """Do what comes through the pipe, until it is closed."""
     wait_quietly()
-    session = Session()
+    session = Session(workspace=workspace)
     with suppress(EOFError, KeyboardInterrupt):
         while True:
             task = pipe.recv()
@@ -91,7 +94,12 @@ def work(pipe: "Connection[Told, Task]") -> None:
 def done(session: Session, task: Task) -> Iterator[Told]:
     """What a task tells; the last is `checked`, `written` or `refused`."""
     try:
-        yield from _done(session, task)
+        yield from _done(session.fresh(), task)
+    except NoNodes as error:
+        yield {
+            "event": "refused",
+            "diagnostics": [as_json(diagnostic(Code.UNREADABLE_FILE, f"{error}"))],
+        }
     except GraphError as error:
         yield {"event": "refused", "diagnostics": [as_json(found) for found in error.diagnostics]}
     except NodeFailed:

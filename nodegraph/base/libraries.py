@@ -29,14 +29,20 @@ class BrokenLibrary(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class Broken:
     """What of the installed libraries cannot be read (a library, a file, a function or a graph), why, and the node types
-    that are missed for it, as far as they are known."""
+    that are missed for it, as far as they are known; `own`: it is a person's own node file, and nothing installed."""
 
     place: str
     reason: str
     names: tuple[str, ...] = ()
+    own: bool = False
 
     def __str__(self) -> str:
         return f"{self.place} cannot be read: {self.reason}"
+
+    @property
+    def mend(self) -> str:
+        """What to do."""
+        return "mend that file" if self.own else "mend that library, or uninstall it"
 
 
 def libraries(group: str) -> list[str]:
@@ -62,7 +68,8 @@ def module_names(package: str) -> list[str]:
 
 def category_of(module: str, package: str = "") -> str:
     """The category of the nodes of a module: its path inside its library (`training/datasets`), or its own name."""
-    inside = module.removeprefix(f"{package}.") if package else module.rpartition(".")[2]
+    inside = module.removeprefix(f"{package}.")
+    inside = inside if package and inside != module else module.rpartition(".")[2]
     return inside.replace(".", "/")
 
 
@@ -80,20 +87,27 @@ def _found(package: str) -> ModuleSpec:
     return spec
 
 
-def why(error: BaseException, package: str = "") -> str:
-    """What went wrong, in one line, with its place in the package."""
+def why(error: BaseException, package: str = "", inside: tuple[str, ...] = ()) -> str:
+    """What went wrong, in one line, with its place in the package, or in files `inside` some places."""
     text = str(error).strip().partition("\n")[0]
     if isinstance(error, BrokenLibrary):
         return text
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if not package or isinstance(error, SyntaxError):
+    if not (package or inside) or isinstance(error, SyntaxError):
         return said
-    spec = _found(package)
-    inside = tuple(spec.submodule_search_locations or (spec.origin or "",))
-    frames = [f for f in extract_tb(error.__traceback__) if f.filename.startswith(inside)]
+    frames = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if frame.filename.startswith(inside or _inside(package))
+    ]
     return (
         f"{said} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else said
     )
+
+
+def _inside(package: str) -> tuple[str, ...]:
+    spec = _found(package)
+    return tuple(spec.submodule_search_locations or (spec.origin or "",))
 
 
 def declared_names(package: str, module: str = "") -> tuple[str, ...]:
@@ -105,9 +119,14 @@ def declared_names(package: str, module: str = "") -> tuple[str, ...]:
 def _declared(path: Path) -> list[str]:
     """The node types that the text of a file declares."""
     try:
-        return _DECLARED.findall(path.read_text(encoding="utf-8"))
+        return declared_in(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return []
+
+
+def declared_in(text: str) -> list[str]:
+    """The node types that a text of Python declares."""
+    return _DECLARED.findall(text)
 
 
 def homes(package: str) -> dict[str, str]:

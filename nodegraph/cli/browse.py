@@ -9,10 +9,11 @@ import typer
 from rich.table import Table
 
 from nodegraph.base.diagnostics import nearest
-from nodegraph.cli.console import USAGE, add_row, fail, print_json, registry, results
+from nodegraph.cli.console import USAGE, Nodes, add_row, fail, print_json, registry, results
 from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import TypeRef
-from nodegraph.library.typerefs import BUILT_IN, fits, names_in, parse_type, under
+from nodegraph.library.registry import Registry
+from nodegraph.library.typerefs import BUILT_IN, Widenings, fits, names_in, parse_type, under
 
 
 def nodes(
@@ -21,17 +22,20 @@ def nodes(
         str | None, typer.Option(help="Only nodes that can feed a port of this type.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The specs on standard output.")] = False,
+    node_files: Nodes = None,
 ) -> None:
     """The catalogue of node types: ports, ranges, docs."""
-    known = registry().nodes
-    wanted = None if into is None else _port_type(into)
-    if name is not None and name in known and _feeds(known[name], wanted):
-        _one(known[name], as_json)
+    known = registry(node_files)
+    wide = known.widenings
+    wanted = None if into is None else _port_type(into, known)
+    if name is not None and name in known.nodes and _feeds(known.nodes[name], wanted, wide):
+        _one(known.nodes[name], as_json)
         return
-    found = [spec for spec in known.values() if _matches(spec, name) and _feeds(spec, wanted)]
+    matching = (spec for spec in known.nodes.values() if _matches(spec, name))
+    found = [spec for spec in matching if _feeds(spec, wanted, wide)]
     if not found:
-        fail(_nothing(name, into), USAGE)
-    found.sort(key=lambda spec: (_generic(spec, wanted), spec.category, spec.name))
+        fail(_nothing(name, into, known), USAGE)
+    found.sort(key=lambda spec: (_generic(spec, wanted, wide), spec.category, spec.name))
     if as_json:
         print_json([asdict(spec) for spec in found])
         return
@@ -49,9 +53,8 @@ def _matches(spec: NodeSpec, words: str | None) -> bool:
     return words is None or all(word in text for word in words.lower().replace("_", " ").split())
 
 
-def _nothing(words: str | None, into: str | None) -> str:
+def _nothing(words: str | None, into: str | None, known: Registry) -> str:
     """That no node type was found, and what to do."""
-    known = registry()
     if words is None:
         written = into and re.sub(r"\w+", lambda found: known.spelling(found[0]), into)
         return f"no node type gives '{into}'; a graph input does: {{type: {written}}}"
@@ -66,31 +69,28 @@ def _nothing(words: str | None, into: str | None) -> str:
     return f"no node type{feeding} fits '{words}'{why}; {mend}"
 
 
-def _port_type(text: str) -> TypeRef:
+def _port_type(text: str, known: Registry) -> TypeRef:
     """The type that was asked for. Ends with a message where it is malformed or not known."""
     try:
         found = parse_type(text)
     except ValueError as error:
         fail(str(error), USAGE)
-    found = under(found, registry().spellings)
-    known = {*registry().ports, *BUILT_IN}
+    found = under(found, known.spellings)
+    names = {*known.ports, *BUILT_IN}
     for name in names_in(found):
-        if name not in known:
-            why, hint = registry().absence(name, nearest(name, known))
-            hint = hint or f"there are: {', '.join(sorted(known))}"
+        if name not in names:
+            why, hint = known.absence(name, nearest(name, names))
+            hint = hint or f"there are: {', '.join(sorted(names))}"
             fail(f"there is no port type '{name}'{why}; {hint}", USAGE)
     return found
 
 
-def _feeds(spec: NodeSpec, target: TypeRef | None) -> bool:
-    return target is None or any(
-        fits(port.type, target, {}, registry().widenings) for port in spec.outputs
-    )
+def _feeds(spec: NodeSpec, target: TypeRef | None, wide: Widenings) -> bool:
+    return target is None or any(fits(port.type, target, {}, wide) for port in spec.outputs)
 
 
-def _generic(spec: NodeSpec, target: TypeRef | None) -> bool:
+def _generic(spec: NodeSpec, target: TypeRef | None, wide: Widenings) -> bool:
     """Whether a node feeds a type only because it gives any: it comes after those that are made for it."""
-    wide = registry().widenings
     fitting = [port.type for port in spec.outputs if target and fits(port.type, target, {}, wide)]
     return bool(fitting) and all(_anything(ref) for ref in fitting)
 

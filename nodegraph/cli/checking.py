@@ -15,6 +15,7 @@ from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
     USAGE,
+    Nodes,
     add_row,
     errors,
     fail,
@@ -48,12 +49,13 @@ def check(
         bool, typer.Option("--json", help="A list of faults on standard output.")
     ] = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    nodes: Nodes = None,
     traceback: Traceback = False,
 ) -> None:
     """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
     found: list[Diagnostic] = []
     job = Job(preset=preset, options=_no_cache(max_megapixels))
-    session = Session(registry())
+    session = Session(registry(nodes))
     for name in graphs:
         one = check_one(session, name, job, types)
         found.extend(one.diagnostics)
@@ -106,6 +108,7 @@ def plan(
     values: Values = None,
     ports: Ports = None,
     until: Until = None,
+    nodes: Nodes = None,
     show_help: Annotated[
         bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
     ] = False,
@@ -114,7 +117,7 @@ def plan(
     if not graph:
         no_graph(context, show_help)
     with refusing(as_json):
-        session, opened = open_graph(graph)
+        session, opened = open_graph(graph, nodes)
         read = session.read(opened)
         if show_help:
             print_help(read, context, graph)

@@ -5,7 +5,8 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console, JustifyMethod, OverflowMethod
@@ -16,8 +17,9 @@ from rich.text import Text
 from nodegraph.base.diagnostics import Diagnostic
 from nodegraph.base.render import texts_of
 from nodegraph.base.visible import escaped, visible, visible_line
+from nodegraph.base.workspace import NoNodes, Workspace
 from nodegraph.library.registry import Registry
-from nodegraph.session import registry as installed
+from nodegraph.session import registry as known
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, TERMINATED = 130, 143
@@ -53,10 +55,29 @@ def add_row(table: Table, *cells: str) -> None:
     table.add_row(*map(visible_line, cells))
 
 
+Nodes = Annotated[
+    list[Path] | None,
+    typer.Option("--nodes", help="A file of nodes, or a folder of such; again for more."),
+]
+"""Node files beside the libraries, and those in the folder `nodes/` where one is."""
+
+
+def workspace(nodes: Iterable[Path] | None = None) -> Workspace:
+    """Where node files are looked for: what is named, and the folder that the command is started in."""
+    return Workspace(tuple(nodes or ()), Path.cwd())
+
+
+def registry(nodes: Iterable[Path] | None = None) -> Registry:
+    """The registry of what is installed and of node files; what is wrong with it is said once."""
+    return _registry(workspace(nodes))
+
+
 @cache
-def registry() -> Registry:
-    """The registry of what is installed; what is wrong with it is said once."""
-    found = installed()
+def _registry(where: Workspace) -> Registry:
+    try:
+        found = known(where)
+    except NoNodes as error:
+        fail(str(error), USAGE)
     for complaint in found.complaints():
         warn(complaint)
     return found

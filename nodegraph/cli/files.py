@@ -11,15 +11,27 @@ import typer
 from nodegraph.base.diagnostics import nearest
 from nodegraph.base.partial import write_text
 from nodegraph.base.paths import cache_folder, is_folder, read_text, why
-from nodegraph.cli.console import FAILED, errors, fail, print_faults, print_json, registry, results
+from nodegraph.cli.console import (
+    FAILED,
+    Nodes,
+    errors,
+    fail,
+    print_faults,
+    print_json,
+    registry,
+    results,
+)
 from nodegraph.language.format import Unformattable, formatted
 from nodegraph.language.schema import json_schema
 from nodegraph.runtime.cache import Disk
 
 
-def schema(out: Annotated[Path | None, typer.Option(help="Write it to a file.")] = None) -> None:
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it to a file.")] = None,
+    nodes: Nodes = None,
+) -> None:
     """The JSON Schema of graph files, from the installed nodes, for editors that speak YAML."""
-    made = json_schema(registry())
+    made = json_schema(registry(nodes))
     if out is None:
         print_json(made)
         return

@@ -10,7 +10,7 @@ import typer
 from nodegraph.base.diagnostics import Diagnostic
 from nodegraph.base.partial import write_text
 from nodegraph.cli.collecting import uncollected
-from nodegraph.cli.console import FAILED, errors, print_faults, registry, results
+from nodegraph.cli.console import FAILED, Nodes, errors, print_faults, registry, results
 from nodegraph.cli.files import explained
 from nodegraph.language.mend import Check, Mended, mended
 from nodegraph.language.source import SourceText, from_file
@@ -27,12 +27,13 @@ def fix(
     types: Annotated[
         bool, typer.Option("--types", help="Only names and types: torch is not imported.")
     ] = False,
+    nodes: Nodes = None,
     unused: Annotated[
         bool, typer.Option("--unused", help="Also take away nodes and inputs that nothing uses.")
     ] = False,
 ) -> None:
     """Mend what can be mended in one way only: misspelt names, texts without quotes, old names of ports."""
-    session, job = Session(registry()), Job(options=Options(cached=False))
+    session, job = Session(registry(nodes)), Job(options=Options(cached=False))
 
     def check(source: SourceText) -> Sequence[Diagnostic]:
         with uncollected():

@@ -1,6 +1,6 @@
 """From what stands on the command line to a session and a graph; what is wrong ends the program."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -24,11 +24,11 @@ from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
 
 
-def open_graph(name: str) -> tuple[Session, Recorded]:
+def open_graph(name: str, nodes: Iterable[Path] | None = None) -> tuple[Session, Recorded]:
     """A session, and the graph in it; with the inputs and options recorded with it if it comes out of a picture."""
     if name.startswith("-"):
         fail(f"the graph comes first, then its options: nodegraph run GRAPH {name} …", USAGE)
-    session = Session(registry())
+    session = Session(registry(nodes))
     return session, session.open(name)
 
 

@@ -13,6 +13,7 @@ from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
+    Nodes,
     errors,
     print_faults,
     print_json,
@@ -99,6 +100,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: AsJson = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    nodes: Nodes = None,
     traceback: Traceback = False,
     each: Each = None,
     sweep: SweepName = None,
@@ -112,7 +114,7 @@ def run(
     if not graph:
         no_graph(context, show_help)
     with refusing(as_json, traceback):
-        session, opened = open_graph(graph)
+        session, opened = open_graph(graph, nodes)
         read = session.read(opened)
         if show_help:
             print_help(read, context, graph)

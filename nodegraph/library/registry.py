@@ -29,6 +29,7 @@ from nodegraph.base.libraries import (
 )
 from nodegraph.base.partial import write_text
 from nodegraph.base.paths import cache_folder
+from nodegraph.base.workspace import shown
 from nodegraph.library import records
 from nodegraph.library.declared import node_functions, of_classes, port_types
 from nodegraph.library.node import NodeSpec
@@ -67,7 +68,7 @@ class Registry:
     """Node types and port types by name, and the shipped graphs by name (`glide/text_to_image`).
 
     `broken`: what cannot be read of the installed libraries; `clashes`: names that several of them claim, which stand for
-    none, with the places of the claims.
+    none, with the places of the claims; `elsewhere`: the node files of node types that a picture was made with, by type.
     """
 
     nodes: Mapping[str, NodeSpec]
@@ -77,6 +78,7 @@ class Registry:
     loaded: dict[str, PortType] = field(default_factory=dict[str, PortType])
     broken: tuple[Broken, ...] = ()
     clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def function(self, spec: NodeSpec) -> Callable[..., Any]:
         """The function of a node type; imports its file."""
@@ -130,22 +132,28 @@ class Registry:
 
     def complaints(self) -> list[str]:
         """What is wrong with the installed libraries, in one sentence each."""
-        missing = "what it holds is missing until it is mended or uninstalled"
-        twice = (self.clash(name) for name in self.clashes)
-        return [*(f"{found}; {missing}" for found in self.broken), *twice]
+        missing = "what it holds is missing until it is mended"
+        unread = (
+            f"{found}; {missing}{'' if found.own else ' or uninstalled'}" for found in self.broken
+        )
+        return [*unread, *map(self.clash, self.clashes)]
 
     def clash(self, name: str) -> str:
         """Who claims a name that stands for nothing because several do."""
-        homes = " and ".join(self.clashes[name])
+        homes = " and ".join(map(shown, self.clashes[name]))
         return f"'{name}' is defined twice: {homes}; rename one of them, or uninstall its library"
 
     def absence(self, name: str, hint: str | None) -> tuple[str, str | None]:
         """Why there is no node or port type of this name, after "there is no …", and what to do: take the nearest known
-        one, of which `hint` tells, or mend the library that has it, or may have it."""
+        one, of which `hint` tells, or mend the library that has it, or may have it; or name the node file that had it when a
+        picture was made."""
         for found in self.broken:
             if name in found.names:
                 told = f": {found.place}, which has it, cannot be read: {found.reason}"
-                return told, "mend that library, or uninstall it"
+                return told, found.mend
+        if name in self.elsewhere:
+            file = self.elsewhere[name]
+            return f": it was in the node file '{file}'", f"give that file: --nodes {file}"
         if not self.broken:
             return "", hint
         unread = "; ".join(str(found) for found in self.broken)
@@ -246,51 +254,64 @@ def installed() -> Registry:
 
 
 def _read_catalogue(digest: str) -> Registry | None:
-    path = cache_folder() / f"catalogue-{digest}.json"
+    return read_catalogue(cache_folder() / f"catalogue-{digest}.json")
+
+
+def _build_catalogue(digest: str) -> Registry:
+    """The registry, read in a child process.
+
+    It is kept only if all could be read: what makes a library readable need not lie in its own files.
+    """
+    text = told_by_child("main")
+    registry = from_json(text)
+    if not registry.broken:
+        keep(cache_folder() / f"catalogue-{digest}.json", text)
+    return registry
+
+
+def read_catalogue(path: Path) -> Registry | None:
+    """A catalogue that is kept, or None."""
     try:
-        return _from_json(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _build_catalogue(digest: str) -> Registry:
-    """The registry, read in a child process. A library that ends the process is left out of a second one.
-
-    It is kept only if all could be read: what makes a library readable need not lie in its own files.
-    """
+def told_by_child(function: str, given: str = "") -> str:
+    """The catalogue that a function of `nodegraph.build` writes in a child process. A library, or a node file, that ends the
+    process is left out of a second one. Raises BrokenLibrary."""
     skipped: dict[str, str] = {}
-    command = [sys.executable, "-P", "-c", "from nodegraph.build import main; main()"]
+    code = f"from nodegraph.build import {function}; {function}()"
     while True:
-        given = [*command, json.dumps(skipped)]
-        child = subprocess.run(given, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-P", "-c", code, json.dumps(skipped)]
+        child = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         last = (child.stdout.splitlines() or [""])[-1]
         if not child.returncode:
-            break
+            return last
         if not last or last in skipped:
             raise BrokenLibrary(f"the node libraries cannot be read: {child.stderr.strip()}")
         skipped[last] = f"Python ended with code {child.returncode} while it was imported"
-    registry = _from_json(last)
-    if not registry.broken:
-        _keep(cache_folder() / f"catalogue-{digest}.json", last)
-    return registry
 
 
-def _keep(path: Path, text: str) -> None:
-    """Write the catalogue, if the cache can be written."""
+def keep(path: Path, text: str, most: int = CATALOGUES) -> None:
+    """Write a catalogue, if the cache can be written; of those of its kind the latest stay."""
     try:
         write_text(path, text)
-        kept = sorted(path.parent.glob("catalogue-*.json"), key=lambda p: p.stat().st_mtime)
-        for old in kept[:-CATALOGUES]:
+        every = path.parent.glob(f"{path.name.partition('-')[0]}-*.json")
+        for old in sorted(every, key=lambda p: p.stat().st_mtime)[:-most]:
             old.unlink(missing_ok=True)
     except OSError:
         return
 
 
-def _from_json(text: str) -> Registry:
+def from_json(text: str) -> Registry:
+    """A registry from the text of its catalogue."""
     catalogue = cast(dict[str, Any], json.loads(text))
     nodes = [records.node_spec(fields) for fields in catalogue["nodes"]]
     ports = [_port_facts(fields) for fields in catalogue["ports"]]
-    broken = tuple(Broken(f["place"], f["reason"], tuple(f["names"])) for f in catalogue["broken"])
+    broken = tuple(
+        Broken(f["place"], f["reason"], tuple(f["names"]), f["own"]) for f in catalogue["broken"]
+    )
     clashes = {name: tuple(homes) for name, homes in catalogue["clashes"].items()}
     return Registry(
         {n.name: n for n in nodes}, {p.name: p for p in ports}, broken=broken, clashes=clashes

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
+from nodegraph.base.workspace import file_of
 from nodegraph.language.program import Program
 
 CHUNK = "nodegraph"
@@ -27,6 +28,9 @@ def provenance(
             if _is_plain(value)
         },
         "models": dict(models),
+        "node_files": {
+            step.spec.name: file for step in program.steps if (file := file_of(step.spec.home))
+        },
         "device": device.partition(":")[0],
         "precision": precision,
         "versions": {p: _version(p) for p in PACKAGES} | {"python": sys.version.split()[0]},

@@ -23,13 +23,15 @@ _WORD = re.compile(r"[a-z0-9]{1,16}")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a picture says of itself: its graph, the inputs, digests of the models by name, precision and kind of device."""
+    """What a picture says of itself: its graph, the inputs, digests of the models by name, precision and kind of device; and
+    the names of the node files that no library has, by node type. None of those is ever looked for."""
 
     source: SourceText
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     precision: Precision | None = None
     device: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_picture(path: Path) -> Recorded:
@@ -76,7 +78,8 @@ def _recorded(record: dict[str, Any], folder: Path) -> Recorded:
         for item in cast("list[Any]", value) if isinstance(value, list) else [value]:
             _value(f"input {key!r}", item)
     source = SourceText(name, sources[name], folder, sources)
-    return Recorded(source, inputs, models, _precision(record), _word(record, "device"))
+    device, beside = _word(record, "device"), _texts(record, "node_files")
+    return Recorded(source, inputs, models, _precision(record), device, beside)
 
 
 def _mapping(what: str, value: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from nodegraph.build import build, declared
 from nodegraph.build import library as read_library
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.source import SourceText
-from nodegraph.library.registry import CATALOGUES, Registry, _keep, from_modules, merged
+from nodegraph.library.registry import CATALOGUES, Registry, from_modules, keep, merged
 from nodegraph.models.catalogue import listings
 from nodegraph.session import find_graph
 
@@ -337,7 +337,7 @@ def test_a_library_twice_is_one() -> None:
 def test_a_few_catalogues_are_kept(tmp_path: Path) -> None:
     for number in range(CATALOGUES + 3):
         path = tmp_path / f"catalogue-{number}.json"
-        _keep(path, "{}")
+        keep(path, "{}")
         os.utime(path, (number, number))
     kept = sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".json")
     assert kept == [f"catalogue-{n}.json" for n in range(3, CATALOGUES + 3)]

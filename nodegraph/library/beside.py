@@ -1,0 +1,65 @@
+"""The registry of what is installed and of node files beside it; of those too a child process writes the catalogue."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+
+from nodegraph.base.libraries import TYPE_GROUP, Broken, libraries, sources_digest
+from nodegraph.base.paths import cache_folder
+from nodegraph.base.workspace import NodeFiles, file_of, importable, shown
+from nodegraph.library.registry import (
+    Registry,
+    from_json,
+    keep,
+    merged,
+    read_catalogue,
+    told_by_child,
+)
+
+KEPT = 32
+"""How many catalogues of node files are kept."""
+
+
+def with_node_files(
+    installed: Registry, files: Iterable[NodeFiles], refused: Iterable[Broken] = ()
+) -> Registry:
+    """The registry with the nodes and port types of node files. What two define stands for neither, as among libraries."""
+    known = replace(installed, broken=(*installed.broken, *refused))
+    for found in files:
+        importable(found)
+        both = merged(known, catalogue_of(found))
+        known = replace(
+            both,
+            graphs=known.graphs,
+            composites={n: p for n, p in known.composites.items() if n not in both.clashes},
+            broken=tuple(map(_called, both.broken)),
+        )
+    return known
+
+
+def _called(broken: Broken) -> Broken:
+    """What cannot be read, by the name of the node file if it is of one."""
+    own = broken.own or file_of(broken.place) is not None
+    return replace(broken, place=shown(broken.place), own=own)
+
+
+def catalogue_of(files: NodeFiles) -> Registry:
+    """The registry of node files alone. It is read in a child process unless they, and what is installed, are as they were."""
+    path = cache_folder() / f"nodes-{code_of(files)}.json"
+    found = read_catalogue(path)
+    if found is None:
+        text = told_by_child("main_of_files", files.to_json())
+        found = from_json(text)
+        if not found.broken:
+            keep(path, text, KEPT)
+    return found
+
+
+def code_of(files: NodeFiles) -> str:
+    """What the results of the nodes of some files depend on, short of their inputs: the files, the port types, the engine."""
+    return f"{_types_digest()}-{files.digest}"
+
+
+@cache
+def _types_digest() -> str:
+    return sources_digest(libraries(TYPE_GROUP), ())
