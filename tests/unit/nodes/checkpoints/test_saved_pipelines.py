@@ -21,7 +21,7 @@ from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 from nodes.networks.clip.network import clip_tokenize
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "data"
+GOLDEN = Path(__file__).parents[3] / "golden" / "data"
 FOLDERS = {
     "UnCLIPPipeline": GOLDEN / "unclip_tiny_karlo",
     "UnCLIPImageVariationPipeline": GOLDEN / "unclip_tiny_karlo_variations",

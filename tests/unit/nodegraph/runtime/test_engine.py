@@ -400,7 +400,7 @@ for event in engine(registry, Path({cache!r})).run(compiled(registry, nodes, "{{
 
 
 def child(cache: Path) -> list[str]:
-    text = CHILD.format(folder=str(Path(__file__).parent), cache=str(cache))
+    text = CHILD.format(folder=str(Path(library.__file__).parent), cache=str(cache))
     return [sys.executable, "-c", text]
 
 

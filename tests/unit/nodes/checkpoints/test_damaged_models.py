@@ -16,7 +16,7 @@ from nodes.checkpoints.catalogue import SHIPPED
 from nodes.checkpoints.sizes import NoNetwork, plausible
 from nodes.networks.config import ClipConfig, TextConfig, TokenizerConfig, UNetConfig
 
-TINY = Path(__file__).parents[2] / "golden" / "data" / "unclip_tiny_karlo"
+TINY = Path(__file__).parents[3] / "golden" / "data" / "unclip_tiny_karlo"
 HUGE = 10**9
 TEXTS: dict[str, bytes] = {
     "cut short": b'{"format": 1',

@@ -27,7 +27,7 @@ from nodes.models.handle import parsed
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "data"
+GOLDEN = Path(__file__).parents[3] / "golden" / "data"
 TINY, VARIATIONS = GOLDEN / "unclip_tiny_karlo", GOLDEN / "unclip_tiny_karlo_variations"
 
 

@@ -20,7 +20,7 @@ from nodegraph.language.yaml import Items, Leaf, Table, Tree, parse
 from nodegraph.library.registry import Registry, from_modules
 from nodegraph.session import registry
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 GRAPHS = [
     path for folder in ("graphs", "tests") for path in sorted((ROOT / folder).rglob("*.yaml"))
 ]

@@ -59,7 +59,7 @@ def test_the_catalogue_covers_what_is_published() -> None:
 
 
 def manifest(name: str) -> dict[str, Any]:
-    golden = Path(__file__).parents[2] / "golden" / "data"
+    golden = Path(__file__).parents[3] / "golden" / "data"
     return json.loads((golden / f"{name}.json").read_text(encoding="utf-8"))["models"]
 
 
