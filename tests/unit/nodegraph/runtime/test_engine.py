@@ -387,7 +387,7 @@ def test_the_disk_is_bounded(registry: Registry, tmp_path: Path) -> None:
 
 CHILD = """
 import sys
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 import library
 from pathlib import Path
 from test_engine import compiled, engine
@@ -400,7 +400,8 @@ for event in engine(registry, Path({cache!r})).run(compiled(registry, nodes, "{{
 
 
 def child(cache: Path) -> list[str]:
-    text = CHILD.format(folder=str(Path(library.__file__).parent), cache=str(cache))
+    folders = [str(Path(place).parent) for place in (library.__file__, __file__)]
+    text = CHILD.format(folders=folders, cache=str(cache))
     return [sys.executable, "-c", text]
 
 
