@@ -1,4 +1,4 @@
-"""The command line: `nodegraph run | check | fix | plan | nodes | models | schema | fmt | cache`."""
+"""The command line: `nodegraph run | check | fix | plan | nodes | new | models | schema | fmt | cache`."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import typer
 
 from nodegraph.base.libraries import BrokenLibrary
 from nodegraph.base.threads import wait_quietly
-from nodegraph.cli import browse, checking, files, fixing, models, running
+from nodegraph.cli import browse, checking, files, fixing, models, new, running
 from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import FAILED, errors, fail, terminate
 
@@ -33,6 +33,7 @@ app.command("fix", cls=Once)(fixing.fix)
 app.command("plan", cls=Once, context_settings=OPEN)(checking.plan)
 app.command("nodes", cls=Once)(browse.nodes)
 app.add_typer(models.app, name="models")
+app.add_typer(new.app, name="new")
 app.command("schema", cls=Once)(files.schema)
 app.command("fmt", cls=Once)(files.fmt)
 app.command("cache", cls=Once)(files.cache)

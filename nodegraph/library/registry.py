@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 from typing import Any, cast
 
@@ -153,7 +154,7 @@ class Registry:
                 return told, found.mend
         if name in self.elsewhere:
             file = self.elsewhere[name]
-            return f": it was in the node file '{file}'", f"give that file: --nodes {file}"
+            return f": it was in the node file '{file}'", f"give that file: --nodes {quote(file)}"
         if not self.broken:
             return "", hint
         unread = "; ".join(str(found) for found in self.broken)
