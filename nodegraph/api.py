@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from nodegraph.base.diagnostics import Diagnostic, GraphWarning, nearest
 from nodegraph.base.ownership import own
+from nodegraph.base.paths import expanded
 from nodegraph.base.threads import wait_quietly
 from nodegraph.base.workspace import Workspace
 from nodegraph.each import Each
@@ -129,7 +130,7 @@ def load(graph: str | Path, *, nodes: Iterable[str | Path] = (), **options: Any)
     chosen = Options(**options)
     wait_quietly()
     named = [nodes] if isinstance(nodes, str | PathLike) else nodes
-    session = Session(workspace=Workspace(tuple(map(Path, named)))).fresh()
+    session = Session(workspace=Workspace(tuple(expanded(p).absolute() for p in named))).fresh()
     for complaint in session.registry.complaints():
         warnings.warn(complaint, stacklevel=2)
     loaded = LoadedGraph(session.open(graph), session, chosen)

@@ -12,7 +12,7 @@ from nodegraph.base.devices import may_have_card
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.base.libraries import Broken
 from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
-from nodegraph.base.workspace import NOWHERE, NodeFiles, Workspace
+from nodegraph.base.workspace import NOWHERE, NodeFiles, Workspace, importable_since
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request
@@ -296,14 +296,14 @@ def registry(workspace: Workspace = NOWHERE) -> Registry:
     """The registry of what is installed, read once, and of the node files of a workspace as they are now. Raises NoNodes."""
     if not workspace:
         return _installed()
-    found = _with_node_files(*workspace.read())
-    if any(broken.own for broken in found.broken):  # what makes a file readable need not lie in it
-        _with_node_files.cache_clear()
-    return found
+    return _with_node_files(*workspace.read(), importable_since())
 
 
 @lru_cache(maxsize=4)
-def _with_node_files(files: tuple[NodeFiles, ...], refused: tuple[Broken, ...]) -> Registry:
+def _with_node_files(
+    files: tuple[NodeFiles, ...], refused: tuple[Broken, ...], since: tuple[float, ...]
+) -> Registry:
+    """With node files; those that cannot be read now may be `since` something else was installed."""
     return with_node_files(_installed(), files, refused)
 
 

@@ -232,6 +232,18 @@ def importable(files: NodeFiles) -> None:
         _finder.packages.add(files.package)
 
 
+def importable_since() -> tuple[float, ...]:
+    """When something was last installed, or taken away, in each folder that modules are found in."""
+    return tuple(map(_changed, sys.path))
+
+
+def _changed(folder: str) -> float:
+    try:
+        return os.stat(folder or ".").st_mtime  # noqa: PTH116 (a text of `sys.path`)
+    except OSError:
+        return 0.0
+
+
 def file_of(home: str) -> str | None:
     """The node file that `module:function` lies in, as people call it; None for one of a library."""
     loader = _finder.loaders.get(home.partition(":")[0])

@@ -29,6 +29,7 @@ MOST_STEPS = 10_000
 MOST_TEXT = 3 * 2**20
 """Characters of the graph files of a graph, each counted as often as it is used, and `USE` more for each use."""
 USE = 200
+OWN_NODES = "a node of your own? name its file: --nodes FILE.py, in Python nodes=['FILE.py']"
 DEEPEST = 32
 """How many subgraphs may stand inside each other."""
 
@@ -243,6 +244,7 @@ class _Compiler:
             known = {*self.registry.nodes, *self.registry.composites}
             near = self.faults.hints.nearest(node.type, known)
             why, hint = self.registry.absence(node.type, near)
+            hint = hint or OWN_NODES
             message = f"there is no node type '{node.type}'{why}"
             fix = swap(node.type_span, meant(hint))
             self.faults.add(Code.UNKNOWN_TYPE, message, node.type_span, hint, node.name, fix)

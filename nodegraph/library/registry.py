@@ -155,6 +155,11 @@ class Registry:
         if name in self.elsewhere:
             file = self.elsewhere[name]
             return f": it was in the node file '{file}'", f"give that file: --nodes {quote(file)}"
+        if hint is None and self.elsewhere:
+            files = " ".join(
+                f"--nodes {quote(file)}" for file in sorted({*self.elsewhere.values()})
+            )
+            return "", f"give the node files that the picture was made with: {files}"
         if not self.broken:
             return "", hint
         unread = "; ".join(str(found) for found in self.broken)

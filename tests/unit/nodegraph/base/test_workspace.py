@@ -220,7 +220,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_a_warning_and_an_error_where_it_is_named(
-    name: str, tmp_path: Path, children: list[str]
+    name: str, tmp_path: Path, children: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, reason = BROKEN[name]
     found = known(write(tmp_path / "b.py", text))
@@ -234,7 +234,9 @@ def test_a_broken_file_is_a_warning_and_an_error_where_it_is_named(
     assert first.hint == "mend that file"
     assert faults(found, "seed_of_nothing")[0].code == "E202"
     assert compile_graph(found.graphs["guidance/classifier"], found).diagnostics == ()
-    known(tmp_path / "b.py")
+    assert known(tmp_path / "b.py") is found
+    monkeypatch.syspath_prepend(tmp_path)  # as if something had been installed
+    assert known(tmp_path / "b.py").complaints() == [complaint]
     again = 1 if name == "turned" else 2
     assert children == ["b.py"] * again, "what makes it readable need not lie in the file"
 
@@ -380,25 +382,39 @@ def test_nothing_is_read_again_for_a_session_without_node_files() -> None:
     assert with_node_files(session.registry, ()).nodes == session.registry.nodes
 
 
-def test_the_command_line_reads_node_files_in_a_child(tmp_path: Path) -> None:
+LISTED = """
+import sys
+from pathlib import Path
+from nodegraph.base.workspace import Workspace
+from nodegraph.session import registry
+
+assert "plus_some" in registry(Workspace((Path("my_nodes.py"),))).nodes
+print([name for name in sys.modules if name.startswith(("nodegraph_workspace", "torch"))])
+"""
+
+
+def test_the_command_line_reads_node_files_in_a_child_and_once(tmp_path: Path) -> None:
+    def child(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    cache = os.environ.get("NODEGRAPH_CACHE", str(tmp_path / "cache"))
+    environment = {**os.environ, "NODEGRAPH_CACHE": cache}
     write(tmp_path / "g.yaml", GRAPH.format("plus_some"))
     write(tmp_path / "my_nodes.py", "print('hello')\n" + mine(number=41))
     write(tmp_path / "nodes" / "lethal.py", "import os\nos._exit(3)\n" + mine("deadly"))
-    command = [sys.executable, "-P", "-m", "nodegraph", "run", "g.yaml", "--quiet"]
-    environment = {
-        **os.environ,
-        "NODEGRAPH_CACHE": os.environ.get("NODEGRAPH_CACHE", str(tmp_path / "cache")),
-    }
-    done = subprocess.run(
-        [*command, "--nodes", "my_nodes.py", "--nodes", "my_nodes.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    twice = ("--nodes", "my_nodes.py", "--nodes", "my_nodes.py")
+    done = child("-m", "nodegraph", "run", "g.yaml", "--quiet", *twice)
     assert done.stdout.splitlines()[-1] == "a: 42", done.stderr
     assert "nodes/lethal.py cannot be read: Python ended with code 3" in done.stderr
+    assert child("-c", LISTED).stdout == "[]\n", "what is known costs no import"
+
+
+def test_a_node_that_nobody_knows_may_be_in_a_file(tmp_path: Path) -> None:
+    (fault,) = faults(registry(), "unheard_of_by_anybody")
+    assert fault.hint is not None and "--nodes FILE.py" in fault.hint
 
 
 def test_a_server_sees_an_edited_file(tmp_path: Path, children: list[str]) -> None:
