@@ -26,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from nodegraph.api import load
 
         return load
+    if name in ("finished", "value"):
+        from nodegraph import calling
+
+        return getattr(calling, name)
     raise AttributeError(f"module 'nodegraph' has no attribute '{name}'")

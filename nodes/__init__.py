@@ -29,6 +29,10 @@ def __getattr__(name: str) -> Any:
     """A node function by its name, from the file that defines it; a composite as a callable."""
     if name.startswith("_"):
         raise AttributeError(name)
+    if name == "load_model":
+        from nodes.models.loading import load_model
+
+        return load_model
     if name in _homes():
         return getattr(import_module(_homes()[name]), name)
     if name in _composites():
@@ -37,4 +41,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_homes(), *_composites()})
+    return sorted({*globals(), "load_model", *_homes(), *_composites()})

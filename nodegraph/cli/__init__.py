@@ -13,7 +13,7 @@ import typer
 
 from nodegraph.base.libraries import BrokenLibrary
 from nodegraph.base.threads import wait_quietly
-from nodegraph.cli import browse, checking, files, fixing, models, new, running
+from nodegraph.cli import browse, checking, exporting, files, fixing, models, new, running
 from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import FAILED, errors, fail, terminate
 
@@ -31,6 +31,7 @@ app.command("run", cls=Once, context_settings=OPEN)(running.run)
 app.command("check", cls=Once)(checking.check)
 app.command("fix", cls=Once)(fixing.fix)
 app.command("plan", cls=Once, context_settings=OPEN)(checking.plan)
+app.command("export", cls=Once, context_settings=OPEN)(exporting.export)
 app.command("nodes", cls=Once)(browse.nodes)
 app.add_typer(models.app, name="models")
 app.add_typer(new.app, name="new")

@@ -4,9 +4,12 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import torch
 
+import nodegraph
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.source import SourceText
 from nodegraph.library.registry import from_modules
@@ -80,3 +83,31 @@ def test_what_the_page_of_the_house_names_is_there() -> None:
         re.findall(r"`(?:nodegraph\.)?((?:base|models|library|language|runtime|cli)\.\w+)`", text)
     ):
         assert (ROOT / "nodegraph" / f"{name.replace('.', '/')}.py").exists(), name
+
+
+SCRIPTS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL
+)
+MADE_BY = {
+    0: ("glide/text_to_image", {"steps": 10}, 20),
+    1: ("unclip/text_to_image", {"prior_steps": 5, "decoder_steps": 5, "upsample_steps": 3}, 30),
+}
+"""The scripts of a page that a graph makes too, with its inputs, and fewer lines than these."""
+
+
+@pytest.mark.parametrize("number", range(len(SCRIPTS)))
+def test_scripts_run_and_make_what_their_graphs_make(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, Any] = {}
+    gradients = torch.is_grad_enabled()
+    try:
+        exec(compile(SCRIPTS[number], f"python_{number}", "exec"), space)
+    finally:
+        torch.set_grad_enabled(gradients)
+    if number in MADE_BY:
+        name, inputs, lines = MADE_BY[number]
+        assert len([line for line in SCRIPTS[number].splitlines() if line]) < lines
+        made = nodegraph.load(name, device="cpu", cached=False)(**inputs)
+        assert torch.equal(space["image"], made.image)
