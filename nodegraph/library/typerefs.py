@@ -23,6 +23,7 @@ def fits(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings:
     """
     if source.name == "?" or source.variable or target.name in ("*", "?"):
         return True
+    # Before the variable of the target: each member binds it, and the second must agree with the first.
     if source.name == "|":
         return all(fits(member, target, bound, widenings) for member in source.args)
     if target.variable:
@@ -40,6 +41,8 @@ def fits(source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings:
 def _tried(
     source: TypeRef, target: TypeRef, bound: dict[str, TypeRef], widenings: Widenings
 ) -> bool:
+    # On a copy: a member that fits in its first argument and fails in its second would leave a variable bound, and the next
+    # member of the union would be held against that.
     attempt = dict(bound)
     if not fits(source, target, attempt, widenings):
         return False

@@ -171,6 +171,8 @@ class _Checker:
             outputs, cost = self.call(step, inputs, said)
         except (Exception, SystemExit) as error:
             self.values.append(unknown)
+            # A node that reads numbers (`.item()`, numpy) is not wrong: shapes have none. What depends on it stays unknown, and
+            # the run checks it. Anything else that it raises would be raised by the run too.
             reason = needs_data(error)
             if reason is None:
                 self.fault(step, error)
@@ -298,6 +300,8 @@ class _Checker:
 
 def _seen_from_below(outputs: tuple[Any, ...], key: Key | None) -> Key:
     """What the steps after one can tell of it: nothing but shapes where it gives tensors, so that they are known again."""
+    # Not the step's own key: when a scale is edited, the tensors after it have the same shapes as before, and the check ends
+    # there. Other values (a denoiser, a schedule) may hold anything, and are told apart by how they were made.
     forms = [shape_of(value) for value in outputs]
     if None not in forms:
         return blake2b(repr(forms).encode(), digest_size=SIZE).digest()

@@ -114,6 +114,10 @@ class Run:
         """Read the hits; when one turns out to be damaged, what stands behind it is needed after all."""
         cache, broken = self.cache, set[int]()
         found: dict[int, tuple[Kept, Where]] = {}
+        # `where` only says that an entry is there; whether it can be read is known when it is read. A damaged one makes the
+        # steps before it needed, and these may be damaged hits in turn. Each round reads what is new or marks it broken, so
+        # that there are no more rounds than steps. All of it before the first step runs: values that were read are held, and
+        # another process that clears the cache meanwhile takes nothing away.
         while True:
             for index in order:
                 if index not in found and index not in broken and cache.where(keys[index]):
@@ -223,6 +227,7 @@ class Run:
         try:
             result = yield from self.call(step, inputs)
         finally:
+            # Also where the node raised or was cancelled: what it has spoiled by then may be in the memory cache already.
             port = changed(before)
             if port is not None:
                 self.cache.forget()
@@ -277,6 +282,8 @@ class Run:
             while True:
                 self.token.check()
                 try:
+                    # Each step on its own, not the whole loop: gradient mode and listeners belong to the thread, and between
+                    # two steps the caller runs on it.
                     now = self.guarded(generator.__next__, {})
                 except StopIteration as stop:
                     return stop.value

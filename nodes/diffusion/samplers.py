@@ -78,6 +78,9 @@ def _walk(denoiser: Denoiser[Any], schedule: Schedule, start: Start, move: Move)
     x_t = start.first(denoiser)
     predict = evaluator([denoiser], len(x_t))
     total = len(schedule.visits)
+    # x_t is at `level` (−1 = x_0). A plain schedule goes on from the level that the last step reached; RePaint's goes back to a
+    # noisier one, and x_t must first be noised from where it is to where it is visited. The draws for that are numbered after
+    # those of the steps, so that the noise of the steps does not depend on where the jumps are.
     level = schedule.visits[0]
     for number, step in enumerate(schedule.visits):
         # A generator must not leave the caller's gradient mode changed while it waits.

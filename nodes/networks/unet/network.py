@@ -67,6 +67,8 @@ class UNet(nn.Module):
         return h + low.to(h.dtype)
 
     def _through(self, h: Tensor, e: Tensor, contexts: Contexts) -> Tensor:
+        # A stack: the decoder mirrors the encoder, and each of its stages takes the latest skip left. The builder
+        # counts channels in the same order, and checkpoints number their stages so.
         skips: list[Tensor] = []
         for stage in self.inputs:
             h = stage(h, e, contexts)
