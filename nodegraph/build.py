@@ -22,7 +22,7 @@ from nodegraph.base.libraries import (
     sources_digest,
     why,
 )
-from nodegraph.base.workspace import ROOT, NodeFiles, from_json, importable
+from nodegraph.base.node_files import ROOT, NodeFiles, from_json, importable
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.inputs import Inputs, Request
 from nodegraph.language.scope import Faults, plain

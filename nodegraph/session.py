@@ -11,8 +11,9 @@ from nodegraph.base.codes import Code
 from nodegraph.base.devices import may_have_card
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.base.libraries import Broken
+from nodegraph.base.node_files import NodeFiles
 from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
-from nodegraph.base.workspace import NOWHERE, NodeFiles, Workspace, importable_since
+from nodegraph.base.workspace import NOWHERE, Workspace, importable_since
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request

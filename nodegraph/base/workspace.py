@@ -1,29 +1,15 @@
-"""Node files that no library has: a file, or a folder of them, that a person names, and the folder `nodes/` of the workspace.
+"""Where node files are looked for beside the libraries: what a person names, and the folder `nodes/` of the workspace."""
 
-They are read whole, and imported from what was read, under a name that holds the digest of it: an edited file is another
-module, no installed module is shadowed, and nothing is written beside them.
-"""
-
-import hashlib
-import json
 import os
-import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
-from importlib.abc import MetaPathFinder, SourceLoader
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
 
-from nodegraph.base.framing import framed
-from nodegraph.base.libraries import NODE_GROUP, TYPE_GROUP, Broken, declared_in, libraries
+from nodegraph.base.libraries import NODE_GROUP, TYPE_GROUP, Broken, libraries
+from nodegraph.base.node_files import NodeFiles
 
-ROOT = "nodegraph_workspace"
-"""The package that all such files are imported in."""
 FOLDER = "nodes"
 """The folder of node files in a workspace."""
 LARGEST = 2**20
@@ -31,73 +17,15 @@ LARGEST = 2**20
 
 
 class NoNodes(ValueError):
-    """What is named as a node file is none: it is not there, or cannot be read."""
+    """What is named as a node file is none, for a reason: it is not there, or cannot be read."""
 
+    def __init__(self, place: Path, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
 
-@dataclass(frozen=True)
-class NodeFiles:
-    """A node file, or those of a folder, as they were read: the path and the content of each."""
-
-    place: Path
-    contents: tuple[tuple[Path, bytes], ...]
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of the names and contents of the files, wherever they lie."""
-        named = [(path.name, content) for path, content in self.contents]
-        return hashlib.blake2b(framed((self.place.name, named)), digest_size=12).hexdigest()
-
-    @property
-    def single(self) -> bool:
-        """Whether it is one file that is named, and no folder."""
-        return any(path == self.place for path, _ in self.contents)
-
-    @property
-    def package(self) -> str:
-        """The name that the file, or the folder, is imported under."""
-        return f"{ROOT}.{self.digest}.{_word(self.place)}"
-
-    @cached_property
-    def modules(self) -> dict[str, tuple[Path, bytes]]:
-        """The files by the names that they are imported under."""
-        if self.single:
-            return {self.package: self.contents[0]}
-        inner = {f"{self.package}.{_word(path)}": (path, text) for path, text in self.contents}
-        initial = inner.pop(f"{self.package}.__init__", None)
-        return inner if initial is None else {self.package: initial, **inner}
-
-    @property
-    def of_nodes(self) -> list[str]:
-        """The modules that are looked through for nodes: the file that is named, and those of a folder that declare some."""
-        return [name for name in self.modules if self.single or self.names(name)]
-
-    def names(self, module: str = "") -> tuple[str, ...]:
-        """The node types that the text of all files, or of one module, declares."""
-        texts = [text for name, (_, text) in self.modules.items() if module in ("", name)]
-        return tuple(n for text in texts for n in declared_in(text.decode("utf-8", "replace")))
-
-    def called(self, module: str) -> str:
-        """A module's file as people call it: `dim.py`, or `nodes/dim.py` of a folder."""
-        name = self.modules[module][0].name
-        return name if self.single else f"{self.place.name}/{name}"
-
-    def to_json(self) -> str:
-        """The files for another process."""
-        contents = {str(path): content.decode("latin-1") for path, content in self.contents}
-        return json.dumps({"place": str(self.place), "contents": contents})
-
-
-def from_json(text: str) -> NodeFiles:
-    """Node files from another process."""
-    record = cast("dict[str, Any]", json.loads(text))
-    contents = cast("dict[str, str]", record["contents"])
-    read = tuple((Path(path), content.encode("latin-1")) for path, content in contents.items())
-    return NodeFiles(Path(record["place"]), read)
-
-
-def _word(path: Path) -> str:
-    """The name of a file as part of the name of a module."""
-    return re.sub(r"\W", "_", path.stem)
+    def __str__(self) -> str:
+        return f"the nodes of '{self.place}' cannot be read: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +41,7 @@ class Workspace:
 
     def read(self) -> tuple[tuple[NodeFiles, ...], tuple[Broken, ...]]:
         """The node files as they are now, each once, and what of the folder is not read. Raises NoNodes for what is named."""
-        found = {files.place: files for files in map(_read, self.named)}
+        found = {files.place: files for files in map(_named, self.named)}
         own, refused = (None, None) if self.folder is None else _of_folder(self.folder, found)
         if own is not None:
             found[own.place] = own
@@ -124,6 +52,14 @@ class Workspace:
 NOWHERE = Workspace()
 
 
+def _named(place: Path) -> NodeFiles:
+    """What a person named. Raises NoNodes, also for a folder that declares none; a file may declare them in other ways."""
+    found = _read(place)
+    if not found.single and not found.names():
+        raise NoNodes(place, "no file in this folder declares a node: a function under @node")
+    return found
+
+
 def _read(place: Path) -> NodeFiles:
     """A node file, or those that lie directly in a folder. Raises NoNodes."""
     real = Path(os.path.abspath(place))  # noqa: PTH100 (links stay: they are what the person named)
@@ -131,13 +67,10 @@ def _read(place: Path) -> NodeFiles:
         if not real.is_dir():
             return NodeFiles(real, ((real, _content(real)),))
         paths = sorted(path for path in real.glob("*.py") if path.is_file())
-        found = NodeFiles(real, tuple((path, _content(path)) for path in paths))
+        return NodeFiles(real, tuple((path, _content(path)) for path in paths))
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise NoNodes(f"the nodes of '{place}' cannot be read: {reason}") from None
-    if not found.names():
-        raise NoNodes(f"no file in the folder '{place}' declares a node: a function under @node")
-    return found
+        raise NoNodes(place, reason) from None
 
 
 def _content(path: Path) -> bytes:
@@ -153,15 +86,17 @@ def _content(path: Path) -> bytes:
 def _of_folder(folder: Path, named: Collection[Path]) -> tuple[NodeFiles | None, Broken | None]:
     """The node files of a workspace, where its folder `nodes/` declares any and is no installed library; or why not."""
     place = Path(os.path.abspath(folder / FOLDER))  # noqa: PTH100
-    if place in named or not place.is_dir() or _installed(place):
+    if place in named or not place.is_dir():
         return None, None
     try:
         found = _read(place)
         owners = {path.stat().st_uid for path in (place, *(path for path, _ in found.contents))}
-    except NoNodes:  # somebody else's folder of that name
-        return None, None
+    except NoNodes as error:
+        return None, Broken(FOLDER, error.reason, own=True)
     except OSError as error:
         return None, Broken(FOLDER, error.strerror or str(error), own=True)
+    if not found.names() or _installed(place):
+        return None, None
     if hasattr(os, "getuid") and owners != {os.getuid()}:
         reason = f"it belongs to another user; `--nodes {FOLDER}` reads it all the same"
         return None, Broken(FOLDER, reason, found.names(), own=True)
@@ -183,55 +118,6 @@ def _related(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
-@dataclass(frozen=True, slots=True)
-class _Loader(SourceLoader):
-    """Imports a file from what was read of it; no bytecode is looked for or kept."""
-
-    path: Path
-    content: bytes
-    called: str
-
-    def get_filename(self, fullname: str) -> str:
-        return str(self.path)
-
-    def get_data(self, path: str) -> bytes:
-        return self.content
-
-
-class _Finder(MetaPathFinder):
-    """Finds the modules of all node files that were read in this process."""
-
-    def __init__(self) -> None:
-        self.loaders: dict[str, _Loader] = {}
-        self.packages: set[str] = {ROOT}
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The spec of such a module, or of a package around it."""
-        loader = self.loaders.get(fullname)
-        inside = list[str]() if fullname in self.packages else None
-        if loader is not None:
-            return spec_from_file_location(
-                fullname, loader.path, loader=loader, submodule_search_locations=inside
-            )
-        return None if inside is None else ModuleSpec(fullname, None, is_package=True)
-
-
-_finder = _Finder()
-
-
-def importable(files: NodeFiles) -> None:
-    """Make node files importable in this process; nothing is imported by that."""
-    if _finder not in sys.meta_path:
-        sys.meta_path.append(_finder)
-    for name, (path, content) in files.modules.items():
-        _finder.loaders[name] = _Loader(path, content, files.called(name))
-    _finder.packages.add(f"{ROOT}.{files.digest}")
-    if not files.single:
-        _finder.packages.add(files.package)
-
-
 def importable_since() -> tuple[float, ...]:
     """When something was last installed, or taken away, in each folder that modules are found in."""
     return tuple(map(_changed, sys.path))
@@ -242,15 +128,3 @@ def _changed(folder: str) -> float:
         return os.stat(folder or ".").st_mtime  # noqa: PTH116 (a text of `sys.path`)
     except OSError:
         return 0.0
-
-
-def file_of(home: str) -> str | None:
-    """The node file that `module:function` lies in, as people call it; None for one of a library."""
-    loader = _finder.loaders.get(home.partition(":")[0])
-    return None if loader is None else loader.called
-
-
-def shown(home: str) -> str:
-    """`module:function`, of a node file `file.py:function`."""
-    file = file_of(home)
-    return home if file is None else f"{file}:{home.partition(':')[2]}"

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from nodegraph.base.workspace import FOLDER, shown
+from nodegraph.base.node_files import shown
+from nodegraph.base.workspace import FOLDER
 from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import USAGE, errors, fail, registry, results
 from nodegraph.cli.files import explained

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import cache
 
 from nodegraph.base.libraries import TYPE_GROUP, Broken, libraries, sources_digest
+from nodegraph.base.node_files import NodeFiles, file_of, importable, shown
 from nodegraph.base.paths import cache_folder
-from nodegraph.base.workspace import NodeFiles, file_of, importable, shown
 from nodegraph.library.registry import (
     Registry,
     from_json,

@@ -28,9 +28,9 @@ from nodegraph.base.libraries import (
     sources_digest,
     why,
 )
+from nodegraph.base.node_files import shown
 from nodegraph.base.partial import write_text
 from nodegraph.base.paths import cache_folder
-from nodegraph.base.workspace import shown
 from nodegraph.library import records
 from nodegraph.library.declared import node_functions, of_classes, port_types
 from nodegraph.library.node import NodeSpec

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.base.workspace import file_of
+from nodegraph.base.node_files import file_of
 from nodegraph.language.program import Program
 
 CHUNK = "nodegraph"

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image as PillowImage
 
 import nodegraph
+from nodegraph.base import workspace
 from nodegraph.base.diagnostics import Diagnostic, GraphError, NodeFailed
 from nodegraph.base.libraries import category_of
-from nodegraph.base.workspace import ROOT, NodeFiles, NoNodes, Workspace, from_json, importable
+from nodegraph.base.node_files import ROOT, NodeFiles, from_json, importable
+from nodegraph.base.workspace import NoNodes, Workspace
 from nodegraph.build import of_files
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.source import SourceText
@@ -155,6 +157,12 @@ def test_the_folder_of_a_library_is_no_workspace() -> None:
 
     place = Path(nodes.__file__).parent
     assert read(folder=place.parent) == ()
+
+
+def test_a_workspace_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "nodes" / "huge.py", "#" * (2**20 + 1))
+    (complaint,) = known(folder=tmp_path).complaints()
+    assert complaint.startswith("nodes cannot be read: huge.py is larger than 1 MiB; what")
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners")
@@ -428,3 +436,14 @@ def test_a_server_sees_an_edited_file(tmp_path: Path, children: list[str]) -> No
     file.unlink()
     (told,) = done(session, task)
     assert "b.py' cannot be read: No such file" in told["diagnostics"][0]["message"]
+
+
+def test_a_folder_of_nodes_in_an_installed_package_is_no_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[str]
+) -> None:
+    write(tmp_path / "here_installed" / "__init__.py", "")
+    write(tmp_path / "here_installed" / "nodes" / "mine.py", mine())
+    assert len(read(folder=tmp_path / "here_installed")) == 1
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(workspace, "libraries", lambda group: ["here_installed.nodes"])
+    assert read(folder=tmp_path / "here_installed") == ()
