@@ -25,10 +25,16 @@ def rule_of(func: Any) -> Rule | None:
     known = RULES.get(func._name)
     if known is not None:
         return known
-    inplace = torch.Tag.inplace in func.tags
+    inplace = _in_place(func)
     if torch.Tag.pointwise in func.tags and (inplace or not func._schema.is_mutable):
         return partial(pointwise, func, inplace, {})
     return random if inplace and torch.Tag.nondeterministic_seeded in func.tags else None
+
+
+def _in_place(func: Any) -> bool:
+    """Whether an operation writes into its first argument. torch 2.11 has no tag that says so."""
+    first = func._schema.arguments[:1]
+    return bool(first) and first[0].alias_info is not None and first[0].alias_info.is_write
 
 
 def by_rule(rule: Rule, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
