@@ -55,8 +55,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "BOM, CRLF, no last newline": lambda text: "\ufeff" + text.rstrip("\n").replace("\n", "\r\n"),
     "all block": block,
     "all flow": flow,
-    "emoji": lambda text: text.replace("graph: 1", "# 🌈\ngraph: 1  # 😀 ", 1).replace(
-        "title: ", "title: 👩‍🚀 ", 1
+    "emoji": lambda text: re.sub(
+        'title: ("?)',
+        r"title: \1👩‍🚀 ",
+        text.replace("graph: 1", "# 🌈\ngraph: 1  # 😀 ", 1),
+        count=1,
     ),
 }
 
