@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.base.libraries import (
@@ -92,7 +93,7 @@ def library(package: str, types: Mapping[type, PortType]) -> Registry:
     code = sources_digest([*libraries(TYPE_GROUP), package], ())
     for name in names:
         try:
-            found = from_module(importlib.import_module(name), code, types, package)
+            found = writable(from_module(importlib.import_module(name), code, types, package))
         except (Exception, SystemExit) as error:
             found = _none(package, why(error, package), name)
         registry = merged(registry, found)
@@ -105,31 +106,63 @@ def of_files(
     """The nodes and port types of node files that no library has; what of them cannot be read as nodes is `broken`."""
     importable(files)
     registry, types = Registry({}, {}), declared(skipped, announce)[1]
+
+    def imported(module: ModuleType) -> Registry:
+        return Registry({}, {})
+
+    def with_types(module: ModuleType) -> Registry:
+        types.update({kind: port for kind, port in of_classes(module).items() if kind not in types})
+        return of_types(port_types(module), module)
+
+    def with_nodes(module: ModuleType) -> Registry:
+        return writable(from_module(module, code_of(files), types, files.package))
+
     for name in files.of_nodes:
         announce(name)
-        reason = skipped.get(name) or _failing(name, files)
-        if reason is not None:
-            found = Broken(files.called(name), reason, files.names(name), own=True)
-            registry = merged(registry, Registry({}, {}, broken=(found,)))
-    for module in [sys.modules[name] for name in files.modules if name in sys.modules]:
-        registry = merged(registry, of_types(port_types(module), module))
-        types = {**of_classes(module), **types}
-    for name in (name for name in files.of_nodes if name in sys.modules):
-        found = from_module(sys.modules[name], code_of(files), types, files.package)
+        found = _own(files, name, imported, skipped.get(name))
         registry = merged(registry, found)
+    for read, names in ((with_types, [*files.modules]), (with_nodes, files.of_nodes)):
+        for name in filter(sys.modules.__contains__, names):
+            registry = merged(registry, _own(files, name, read))
     if not registry.nodes and not registry.broken and not registry.clashes:
         reason = "no function in it has @node above it"
         return replace(registry, broken=(Broken(files.place.name, reason, own=True),))
     return registry
 
 
-def _failing(name: str, files: NodeFiles) -> str | None:
-    """Why a node file cannot be imported; None where it was."""
+def _own(
+    files: NodeFiles, name: str, read: Callable[[ModuleType], Registry], reason: str | None = None
+) -> Registry:
+    """What is read of a node file; or that it cannot be read, for a reason that is known or comes up."""
+    if reason is None:
+        try:
+            return read(importlib.import_module(name))
+        except (Exception, SystemExit) as error:
+            told = why(error, inside=(str(files.place),))
+            reason = told.replace(f"{ROOT}.{files.digest}.", "")
+    broken = Broken(files.called(name), reason, files.names(name), own=True)
+    return Registry({}, {}, broken=(broken,))
+
+
+def writable(found: Registry) -> Registry:
+    """The registry without nodes that no catalogue can hold: their defaults are no plain values."""
+    broken = tuple(
+        Broken(spec.home, f"the default of '{port.name}' is no plain value", (name,))
+        for name, spec in found.nodes.items()
+        for port in spec.inputs
+        if not _plain(port.default)
+    )
+    refused = {name for one in broken for name in one.names}
+    nodes = {name: spec for name, spec in found.nodes.items() if name not in refused}
+    return replace(found, nodes=nodes, broken=(*found.broken, *broken))
+
+
+def _plain(value: object) -> bool:
     try:
-        importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        return why(error, inside=(str(files.place),)).replace(f"{ROOT}.{files.digest}.", "")
-    return None
+        json.dumps(value, default=records.to_json)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _none(package: str, reason: str, module: str = "") -> Registry:

@@ -215,6 +215,14 @@ BROKEN = {
         mine(more="@node\ndef untyped(a) -> int: ...\n"),
         "parameter 'a' of node 'untyped'",
     ),
+    "mistyped": (
+        mine("mistyped", more="PORT_TYPES = 3\n"),
+        "TypeError: 'int' object is not iterable",
+    ),
+    "defaulted": (
+        mine(more="@node\ndef defaulted(a: int = object()) -> int: ...\n"),
+        "the default of 'a' is no plain value",
+    ),
     "turned": (
         mine(
             more="from nodegraph import PortType\n"
