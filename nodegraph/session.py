@@ -3,12 +3,12 @@
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodegraph.base.codes import Code
-from nodegraph.base.devices import may_have_card
+from nodegraph.base.devices import device_for
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.base.libraries import Broken
 from nodegraph.base.node_files import NodeFiles
@@ -22,7 +22,7 @@ from nodegraph.language.program import Program
 from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
 from nodegraph.library.beside import with_node_files
-from nodegraph.library.registry import Registry, installed
+from nodegraph.library.registry import Arrays, Registry, installed
 from nodegraph.models.residency import Residency
 from nodegraph.options import NoDevice, Options
 from nodegraph.runtime.actions import deeds
@@ -32,6 +32,7 @@ from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.engine import Engine
 from nodegraph.runtime.events import Completed, Event, Planned, Warned, Written
 from nodegraph.runtime.history import History
+from nodegraph.runtime.kept_checks import KeptChecks
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.recorded import Recorded, read_picture
 from nodegraph.runtime.shape_report import Shapes
@@ -145,13 +146,13 @@ class Session:
             residency=self._residency(device),
             max_megapixels=options.max_megapixels,
         )
-        disk = Disk(cache_folder() / "results", self.registry) if options.cached else None
+        disk = Disk(_results(), self.registry) if options.cached else None
         return Engine(self.registry, context, Cache(self.memory, disk))
 
     def _residency(self, device: str) -> Residency:
         """The keeper of the models on a device, with its memory as the budget. The CPU's needs no torch, and has none."""
         if device not in self._residencies:
-            self._residencies[device] = Residency(_budgets(device))
+            self._residencies[device] = Residency(partial(_budgets, device))
         return self._residencies[device]
 
     def check(
@@ -164,10 +165,17 @@ class Session:
         compiled = self.compiled(opened, job, whole=False)
         if types or compiled.program is None:
             return Checked(compiled.diagnostics, compiled.texts)
+        engine = self.engine(opened, job.options, compiled.program.named)
+        keyed = engine.keyed(compiled.program)
+        kept = KeptChecks(_results() / "checks", self.registry.code if job.options.cached else "")
+        unknown = kept.get(keyed)
+        if unknown is not None:
+            return Checked(compiled.diagnostics, compiled.texts, unknown)
         from nodegraph.runtime.abstract import check_shapes
 
-        engine = self.engine(opened, job.options, compiled.program.named)
-        report = check_shapes(compiled.program, engine, self.shapes, token)
+        report = check_shapes(keyed, engine, self.shapes, token)
+        if not report.diagnostics:
+            kept.put(keyed, report.unknown)
         faults = (*compiled.diagnostics, *report.diagnostics)
         return Checked(faults, compiled.texts, report.unknown, report.raised)
 
@@ -181,19 +189,25 @@ class Session:
         engine = self.engine(opened, job.options, program.named)
         keyed = engine.keyed(program)
         with _pointing(compiled.texts):
-            self._check_waiting(keyed, engine, token)
+            waiting = self._waiting(keyed, engine)
+            if waiting and chosen_device(opened, job.options, ask=True) != engine.context.device:
+                return self.prepare(opened, job, token)
+            if waiting:
+                self._check_waiting(keyed, engine, waiting, token)
         warnings = (*compiled.diagnostics, *_other_makers(opened, keyed))
         return Prepared(keyed, engine, job.options, compiled.texts, warnings)
 
-    def _check_waiting(self, keyed: Keyed, engine: Engine, token: CancelToken | None) -> None:
-        """Run a program on shapes, and look for the weights of what will run, unless there is nothing to run."""
-        waiting: list[int] = []
+    def _waiting(self, keyed: Keyed, engine: Engine) -> list[int]:
+        """The steps that a run of all outputs would call; all where a literal cannot be read, which the check tells."""
         try:
-            waiting = engine.waiting(keyed)
-            if not waiting:
-                return
-        except GraphError:  # the check tells it with every other fault
-            pass
+            return engine.waiting(keyed)
+        except GraphError:
+            return list(range(len(keyed.program.steps)))
+
+    def _check_waiting(
+        self, keyed: Keyed, engine: Engine, waiting: list[int], token: CancelToken | None
+    ) -> None:
+        """Run a program on shapes, and look for the weights of what will run."""
         from nodegraph.runtime.abstract import check_shapes, missing_weights
 
         report = check_shapes(keyed, engine, self.shapes, token)
@@ -212,16 +226,20 @@ class Session:
             made = make_plan(compiled.checked(), engine, self.shapes)
         return replace(made, warnings=compiled.diagnostics, texts=compiled.texts)
 
-    def run(self, prepared: Prepared, token: CancelToken | None = None) -> Iterator[Event]:
+    def run(
+        self, prepared: Prepared, token: CancelToken | None = None, files: bool = False
+    ) -> Iterator[Event]:
         """Run a graph; the last event is Completed. What its nodes ran with is remembered, for the reasons of later plans.
 
+        `files`: what comes out is for `write` alone. If all of it is kept it is read as arrays, without torch.
         Raises NodeFailed, after a Failed event, or Cancelled.
         """
         engine, keyed = prepared.engine, prepared.keyed
         yield Planned(deeds(engine, keyed))
         for warning in prepared.warnings:
             yield Warned(warning.node or "", warning)
-        for event in engine.run(keyed, token=token):
+        reading = engine.reading(keyed, Arrays(self.registry)) if files else None
+        for event in (reading or engine).run(keyed, token=token):
             if isinstance(event, Completed):
                 History(engine.cache.disk).write(keyed)
             yield event
@@ -229,13 +247,13 @@ class Session:
     def place(self, prepared: Prepared) -> None:
         """Look whether what comes out can be written to the folder of the options. Raises GraphError if it can not."""
         with _pointing(prepared.texts):
-            refuse_place(self.registry, prepared.program, Path(prepared.options.out))
+            refuse_place(Arrays(self.registry), prepared.program, Path(prepared.options.out))
 
     def write(self, prepared: Prepared, outputs: dict[str, Any]) -> Written:
         """Write what came out to the folder of the options. Raises GraphError for what cannot be written."""
         out = Path(prepared.options.out)
         with _pointing(prepared.texts):
-            return write_outputs(self.registry, prepared.keyed, outputs, out)
+            return write_outputs(Arrays(self.registry), prepared.keyed, outputs, out)
 
     def preview(self, prepared: Prepared, outputs: Mapping[str, Any]) -> bytes | None:
         """The first output that is a picture, encoded; None where there is none."""
@@ -251,23 +269,22 @@ def _pointing(texts: Mapping[str, str]) -> Generator[None]:
         raise GraphError(error.diagnostics, texts) from error.__cause__
 
 
-def chosen_device(opened: Recorded, options: Options) -> str:
+def chosen_device(opened: Recorded, options: Options, ask: bool = False) -> str:
     """The device of a run: that of the options, else the kind that made the picture where it is here, else what there is.
 
-    Raises NoDevice for one that is asked for and not there.
+    `ask`: torch itself, not what it said last. Raises NoDevice for one that is asked for and not there.
     """
-    named = opened.device or "auto"
-    wanted = named if options.device is None else options.device
-    if wanted == "cpu" or (wanted == "auto" and not may_have_card()):
-        return "cpu"
-    from nodegraph.base.tensors import choose_device
-
+    wanted = (opened.device or "auto") if options.device is None else options.device
     try:
-        return choose_device(wanted)
+        return device_for(wanted, ask)
     except ValueError as error:
         if options.device is not None:
             raise NoDevice(str(error)) from None
-        return choose_device("auto")
+        return device_for("auto", ask)
+
+
+def _results() -> Path:
+    return cache_folder() / "results"
 
 
 def _budgets(device: str) -> dict[str, int]:

@@ -1,6 +1,8 @@
-"""The contents of values as bytes: what has none, and a fast checksum of what has many."""
+"""The contents of values and files as bytes: what has none, digests, and a fast checksum of what has many."""
 
+import hashlib
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -14,3 +16,9 @@ def checksum(content: Any) -> bytes:
     whole = len(content) // 1016 * 1016
     sums = content[:whole].view(numpy.uint64).reshape(-1, 127).sum(0)
     return bytes(sums.tobytes() + content[whole:].tobytes())
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

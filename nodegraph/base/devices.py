@@ -1,10 +1,27 @@
-"""Whether there may be a device beside the CPU, as far as it can be seen without torch, which takes seconds to import."""
+"""Which device a run is on. Torch, which takes seconds to import, is asked once for each state of the machine."""
 
+import json
+import os
+import platform
 import sys
+from contextlib import suppress
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, cast
+
+from nodegraph.base.partial import write_text
+from nodegraph.base.paths import cache_folder, read_json
 
 CARDS = ("nvidia[0-9]*", "kfd", "dxg")
 """What drivers of cards put into /dev: NVIDIA's, AMD's, and Windows' for Linux."""
+DRIVERS = (
+    "/proc/driver/nvidia/version",
+    "/sys/module/nvidia/version",
+    "/sys/module/amdgpu/version",
+)
+SETTINGS = ("CUDA", "GPU_", "HIP", "HSA_", "NVIDIA", "PYTORCH", "ROC")
+"""How variables begin that decide which cards torch sees."""
 
 
 def may_have_card(dev: Path = Path("/dev")) -> bool:
@@ -12,3 +29,55 @@ def may_have_card(dev: Path = Path("/dev")) -> bool:
     if sys.platform != "linux":
         return True
     return any(next(dev.glob(name), None) is not None for name in CARDS)
+
+
+def device_for(wanted: str, ask: bool = False) -> str:
+    """The device that is meant by `auto`, `cuda`, …; what torch said of it last is believed unless torch is imported, or to be
+    asked: `ask` it before anything is computed. Raises ValueError for one that is not there."""
+    if wanted == "cpu" or (wanted == "auto" and not may_have_card()):
+        return "cpu"
+    state = machine_state()
+    answers = _answers(state)
+    if not ask and "torch" not in sys.modules and wanted in answers:
+        return answers[wanted]
+    from nodegraph.base.tensors import choose_device
+
+    found = choose_device(wanted)
+    if answers.get(wanted) != found:
+        with suppress(OSError):
+            write_text(_file(), json.dumps({state: {**answers, wanted: found}}))
+    return found
+
+
+def machine_state(dev: Path = Path("/dev")) -> str:
+    """By what one sees, without torch, that it may answer otherwise: torch itself, the system, drivers, cards, settings."""
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = ""
+    cards = sorted(str(path) for name in CARDS for path in dev.glob(name))
+    drivers = [_text(Path(path)) for path in DRIVERS]
+    settings = sorted(item for item in os.environ.items() if item[0].startswith(SETTINGS))
+    facts = (sys.executable, torch, platform.platform(), cards, drivers, settings)
+    return blake2b(repr(facts).encode(), digest_size=12).hexdigest()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _file() -> Path:
+    return cache_folder() / "devices.json"
+
+
+def _answers(state: str) -> dict[str, str]:
+    """What torch said in this state of the machine, by what it was asked for."""
+    try:
+        found: Any = read_json(_file()).get(state)
+    except (OSError, ValueError):
+        return {}
+    known = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    return {name: answer for name, answer in known.items() if isinstance(answer, str)}

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import entry_points, version
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -13,13 +14,9 @@ import typer
 
 from nodegraph.base.libraries import BrokenLibrary
 from nodegraph.base.threads import wait_quietly
-from nodegraph.cli import browse, checking, exporting, files, fixing, models, new, running
 from nodegraph.cli.arguments import Once
 from nodegraph.cli.console import FAILED, errors, fail, terminate
 
-app = typer.Typer(
-    name="nodegraph", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-)
 COMMAND_GROUP = "nodegraph.commands"
 """The entry points by which other packages add commands."""
 OPEN: dict[str, Any] = {
@@ -27,20 +24,47 @@ OPEN: dict[str, Any] = {
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
-app.command("run", cls=Once, context_settings=OPEN)(running.run)
-app.command("check", cls=Once)(checking.check)
-app.command("fix", cls=Once)(fixing.fix)
-app.command("plan", cls=Once, context_settings=OPEN)(checking.plan)
-app.command("export", cls=Once, context_settings=OPEN)(exporting.export)
-app.command("nodes", cls=Once)(browse.nodes)
-app.add_typer(models.app, name="models")
-app.add_typer(new.app, name="new")
-app.command("schema", cls=Once)(files.schema)
-app.command("fmt", cls=Once)(files.fmt)
-app.command("cache", cls=Once)(files.cache)
+COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "run": ("running:run", OPEN),
+    "check": ("checking:check", {}),
+    "fix": ("fixing:fix", {}),
+    "plan": ("checking:plan", OPEN),
+    "export": ("exporting:export", OPEN),
+    "nodes": ("browse:nodes", {}),
+    "schema": ("files:schema", {}),
+    "fmt": ("files:fmt", {}),
+    "cache": ("files:cache", {}),
+}
+"""Our own commands: the function in a file beside this one, and how it takes its arguments."""
+GROUPS = ("models", "new")
+"""Our commands that have commands of their own, each in the file of its name."""
 
 
-def _add_commands() -> None:
+def program(word: str = "") -> typer.Typer:
+    """The command line; of what begins with the name of a command of ours that command alone: no other is imported for it."""
+    made = typer.Typer(
+        name="nodegraph", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    )
+    made.callback()(nodegraph)
+    for name in [word] if word in COMMANDS else COMMANDS:
+        home, settings = COMMANDS[name]
+        module, _, function = home.partition(":")
+        command = getattr(import_module(f"{__name__}.{module}"), function)
+        made.command(name, cls=Once, context_settings=settings)(command)
+    if word not in COMMANDS:
+        for name in GROUPS:
+            made.add_typer(import_module(f"{__name__}.{name}").app, name=name)
+        _add_commands(made)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return program()
+    raise AttributeError(f"module 'nodegraph.cli' has no attribute '{name}'")
+
+
+def _add_commands(app: typer.Typer) -> None:
     """The commands of other packages, by entry points; one that cannot be read says so when it is called."""
     for point in entry_points(group=COMMAND_GROUP):
         try:
@@ -57,16 +81,12 @@ def _unreadable(message: str) -> Callable[[], None]:
     return command
 
 
-_add_commands()
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"nodegraph {version('nodegraph')}")
         raise typer.Exit
 
 
-@app.callback()
 def nodegraph(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
@@ -84,7 +104,7 @@ def main() -> None:
         stream.reconfigure(errors="replace")
     try:
         try:
-            app()
+            program(sys.argv[1] if len(sys.argv) > 1 else "")()
         finally:
             for stream in streams:
                 stream.flush()

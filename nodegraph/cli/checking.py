@@ -25,8 +25,18 @@ from nodegraph.cli.console import (
     registry,
     results,
 )
-from nodegraph.cli.opening import asked, open_graph, refusing
-from nodegraph.cli.running import Device, Megapixels, Ports, Precise, Traceback, Until, Values
+from nodegraph.cli.opening import (
+    Device,
+    Megapixels,
+    Ports,
+    Precise,
+    Traceback,
+    Until,
+    Values,
+    asked,
+    open_graph,
+    refusing,
+)
 from nodegraph.language.setting import with_values
 from nodegraph.options import Options
 from nodegraph.runtime.context import MAX_MEGAPIXELS
@@ -54,7 +64,7 @@ def check(
 ) -> None:
     """Check graphs: names, types, and the shapes of every tensor, before anything is loaded."""
     found: list[Diagnostic] = []
-    job = Job(preset=preset, options=_no_cache(max_megapixels))
+    job = Job(preset=preset, options=_bounded(max_megapixels))
     session = Session(registry(nodes))
     for name in graphs:
         one = check_one(session, name, job, types)
@@ -70,9 +80,9 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def _no_cache(max_megapixels: float) -> Options:
+def _bounded(max_megapixels: float) -> Options:
     try:
-        return Options(cached=False, max_megapixels=max_megapixels)
+        return Options(max_megapixels=max_megapixels)
     except ValueError as error:
         fail(str(error), USAGE)
 

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 
@@ -22,6 +22,41 @@ from nodegraph.library.port import Precision
 from nodegraph.options import NoDevice, Options
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
+
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1 or mps; a picture's own, or auto.", show_default=False
+    ),
+]
+Precise = Annotated[
+    str | None,
+    typer.Option(
+        help="float32, bfloat16 or float16; a picture's own, or float32.", show_default=False
+    ),
+]
+Megapixels = Annotated[
+    float, typer.Option(help="Pictures of more million pixels are refused before they are decoded.")
+]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show where in Python a node raised its error.")
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", help="NAME=VALUE: an input that is named like an option.", show_default=False
+    ),
+]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="NODE.PORT=VALUE: a value for any port of a node.", show_default=False
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(help="Run to this node, and give what comes out of it.", show_default=False),
+]
 
 
 def open_graph(name: str, nodes: Iterable[Path] | None = None) -> tuple[Session, Recorded]:

@@ -21,7 +21,18 @@ from nodegraph.cli.console import (
     results,
     stopped,
 )
-from nodegraph.cli.opening import asked, open_graph, refusing
+from nodegraph.cli.opening import (
+    Device,
+    Megapixels,
+    Ports,
+    Precise,
+    Traceback,
+    Until,
+    Values,
+    asked,
+    open_graph,
+    refusing,
+)
 from nodegraph.cli.report import Report, progress_of
 from nodegraph.cli.sweeping import axes_of, run_sweep
 from nodegraph.language.setting import with_values
@@ -31,34 +42,14 @@ from nodegraph.session import Job, Prepared, Session
 from nodegraph.sweep import Sweep
 
 Out = Annotated[Path, typer.Option(help="Folder for pictures, tables and figures.")]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        help="auto, cpu, cuda, cuda:1 or mps; a picture's own, or auto.", show_default=False
-    ),
-]
-Precise = Annotated[
-    str | None,
-    typer.Option(
-        help="float32, bfloat16 or float16; a picture's own, or float32.", show_default=False
-    ),
-]
-
-
 Graph = Annotated[
     str,
     typer.Argument(
         help="A graph file, the name of a shipped graph, or a picture that carries one."
     ),
 ]
-Megapixels = Annotated[
-    float, typer.Option(help="Pictures of more million pixels are refused before they are decoded.")
-]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-Traceback = Annotated[
-    bool, typer.Option("--traceback", help="Show where in Python a node raised its error.")
-]
 Each = Annotated[
     list[str] | None,
     typer.Option(
@@ -70,22 +61,6 @@ SweepName = Annotated[
     str | None, typer.Option(help="One of the graph's own sweeps.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Run also more than 10,000 cells.")]
-Values = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input", help="NAME=VALUE: an input that is named like an option.", show_default=False
-    ),
-]
-Ports = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="NODE.PORT=VALUE: a value for any port of a node.", show_default=False
-    ),
-]
-Until = Annotated[
-    str | None,
-    typer.Option(help="Run to this node, and give what comes out of it.", show_default=False),
-]
 ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
 
 
@@ -143,7 +118,7 @@ def carry_out(
     """Run a graph, write what comes out, and show the progress; a node that fails ends the program."""
     try:
         with progress_of(report) as progress:
-            for event in session.run(prepared):
+            for event in session.run(prepared, files=True):
                 report.follow(event, progress)
                 if isinstance(event, Completed):
                     report.follow(session.write(prepared, event.outputs), progress)

@@ -33,6 +33,7 @@ def with_node_files(
             graphs=known.graphs,
             composites={n: p for n, p in known.composites.items() if n not in both.clashes},
             broken=tuple(map(_called, both.broken)),
+            code="" if both.broken or not known.code else f"{known.code}-{found.digest}",
         )
     return known
 

@@ -119,11 +119,17 @@ class PortType:
     * `parse(literal, context)`: value of a literal. Raises ValueError with a message for the person who wrote it.
     * `given(value)`: a value that Python gives as it is, in the form that travels on the wire. Raises ValueError.
     * `digest(value)`: content digest of a parsed literal (files, weights), for cache keys; text equality otherwise.
+    * `identify(type, literal, context)`: the digest of a literal's content for cache keys, found without parsing it: of the
+      bytes of its file, say. A function of a module that does not import torch; `type` is the name of this type. What it
+      gives, with the code, decides the value. Raises as `parse` does. Without it a literal is parsed for its key.
     * `dump(value, folder)` / `load(folder)`: keep a value in a cache entry; without them the type is *live*: it is
       kept in memory only and rebuilt in a new process.
     * `write(value, folder, stem, provenance)`: files for a person (PNG, CSV), as paths written.
     * `describe(value)`: one line (shape, range, device). `preview(value)`: PNG bytes, or None.
     * `example(context)`: a value for shape checks of a graph whose required input is not given.
+    * `arrays()`: this type for values that are arrays of numpy, as they are read from a cache entry without torch: a PortType
+      with `load`, `write`, `describe` and `finite`, whose `write` takes tensors too. A function of a module that does not
+      import torch: what is kept is then written as files without it.
     * `probe(value)`: use a lazy value once, on shapes only, so that what is wrong with it shows where it was made.
     * `check(value)`: what the type promises and the value is not ("float32 [B, 3, H, W]"); None for a value that is right.
       In a shape check the value has no content. That it is of the class that carries the type is checked before.
@@ -155,6 +161,8 @@ class PortType:
     carrier: Any = None
     """The class of the values, from the annotation that has the type."""
     read: Callable[[Any], Any] | None = None
+    identify: Callable[[str, Any, Context], str] | None = None
+    arrays: Callable[[], "PortType"] | None = None
     widens_to: tuple[str, ...] = field(default=())
     widens_from: tuple[str, ...] = field(default=())
     """Types whose values may stand on a port of this one: `str`, `list[int]`."""
@@ -163,7 +171,8 @@ class PortType:
     neither, and is a fault."""
 
     def __post_init__(self) -> None:
-        for name, function in (("parts", self.parts), ("read", self.read)):
+        for name in ("parts", "read", "identify", "arrays"):
+            function = getattr(self, name)
             if function is not None and not getattr(function, "__qualname__", "<").isidentifier():
                 raise ValueError(
                     f"{name} of the port type '{self.name}' is no function of a module"

@@ -34,7 +34,7 @@ from nodegraph.base.paths import cache_folder
 from nodegraph.library import records
 from nodegraph.library.declared import node_functions, of_classes, port_types
 from nodegraph.library.node import NodeSpec
-from nodegraph.library.port import PortType
+from nodegraph.library.port import Context, PortType
 from nodegraph.library.signature import TypeReader, carried, spec_of
 from nodegraph.library.typerefs import names_in
 
@@ -44,7 +44,11 @@ CATALOGUES = 4
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """What is known of a port type without importing it. `parts` and `read` are `module:function` of torch-free functions."""
+    """What is known of a port type without importing it: `live` values are not kept on disk, `parsed` literals become values
+    by its `parse`, and `digests` tells that those have a digest.
+
+    `parts`, `read`, `identify` and `arrays` are `module:function` of torch-free functions.
+    """
 
     name: str
     doc: str
@@ -58,10 +62,18 @@ class PortFacts:
     read: str | None = None
     widens_from: tuple[str, ...] = ()
     formerly: tuple[str, ...] = ()
+    parsed: bool = False
+    digests: bool = False
+    identify: str | None = None
+    arrays: str | None = None
 
     def reader(self) -> Callable[[Any], Any] | None:
         """The function that brings literals into their canonical form, or None."""
         return _attribute(self.read) if self.read else None
+
+    def identifier(self) -> Callable[[str, Any, Context], str] | None:
+        """The function that gives the digest of a literal that is not parsed, or None."""
+        return _attribute(self.identify) if self.identify else None
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,8 @@ class Registry:
     broken: tuple[Broken, ...] = ()
     clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
+    code: str = ""
+    """Digest of every source file of the libraries and of the engine; empty where not all could be read."""
 
     def function(self, spec: NodeSpec) -> Callable[..., Any]:
         """The function of a node type; imports its file."""
@@ -92,6 +106,10 @@ class Registry:
             found = port_types(importlib.import_module(home))
             self.loaded.update({n: p for n, p in found.items() if self._home(n) == home})
         return self.loaded.get(name)
+
+    def facts(self, name: str) -> PortFacts | None:
+        """What is known of a port type without importing it, or None for plain numbers and words."""
+        return self.ports.get(name)
 
     def _home(self, name: str) -> str:
         return self.ports[name].home if name in self.ports else ""
@@ -168,6 +186,31 @@ class Registry:
         ) + f"is it of a library that cannot be read? {unread}"
 
 
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """A registry whose port types take arrays of numpy where they can: what is kept is read and written without torch.
+
+    Its values are for no node.
+    """
+
+    registry: Registry
+
+    def function(self, spec: NodeSpec) -> Callable[..., Any]:
+        """The function of a node type, to tell of it."""
+        return self.registry.function(spec)
+
+    def facts(self, name: str) -> PortFacts | None:
+        """What is known of a port type without importing it."""
+        return self.registry.facts(name)
+
+    def port_type(self, name: str) -> PortType | None:
+        """The behaviour of a port type for arrays, else that for the values on wires."""
+        facts = self.facts(name)
+        if facts is None or facts.arrays is None:
+            return self.registry.port_type(name)
+        return _attribute(facts.arrays)()
+
+
 def from_modules(
     modules: Iterable[ModuleType], code: str = "", types: Mapping[type, PortType] | None = None
 ) -> Registry:
@@ -205,7 +248,7 @@ def from_module(
 
 def of_types(loaded: dict[str, PortType], module: ModuleType) -> Registry:
     """A registry of the port types of one module."""
-    ports = {name: _facts(port, module.__name__) for name, port in loaded.items()}
+    ports = {name: facts_of(port, module.__name__) for name, port in loaded.items()}
     return Registry({}, ports, loaded=loaded)
 
 
@@ -256,6 +299,7 @@ def installed() -> Registry:
         composites={n: path for n, path in found.composites.items() if n not in clashes},
         broken=(*registry.broken, *found.broken),
         clashes=clashes,
+        code="" if registry.broken else digest,
     )
 
 
@@ -330,8 +374,9 @@ def _port_facts(fields: dict[str, Any]) -> PortFacts:
     return PortFacts(**made)
 
 
-def _facts(port: PortType, home: str) -> PortFacts:
-    live = port.dump is None
+def facts_of(port: PortType, home: str) -> PortFacts:
+    """What is known of a port type, for those who do not import it."""
+    live = port.dump is None or port.load is None
     return PortFacts(
         port.name,
         port.doc,
@@ -345,6 +390,10 @@ def _facts(port: PortType, home: str) -> PortFacts:
         _home(port.read),
         port.widens_from,
         port.formerly,
+        port.parse is not None,
+        port.digest is not None,
+        _home(port.identify),
+        _home(port.arrays),
     )
 
 

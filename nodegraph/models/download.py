@@ -6,7 +6,6 @@ announced, by https, also where it sends one on; plain http serves from this mac
 """
 
 import errno
-import hashlib
 import http.client
 import ipaddress
 import re
@@ -19,6 +18,8 @@ from typing import Any, BinaryIO, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from nodegraph.base.contents import sha256_of
 
 CHUNK = 1 << 20
 SECONDS = 30
@@ -118,12 +119,6 @@ class _Redirects(HTTPRedirectHandler):
         if not _allowed(newurl, req.full_url):
             raise DownloadError(f"{req.full_url} sends on to '{newurl}', which is no https address")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def discard(partial: Path) -> None:

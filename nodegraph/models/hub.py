@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from nodegraph.base.contents import sha256_of
 from nodegraph.base.paths import real_path
 from nodegraph.models.catalogue import HUB
-from nodegraph.models.download import DownloadError, Progress, sha256_of
+from nodegraph.models.download import DownloadError, Progress
 
 _NAME = re.compile(r"[\w.-]+")
 

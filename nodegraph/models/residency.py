@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,22 +20,26 @@ class _Held:
     device: str
 
 
+Budgets = Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Residency:
-    """Models by name and device. `budgets` in bytes by device type; without one a device is not limited."""
+    """Models by name and device. `budgets` in bytes by device type, or what measures them when the first model is asked for;
+    without one a device is not limited."""
 
-    budgets: dict[str, int] = field(default_factory=dict[str, int])
+    budgets: Budgets | Callable[[], Budgets] = field(default_factory=dict[str, int])
     _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict[str, _Held])
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def __reduce__(self) -> tuple[type["Residency"], tuple[dict[str, int]]]:
+    def __reduce__(self) -> tuple[type["Residency"], tuple[Any]]:
         """In another process it holds nothing yet."""
         return Residency, (self.budgets,)
 
     def get(self, name: str, device: str, size: int, load: Callable[[], Resident]) -> Any:
         """The model, on the device; loaded if it is not held. Raises MemoryError if it exceeds the whole budget."""
         with self._lock:
-            budget = self.budgets.get(_kind(device))
+            budget = self._budget(device)
             if budget is not None and size > budget:
                 raise MemoryError(
                     f"'{name}' needs {size:,} bytes; the budget of {device} is {budget:,}"
@@ -59,8 +63,13 @@ class Residency:
         with self._lock:
             self._held.clear()
 
+    def _budget(self, device: str) -> int | None:
+        if callable(self.budgets):
+            self.budgets = self.budgets()
+        return self.budgets.get(_kind(device))
+
     def _room(self, device: str, wanted: int) -> None:
-        budget = self.budgets.get(_kind(device))
+        budget = self._budget(device)
         if budget is None:
             return
         for name in list(self._held):
@@ -71,7 +80,7 @@ class Residency:
 
     def _move_out(self, name: str) -> None:
         held = self._held[name]
-        spare = self.budgets.get("cpu")
+        spare = self._budget("cpu")
         fits = spare is None or self._used("cpu") + held.bytes <= spare
         if _kind(held.device) == "cpu" or not fits:
             del self._held[name]

@@ -22,12 +22,9 @@ from nodegraph.runtime.engine import Engine
 from nodegraph.runtime.failures import ChangedInput, failure, own_line, refused, told
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.keys import (
-    SIZE,
     UNREADABLE,
     Fixed,
     Key,
-    Library,
-    Literals,
     key_of,
     span_of,
     unreadable,
@@ -35,6 +32,7 @@ from nodegraph.runtime.keys import (
     warned,
     warned_output,
 )
+from nodegraph.runtime.literals import SIZE, Library, Literals
 from nodegraph.runtime.meta.abstract import Cost, abstract_run
 from nodegraph.runtime.meta.modes import ShapesOnly
 from nodegraph.runtime.shape_report import Seen, ShapeReport, Shapes, StepShapes

@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple, cast
 from nodegraph.base.ownership import Marks, marks, touched
 from nodegraph.base.partial import scratch
 from nodegraph.library.port import TypeRef
-from nodegraph.runtime.keys import Key, Library
+from nodegraph.runtime.keys import Key
+from nodegraph.runtime.literals import Library
 from nodegraph.runtime.warn import Said, Warned
 
 META = "entry.json"
@@ -121,8 +122,8 @@ class Disk:
     def _storable(self, ref: TypeRef) -> bool:
         if ref.name == "list":
             return all(self._storable(argument) for argument in ref.args)
-        port = self.library.port_type(ref.name)
-        return ref.name in PLAIN if port is None or port.dump is None else port.load is not None
+        facts = self.library.facts(ref.name)
+        return ref.name in PLAIN or (facts is not None and not facts.live)
 
     def put(self, key: Key, kept: Kept, types: Sequence[TypeRef]) -> None:
         """Keep the outputs of a step, if they and the disk let us: what cannot be kept is no fault of the graph."""
@@ -257,7 +258,8 @@ def _digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Memory over disk. Only what took longer than `worth` seconds goes to disk."""
+    """Memory over disk. Only what took longer than `worth` seconds goes to disk, and what is shown: without it the next
+    process would load all that makes it."""
 
     memory: Memory = field(default_factory=Memory)
     disk: Disk | None = None
@@ -286,8 +288,15 @@ class Cache:
         """Forget what is in memory, after a node has changed some of it; what is on disk is as it was made."""
         self.memory.clear()
 
-    def put(self, key: Key, kept: Kept, types: Sequence[TypeRef], seconds: float) -> None:
-        """Keep what a step gave; it is on disk, if it goes there, when this returns."""
+    def put(
+        self,
+        key: Key,
+        kept: Kept,
+        types: Sequence[TypeRef],
+        seconds: float,
+        shown: bool = False,
+    ) -> None:
+        """Keep what a step gave; it is on disk, if it goes there, when this returns. `shown`: as an output of the graph."""
         self.memory.put(key, kept)
-        if self.disk is not None and seconds > self.worth and self.disk.keeps(types):
+        if self.disk is not None and (shown or seconds > self.worth) and self.disk.keeps(types):
             self.disk.put(key, kept, types)

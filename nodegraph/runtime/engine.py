@@ -1,17 +1,18 @@
 """Engines: what runs programs, with a library of nodes, a context and a cache."""
 
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nodegraph.base.partial import sweep
 from nodegraph.language.program import Program
-from nodegraph.runtime.cache import Cache
+from nodegraph.runtime.cache import Cache, Memory
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.events import Event
 from nodegraph.runtime.execute import Run, needed
 from nodegraph.runtime.keyed import Keyed, keyed
-from nodegraph.runtime.keys import Library
+from nodegraph.runtime.literals import Library
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class Engine:
         hits = [self.cache.where(key) is not None for key in keyed.keys]
         names = tuple(keyed.program.outputs)
         return [i for i in needed(keyed.program, names, lambda i: hits[i]) if not hits[i]]
+
+    def reading(self, keyed: Keyed, library: Library) -> "Engine | None":
+        """An engine that has read all that the outputs need, as another library reads what is kept on disk; None where
+        something of it is not there, and would have to run."""
+        if self.cache.disk is None:
+            return None
+        cache = Cache(Memory(bytes=sys.maxsize), replace(self.cache.disk, library=library))
+        steps, names = keyed.program.steps, tuple(keyed.program.outputs)
+        for index in needed(keyed.program, names, lambda i: True):
+            if cache.get(keyed.keys[index], steps[index].output_types) is None:
+                return None
+        return replace(self, library=library, cache=cache)
 
     def run(
         self,

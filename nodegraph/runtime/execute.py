@@ -31,15 +31,8 @@ from nodegraph.runtime.events import (
 )
 from nodegraph.runtime.failures import ChangedInput, ReusedOutput, Unreadable, doubtful, failure
 from nodegraph.runtime.keyed import Keyed
-from nodegraph.runtime.keys import (
-    UNREADABLE,
-    Key,
-    Library,
-    unreadable,
-    warned,
-    warned_output,
-    wires,
-)
+from nodegraph.runtime.keys import UNREADABLE, Key, unreadable, warned, warned_output, wires
+from nodegraph.runtime.literals import Library
 from nodegraph.runtime.warn import Said, Warned, collecting
 
 Outputs = tuple[Any, ...]
@@ -79,6 +72,7 @@ class Run:
         self.repeated: set[Said] = set()
         self.told: set[int] = set()
         self.wires: dict[int, list[Wire]] = {}
+        self.shown: set[int] = set()
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
         keys, cache = self.keyed.keys, self.cache
@@ -86,6 +80,7 @@ class Run:
         order, found = self.found(order, names, keys)
         self.wires = {i: wires(self.program.steps[i].inputs) for i in order if i not in found}
         self.count(names)
+        self.shown = {s.step for n in names if isinstance(s := self.program.outputs[n], Wire)}
         for index in order:
             self.token.check()
             if index in found:
@@ -195,7 +190,7 @@ class Run:
         self.keep(index, outputs)
         kept = Kept(outputs, self.said_before(index))
         if step.spec.pure:
-            self.cache.put(key, kept, step.output_types, seconds)
+            self.cache.put(key, kept, step.output_types, seconds, index in self.shown)
         status = "ran" if self.kept(step) else "rebuilt"
         yield Finished(step.name, seconds, status, self.described_outputs(step, outputs))
 

@@ -12,7 +12,8 @@ from nodegraph.base.paths import read_json
 from nodegraph.language.program import Program, Step
 from nodegraph.runtime.cache import Disk
 from nodegraph.runtime.keyed import Keyed
-from nodegraph.runtime.keys import Key, Literals, source_identity
+from nodegraph.runtime.keys import Key, source_identity
+from nodegraph.runtime.literals import Literals
 
 
 def reason_for(

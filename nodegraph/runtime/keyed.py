@@ -7,7 +7,8 @@ from typing import Any, cast
 from nodegraph.base.ownership import own
 from nodegraph.language.program import Constant, Many, Program, Source, Wire
 from nodegraph.runtime.context import RunContext
-from nodegraph.runtime.keys import Key, Library, Literals, keys_of, model_digests
+from nodegraph.runtime.keys import Key, keys_of, model_digests
+from nodegraph.runtime.literals import Library, Literals
 from nodegraph.runtime.provenance import provenance
 
 

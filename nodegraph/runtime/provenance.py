@@ -33,10 +33,15 @@ def provenance(
         },
         "device": device.partition(":")[0],
         "precision": precision,
-        "versions": {p: _version(p) for p in PACKAGES} | {"python": sys.version.split()[0]},
+        "versions": versions(),
     }
     text = json.dumps(record, ensure_ascii=False)
     return {CHUNK: text.encode("utf-8", "replace").decode("utf-8")}
+
+
+def versions() -> dict[str, str]:
+    """What results were made with, by name."""
+    return {p: _version(p) for p in PACKAGES} | {"python": sys.version.split()[0]}
 
 
 def _is_plain(value: Any) -> bool:

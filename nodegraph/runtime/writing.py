@@ -13,7 +13,8 @@ from nodegraph.language.program import Program, Wire
 from nodegraph.library.port import PortType
 from nodegraph.runtime.events import Written
 from nodegraph.runtime.keyed import Keyed
-from nodegraph.runtime.keys import Library, span_of
+from nodegraph.runtime.keys import span_of
+from nodegraph.runtime.literals import Library
 
 ELSEWHERE = "say --out FOLDER (in Python: out=); what has run is kept, and does not run again"
 

@@ -21,6 +21,8 @@ SHIPPED = Path(__file__).parents[1] / "shapes" / "weights"
 PUBLISHED = Path(__file__).with_name("catalogue.json")
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+OURS = "nodegraph"
+"""Our own layout."""
 HALF = re.compile("[\ud800-\udfff]")
 CHECK = "nodes.checkpoints.verify:identified"
 _NAMED = {"Clip": "NoisedClip", "OpenClip": "Clip"}
@@ -50,7 +52,7 @@ class Part:
     files, in the order of the layout (CLIP's image encoder, then its text encoder)."""
 
     kind: str
-    layout: str = "nodegraph"
+    layout: str = OURS
     options: Mapping[str, Any] | None = None
     files: tuple[PublishedFile, ...] = ()
 
@@ -122,7 +124,7 @@ def _part(record: Mapping[str, Any], shared: Mapping[str, Any]) -> Part:
     if not isinstance(files, list):
         raise TypeError("'files' is no list")
     found = tuple(_file(_record("a file", file)) for file in cast("list[Any]", files))
-    named = {"layout": "nodegraph", **record, "kind": record["kind"]}
+    named = {"layout": OURS, **record, "kind": record["kind"]}
     kind, layout = (_of_kind(key, named[key], str) for key in ("kind", "layout"))
     common = shared if kind == "UNet" else {}
     options = {**common, **_record("options", record.get("options") or {})} or None

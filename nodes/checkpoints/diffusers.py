@@ -3,8 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from nodes.checkpoints.diffusers_options import (
     DECODER,
@@ -22,6 +21,10 @@ from nodes.networks.config import (
     TrainedFor,
     UNetConfig,
 )
+
+if TYPE_CHECKING:  # the options are read without torch
+    from torch import Tensor
+
 
 _RESNET = {
     "norm1.": "norm_in.",
@@ -184,7 +187,7 @@ def _attention(options: Options) -> tuple[int, ...]:
     return tuple(2**level for level, there in enumerate(has) if there)
 
 
-def unet_to_ours(state_dict: Mapping[str, Tensor], config: UNetConfig) -> dict[str, Tensor]:
+def unet_to_ours(state_dict: Mapping[str, "Tensor"], config: UNetConfig) -> dict[str, "Tensor"]:
     """A UNet's state dict under our names. Raises ValueError for keys that have no place."""
 
     def our_key(key: str) -> Renamed:
@@ -229,12 +232,12 @@ def _stage(way: str, level: int, layer: str, number: int, config: UNetConfig) ->
     return f"outputs.{index}.{place}."
 
 
-def text_proj_to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def text_proj_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """The text projection's state dict as a part of our UNet's."""
     return {replaced(key, _TEXT_PROJ): value for key, value in state_dict.items()}
 
 
-def prior_to_ours(state_dict: Mapping[str, Tensor], config: PriorConfig) -> dict[str, Tensor]:
+def prior_to_ours(state_dict: Mapping[str, "Tensor"], config: PriorConfig) -> dict[str, "Tensor"]:
     """A prior's state dict under our names; queries, keys and values are joined head by head."""
     return renamed(state_dict, _prior_key, by_head(config.heads))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nodes.checkpoints.catalogue import Part, find_part
+from nodes.checkpoints.files import file_digest
 from nodes.checkpoints.foreign import FILES, INDEX, components, foreign_kinds, matching, read_json
-from nodes.checkpoints.weights import file_digest
 from nodes.networks.bpe import vocabulary_files
 
 ORIGINAL = "kakaobrain/karlo-v1-alpha-original"

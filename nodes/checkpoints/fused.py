@@ -1,18 +1,19 @@
 """Renaming the keys of a state dict, where several tensors of theirs may make one of ours."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # who renames keys of options needs no torch
+    from torch import Tensor
 
 Renamed = tuple[str, int | None]
 """Our key, and the place of the tensor among those that make it (None: it is alone)."""
-Join = Callable[[str, list[Tensor]], Tensor]
+Join = Callable[[str, "list[Tensor]"], "Tensor"]
 
 
 def renamed(
-    state_dict: Mapping[str, Tensor], our_key: Callable[[str], Renamed | None], join: Join
-) -> dict[str, Tensor]:
+    state_dict: Mapping[str, "Tensor"], our_key: Callable[[str], Renamed | None], join: Join
+) -> dict[str, "Tensor"]:
     """A state dict under our names; keys that become None are left out.
 
     Raises ValueError for two keys with one meaning, and where a part of a joined tensor is missing.
@@ -34,7 +35,7 @@ def renamed(
     return {**alone, **joined}
 
 
-def _in_order(name: str, parts: Mapping[int, Tensor]) -> list[Tensor]:
+def _in_order(name: str, parts: "Mapping[int, Tensor]") -> "list[Tensor]":
     """The parts 0, 1, …; keys and values are two, queries, keys and values three."""
     count = 2 if name.endswith(("context_kv.weight", "context_kv.bias")) else 3
     if sorted(parts) != list(range(count)):
@@ -42,16 +43,20 @@ def _in_order(name: str, parts: Mapping[int, Tensor]) -> list[Tensor]:
     return [parts[place] for place in range(count)]
 
 
-def in_sequence(name: str, parts: list[Tensor]) -> Tensor:
+def in_sequence(name: str, parts: "list[Tensor]") -> "Tensor":
     """All queries, then all keys, then all values."""
-    return torch.cat(parts)
+    from torch import cat
+
+    return cat(parts)
 
 
 def by_head(heads: int) -> Join:
     """Queries, keys and values of the first head, then those of the next."""
 
-    def join(name: str, parts: list[Tensor]) -> Tensor:
-        return torch.stack([part.unflatten(0, (heads, -1)) for part in parts], 1).flatten(0, 2)
+    def join(name: str, parts: "list[Tensor]") -> "Tensor":
+        from torch import stack
+
+        return stack([part.unflatten(0, (heads, -1)) for part in parts], 1).flatten(0, 2)
 
     return join
 

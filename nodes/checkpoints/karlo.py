@@ -1,9 +1,7 @@
 """Karlo's own checkpoints: published hyper-parameters as configurations, and state-dict keys as ours."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from nodes.checkpoints.fused import replaced
 from nodes.checkpoints.openai import backbone, our_key
@@ -14,6 +12,10 @@ from nodes.networks.config import (
     TrainedFor,
     UNetConfig,
 )
+
+if TYPE_CHECKING:  # the options are read without torch
+    from torch import Tensor
+
 
 Options = Mapping[str, Any]
 
@@ -86,8 +88,8 @@ def super_resolution_config(options: Options) -> UNetConfig:
 
 
 def prior_to_ours(
-    state_dict: Mapping[str, Tensor], statistics: Mapping[str, Tensor] | None = None
-) -> dict[str, Tensor]:
+    state_dict: Mapping[str, "Tensor"], statistics: Mapping[str, "Tensor"] | None = None
+) -> dict[str, "Tensor"]:
     """The prior under our names, with the mean and deviation of embeddings (`0` and `1` of their file)."""
     found = {_prior_key(key): value for key, value in _below(state_dict, PREFIX).items()}
     if statistics is not None:
@@ -101,7 +103,7 @@ def _prior_key(key: str) -> str:
     return replaced(key, _PRIOR)
 
 
-def decoder_to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def decoder_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """The decoder with its projections of CLIP embeddings under our names."""
     return {_decoder_key(key): value for key, value in _below(state_dict, PREFIX).items()}
 
@@ -111,12 +113,14 @@ def _decoder_key(key: str) -> str:
     return replaced(key, _CLIP) if clip else our_key(key)
 
 
-def super_resolution_to_ours(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def super_resolution_to_ours(
+    state_dict: Mapping[str, "Tensor"], prefix: str
+) -> dict[str, "Tensor"]:
     """One of the two super-resolution networks of a file (`FIRST`, `LAST`) under our names."""
     mine = {key: value for key, value in state_dict.items() if key.startswith(prefix)}
     return {our_key(key): value for key, value in _below(mine, prefix).items()}
 
 
-def _below(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _below(state_dict: Mapping[str, "Tensor"], prefix: str) -> dict[str, "Tensor"]:
     """The keys without the beginning that the trainer gave to all, if it is there."""
     return {key.removeprefix(prefix): value for key, value in state_dict.items()}

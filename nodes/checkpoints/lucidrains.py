@@ -3,12 +3,14 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from nodes.checkpoints.fused import replaced
 from nodes.networks.config import LaionPriorConfig, TrainedFor
+
+if TYPE_CHECKING:  # the options are read without torch
+    from torch import Tensor
+
 
 NETWORK = "net."
 _KEYS = {
@@ -66,7 +68,7 @@ def prior_config(options: Mapping[str, Any]) -> LaionPriorConfig:
     )
 
 
-def prior_to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def prior_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """A prior's network under our names, out of a whole prior too: its chain, its CLIP and the angles are left out."""
     whole = any(key.startswith(NETWORK) for key in state_dict)
     named = {

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodes.checkpoints.open_clip_table import architecture_options, clean_tag, tag_options
 from nodes.networks.config import ClipConfig, ClipPictures, ClipTokenizerConfig
+
+if TYPE_CHECKING:  # the options are read without torch
+    from torch import Tensor
+
 
 PREFIX = "open_clip:"
 _TEXT = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
@@ -97,7 +99,7 @@ def _three(values: float | Sequence[float]) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def open_clip_to_ours(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def open_clip_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """A state dict of open_clip, or of OpenAI, under our names: the towers without the scale between them."""
     found: dict[str, Tensor] = {}
     for key, value in state_dict.items():

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodes.checkpoints.openai_options import (
     ADM,
@@ -25,6 +23,10 @@ from nodes.networks.config import (
     TrainedFor,
     UNetConfig,
 )
+
+if TYPE_CHECKING:  # the options are read without torch
+    from torch import Tensor
+
 
 # (theirs, ours), each pair a stretch of a key that stands for the same thing.
 _UNET = (
@@ -131,7 +133,7 @@ def _replaced(key: str, old: str, new: str) -> str:
     return new + key.removeprefix(old) if key.startswith(old) else key
 
 
-def to_ours(state_dict: Mapping[str, Tensor], names: Names = "unet") -> dict[str, Tensor]:
+def to_ours(state_dict: Mapping[str, "Tensor"], names: Names = "unet") -> dict[str, "Tensor"]:
     """An OpenAI state dict under our names. Raises ValueError where two keys meet."""
     renamed = {our_key(key, names): value for key, value in state_dict.items()}
     if len(renamed) != len(state_dict):

@@ -24,10 +24,6 @@ STORAGES = {
 }
 
 
-class UnreadableFile(ValueError):
-    """A file that is no torch file, or is damaged."""
-
-
 @dataclass(frozen=True)
 class Storage:
     """Where numbers lie in a file: `count` of them, under a key."""

@@ -7,16 +7,12 @@ from pathlib import Path
 from safetensors import safe_open
 from torch import Tensor
 
-from nodegraph.base.paths import read_json
-from nodes.checkpoints.pickles import Record, UnreadableFile
+from nodes.checkpoints.files import UnreadableFile, shards
+from nodes.checkpoints.pickles import Record
 from nodes.checkpoints.state_dicts import plain_names, state_dict
 from nodes.checkpoints.torch_file import Archive, Container, open_torch, shape_of, tensor_of
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-class BadIndex(ValueError):
-    """An index of shards that names no shards."""
 
 
 def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
@@ -49,25 +45,6 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             with naming(file):
                 found |= {name: shape_of(record, container) for name, record in records.items()}
     return found
-
-
-def shards(path: Path) -> list[Path]:
-    """The files of a weights file: itself, or those that an index names. Raises BadIndex naming the index."""
-    if not is_index(path):
-        return [path]
-    try:
-        names = set(read_json(path)["weight_map"].values())
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise BadIndex(f"{path} cannot be read as an index of shards") from None
-    for name in names:
-        if not isinstance(name, str) or Path(name).name != name or name in ("", ".."):
-            raise BadIndex(f"{path} names a shard that is not in its folder: {name!r}")
-    return [path.with_name(name) for name in sorted(names)]
-
-
-def is_index(path: Path) -> bool:
-    """Whether a file is an index of shards: `model.safetensors.index.json`, perhaps with a variant (`….index.fp16.json`)."""
-    return path.suffix == ".json" and ".index." in path.name
 
 
 def is_safetensors(path: Path) -> bool:

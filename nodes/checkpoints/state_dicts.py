@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from nodes.checkpoints.pickles import Foreign, Record, UnreadableFile
+from nodes.checkpoints.files import UnreadableFile
+from nodes.checkpoints.pickles import Foreign, Record
 
 AVERAGED = ("ema_model", "model_ema", "ema", "state_dict_ema", "ema_state_dict", "params_ema")
 """Under which name trainers keep averaged weights, which are those to use."""

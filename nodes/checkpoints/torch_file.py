@@ -19,7 +19,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nodes.checkpoints.pickles import Record, Storage, TensorUnpickler, UnreadableFile
+from nodes.checkpoints.files import UnreadableFile
+from nodes.checkpoints.pickles import Record, Storage, TensorUnpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first object of a file in torch's form before 1.6."""

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodes.checkpoints.fused import Renamed, in_sequence, renamed, replaced
 from nodes.checkpoints.options import Known, UnknownConfig
 from nodes.networks.bpe import CLIP_SPECIALS
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
+
+if TYPE_CHECKING:  # the options are read without torch
+    from torch import Tensor
+
 
 Options = Mapping[str, Any]
 
@@ -249,7 +251,7 @@ def _image(options: Options) -> dict[str, Any]:
     }
 
 
-def clip_to_ours(*files: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def clip_to_ours(*files: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """The state dicts of the towers under our names. Raises ValueError for keys that have no place."""
     found = {k: v for file in files for k, v in renamed(file, _key, in_sequence).items()}
     return {k: v.T if k in _TRANSPOSED else v for k, v in found.items()}

@@ -2,34 +2,32 @@
 
 import json
 import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
-from nodegraph.base.framing import digest
+from nodegraph.base.contents import sha256_of
 from nodegraph.base.partial import replacing, write_text
-from nodegraph.models.catalogue import noted_digest
-from nodegraph.models.download import sha256_of
 from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE, kind_of, name_of
+from nodes.checkpoints.files import content_digest
 from nodes.checkpoints.foreign import read_json
-from nodes.checkpoints.pickles import UnreadableFile
-from nodes.checkpoints.reading import is_index, shards
 from nodes.checkpoints.sizes import NoNetwork, plausible
 from nodes.networks.config import (
     ArPriorConfig,
     ClassifierConfig,
     ClipConfig,
+    LaionPriorConfig,
     NoisedClipConfig,
     PriorConfig,
     UNetConfig,
 )
+
+if TYPE_CHECKING:  # who reads a configuration needs no torch
+    from torch import Tensor, nn
 
 FORMAT = 1
 KINDS: Mapping[type, str] = {
@@ -41,6 +39,11 @@ KINDS: Mapping[type, str] = {
     ClipConfig: "Clip",
 }
 """The port type of a model by the class of its configuration."""
+CONFIGURATIONS: Mapping[str, tuple[type, ...]] = {
+    **{name: (kind,) for kind, name in KINDS.items()},
+    "Prior": (PriorConfig, LaionPriorConfig),
+}
+"""The classes of configurations that models of a kind have, our own layout's first: they tell the kinds apart."""
 C = TypeVar("C")
 
 
@@ -110,8 +113,10 @@ def _options(annotation: Any) -> tuple[Any, ...]:
     return getattr(annotation, "__args__", (annotation,))
 
 
-def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[str, Any]) -> None:
+def write_model(folder: Path, network: "nn.Module", config: Any, about: Mapping[str, Any]) -> None:
     """Write a model folder: float16 weights, and a configuration with the digest of the weights and what is known of them."""
+    from safetensors.torch import save_file
+
     weights = {k: _half(v) for k, v in network.state_dict().items()}
     with replacing(folder / WEIGHTS_FILE) as made:
         save_file(weights, made)
@@ -131,7 +136,7 @@ def write_model(folder: Path, network: nn.Module, config: Any, about: Mapping[st
     shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
 
 
-def _half(value: Tensor) -> Tensor:
+def _half(value: "Tensor") -> "Tensor":
     value = value.detach().cpu().contiguous()
     return value.half() if value.is_floating_point() else value
 
@@ -140,24 +145,3 @@ def weights_digest(folder: Path) -> str:
     """sha256 of the weights of a model folder."""
     path = folder / WEIGHTS_FILE
     return content_digest(path) if path.exists() else f"absent:{folder.name}"
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a weights file; of an index, that of its digest and those of the shards that are here."""
-    if not is_index(path):
-        return content_digest(path)
-    parts = (path, *shards(path))
-    return digest([content_digest(file) if file.exists() else None for file in parts])
-
-
-def content_digest(path: Path) -> str:
-    """sha256 of a file's content: as noted when it was fetched, else computed once for each state of the file."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableFile(f"{path} is no file: a folder, a pipe or a device")
-    return _memoised(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-@cache
-def _memoised(path: str, size: int, modified: int, inode: int) -> str:
-    return noted_digest(Path(path)) or sha256_of(Path(path))

@@ -15,7 +15,7 @@ from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, same_space
 from nodes.models.unet import UNet
 from nodes.networks.config import ClipConditionConfig
-from nodes.shapes.classes import CLASSES
+from nodes.shapes.vocabulary import CLASSES
 from nodes.wires.conditions import CONDITION_TENSORS, Condition
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.masks import Mask

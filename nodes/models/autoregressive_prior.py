@@ -1,7 +1,5 @@
 """Autoregressive priors on a wire."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -17,8 +15,6 @@ from nodes.networks.prior.autoregressive import Prompt
 
 class ArPrior(Model[ArPriorConfig, autoregressive_prior.ArPrior]):
     """A handle of an autoregressive prior."""
-
-    configuration: ClassVar[type] = ArPriorConfig
 
     def build(self) -> autoregressive_prior.ArPrior:
         return autoregressive_prior.ArPrior(self.config)

@@ -14,7 +14,6 @@ from nodes.networks.unet import classifier
 class Classifier(Model[ClassifierConfig, classifier.Classifier]):
     """A handle of a classifier of noisy pictures."""
 
-    configuration: ClassVar[type] = ClassifierConfig
     guides: ClassVar[bool] = True
 
     def build(self) -> classifier.Classifier:

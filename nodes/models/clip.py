@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,18 +12,11 @@ from torch import Tensor
 from nodegraph.base.diagnostics import Mismatch
 from nodegraph.base.paths import models_folder
 from nodegraph.library.port import Context
-from nodes.checkpoints.open_clip import (
-    PREFIX,
-    NamedClip,
-    fetched,
-    named_clip,
-    open_clip_config,
-)
-from nodes.checkpoints.open_clip_table import tag_of_file
+from nodes.checkpoints.named import named_model
+from nodes.checkpoints.open_clip import PREFIX, NamedClip, fetched
 from nodes.checkpoints.torch_file import is_script
-from nodes.checkpoints.weights import content_digest
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.models.handle import DTYPES, MissingWeights, Model, parsed
+from nodes.models.handle import DTYPES, MissingWeights, Model, handle
 from nodes.models.reading import warn_of_left_out
 from nodes.networks.clip import network as clip
 from nodes.networks.clip.sizes import clip_parameters
@@ -36,8 +29,6 @@ class Clip(Model[ClipConfig, clip.Clip]):
     """A handle of a CLIP in open_clip's modules; what it makes is marked with its space. `remote`: its name there."""
 
     remote: NamedClip | None = None
-
-    configuration: ClassVar[type] = ClipConfig
 
     def build(self) -> clip.Clip:
         return clip.Clip(self.config)
@@ -125,20 +116,6 @@ class Clip(Model[ClipConfig, clip.Clip]):
 
 
 def parse_clip(literal: Any, context: Context) -> Clip:
-    """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model.
-
-    A file that was published under a tag, which its digest tells, is that CLIP.
-    """
-    found = named_clip(str(literal))
-    if found is None:
-        return parsed(Clip, literal, context)
-    where = context.device, context.precision, context.residency
-    if not found.is_file:
-        config = open_clip_config(found.architecture, found.space, found.pretrained)
-        return Clip(str(literal), config, str(literal), (), *where, remote=found)
-    path = context.readable(found.pretrained)
-    digest = content_digest(path)
-    tag = tag_of_file(found.architecture, digest)
-    space = digest if tag is None else replace(found, pretrained=tag).space
-    config = open_clip_config(found.architecture, space, tag)
-    return Clip(path.stem, config, digest, (path,), *where, layout="open_clip")
+    """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model."""
+    named = named_model(Clip.__name__, str(literal), context.readable)
+    return replace(handle(Clip, named, context), remote=named.remote)

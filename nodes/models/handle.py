@@ -11,36 +11,20 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nodegraph.base.diagnostics import nearest
-from nodegraph.base.framing import digest
-from nodegraph.base.paths import Outside
 from nodegraph.library.port import Context, Weights
 from nodegraph.models.residency import Residency
 from nodegraph.runtime.cancel import cancel_point
 from nodegraph.runtime.meta.abstract import Recall
 from nodegraph.runtime.meta.modes import skeleton
 from nodegraph.runtime.warn import loaded
-from nodes.checkpoints.catalogue import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    Part,
-    find_part,
-    model_files,
-    model_names,
-    shipped_folder,
-)
-from nodes.checkpoints.folders import foreign_part
-from nodes.checkpoints.layouts import OURS, ours, published_config
-from nodes.checkpoints.reading import read_weights, shards, tensor_shapes
+from nodes.checkpoints.catalogue import OURS
+from nodes.checkpoints.files import shards
+from nodes.checkpoints.layouts import ours
+from nodes.checkpoints.named import Named, in_folder, model_identity, named_model
+from nodes.checkpoints.reading import read_weights, tensor_shapes
 from nodes.checkpoints.sizes import building
 from nodes.checkpoints.verify import WrongFile, differences
-from nodes.checkpoints.weights import (
-    BadConfig,
-    content_digest,
-    file_digest,
-    read_config,
-    weights_digest,
-)
+from nodes.checkpoints.weights import BadConfig
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 C = TypeVar("C")
@@ -71,10 +55,6 @@ class Model(ABC, Generic[C, M]):
     download: int = 0
     """Bytes of the files that are not here."""
 
-    configuration: ClassVar[type]
-    """The class of the configuration, which tells the kinds of models apart."""
-    published: ClassVar[tuple[type, ...]] = ()
-    """Where there are more: the classes of configurations that published models of this kind have."""
     guides: ClassVar[bool] = False
     """Whether gradients are taken through it. In half precision they would underflow: such a model keeps float32."""
 
@@ -115,7 +95,7 @@ class Model(ABC, Generic[C, M]):
     @cached_property
     def identity(self) -> str:
         """What tells the model from all others: its weights, and what is made of them."""
-        return digest(type(self).__name__, self.digest, self.layout, self.config)
+        return model_identity(type(self).__name__, self.digest, self.layout, self.config)
 
     @cached_property
     def parameters(self) -> int:
@@ -205,98 +185,25 @@ def parsed(kind: type[H], literal: Any, context: Context) -> H:
 
     Raises ValueError for a name that is not known or whose weights were not installed, or a model of another kind.
     """
-    name = str(literal)
-    shipped = shipped_folder(name)
-    if shipped is not None:
-        return from_folder(kind, shipped, context, name)
-    part = find_part(name)
-    if part is not None:
-        if not part.files:
-            raise ValueError(f"the weights of '{name}' are not in this installation")
-        return _published(kind, name, part, context)
-    foreign = _foreign(kind, name, context)
-    if foreign is not None:
-        return foreign
-    try:
-        folder = context.readable(name)
-    except FileNotFoundError as error:
-        hint = nearest(name, model_names()) or "`nodegraph models` lists them"
-        raise FileNotFoundError(f"{error}, nor a model of that name; {hint}") from None
-    if not (folder / CONFIG_FILE).exists():
-        raise ValueError(
-            f"'{name}' is no model: neither a name of the catalogue nor a folder with {CONFIG_FILE}"
-        )
-    return from_folder(kind, folder, context)
+    return handle(kind, named_model(kind.__name__, str(literal), context.readable), context)
 
 
 def from_folder(kind: type[H], folder: Path, context: Context, name: str = "") -> H:
     """The model in a folder of our own layout. Raises BadConfig."""
-    config = read_config(folder, kind.configuration)
-    where = context.device, context.precision, context.residency
-    files = (folder / WEIGHTS_FILE,)
-    found = kind(name or folder.name, config, weights_digest(folder), files, *where)
-    return _sound(found, folder / CONFIG_FILE)
+    return handle(kind, in_folder(kind.__name__, folder, name), context)
 
 
-def _sound(model: H, place: Path | str) -> H:
-    """The model, if a network can be built as its configuration says. A check asks, and comes before every run.
+def handle(kind: type[H], named: Named, context: Context) -> H:
+    """The handle of a model, if a network can be built as its configuration says. A check asks, and comes before every run.
 
     Raises BadConfig naming the place of the configuration.
     """
+    where = context.device, context.precision, context.residency
+    what = named.name, named.config, named.digest, named.files
+    model = kind(*what, *where, named.layout, named.download)
     try:
         with building():
             _ = model.abstract and (model.parameters, getattr(model, "trained", None))
     except ValueError as error:
-        raise BadConfig(f"{place}: {error}") from error
+        raise BadConfig(f"{named.place}: {error}") from error
     return model
-
-
-def _foreign(kind: type[H], name: str, context: Context) -> H | None:
-    """A part of a folder in another layout (diffusers', Karlo's own), or None."""
-    try:
-        folder = context.readable(str(Path(name).parent))
-    except (FileNotFoundError, Outside):
-        return None
-    found = foreign_part(folder, Path(name).name)
-    if found is None:
-        return None
-    part, files, others = found
-    title = f"{folder.name}/{Path(name).name}"
-    try:
-        config = published_config(part)
-    except ValueError as error:
-        raise type(error)(f"{folder / Path(name).name}: {error}") from None
-    if not isinstance(config, kind.published or kind.configuration):
-        raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
-    digests = [
-        file_digest(file) if file.exists() else f"absent:{title}/{file.name}"
-        for file in (*files, *others)
-    ]
-    where = context.device, context.precision, context.residency
-    model = kind(title, config, _one_digest(digests), files, *where, layout=part.layout)
-    return _sound(model, folder / Path(name).name)
-
-
-def _published(kind: type[H], name: str, part: Part, context: Context) -> H:
-    """A model of the catalogue, whether its files are here or not. Raises ValueError for another kind."""
-    try:
-        config = published_config(part)
-    except ValueError as error:
-        raise type(error)(f"'{name}' of the catalogue: {error}") from None
-    if not isinstance(config, kind.published or kind.configuration):
-        raise ValueError(f"'{name}' is a {part.kind}, not a {kind.__name__}")
-    files = model_files(name, part)
-    digests = [
-        content_digest(file.kept) if file.kept else file.sha256 or f"absent:{name}"
-        for file in files
-    ]
-    paths = tuple(file.kept or file.place for file in files)
-    where = context.device, context.precision, context.residency
-    absent = sum(file.size for file in files if not file.kept)
-    model = kind(name, config, _one_digest(digests), paths, *where, part.layout, absent)
-    return _sound(model, f"'{name}' of the catalogue")
-
-
-def _one_digest(digests: list[str]) -> str:
-    """The digest of a model of one file is the file's."""
-    return digests[0] if len(digests) == 1 else digest(*digests)

@@ -15,7 +15,6 @@ from nodes.networks.config import NoisedClipConfig
 class NoisedClip(Model[NoisedClipConfig, noised_clip.NoisedClip]):
     """A handle of a CLIP; a noised one knows how noisy its picture is."""
 
-    configuration: ClassVar[type] = NoisedClipConfig
     guides: ClassVar[bool] = True
 
     def build(self) -> noised_clip.NoisedClip:

@@ -1,7 +1,6 @@
 """Diffusion priors on a wire."""
 
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,9 +18,6 @@ AnyPrior = prior.Prior | LaionPrior
 
 class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
     """A handle of a diffusion prior, of either network."""
-
-    configuration: ClassVar[type] = PriorConfig
-    published: ClassVar[tuple[type, ...]] = (PriorConfig, LaionPriorConfig)
 
     def build(self) -> AnyPrior:
         if isinstance(self.config, LaionPriorConfig):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,8 +23,6 @@ from nodes.networks.unet import network as unet
 
 class UNet(Model[UNetConfig, unet.UNet]):
     """A handle of a UNet."""
-
-    configuration: ClassVar[type] = UNetConfig
 
     def build(self) -> unet.UNet:
         return unet.UNet(self.config)

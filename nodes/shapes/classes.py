@@ -1,12 +1,12 @@
-"""Classes of single things: colour and shape, numbered colour by colour."""
+"""Classes of single things: their names, and pictures of them."""
 
 import numpy as np
 
 from nodes.shapes.captions import caption, with_article
 from nodes.shapes.render import render
-from nodes.shapes.world import COLOURS, SHAPES, Scene, Split, sample_scene
+from nodes.shapes.vocabulary import CLASSES
+from nodes.shapes.world import Scene, Split, sample_scene
 
-CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 NAMES = tuple(with_article(name) for name in CLASSES)
 """What they are called in captions: a red circle, an orange star."""
 

@@ -7,22 +7,12 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-Rgb = tuple[int, int, int]
+from nodes.shapes.vocabulary import COLOURS, SHAPES, Rgb
+
 T = TypeVar("T")
 Split = Literal["train", "held_out"]
 
 CANVAS = 32.0
-COLOURS: dict[str, Rgb] = {
-    "red": (220, 30, 35),
-    "orange": (250, 135, 10),
-    "yellow": (250, 225, 30),
-    "green": (30, 160, 50),
-    "cyan": (30, 205, 215),
-    "blue": (30, 60, 220),
-    "purple": (130, 40, 175),
-    "pink": (250, 120, 190),
-}
-SHAPES = ("circle", "square", "triangle", "star", "heart", "ring", "cross", "diamond")
 BACKGROUNDS: dict[str, tuple[Rgb, Rgb]] = {
     "white": ((250, 250, 250), (250, 250, 250)),
     "black": ((15, 15, 15), (15, 15, 15)),

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nodegraph.library.port import PortType
-from nodes.wires.tensors import TENSOR_FILE
+from nodes.wires.arrays import TENSOR_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Masks on the wires: 1 = known, 0 = to be made."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,7 +10,9 @@ from nodegraph.base.framing import digest
 from nodegraph.library.port import Context, PortType
 from nodes.picture_files.given import given_greys
 from nodes.picture_files.levels import Levels, greys, opacity
-from nodes.wires.pictures import example_image, levels_of, said, write_images
+from nodes.wires.arrays import masks, write_masks
+from nodes.wires.identities import of_file
+from nodes.wires.pictures import example_image, levels_of, said
 from nodes.wires.tensors import describe_tensor, dump_tensor, load_tensor, of_form
 
 _check_plane = of_form(1, None, None)
@@ -49,12 +49,6 @@ def _given_mask(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else _mask_of(said(given_greys(value)))
 
 
-def _write_masks(
-    value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
-) -> Sequence[Path]:
-    return write_images(value.mul(2).sub(1).expand(-1, 3, -1, -1), folder, stem, provenance)
-
-
 def _example_mask(context: Context) -> Tensor:
     return example_image(context)[:, :1]
 
@@ -68,11 +62,13 @@ Mask = Annotated[
         colour="#e5e7eb",
         shape="square",
         parse=_read_mask,
+        identify=of_file,
+        arrays=masks,
         given=_given_mask,
         digest=digest,
         dump=dump_tensor,
         load=load_tensor,
-        write=_write_masks,
+        write=write_masks,
         describe=describe_tensor,
         example=_example_mask,
         check=_check_mask,
@@ -85,6 +81,7 @@ AlphaFile = Annotated[
         "A picture file with transparency.",
         literal="path",
         parse=_read_opacity,
+        identify=of_file,
         digest=digest,
     ),
 ]

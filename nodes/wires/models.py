@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 from nodegraph.library.port import Context, PortType
 from nodes.checkpoints.catalogue import part_kinds
+from nodes.checkpoints.named import identified
 from nodes.models.autoregressive_prior import ArPrior
-from nodes.models.bundle import Bundle
+from nodes.models.bundle import Bundle, bundle_identity
 from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip, parse_clip
 from nodes.models.handle import Model, parsed
@@ -33,6 +34,7 @@ def _model(
         colour="#c084fc",
         shape="diamond",
         parse=parse or (lambda literal, context: parsed(kind, literal, context)),
+        identify=identified,
         digest=lambda value: value.identity,
         describe=describe,
         weights=lambda value: value.needs,
@@ -112,6 +114,7 @@ PORT_TYPES: dict[type, PortType] = {
         colour="#a855f7",
         shape="diamond",
         parse=lambda literal, context: Bundle(str(literal)),
+        identify=bundle_identity,
         digest=lambda value: value.name,
         parts=part_kinds,
     ),

@@ -12,7 +12,9 @@ from nodegraph.base.framing import digest
 from nodegraph.library.port import Context, PortType
 from nodes.checkpoints.reading import naming
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
-from nodes.wires.tensors import TENSOR_FILE, describe_tensor
+from nodes.wires.arrays import TENSOR_FILE
+from nodes.wires.identities import of_file
+from nodes.wires.tensors import describe_tensor
 
 
 def _check_noise(value: Noise[Any]) -> str | None:
@@ -65,6 +67,7 @@ PORT_TYPES: dict[type, PortType] = {
         literal="path",
         colour="#94a3b8",
         parse=_read_noise,
+        identify=of_file,
         digest=digest,
     ),
 }

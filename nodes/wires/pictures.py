@@ -1,7 +1,7 @@
 """Pictures on the wires: how they are read, kept, shown and written."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from PIL import Image as PillowImage
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from nodegraph import warn
@@ -18,21 +17,9 @@ from nodegraph.library.port import Context, PortType
 from nodes.picture_files.given import given_colours
 from nodes.picture_files.levels import Levels, colours
 from nodes.picture_files.opening import Picture, opened
+from nodes.wires.arrays import images, to_bytes, write_images
+from nodes.wires.identities import of_file
 from nodes.wires.tensors import describe_tensor, dump_tensor, finite, load_tensor, of_form
-
-MAGENTA = (255.0, 0.0, 255.0)
-
-
-def to_bytes(image: Tensor) -> np.ndarray:
-    """Pictures [B, 3, H, W] in [-1, 1] → uint8 [B, H, W, 3], rounded to the nearest level.
-
-    A pixel that is NaN or infinite in any channel becomes magenta, so that nobody takes it for black or white.
-    """
-    levels = image.detach().float().add(1).mul(127.5).round().clamp(0, 255)
-    if not finite(image):
-        broken = ~image.detach().isfinite().all(1, keepdim=True)
-        levels = levels.where(~broken, levels.new_tensor(MAGENTA).view(1, 3, 1, 1))
-    return levels.byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def from_bytes(pictures: np.ndarray) -> Tensor:
@@ -78,25 +65,6 @@ def said(found: Levels) -> Levels:
     return found
 
 
-def write_images(
-    value: Tensor, folder: Path, stem: str, provenance: Mapping[str, str]
-) -> Sequence[Path]:
-    """One PNG for each picture: `stem.png`, or `stem-0.png`, `stem-1.png`, … with the provenance as text chunks."""
-    pictures = to_bytes(value)
-    names = [stem] if len(pictures) == 1 else [f"{stem}-{i}" for i in range(len(pictures))]
-    return [
-        _write_png(p, folder / f"{n}.png", provenance) for p, n in zip(pictures, names, strict=True)
-    ]
-
-
-def _write_png(picture: np.ndarray, path: Path, provenance: Mapping[str, str]) -> Path:
-    chunks = PngInfo()
-    for key, text in provenance.items():
-        chunks.add_itxt(key, text, zip=True)
-    PillowImage.fromarray(picture).save(path, pnginfo=chunks)
-    return path
-
-
 def _preview_image(value: Tensor) -> bytes | None:
     """The first picture as a PNG, at most 256 px wide."""
     picture = PillowImage.fromarray(to_bytes(value[:1].clamp(-1, 1))[0])
@@ -136,6 +104,8 @@ Image = Annotated[
         shape="square",
         parse=_read_image,
         given=_given_image,
+        identify=of_file,
+        arrays=images,
         digest=digest,
         dump=dump_tensor,
         load=load_tensor,

@@ -11,7 +11,7 @@ from nodegraph.base.diagnostics import nearest
 from nodegraph.language.literals import BadLiteral
 from nodegraph.library.port import Context, PortType
 from nodes.diffusion.steps import TooFew, canonical_steps
-from nodes.shapes.classes import CLASSES
+from nodes.shapes.vocabulary import CLASSES
 
 
 def read_steps(literal: Any) -> str:

@@ -13,6 +13,7 @@ from nodegraph.base.diagnostics import Mismatch, nearest
 from nodegraph.base.framing import digest
 from nodegraph.base.paths import LargeFile, NoFile, read_text, why
 from nodegraph.library.port import Context, PortType
+from nodes.wires.identities import of_file
 
 LARGEST = 64 * 2**20
 """Bytes of a CSV file."""
@@ -114,6 +115,7 @@ PORT_TYPES: dict[type, PortType] = {
         colour="#64748b",
         shape="square",
         parse=_read_table,
+        identify=of_file,
         digest=digest,
         dump=_dump_table,
         load=_load_table,

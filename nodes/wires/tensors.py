@@ -9,8 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nodegraph.library.port import PortType
-
-TENSOR_FILE = "tensor.safetensors"
+from nodes.wires.arrays import TENSOR_FILE
 
 
 def finite(value: Tensor) -> bool:

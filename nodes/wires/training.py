@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from nodegraph.library.port import Context, PortType
 from nodes.training.dataset import Dataset
-from nodes.training.folder import folder_digest
+from nodes.training.folder_digest import folder_digest
 from nodes.training.networks import Network, PointModel, TextReader
 from nodes.training.step import Objective
+from nodes.wires.identities import of_read_folder, of_written_folder
 
 
 def _writable(literal: Any, context: Context) -> Path:
@@ -21,6 +22,7 @@ RunFolder = Annotated[
         "A folder below the output folder, for what a training keeps.",
         literal="path",
         parse=_writable,
+        identify=of_written_folder,
         digest=str,
     ),
 ]
@@ -32,6 +34,7 @@ ReadFolder = Annotated[
         "A folder of files to read.",
         literal="path",
         parse=lambda literal, context: context.readable(str(literal)),
+        identify=of_read_folder,
         digest=folder_digest,
     ),
 ]

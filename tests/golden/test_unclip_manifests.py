@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from nodes.checkpoints import karlo
 from nodes.checkpoints.catalogue import Part, entries
+from nodes.checkpoints.configs import published_config
 from nodes.checkpoints.diffusers import prior_config, unet_config
-from nodes.checkpoints.layouts import ours, published_config
+from nodes.checkpoints.layouts import ours
 from nodes.checkpoints.transformers_clip import clip_config
 from nodes.checkpoints.verify import WrongFile, identified
 from nodes.networks.clip.network import Clip

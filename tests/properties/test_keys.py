@@ -20,12 +20,13 @@ from nodegraph.base.framing import digest, framed
 from nodegraph.base.paths import Sandbox
 from nodegraph.language.program import Constant
 from nodegraph.library.port import PortType, TypeRef
+from nodegraph.library.registry import PortFacts, facts_of
 from nodegraph.runtime.context import RunContext
-from nodegraph.runtime.keys import Literals
+from nodegraph.runtime.literals import Literals
 from nodes.diffusion.noise import Noise, RecordedNoise, SeededNoise
 from nodes.measures.pca import Pca
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.training.folder import folder_digest
+from nodes.training.folder_digest import folder_digest
 from nodes.wires.conditions import Condition
 from nodes.wires.tables import Table
 
@@ -187,6 +188,9 @@ class Types:
 
     def port_type(self, name: str) -> PortType | None:
         return self.ports.get(name)
+
+    def facts(self, name: str) -> PortFacts | None:
+        return facts_of(self.ports[name], __name__) if name in self.ports else None
 
     def function(self, spec: object) -> Any:
         raise AssertionError(spec)

@@ -15,9 +15,9 @@ from nodes.diffusion.schedule import Schedule
 from nodes.models.classifier import Classifier
 from nodes.models.embeddings import same_space
 from nodes.models.noised_clip import NoisedClip
-from nodes.shapes.classes import CLASSES, NAMES, class_batch
+from nodes.shapes.classes import NAMES, class_batch
 from nodes.shapes.oracle import PARTS, judge
-from nodes.shapes.world import SHAPES
+from nodes.shapes.vocabulary import CLASSES, SHAPES
 from nodes.training.dataset import pictures_to_signal
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.pictures import Image, to_bytes

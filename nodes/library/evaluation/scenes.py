@@ -7,8 +7,8 @@ import torch
 
 from nodegraph import Doc, Range, node
 from nodes.shapes import cases
-from nodes.shapes.classes import CLASSES
 from nodes.shapes.render import render
+from nodes.shapes.vocabulary import CLASSES
 from nodes.training.dataset import pictures_to_signal
 from nodes.wires.masks import Mask
 from nodes.wires.pictures import Image

@@ -18,6 +18,7 @@ from nodegraph.options import Options
 from nodegraph.runtime import keys
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.events import Completed, Failed, Finished, Planned, Stepped, Warned, Written
+from nodegraph.runtime.literals import Literals
 from nodegraph.session import Job, Session
 
 TEXT = """graph: 1
@@ -63,14 +64,14 @@ def test_a_run_makes_keys_once_and_reads_each_literal_once(
 ) -> None:
     made = counted(monkeypatch, keys, "keys_of")
     monkeypatch.setattr("nodegraph.runtime.keyed.keys_of", keys.keys_of)
-    read = counted(monkeypatch, keys, "_first_reading")
+    read = counted(monkeypatch, Literals, "_parse")
     job = Job(options=Options(out=tmp_path / "out"))
     prepared = session.prepare(opened(session), job)
     *_, last = session.run(prepared)
     assert isinstance(last, Completed)
     session.write(prepared, last.outputs)
     assert len(made) == 1
-    literals = [(literal, context.abstract) for _, literal, context in read]
+    literals = [(literal, context.abstract) for _, _, literal, context in read]
     assert sorted(literals) == [(1, False), (1, True), (2, False), (2, True)]
 
 
@@ -178,9 +179,9 @@ def test_without_a_driver_of_a_card_nobody_asks_torch(
         for name in dev:
             (place / name).touch()
         assert may_have_card(place) is said
-    monkeypatch.setattr("nodegraph.session.may_have_card", lambda: False)
+    monkeypatch.setattr("nodegraph.base.devices.may_have_card", lambda: False)
     assert session.engine(opened(session), Options(None)).context.device == "cpu"
     assert session.engine(opened(session), Options("cpu")).context.device == "cpu" and not asked
-    monkeypatch.setattr("nodegraph.session.may_have_card", lambda: True)
+    monkeypatch.setattr("nodegraph.base.devices.may_have_card", lambda: True)
     session.engine(opened(session), Options(None))
     assert asked == ["auto"]

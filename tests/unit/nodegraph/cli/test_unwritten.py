@@ -15,7 +15,6 @@ from typer.testing import CliRunner, Result
 from nodegraph.build import declared
 from nodegraph.cli import app, console
 from nodegraph.library.registry import from_modules
-from nodegraph.runtime.cache import Cache
 from nodegraph.runtime.keyed import Keyed
 
 GRAPH = """\
@@ -77,7 +76,7 @@ def test_a_place_that_can_be_none_is_told_before_the_run(
 def test_a_disk_that_fails_is_told_and_what_has_run_is_kept(
     number: int, says: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, provenance = Cache.put, Keyed.provenance
+    provenance = Keyed.provenance
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
@@ -86,12 +85,8 @@ def test_a_disk_that_fails_is_told_and_what_has_run_is_kept(
         patched.setattr(step, full)
         return provenance(*arguments)
 
-    def long_in_the_making(self: Any, key: Any, value: Any, types: Any, _: float) -> None:
-        kept(self, key, value, types, 1.0)
-
     with monkeypatch.context() as patched:
         patched.setattr(Keyed, "provenance", after_the_run)
-        patched.setattr(Cache, "put", long_in_the_making)
         done = invoke("run", "g.yaml", "--out", "out", "--json")
     found = json.loads(done.stdout)
     assert done.exit_code == 1

@@ -23,7 +23,8 @@ from nodes.checkpoints.catalogue import (
     name_of,
     part_kinds,
 )
-from nodes.checkpoints.layouts import BadPart, published_shapes
+from nodes.checkpoints.configs import BadPart
+from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.verify import identified
 from nodes.checkpoints.weights import BadConfig, read_config
 from nodes.models.classifier import Classifier

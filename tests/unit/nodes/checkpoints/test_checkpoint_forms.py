@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodes.checkpoints.pickles import UnreadableFile
+from nodes.checkpoints.files import UnreadableFile
 from nodes.checkpoints.reading import read_weights, tensor_shapes
 from nodes.checkpoints.state_dicts import NoStateDict
 

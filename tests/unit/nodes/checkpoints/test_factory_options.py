@@ -10,7 +10,7 @@ import torch
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import Part
-from nodes.checkpoints.layouts import BadPart, published_config
+from nodes.checkpoints.configs import BadPart, published_config
 from nodes.checkpoints.openai import classifier_config, clip_config, unet_config
 from nodes.checkpoints.options import UnknownConfig
 from nodes.library.schedules import noise_scheduler

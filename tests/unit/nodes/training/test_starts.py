@@ -17,7 +17,7 @@ from nodes.library.training.networks import classifier_network, clip_network, ne
 from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.unet.network import UNet as UNetModule
-from nodes.shapes.classes import CLASSES
+from nodes.shapes.vocabulary import CLASSES
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.masks import random_masks
 from nodes.training.objectives.recognition import ClassifierObjective, NoisyContrastiveObjective

@@ -29,6 +29,7 @@ SLERP = {
     "nodes.models",
     "nodes.models.embeddings",
     "nodes.wires",
+    "nodes.wires.arrays",
     "nodes.wires.embeddings",
     "nodes.wires.generic",
     "nodes.wires.tensors",
