@@ -29,14 +29,14 @@ def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[bool]
         return read(*arguments)
 
     monkeypatch.setattr(compiling, "read_graph", watched)
-    monkeypatch.setattr(console, "installed", lambda: from_modules([library]))
+    monkeypatch.setattr(console, "known", lambda _: from_modules([library]))
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "g.yaml").write_text(GRAPH, "utf-8")
     (tmp_path / "bad.yaml").write_text(GRAPH.replace("add", "adds"), "utf-8")
-    console.registry.cache_clear()
+    console._registry.cache_clear()
     yield found
-    console.registry.cache_clear()
+    console._registry.cache_clear()
 
 
 def test_a_call_from_python_collects_as_ever(seen: list[bool]) -> None:

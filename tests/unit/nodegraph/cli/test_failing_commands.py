@@ -33,16 +33,16 @@ outputs: {image: $bad}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     found = from_modules([careless], types=declared({}, str)[1])
-    monkeypatch.setattr(console, "installed", lambda: found)
+    monkeypatch.setattr(console, "known", lambda _: found)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "failing.yaml").write_text(FAILING, encoding="utf-8")
     Image.new("RGB", (4, 4), "grey").save(tmp_path / "grey.png")
     (tmp_path / "checked.yaml").write_text(FAILING.replace("image: $ramp, ", ""), encoding="utf-8")
     (tmp_path / "broken.yaml").write_text(BROKEN, encoding="utf-8")
-    console.registry.cache_clear()
+    console._registry.cache_clear()
     yield tmp_path
-    console.registry.cache_clear()
+    console._registry.cache_clear()
 
 
 def command(*arguments: str, code: int) -> Result:

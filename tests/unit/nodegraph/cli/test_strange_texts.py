@@ -60,7 +60,7 @@ NAME = "[red]\x1b[41m\r\u202e.yaml"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     found = from_modules([strange])
-    monkeypatch.setattr(console, "installed", lambda: found)
+    monkeypatch.setattr(console, "known", lambda _: found)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -73,9 +73,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     chunks = PngInfo()
     chunks.add_itxt("nodegraph", json.dumps({**record, "device": EVIL}))
     Image.new("RGB", (4, 4)).save(tmp_path / "p.png", pnginfo=chunks)
-    console.registry.cache_clear()
+    console._registry.cache_clear()
     yield tmp_path
-    console.registry.cache_clear()
+    console._registry.cache_clear()
 
 
 def catalogue(folder: Path, url: str) -> None:

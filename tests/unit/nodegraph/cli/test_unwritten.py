@@ -29,7 +29,7 @@ outputs: {image: $picture, given: $image, mask: $mask, table: $t}
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     found = from_modules([careless], types=declared({}, str)[1])
-    monkeypatch.setattr(console, "installed", lambda: found)
+    monkeypatch.setattr(console, "known", lambda _: found)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NODEGRAPH_MODELS", str(tmp_path / "models"))
     monkeypatch.chdir(tmp_path)
@@ -40,9 +40,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for folder in ("folder.yaml", "folder.png"):
         (tmp_path / folder).mkdir()
     os.mkfifo(tmp_path / "pipe.yaml")
-    console.registry.cache_clear()
+    console._registry.cache_clear()
     yield tmp_path
-    console.registry.cache_clear()
+    console._registry.cache_clear()
 
 
 def invoke(*arguments: str) -> Result:
