@@ -1,7 +1,9 @@
 """`nodegraph run`."""
 
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -35,9 +37,11 @@ from nodegraph.cli.opening import (
 )
 from nodegraph.cli.report import Report, progress_of
 from nodegraph.cli.sweeping import axes_of, run_sweep
+from nodegraph.cli.watching import watched
 from nodegraph.language.setting import with_values
 from nodegraph.runtime.context import MAX_MEGAPIXELS
 from nodegraph.runtime.events import Completed
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Prepared, Session
 from nodegraph.sweep import Sweep
 
@@ -61,6 +65,10 @@ SweepName = Annotated[
     str | None, typer.Option(help="One of the graph's own sweeps.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Run also more than 10,000 cells.")]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="Run again, what changed, when a file of the graph is saved."),
+]
 ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
 
 
@@ -83,6 +91,7 @@ def run(
     values: Values = None,
     ports: Ports = None,
     until: Until = None,
+    watch: Watch = False,
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
@@ -94,22 +103,52 @@ def run(
         if show_help:
             print_help(read, context, graph)
             return
-        texts = input_values(context, read, values or ())
         opened = replace(opened, source=with_values(opened.source, ports or ()))
         options = asked(device, precision, out, not no_cache, max_megapixels)
-        job = Job({}, texts, preset, options, until)
+        job = Job({}, input_values(context, read, values or ()), preset, options, until)
+        shown = Shown(quiet, as_json, traceback)
         if axes := axes_of(read, each or (), sweep):
             run_sweep(Sweep(session, opened, job, axes), yes, quiet, as_json)
-            return
-        with uncollected():
-            prepared = session.prepare(opened, job)
-        session.place(prepared)
-        report = Report(quiet or as_json, prepared.texts)
-        carry_out(session, prepared, report, as_json, traceback)
-    if as_json:
+        elif watch:
+            watched(lambda: run_again(session, graph, ports or (), job, shown))
+        else:
+            run_once(session, opened, job, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a run tells of itself."""
+
+    quiet: bool
+    as_json: bool
+    traceback: bool
+
+
+def run_once(session: Session, opened: Recorded, job: Job, shown: Shown) -> None:
+    """Run a graph and write what comes out. Raises GraphError; a node that fails ends the program."""
+    with uncollected():
+        prepared = session.prepare(opened, job)
+    session.place(prepared)
+    report = Report(shown.quiet or shown.as_json, prepared.texts)
+    carry_out(session, prepared, report, shown.as_json, shown.traceback)
+    if shown.as_json:
         print_json(report.record())
     else:
         show(report)
+
+
+def run_again(
+    session: Session, name: str, ports: Sequence[str], job: Job, shown: Shown
+) -> list[Path]:
+    """Run a graph as its files are now; what is wrong is told. Gives the files that it was read from."""
+    files = [Path(name)]
+    with suppress(typer.Exit), refusing(shown.as_json, shown.traceback):
+        opened = session.open(name)
+        opened = replace(opened, source=with_values(opened.source, ports))
+        texts = session.compiled(opened, job).texts
+        files = [path for path in map(Path, texts) if path.is_file()] or files
+        run_once(session, opened, job, shown)
+    return files
 
 
 def carry_out(
