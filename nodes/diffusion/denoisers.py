@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nodes.diffusion.process import FixedVariance, Parametrisation, predicted_x0
 from nodes.diffusion.schedule import Schedule
+from nodes.rows import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +164,7 @@ class Leaf(Denoiser[Any]):
     def prepared(self, batch: int) -> dict[str, Tensor]:
         """What the network takes, with one row for each sample: `count` samples a row of conditions, row-major."""
         ready = self.network.prepare(self.conditions)
-        return {name: shared_out(value, batch, name) for name, value in ready.items()}
-
-
-def shared_out(value: Tensor, batch: int, name: str) -> Tensor:
-    """Rows [R, …] for `batch` samples, row-major. Raises ValueError where that is no whole number for each row."""
-    if batch % len(value):
-        raise ValueError(f"{batch} samples cannot be shared out over {len(value)} rows of '{name}'")
-    return value.repeat_interleave(batch // len(value), 0)
+        return {name: spread(value, batch, f"rows of '{name}'") for name, value in ready.items()}
 
 
 Evaluator = Callable[[Tensor, Tensor], list[Prediction]]

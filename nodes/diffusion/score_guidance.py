@@ -7,11 +7,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from nodes.diffusion.denoisers import Prediction, shared_out
+from nodes.diffusion.denoisers import Prediction
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.diffusion.techniques import Wrapper
+from nodes.rows import spread
 
 LogProbability = Callable[[Tensor, Tensor], Tensor]
 """(x_t [B, …], t [B]) → log p(y | x_t) [B], up to a constant, differentiable in x_t."""
@@ -59,7 +60,7 @@ def class_log_probability(
 
     def log_probability(x_t: Tensor, t: Tensor) -> Tensor:
         logits = torch.log_softmax(classifier(x_t, t), -1)
-        rows = shared_out(labels.to(x_t.device), len(x_t), "label")
+        rows = spread(labels.to(x_t.device), len(x_t), "labels")
         return logits.gather(1, rows[:, None])[:, 0]
 
     return log_probability
@@ -69,7 +70,7 @@ def text_log_probability(embedding: Embedding, text: Tensor, logit_scale: float)
     """Logit scale times the cosine of noisy pictures to unit embeddings of texts [R, D]. Ref: Nichol et al. 2022, §2.4."""
 
     def log_probability(x_t: Tensor, t: Tensor) -> Tensor:
-        wanted = shared_out(text.to(x_t.device), len(x_t), "text")
+        wanted = spread(text.to(x_t.device), len(x_t), "texts")
         return logit_scale * (embedding(x_t, t) * wanted).sum(-1)
 
     return log_probability
@@ -85,7 +86,7 @@ class Reference:
 
     def at(self, t: Tensor) -> Tensor:
         """x'_t drawn from q(x'_t | x'_0), [B, C, H, W] for t [B]; draw t of the source for the sample of each row."""
-        x0 = shared_out(self.x0.to(t.device), len(t), "image")
+        x0 = spread(self.x0.to(t.device), len(t), "pictures")
         # On shapes alone t has no values; which noise it is does not matter there.
         numbers = [0 if t.is_meta else int(step) for step in t]
         shape = tuple(x0.shape[1:])

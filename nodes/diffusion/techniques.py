@@ -12,8 +12,8 @@ from nodes.diffusion.denoisers import (
     Prediction,
     Predictions,
     Settled,
-    shared_out,
 )
+from nodes.rows import spread
 
 RANGE: frozenset[Settled] = frozenset({"range"})
 PIXELS: frozenset[Settled] = frozenset({"pixels"})
@@ -196,8 +196,8 @@ class MaskInpainter(Wrapper):
         return self.inner.settled | PIXELS
 
     def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
-        mask = shared_out(self.mask.to(x_t.device), len(x_t), "mask")
-        known = shared_out(self.known.to(x_t.device), len(x_t), "known")
+        mask = spread(self.mask.to(x_t.device), len(x_t), "rows of 'mask'")
+        known = spread(self.known.to(x_t.device), len(x_t), "rows of 'known'")
         x0 = mask * known + (1 - mask) * inner.x0
         score = None if inner.score is None else inner.score * (1 - mask)
         return replace(inner, x0=x0, score=score)

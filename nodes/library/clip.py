@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.library.rows import told_at
 from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, Embedding, same_space
+from nodes.rows import share
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Text
@@ -59,12 +61,9 @@ def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
     """
     same_space(candidates.space, text, "the candidates' space", "text")
     rows = len(text.values)
-    if len(candidates.values) % rows:
-        raise Mismatch(
-            f"{len(candidates.values)} candidates cannot be shared out over {rows} texts",
-            port="text",
-        )
-    grouped = candidates.values.unflatten(0, (rows, -1))  # [R, n, D]
+    with told_at("text"):
+        each = share(rows, len(candidates.values), "texts", "candidates")
+    grouped = candidates.values.unflatten(0, (rows, each))  # [R, n, D]
     agreement = torch.einsum("rnd,rd->rn", grouped, text.values.to(grouped.dtype))
     best = agreement.argmax(1)[:, None, None].expand(-1, 1, grouped.shape[2])
     return Embedding(grouped.gather(1, best)[:, 0], candidates.space)
@@ -116,11 +115,9 @@ def clip_rerank(
 def _agreement(clip: Clip, image: Tensor, text: str | list[str]) -> Tensor:
     """Cosines of R·n pictures with R texts, [R, n]."""
     texts = [text] if isinstance(text, str) else text
-    if not texts or len(image) % len(texts):
-        raise Mismatch(
-            f"{len(image)} pictures cannot be shared out over {len(texts)} texts", port="text"
-        )
+    with told_at("text"):
+        each = share(len(texts), len(image), "texts", "pictures")
     read, _ = clip.read(texts)
     clip.warn_of_left_out(texts)
-    seen = clip.see(image).values.unflatten(0, (len(texts), -1))  # [R, n, D]
+    seen = clip.see(image).values.unflatten(0, (len(texts), each))  # [R, n, D]
     return F.cosine_similarity(seen.float(), read.values[:, None].to(seen).float(), dim=-1)

@@ -10,11 +10,13 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.base.diagnostics import nearest
 from nodes.diffusion.masks import resampled
 from nodes.library.clip import clip_text
+from nodes.library.rows import told_at
 from nodes.library.text import text_encoder
 from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, same_space
 from nodes.models.unet import UNet
 from nodes.networks.config import ClipConditionConfig
+from nodes.rows import level
 from nodes.shapes.vocabulary import CLASSES
 from nodes.wires.conditions import CONDITION_TENSORS, Condition
 from nodes.wires.embeddings import ClipImage, ClipText
@@ -125,13 +127,10 @@ def known_pixels(image: Image, mask: Mask) -> Condition:
     The mask may have another resolution. Raises Mismatch where pictures and masks differ in number.
     Ref: Nichol et al. 2022 (GLIDE), §2.5.
     """
-    rows = max(len(image), len(mask))
-    if not {len(image), len(mask)} <= {1, rows}:
-        raise Mismatch(f"{len(mask)} masks for {len(image)} pictures", port="mask")
     height, width = image.shape[-2:]
-    weight = resampled(mask, (height, width))
-    both = (part.expand(rows, -1, -1, -1) for part in (image, weight))
-    return Condition("known_pixels", pixels=torch.cat([*both], 1))
+    with told_at("mask"):
+        both = level(image, resampled(mask, (height, width)), what="pictures and masks")
+    return Condition("known_pixels", pixels=torch.cat(both, 1))
 
 
 @node(words=("super resolution", "upsampling"))

@@ -9,8 +9,10 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import techniques
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.diffusion.masks import fitted, wholly_known
+from nodes.library.rows import told_at
 from nodes.models.unet import UNet
 from nodes.networks.unet.network import masked, upsampled
+from nodes.rows import level
 from nodes.training.networks import PointModel
 from nodes.wires.conditions import Condition
 from nodes.wires.generic import X
@@ -50,28 +52,21 @@ def _said(conditions: list[Condition]) -> dict[str, Tensor | None]:
     """Conditions that speak in tokens as one: embeddings [R, E] added, tokens [R, L, W] behind each other, with their mask."""
     if len(conditions) < 2:
         return {n: getattr(c, n) for c in conditions for n in ("embedding", "tokens", "mask")}
-    embeddings = _of_one_number([c.embedding for c in conditions if c.embedding is not None])
-    tokens = _of_one_number([c.tokens for c in conditions if c.tokens is not None])
-    masks = _of_one_number([_where(c.tokens, c.mask) for c in conditions if c.tokens is not None])
-    return {
-        "embedding": torch.stack(embeddings).sum(0),
-        "tokens": torch.cat(tokens, 1),
-        "mask": torch.cat(masks, 1),
-    }
+    embeddings = [c.embedding for c in conditions if c.embedding is not None]
+    tokens = [c.tokens for c in conditions if c.tokens is not None]
+    masks = [_where(c.tokens, c.mask) for c in conditions if c.tokens is not None]
+    words = "a text and embeddings"
+    with told_at("conditions"):
+        return {
+            "embedding": torch.stack(level(*embeddings, what=words)).sum(0),
+            "tokens": torch.cat(level(*tokens, what=words), 1),
+            "mask": torch.cat(level(*masks, what=words), 1),
+        }
 
 
 def _where(tokens: Tensor, mask: Tensor | None) -> Tensor:
     """Where there are tokens, [R, L]."""
     return tokens.new_ones(tokens.shape[:2], dtype=torch.bool) if mask is None else mask
-
-
-def _of_one_number(values: list[Tensor]) -> list[Tensor]:
-    """Tensors with as many rows as the longest; a row of a shorter one stands for several. Raises Mismatch if it cannot."""
-    rows = max(len(value) for value in values)
-    if any(rows % len(value) for value in values):
-        numbers = " and ".join(str(len(value)) for value in values)
-        raise Mismatch(f"a text and embeddings of {numbers} rows", port="conditions")
-    return [value.repeat_interleave(rows // len(value), 0) for value in values]
 
 
 def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
@@ -130,13 +125,10 @@ def _beside(model: UNet, given: dict[str, Condition]) -> Tensor | None:
         parts.append(masked(image, wholly_known(mask)))
     if (small := given.get("low_resolution")) and small.pixels is not None:
         parts.append(upsampled(small.pixels, size, model.config.low_resolution_as))
-    rows = max((len(part) for part in parts), default=0)
-    if not {len(part) for part in parts} <= {1, rows}:
-        raise Mismatch(
-            f"known pixels of {len(parts[0])} pictures, and {len(parts[1])} small ones",
-            port="conditions",
-        )
-    return torch.cat([part.expand(rows, -1, -1, -1) for part in parts], 1) if parts else None
+    if not parts:
+        return None
+    with told_at("conditions"):
+        return torch.cat(level(*parts, what="known pixels and small pictures"), 1)
 
 
 @node(words=("threshold",))

@@ -10,9 +10,11 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.base.partial import scratch, sweep
 from nodes.diffusion import masks
+from nodes.library.rows import told_at
 from nodes.models.classifier import Classifier
 from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
+from nodes.rows import level
 from nodes.shapes.captions import NotACaption, parse_caption
 from nodes.shapes.described import described
 from nodes.shapes.render import render
@@ -127,7 +129,8 @@ def paste(
         )
     size, row, column = (image.shape[-2], image.shape[-1]), top or 0, left or 0
     _inside(onto, size, row, column)
-    image, onto, *given = rows_of(image, onto, *([] if mask is None else [mask]))
+    with told_at(None):
+        image, onto, *given = level(image, onto, *([] if mask is None else [mask]), what="pictures")
     window = onto[:, :, row : row + size[0], column : column + size[1]]
     result = onto.clone()
     result[:, :, row : row + size[0], column : column + size[1]] = (
@@ -139,15 +142,6 @@ def paste(
 def shown(image: Tensor) -> str:
     """The size of a picture in words."""
     return f"{image.shape[-2]} × {image.shape[-1]} pixels"
-
-
-def rows_of(*tensors: Tensor) -> list[Tensor]:
-    """Tensors with the rows of the longest, the others' rows repeated one after the other. Raises Mismatch."""
-    rows = max(len(tensor) for tensor in tensors)
-    if any(rows % len(tensor) for tensor in tensors):
-        counts = ", ".join(str(len(tensor)) for tensor in tensors)
-        raise Mismatch(f"batches of {counts} pictures cannot be laid beside each other")
-    return [tensor.repeat_interleave(rows // len(tensor), 0) for tensor in tensors]
 
 
 @node(words=("contact sheet", "mosaic"))

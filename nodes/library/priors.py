@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
-from nodes.diffusion.denoisers import Denoiser, Leaf, shared_out
+from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.diffusion.noise import INITIAL, NoiseSource, SeededNoise
 from nodes.diffusion.tokens import Choice, sample_tokens, uniforms
+from nodes.library.rows import told_at
 from nodes.models.autoregressive_prior import ArPrior
 from nodes.models.embeddings import ClipTokens, Embedding, same_space
 from nodes.models.prior import Prior
 from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.prior.autoregressive import Prompt
+from nodes.rows import spread
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.scalars import Seed, Stream
 
@@ -95,8 +97,8 @@ def _shared_out(
     for port, given in zip(ports, reading, strict=True):
         same_space(model.config.space, given, f"the prior '{model.name}'", port)
     parts = (embedding.values, tokens.values, tokens.mask)
-    rows = (shared_out(part, samples, ports[0]).to(model.device) for part in parts)
-    return ClipReading(*rows)
+    with told_at(ports[0]):
+        return ClipReading(*(spread(part, samples, "texts").to(model.device) for part in parts))
 
 
 def _unwanted(

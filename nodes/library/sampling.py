@@ -14,6 +14,8 @@ from nodes.diffusion.noise import Noise, NoiseSource, SeededNoise
 from nodes.diffusion.respacing import started_at
 from nodes.diffusion.samplers import Now, Sampling, Start
 from nodes.diffusion.schedule import Schedule
+from nodes.library.rows import told_at
+from nodes.rows import spread
 from nodes.wires.generic import X
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Seed, Stream
@@ -55,19 +57,16 @@ def _begin(
             f"the schedule is cut from a {schedule.kind} one of {schedule.train_steps}",
             port="start",
         )
-    x_t = _rows(start.x_t, denoiser.rows).repeat_interleave(first.count, 0)
+    x_t = _for_rows(start.x_t, denoiser.rows).repeat_interleave(first.count, 0)
     return Beginning(started_at(schedule, start.timestep), replace(first, x_t=x_t))
 
 
-def _rows(x_t: Tensor, rows: int) -> Tensor:
+def _for_rows(x_t: Tensor, rows: int) -> Tensor:
     """One sample for every row of conditions, or several for each."""
     if len(x_t) % rows == 0:
         return x_t
-    if rows % len(x_t):
-        raise Mismatch(
-            f"{len(x_t)} samples to start from, for {rows} rows of conditions", port="start"
-        )
-    return x_t.repeat_interleave(rows // len(x_t), 0)
+    with told_at("start"):
+        return spread(x_t, rows, "samples to start from", "rows of conditions")
 
 
 def _first(

@@ -12,9 +12,11 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
+from nodes.library.rows import told_at
 from nodes.models.classifier import Classifier
 from nodes.models.embeddings import same_space
 from nodes.models.noised_clip import NoisedClip
+from nodes.rows import share
 from nodes.shapes.classes import NAMES, class_batch
 from nodes.shapes.oracle import PARTS, judge
 from nodes.shapes.vocabulary import CLASSES, SHAPES
@@ -39,9 +41,9 @@ def shapes_oracle(
     Raises Mismatch where the pictures are no multiple of the captions.
     """
     pictures = to_bytes(images)
-    if not captions or len(pictures) % len(captions):
-        raise Mismatch(f"{len(captions)} captions for {len(pictures)} pictures", port="captions")
-    wanted = [caption for caption in captions for _ in range(len(pictures) // len(captions))]
+    with told_at("captions"):
+        each = share(len(captions), len(pictures), "captions", "pictures")
+    wanted = [caption for caption in captions for _ in range(each)]
     verdicts = [judge(caption, picture) for caption, picture in zip(wanted, pictures, strict=True)]
     rows = tuple(
         (w, *(int(getattr(v, p)) for p in PARTS)) for w, v in zip(wanted, verdicts, strict=True)

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import masks
-from nodes.library.pictures import rows_of, shown
+from nodes.library.pictures import shown
+from nodes.library.rows import told_at
 from nodes.models.embeddings import same_space
+from nodes.rows import level, share, spread
 from nodes.shapes.oracle import Reading, Seen, read_picture
 from nodes.wires.embeddings import ClipImage
 from nodes.wires.masks import Mask
@@ -103,10 +105,9 @@ def pixel_difference(
 
 
 def _rows(few: Tensor, many: Tensor, port: str) -> Tensor:
-    """Each of few rows repeated so that there are as many. Raises Mismatch when they cannot be shared out."""
-    if len(many) % len(few):
-        raise Mismatch(f"{len(few)} rows for {len(many)} pictures", port=port)
-    return few.repeat_interleave(len(many) // len(few), 0)
+    """Few rows for many pictures. Raises Mismatch when they cannot be shared out."""
+    with told_at(port):
+        return spread(few, len(many), port, "pictures")
 
 
 class Comparison(NamedTuple):
@@ -151,7 +152,10 @@ def _pairs(first: Tensor, second: Tensor, mask: Tensor | None) -> list[Tensor]:
             hint="resize it with like: first",
         )
     known = first.new_ones(1, 1, *first.shape[-2:]) if mask is None else mask
-    return rows_of(first, second, masks.mask_at(known, (first.shape[-2], first.shape[-1])))
+    with told_at(None):
+        return level(
+            first, second, masks.mask_at(known, (first.shape[-2], first.shape[-1])), what="pictures"
+        )
 
 
 def _beside(a: Tensor, b: Tensor, known: Tensor, gain: float) -> Tensor:
@@ -174,9 +178,8 @@ CHUNK = 256
 
 def _abstract_cosine(embeddings: ClipImage, references: ClipImage) -> Table:
     same_space(references.space, embeddings, "the references' space", "embeddings")
-    rows, wanted = len(embeddings.values), len(references.values)
-    if rows % wanted:
-        raise Mismatch(f"{wanted} references for {rows} embeddings", port="references")
+    with told_at("references"):
+        share(len(references.values), len(embeddings.values), "references", "embeddings")
     return Table(COSINE, ())
 
 
@@ -188,6 +191,5 @@ def embedding_cosine(embeddings: ClipImage, references: ClipImage) -> Table:
     """
     _abstract_cosine(embeddings, references)
     values, wanted = embeddings.values.float(), references.values.to(embeddings.values)
-    times = len(values) // len(wanted)
-    found = F.cosine_similarity(values, wanted.float().repeat_interleave(times, 0))
+    found = F.cosine_similarity(values, spread(wanted.float(), len(values)))
     return Table(COSINE, tuple((i, round(c, 6)) for i, c in enumerate(found.tolist())))

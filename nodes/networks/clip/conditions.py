@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.networks.config import ClipConditionConfig
+from nodes.rows import level
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,9 @@ class ClipConditions(nn.Module):
         dtype = image.tokens.dtype
         pooled = self.text_to_time(text.embedding.to(dtype))  # [B, E]
         words = self.tokens_norm(self.tokens_proj(text.tokens.to(dtype)))  # [B, L, W]
-        rows = max(len(image.tokens), len(words))
+        seen, read = level(image.embedding, pooled)
         return ClipEncoding(
-            _rows(image.embedding, rows) + _rows(pooled, rows),  # [B, E]
-            torch.cat([_rows(image.tokens, rows), _rows(words, rows)], 1),  # [B, N + L, W]
-            torch.cat([_rows(image.mask, rows), _rows(text.mask, rows)], 1),  # [B, N + L]
+            seen + read,  # [B, E]
+            torch.cat(level(image.tokens, words), 1),  # [B, N + L, W]
+            torch.cat(level(image.mask, text.mask), 1),  # [B, N + L]
         )
-
-
-def _rows(value: Tensor, rows: int) -> Tensor:
-    if rows % len(value):
-        raise ValueError(f"{rows} rows cannot be shared out over {len(value)}")
-    return value.repeat_interleave(rows // len(value), 0)

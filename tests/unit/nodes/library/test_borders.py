@@ -108,7 +108,9 @@ def test_samples_and_rows_of_conditions_are_multiples(models: Models) -> None:
         return len(drawn(ddim_sampler(denoiser, schedule, count=count, start=start)))
 
     assert [made(1), made(2), made(4), made(2, 3)] == [2, 2, 4, 6]
-    with pytest.raises(Mismatch, match="3 samples to start from, for 2 rows"):
+    with pytest.raises(
+        Mismatch, match="2 rows of conditions cannot be shared out over 3 samples to start from"
+    ):
         made(3)
 
 
@@ -214,7 +216,7 @@ def test_batches_of_known_pixels() -> None:
     two, mask = PICTURE.expand(2, -1, -1, -1), torch.ones(1, 1, 16, 16)
     for image, known, rows in ((two, mask, 2), (PICTURE, mask.expand(2, -1, -1, -1), 2)):
         assert len(known_pixels(image, known).pixels) == rows  # type: ignore[arg-type]
-    with pytest.raises(Mismatch, match="3 masks for 2 pictures"):
+    with pytest.raises(Mismatch, match="pictures and masks of 2 and 3 rows"):
         known_pixels(two, mask.expand(3, -1, -1, -1))
 
 

@@ -76,7 +76,7 @@ def test_known_pixels_of_any_resolution(models: Models) -> None:
     torch.testing.assert_close(again, pixels, atol=1e-5, rtol=0)
     with pytest.raises(Mismatch, match="wants a known-pixels condition"):
         unet_denoiser(network, [text])
-    with pytest.raises(Mismatch, match="3 masks for 2 pictures"):
+    with pytest.raises(Mismatch, match="pictures and masks of 2 and 3 rows"):
         known_pixels(PICTURE.repeat(2, 1, 1, 1), mask.repeat(3, 1, 1, 1))
 
 

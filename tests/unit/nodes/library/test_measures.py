@@ -60,7 +60,7 @@ def test_agreement_tells_content_structure_and_style_apart() -> None:
     recoloured = shapes_agreement(scenes.images.roll(1, 1), scenes.images)
     assert sum(recoloured.column("structure")) > 8
     assert sum(recoloured.column("style")) < 6
-    with pytest.raises(Mismatch, match="5 rows for 12 pictures"):
+    with pytest.raises(Mismatch, match="12 pictures cannot be shared out over 5 references"):
         shapes_agreement(scenes.images, scenes.images[:5])
 
 

@@ -96,5 +96,5 @@ def test_the_oracle_judges_pictures() -> None:
     pictures, captions = batch(np.random.default_rng(0), 4, 64)
     table = shapes_oracle(from_bytes(pictures), captions)
     assert table.column("correct") == [1, 1, 1, 1]
-    with pytest.raises(Mismatch, match="3 captions for 4 pictures"):
+    with pytest.raises(Mismatch, match="4 pictures cannot be shared out over 3 captions"):
         shapes_oracle(from_bytes(pictures), captions[:3])

@@ -206,5 +206,5 @@ def test_cosines_with_references() -> None:
     assert table.column("cosine") == pytest.approx([1.0, 0.5**0.5, -1.0, 0.0], abs=1e-5)
     with pytest.raises(Mismatch, match="'one', what is wired comes from 'two'"):
         embedding_cosine(Embedding(values, "two"), references)
-    with pytest.raises(Mismatch, match="2 references for 3 embeddings"):
+    with pytest.raises(Mismatch, match="3 embeddings cannot be shared out over 2 references"):
         embedding_cosine(Embedding(values[:3], "one"), references)

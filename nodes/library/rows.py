@@ -1,0 +1,16 @@
+"""Rows that cannot be shared out, told at a port."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from nodegraph import Mismatch
+from nodes.rows import Uneven
+
+
+@contextmanager
+def told_at(port: str | None) -> Generator[None]:
+    """Turns Uneven into a Mismatch at the port."""
+    try:
+        yield
+    except Uneven as error:
+        raise Mismatch(str(error), port=port) from None
