@@ -23,6 +23,11 @@ class Noise(Generic[X]):
     kind: str
     train_steps: int
 
+    @property
+    def chain(self) -> tuple[str, int]:
+        """The trained chain, as `Schedule.chain`."""
+        return self.kind, self.train_steps
+
     def to(self, device: str) -> "Noise[X]":
         """The same on a device."""
         return replace(self, x_t=self.x_t.to(device))

@@ -103,7 +103,7 @@ def _one(
 
 def _same_chain(denoiser: Denoiser[Any], schedule: Schedule) -> None:
     trained = denoiser.trained
-    if schedule.train_steps != trained.train_steps or schedule.kind != trained.kind:
+    if schedule.chain != trained.chain:
         raise ValueError(
             f"the schedule is cut from a {schedule.kind} chain of {schedule.train_steps} steps, but the network was "
             f"trained on a {trained.kind} chain of {trained.train_steps}"

@@ -61,6 +61,11 @@ class Schedule:
         return len(self.betas)
 
     @property
+    def chain(self) -> tuple[str, int]:
+        """The trained chain that this is, or is cut from: its kind and length. Equal chains have the same noise at each t."""
+        return self.kind, self.train_steps
+
+    @property
     def jumps(self) -> int:
         """How often a sampler goes up again."""
         return sum(later >= earlier for earlier, later in pairwise(self.visits))

@@ -132,7 +132,7 @@ def _tensors(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 
 def _at_one_level(a: Noise[Any], b: Noise[Any]) -> Noise[Any]:
-    if (a.timestep, a.kind, a.train_steps) != (b.timestep, b.kind, b.train_steps):
+    if (a.timestep, a.chain) != (b.timestep, b.chain):
         raise Mismatch("the two are at other places of their chains", port="b")
     return a
 

@@ -210,7 +210,7 @@ def _same_samples(first: Denoiser[X], second: Denoiser[X]) -> None:
         raise Mismatch(
             f"one denoiser makes {list(first.sample_shape)}, the other {list(second.sample_shape)}"
         )
-    if (first.trained.kind, len(first.trained)) != (second.trained.kind, len(second.trained)):
+    if first.trained.chain != second.trained.chain:
         raise Mismatch(
             f"one network was trained on a {first.trained.kind} chain, "
             f"the other on a {second.trained.kind} one"
@@ -236,7 +236,7 @@ def _check_guide(denoiser: Denoiser[Image], guide: Classifier | NoisedClip, port
             f"'{guide.name}' knows clean pictures only; a guide must know how noisy x_t is",
             port=port,
         )
-    if (known.kind, len(known)) != (chain.kind, len(chain)):
+    if known.chain != chain.chain:
         raise Mismatch(
             f"'{guide.name}' knows the noise of a {known.kind} chain of {len(known)} steps, "
             f"the network was trained on a {chain.kind} one of {len(chain)}",

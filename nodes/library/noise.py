@@ -51,7 +51,7 @@ def forward_diffusion(
     timesteps = torch.tensor(steps).repeat(len(x0)).to(rows.device)
     x_t = q_sample(trained_chain(schedule), rows, timesteps, noise.to(rows.device))
     last = x_t[len(steps) - 1 :: len(steps)]
-    return Diffused(x_t, Noise(last, steps[-1], schedule.kind, schedule.train_steps))  # type: ignore[arg-type]
+    return Diffused(x_t, Noise(last, steps[-1], *schedule.chain))  # type: ignore[arg-type]
 
 
 def _tensor(image: Any) -> Tensor:
@@ -78,8 +78,7 @@ def initial_noise(
     Samples that share an x_T differ only by their conditions.
     """
     x_t = SeededNoise(seed, stream).draw(range(count), INITIAL, denoiser.sample_shape)
-    at = int(schedule.timesteps[-1]), schedule.kind, schedule.train_steps
-    return Noise(x_t.to(denoiser.device), *at)
+    return Noise(x_t.to(denoiser.device), int(schedule.timesteps[-1]), *schedule.chain)
 
 
 @node(words=("replay",))

@@ -51,7 +51,7 @@ def _begin(
             port="start",
             hint="resize the picture before noise is added",
         )
-    if (start.kind, start.train_steps) != (schedule.kind, schedule.train_steps):
+    if start.chain != schedule.chain:
         raise Mismatch(
             f"the start was noised along a {start.kind} chain of {start.train_steps} steps, "
             f"the schedule is cut from a {schedule.kind} one of {schedule.train_steps}",
@@ -95,7 +95,7 @@ def _shown(
 
 def _check(denoiser: Denoiser[Any], schedule: Schedule) -> None:
     trained = denoiser.trained
-    if (schedule.kind, schedule.train_steps) != (trained.kind, trained.train_steps):
+    if schedule.chain != trained.chain:
         raise Mismatch(
             f"the schedule is cut from a {schedule.kind} chain of {schedule.train_steps} steps, the network was trained "
             f"on a {trained.kind} one of {trained.train_steps}",
@@ -266,7 +266,7 @@ def _check_inversion(denoiser: Denoiser[Any], schedule: Schedule, image: Any) ->
 
 
 def _last_of(schedule: Schedule, x_t: Tensor) -> Noise[Any]:
-    return Noise(x_t, int(schedule.timesteps[-1]), schedule.kind, schedule.train_steps)
+    return Noise(x_t, int(schedule.timesteps[-1]), *schedule.chain)
 
 
 @node(words=("encode", "x_T"), abstract=_abstract_inversion)

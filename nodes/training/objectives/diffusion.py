@@ -162,7 +162,7 @@ class DiffusionObjective:
 def check_chain(chain: Schedule, trained: TrainedFor) -> None:
     """Raises Mismatch for a chain that is not the one a network is trained for."""
     kind, steps = trained.schedule, trained.train_steps
-    if (chain.kind, len(chain)) != (kind, steps):
+    if chain.chain != (kind, steps):
         raise Mismatch(
             f"this trains on the chain {chain.kind}-{len(chain)}, the network is one for {kind}-{steps}",
             port="objective",

@@ -41,3 +41,9 @@ def test_fast27_of_any_chain(train_steps: int) -> None:
 def test_fast27_of_too_short_a_chain() -> None:
     with pytest.raises(ValueError, match="cannot be divided into 10"):
         spaced_timesteps(40, "fast27")
+
+
+def test_a_chain_is_told_by_kind_and_length_however_it_is_cut() -> None:
+    whole = schedule("cosine", 100)
+    assert respace(whole, 10).chain == whole.chain == ("cosine", 100)
+    assert whole.chain not in (schedule("linear", 100).chain, schedule("cosine", 10).chain)
