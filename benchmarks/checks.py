@@ -44,10 +44,14 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def of_children(command: list[str], folder: Path, cold: bool) -> float:
-    """CPU seconds of a process; `cold`: without results and checks that others kept, but with the catalogue."""
+    """CPU seconds of a process; `cold`: without results and checks that others kept, but with the catalogue.
+
+    Python's compiled files are kept, as they are for whoever may write where it is installed.
+    """
     if cold:
         shutil.rmtree(folder / "cache" / "results", ignore_errors=True)
-    environment = {**os.environ, "NODEGRAPH_CACHE": str(folder / "cache")}
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    environment = {**os.environ, **compiled, "NODEGRAPH_CACHE": str(folder / "cache")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     whole = [sys.executable, *command]
     subprocess.run(whole, check=True, capture_output=True, cwd=folder, env=environment)
