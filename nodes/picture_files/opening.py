@@ -3,7 +3,7 @@
 import io
 import math
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,6 +173,14 @@ def _first(image: ImageFile.ImageFile, megapixels: float, frames: int = 1) -> Pi
     return upright(image, notes)
 
 
+def _interoperability(exif: Image.Exif) -> Mapping[int, Any]:
+    """What a picture's EXIF says of other programs; Pillow before 11.1 raises where it says nothing."""
+    try:
+        return exif.get_ifd(INTEROPERABILITY)
+    except KeyError:
+        return {}
+
+
 def upright(image: Image.Image, notes: tuple[str, ...] = ()) -> Picture:
     """A decoded picture, turned as it says that it is to be seen. Raises ValueError for levels that may be negative."""
     tag = getattr(image, "tag_v2", {}).get
@@ -189,7 +197,7 @@ def upright(image: Image.Image, notes: tuple[str, ...] = ()) -> Picture:
     try:
         exif = image.getexif()
         turn = TURNS.get(exif.get(ORIENTATION, 1))
-        if profile is None and exif.get_ifd(INTEROPERABILITY).get(1) == "R03":
+        if profile is None and _interoperability(exif).get(1) == "R03":
             notes = (*notes, "it is in Adobe RGB, says its EXIF, and was taken for sRGB")
     except Exception:  # foreign bytes again
         notes = (*notes, "its EXIF is damaged: it may lie on its side")
