@@ -15,7 +15,7 @@ from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.state import Record, State, fresh, restore, save
 from nodes.training.step import Training
-from nodes.training.workers import Crew, crew
+from nodes.training.workers import WorkerPool, worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,18 @@ def train(
     state = fresh(network, optimiser(network, training.recipe))
     with _alone(training.run_dir):
         restore(state, training.run_dir, training.fingerprint())
-        with crew(training, processes, device) as hands:
-            yield from _steps(state, training, hands)
+        with worker_pool(training, processes, device) as pool:
+            yield from _steps(state, training, pool)
     return state
 
 
-def _steps(state: State, training: Training, hands: Crew) -> Generator[Trained]:
+def _steps(state: State, training: Training, pool: WorkerPool) -> Generator[Trained]:
     """The steps that are left, saved at every interval and at the end."""
     recipe, fingerprint = training.recipe, training.fingerprint()
     losses: list[float] = []
     while state.step < recipe.steps:
         started = time.perf_counter()
-        losses.append(_step(state, recipe, hands))
+        losses.append(_step(state, recipe, pool))
         state.seconds += time.perf_counter() - started
         last = state.step == recipe.steps
         if last or state.step % recipe.save_every == 0 or state.step % recipe.sample_every == 0:
@@ -79,8 +79,8 @@ def _alone(run_dir: Path) -> Iterator[None]:
         ) from None
 
 
-def _step(state: State, recipe: Recipe, hands: Crew) -> float:
-    loss = hands.gradient(state.step)
+def _step(state: State, recipe: Recipe, pool: WorkerPool) -> float:
+    loss = pool.gradient(state.step)
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
     state.optimiser.step(recipe.rate(state.step))
     state.follow(recipe.averaging(state.step))

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from nodes.training.step import Training, gradient, shares
 
 PATIENCE = 5.0
-"""Seconds in which a helper may end by itself."""
+"""Seconds in which a worker may end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Helper:
+class Worker:
     """One process beside the calling one: `wire` takes the number of a step and gives a loss, `grads` its gradient."""
 
     process: BaseProcess
@@ -43,49 +43,49 @@ class Helper:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
-    """The calling process and its helpers; the first share of each batch is the caller's."""
+class WorkerPool:
+    """The calling process and its workers; the first share of each batch is the caller's."""
 
     training: Training
-    helpers: tuple[Helper, ...]
+    workers: tuple[Worker, ...]
     device: str
 
     def gradient(self, step: int) -> float:
         """Leave the gradient of a step's whole batch on the network, and return its mean loss."""
-        for helper in self.helpers:
+        for worker in self.workers:
             with suppress(BrokenPipeError):
-                helper.wire.send(step)
-        own, *_ = shares(self.training.recipe.batch_size, 1 + len(self.helpers))
+                worker.wire.send(step)
+        own, *_ = shares(self.training.recipe.batch_size, 1 + len(self.workers))
         loss = gradient(self.training, step, own, self.device)
-        for helper in self.helpers:
-            loss += helper.result()
-            for parameter, grad in _cut(self.training.network, helper.grads):
+        for worker in self.workers:
+            loss += worker.result()
+            for parameter, grad in _cut(self.training.network, worker.grads):
                 if parameter.grad is not None:
                     parameter.grad += grad
         return loss
 
 
 @contextmanager
-def crew(training: Training, processes: int, device: str) -> Iterator[Crew]:
-    """A crew of `processes`, which share the threads of this one. Raises ValueError where they cannot help."""
+def worker_pool(training: Training, processes: int, device: str) -> Iterator[WorkerPool]:
+    """A pool of `processes`, which share the threads of this one. Raises ValueError where they cannot share a batch."""
     if processes > 1 and device != "cpu":
         raise ValueError(f"{processes} processes share a batch on the CPU only, not on {device}")
     if processes > training.recipe.batch_size:
         raise ValueError(f"{processes} processes for {training.recipe.batch_size} pictures")
     threads = torch.get_num_threads()
-    helpers: list[Helper] = []
+    workers: list[Worker] = []
     try:
         if processes > 1:
             torch.set_num_threads(max(1, threads // processes))
-            helpers += _hired(training, processes)
-        yield Crew(training, tuple(helpers), device)
+            workers += _spawned(training, processes)
+        yield WorkerPool(training, tuple(workers), device)
     finally:
         torch.set_num_threads(threads)
-        for helper in helpers:
-            helper.close()
+        for worker in workers:
+            worker.close()
 
 
-def _hired(training: Training, processes: int) -> Iterator[Helper]:
+def _spawned(training: Training, processes: int) -> Iterator[Worker]:
     spawn = torch.multiprocessing.get_context("spawn")
     weights = _shared(training.network)
     _adopt(training.network, weights)
@@ -93,17 +93,17 @@ def _hired(training: Training, processes: int) -> Iterator[Helper]:
     for rows in shares(training.recipe.batch_size, processes)[1:]:
         ours, theirs = spawn.Pipe()
         grads = torch.zeros_like(weights).share_memory_()
-        orders = (packed, rows, torch.get_num_threads(), weights, grads, theirs)
-        process = spawn.Process(target=_help, args=orders, daemon=True)
+        arguments = (packed, rows, torch.get_num_threads(), weights, grads, theirs)
+        process = spawn.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        yield Helper(process, ours, grads)
+        yield Worker(process, ours, grads)
 
 
-def _help(
+def _work(
     packed: bytes, rows: slice, threads: int, weights: Tensor, grads: Tensor, wire: Connection
 ) -> None:
-    """The life of a helper: the gradient of its rows for each step it is told, until the caller hangs up."""
+    """The life of a worker: the gradient of its rows for each step it is told, until the caller hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     training: Training = pickle.loads(packed)
