@@ -62,6 +62,18 @@ class SeededNoise:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedOfEach:
+    """A seed for each sample, whose noise is that of sample 0 of the seed alone."""
+
+    seeds: tuple[int, ...]
+    stream: str = "sampler"
+
+    def draw(self, samples: Sequence[int], number: int, shape: tuple[int, ...]) -> Tensor:
+        rows = [SeededNoise(self.seeds[i], self.stream).draw([0], number, shape) for i in samples]
+        return torch.cat(rows) if rows else torch.empty(0, *shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Shifted:
     """The noise of `source` for the samples from `first` on: what a part of a batch gets is the whole batch's."""
 

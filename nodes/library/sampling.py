@@ -10,17 +10,21 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion import samplers
 from nodes.diffusion.denoisers import Denoiser
-from nodes.diffusion.noise import Noise, NoiseSource, SeededNoise
+from nodes.diffusion.noise import Noise, NoiseSource, SeededNoise, SeedOfEach
 from nodes.diffusion.respacing import started_at
 from nodes.diffusion.samplers import Now, Sampling, Start
 from nodes.diffusion.schedule import Schedule
 from nodes.library.rows import told_at
-from nodes.rows import spread
+from nodes.rows import share, spread
 from nodes.wires.generic import X
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Seed, Stream
 
 Count = Annotated[int, Range(1, 4096), Doc("Samples for each row of conditions.")]
+Seeds = Annotated[
+    Seed | list[Seed],
+    Doc("One for all samples, or one for each: then it is sample 0 of that seed alone."),
+]
 Temperature = Annotated[float, Range(0, 2), Doc("Scale of the first noise x_T.")]
 Started = Annotated[
     Noise[X] | None,
@@ -70,9 +74,27 @@ def _for_rows(x_t: Tensor, rows: int) -> Tensor:
 
 
 def _first(
-    seed: int, count: int, temperature: float, stream: str, noise: NoiseSource | None
+    denoiser: Denoiser[Any],
+    seed: int | list[int],
+    count: int,
+    temperature: float,
+    stream: str,
+    noise: NoiseSource | None,
 ) -> Start:
-    return Start(noise or SeededNoise(seed, stream), count, temperature)
+    count = _samples(denoiser, seed, count)
+    own = SeedOfEach(tuple(seed), stream) if isinstance(seed, list) else SeededNoise(seed, stream)
+    return Start(noise or own, count, temperature)
+
+
+def _samples(denoiser: Denoiser[Any], seed: int | list[int], count: int) -> int:
+    """Samples for each row of conditions: `count`, or as many as there are seeds for it. Raises Mismatch."""
+    if not isinstance(seed, list):
+        return count
+    if count != 1:
+        hint = "leave count out, or give one seed"
+        raise Mismatch("each of several seeds is one sample", port="count", hint=hint)
+    with told_at("seed"):
+        return share(denoiser.rows, len(seed), "rows of conditions", "seeds")
 
 
 def _sampled(denoiser: Denoiser[Any], sampling: Sampling) -> Generator[Progress, None, Any]:
@@ -131,8 +153,13 @@ class _AnyNoise:
 
 
 def _abstract_sampler(
-    denoiser: Denoiser[Any], schedule: Schedule, count: int, start: Noise[Any] | None
+    denoiser: Denoiser[Any],
+    schedule: Schedule,
+    seed: int | list[int],
+    count: int,
+    start: Noise[Any] | None,
 ) -> Generator[Progress, None, Any]:
+    count = _samples(denoiser, seed, count)
     left, first = _begin(denoiser, schedule, start, Start(_AnyNoise(), count))
     sampling = samplers.ddim(denoiser, _two_steps(left), first)
     return denoiser.root.network.value((yield from _abstractly(sampling, len(left.visits))))
@@ -142,7 +169,7 @@ def _abstract_sampler(
 def ancestral_sampler(
     denoiser: Denoiser[X],
     schedule: Schedule,
-    seed: Seed = 0,
+    seed: Seeds = 0,
     count: Count = 1,
     temperature: Temperature = 1.0,
     start: Started[X] = None,
@@ -153,7 +180,7 @@ def ancestral_sampler(
 
     Raises Mismatch when the schedule is of another process than the network's, or the start does not fit.
     """
-    first = _first(seed, count, temperature, stream, noise)
+    first = _first(denoiser, seed, count, temperature, stream, noise)
     sampling = samplers.ancestral(denoiser, *_begin(denoiser, schedule, start, first))
     return (yield from _sampled(denoiser, sampling))
 
@@ -162,7 +189,7 @@ def ancestral_sampler(
 def ddim_sampler(
     denoiser: Denoiser[X],
     schedule: Schedule,
-    seed: Seed = 0,
+    seed: Seeds = 0,
     count: Count = 1,
     temperature: Temperature = 1.0,
     eta: Annotated[float, Range(0, 1), Doc("0 = deterministic, 1 = as noisy as DDPM.")] = 0.0,
@@ -171,7 +198,7 @@ def ddim_sampler(
     noise: NoiseSource | None = None,
 ) -> Generator[Progress, None, X]:
     """Samples by DDIM. Ref: Song et al. 2021, eq. 12. Raises Mismatch as `ancestral_sampler`."""
-    first = _first(seed, count, temperature, stream, noise)
+    first = _first(denoiser, seed, count, temperature, stream, noise)
     sampling = samplers.ddim(denoiser, *_begin(denoiser, schedule, start, first), eta)
     return (yield from _sampled(denoiser, sampling))
 
@@ -180,7 +207,7 @@ def ddim_sampler(
 def dpm_solver_sampler(
     denoiser: Denoiser[X],
     schedule: Schedule,
-    seed: Seed = 0,
+    seed: Seeds = 0,
     count: Count = 1,
     temperature: Temperature = 1.0,
     order: Annotated[int, Range(1, 2)] = 2,
@@ -192,7 +219,7 @@ def dpm_solver_sampler(
 
     Ref: Lu et al. 2022b, Alg. 2.
     """
-    first = _first(seed, count, temperature, stream, noise)
+    first = _first(denoiser, seed, count, temperature, stream, noise)
     sampling = samplers.dpm_solver(denoiser, *_begin(denoiser, schedule, start, first), order)
     return (yield from _sampled(denoiser, sampling))
 
@@ -209,9 +236,14 @@ Frames = Annotated[int, Range(1, 1000), Doc("Pictures of each sample, evenly spa
 
 
 def _abstract_strip(
-    denoiser: Denoiser[Any], schedule: Schedule, frames: int, count: int, start: Noise[Any] | None
+    denoiser: Denoiser[Any],
+    schedule: Schedule,
+    frames: int,
+    seed: int | list[int],
+    count: int,
+    start: Noise[Any] | None,
 ) -> Generator[Progress, None, Strip]:
-    image = yield from _abstract_sampler(denoiser, schedule, count, start)
+    image = yield from _abstract_sampler(denoiser, schedule, seed, count, start)
     strip = image.repeat_interleave(min(frames, len(schedule.visits)), 0)
     return Strip(strip, strip, image)
 
@@ -221,7 +253,7 @@ def film_strip(
     denoiser: Denoiser[Image],
     schedule: Schedule,
     frames: Frames = 8,
-    seed: Seed = 0,
+    seed: Seeds = 0,
     count: Count = 1,
     start: Started[Image] = None,
     stream: Stream = "sampler",
@@ -231,7 +263,7 @@ def film_strip(
     [B·F, 3, H, W], the frames of a sample beside each other: a `grid` of F columns shows a sample in each row. Raises Mismatch
     as `ancestral_sampler`. Ref: Ho et al. 2020, fig. 6.
     """
-    first = _first(seed, count, 1.0, stream, None)
+    first = _first(denoiser, seed, count, 1.0, stream, None)
     left, first = _begin(denoiser, schedule, start, first)
     total = len(left.visits)
     wanted = {round(total * (i + 1) / frames) for i in range(frames)}
