@@ -1,7 +1,7 @@
 """`nodegraph run`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ from nodegraph.cli.opening import (
 )
 from nodegraph.cli.report import Report, progress_of
 from nodegraph.cli.sweeping import axes_of, run_sweep
-from nodegraph.cli.watching import watched
+from nodegraph.cli.watching import now, watched
 from nodegraph.language.setting import with_values
 from nodegraph.runtime.context import MAX_MEGAPIXELS
 from nodegraph.runtime.events import Completed
@@ -139,16 +139,17 @@ def run_once(session: Session, opened: Recorded, job: Job, shown: Shown) -> None
 
 def run_again(
     session: Session, name: str, ports: Sequence[str], job: Job, shown: Shown
-) -> list[Path]:
-    """Run a graph as its files are now; what is wrong is told. Gives the files that it was read from."""
-    files = [Path(name)]
+) -> Mapping[Path, str]:
+    """Run a graph as its files are now; what is wrong is told. Gives the texts of the files that it was read from."""
+    texts = {Path(name): now(Path(name)) or ""}
     with suppress(typer.Exit), refusing(shown.as_json, shown.traceback):
         opened = session.open(name)
-        opened = replace(opened, source=with_values(opened.source, ports))
-        texts = session.compiled(opened, job).texts
-        files = [path for path in map(Path, texts) if path.is_file()] or files
+        read = opened.source
+        opened = replace(opened, source=with_values(read, ports))
+        found = {**session.compiled(opened, job).texts, read.name: read.text}
+        texts = {Path(n): text for n, text in found.items() if Path(n).is_file()} or texts
         run_once(session, opened, job, shown)
-    return files
+    return texts
 
 
 def carry_out(

@@ -7,43 +7,43 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.cli.watching import state, wait, watched
+from nodegraph.cli.watching import wait, watched
 
 INNER = "graph: 1\ninputs: {size: {type: int, default: 32}}\nnodes: {s: {type: shapes_scene, caption: a red circle, size: $size}}\noutputs: {s: $s}\n"
 OUTER = "graph: 1\nnodes: {a: {type: ./inner.yaml}}\noutputs: {image: $a}\n"
 
 
-def test_a_file_that_is_gone_is_waited_for_and_one_that_is_back_is_seen(
+def test_a_file_that_is_gone_is_waited_for_and_another_text_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "g.yaml"
     path.write_text("one", "utf-8")
-    before, looks = state(path), []
+    looks = []
 
     def look(_: float) -> None:
         looks.append(path.exists())
         if len(looks) == 1:
             path.unlink()
         elif len(looks) == 3:
-            path.write_text("one", "utf-8")  # the same text, in another file
+            path.write_text("two", "utf-8")
 
     monkeypatch.setattr(time, "sleep", look)
-    wait([path], [before])
+    wait({path: "one"})
     assert looks == [True, False, False]
 
 
-def test_it_runs_until_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_saved_while_it_runs_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, runs = tmp_path / "g.yaml", []
 
-    def run() -> list[Path]:
+    def run() -> dict[Path, str]:
         runs.append(1)
-        path.write_text("x" * len(runs), "utf-8")
-        return [path]
+        path.write_text("saved meanwhile" if len(runs) < 3 else "read", "utf-8")
+        return {path: "read"}
 
     def stop(_: float) -> None:
-        if len(runs) == 3:
-            raise KeyboardInterrupt
-        path.write_text("saved", "utf-8")
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", stop)
     watched(run)
