@@ -89,7 +89,7 @@ def test_what_cannot_be_pasted() -> None:
     with pytest.raises(Mismatch, match="8 × 8 pixels is no lid for one of 16 × 16") as found:
         paste(pictures(1, 8, 8), pictures(1))
     assert found.value.port == "image"
-    with pytest.raises(Mismatch, match="batches of 3, 2 pictures"):
+    with pytest.raises(Mismatch, match="pictures of 3 and 2 rows"):
         paste(pictures(3), pictures(2))
 
 
