@@ -22,10 +22,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load":
-        from nodegraph.api import load
+    if name in ("load", "loads"):
+        from nodegraph import api
 
-        return load
+        return getattr(api, name)
     if name in ("finished", "value"):
         from nodegraph import calling
 

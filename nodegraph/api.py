@@ -3,41 +3,31 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.base.diagnostics import Diagnostic, GraphWarning, nearest
+from nodegraph.base.diagnostics import Diagnostic, GraphError, GraphWarning, nearest
 from nodegraph.base.ownership import own
 from nodegraph.base.paths import expanded
 from nodegraph.base.threads import wait_quietly
 from nodegraph.base.workspace import Workspace
 from nodegraph.each import Each
 from nodegraph.language.axes import python_axes
+from nodegraph.language.source import SourceText
+from nodegraph.language.written import graph_text
 from nodegraph.options import Options
+from nodegraph.result import Result, result_of
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.events import Completed, Event, Stepped, Warned
 from nodegraph.runtime.recorded import Recorded
-from nodegraph.session import Job, Session
+from nodegraph.session import Job, Prepared, Session
 from nodegraph.sweep import Sweep
+from nodegraph.views import Input, Node, Output, input_of, node_of, outputs_of, signature
 
 
-@dataclass(frozen=True)
-class Result:
-    """The outputs of a run, by name and as attributes."""
-
-    outputs: Mapping[str, Any]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.outputs[name]
-        except KeyError:
-            raise AttributeError(
-                f"no output '{name}'; there are {', '.join(self.outputs)}"
-            ) from None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedGraph:
     """A graph that can be called. Values stay in memory between calls: only what changed runs again."""
 
@@ -50,22 +40,29 @@ class LoadedGraph:
 
         Raises GraphError with every fault, or NodeFailed.
         """
-        for event in self.events(preset, None, **inputs):
+        session, prepared = self._prepared(preset, None, inputs)
+        for event in map(given_away, session.run(prepared)):
             if isinstance(event, Warned):
                 warnings.warn(str(event.diagnostic), GraphWarning, stacklevel=2)
             if isinstance(event, Completed):
-                return Result(event.outputs)
+                return result_of(session, prepared, event.outputs)
         raise RuntimeError("the run ended without completing")
 
     def events(
         self, preset: str | None = None, token: CancelToken | None = None, /, **inputs: Any
     ) -> Iterator[Event]:
         """Run the graph and watch it; a graph may have inputs of any name."""
+        session, prepared = self._prepared(preset, token, inputs)
+        return map(given_away, session.run(prepared, token))
+
+    def _prepared(
+        self, preset: str | None, token: CancelToken | None, inputs: Mapping[str, Any]
+    ) -> tuple[Session, Prepared]:
         if not isinstance(cast(Any, preset), str | None):
             raise TypeError(f"preset is a name, not {preset!r}")
         session = self.session.fresh()
-        prepared = session.prepare(self.opened, Job(inputs, {}, preset, self.options), token)
-        return map(given_away, session.run(prepared, token))
+        job = Job(inputs, {}, preset, self.options)
+        return session, session.prepare(self.opened, job, token)
 
     def each(
         self,
@@ -81,18 +78,39 @@ class LoadedGraph:
         `"@prompts.txt"`); `**{"prompt+seed": [("a", 1), ("b", 2)]}` lets inputs go together. Raises GraphError where a value
         is wrong, ValueError for an axis that cannot be read.
         """
-        found = Sweep(
-            self.session.fresh(),
-            self.opened,
-            Job(inputs or {}, {}, preset, self.options),
-            python_axes(axes),
-        )
+        session, job = self.session.fresh(), Job(inputs or {}, {}, preset, self.options)
+        found = Sweep(session, self.opened, job, python_axes(axes))
         found.check()
-        return Each(found, Result)
+        return Each(found, partial(result_of, session))
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault of the graph, types and shapes."""
         return self.session.fresh().check(self.opened, Job(options=self.options)).diagnostics
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """The inputs by name. As `nodes` and `outputs`, raises GraphError where the text cannot be read."""
+        graph = self.session.read(self.opened)
+        return {name: input_of(declared) for name, declared in graph.inputs.items()}
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The nodes by name, as the file has them."""
+        return {n: node_of(node) for n, node in self.session.read(self.opened).nodes.items()}
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """The outputs by name, with their types."""
+        session = self.session.fresh()
+        job = Job(options=self.options)
+        program = session.compiled(self.opened, job, whole=False).program
+        return outputs_of(session.read(self.opened), program)
+
+    def __repr__(self) -> str:
+        try:
+            return signature(self.session.read(self.opened))
+        except GraphError:
+            return f"<graph {self.opened.source.name!r} that cannot be read>"
 
 
 def given_away(event: Event) -> Event:
@@ -123,6 +141,26 @@ def load(graph: str | Path, *, nodes: Iterable[str | Path] = (), **options: Any)
     """
     if not isinstance(cast(Any, graph), str | PathLike):
         raise TypeError(f"a graph is the path of a file, or a shipped graph's name, not {graph!r}")
+    return _loaded(graph, nodes, options)
+
+
+def loads(
+    graph: str | Mapping[str, Any], *, nodes: Iterable[str | Path] = (), **options: Any
+) -> LoadedGraph:
+    """A graph from the text of a graph file, or from a mapping that says the same; all else as `load`.
+
+    In a mapping texts mean what they mean in a file: `"$name.port"` is a reference, `"$$5"` the text `$5`. Files and graphs
+    that it names are relative to the working directory. Raises as `load`, and ValueError for a mapping that no file can hold.
+    """
+    if not isinstance(cast(Any, graph), str | Mapping):
+        raise TypeError(f"a graph is a text in YAML, or a mapping, not {graph!r}")
+    text = graph if isinstance(graph, str) else graph_text(graph)
+    return _loaded(SourceText("untitled.yaml", text, Path.cwd()), nodes, options)
+
+
+def _loaded(
+    graph: str | Path | SourceText, nodes: Iterable[str | Path], options: Mapping[str, Any]
+) -> LoadedGraph:
     names = [option.name for option in fields(Options)]
     for name in options:
         if name not in names:
@@ -132,7 +170,7 @@ def load(graph: str | Path, *, nodes: Iterable[str | Path] = (), **options: Any)
     named = [nodes] if isinstance(nodes, str | PathLike) else nodes
     session = Session(workspace=Workspace(tuple(expanded(p).absolute() for p in named))).fresh()
     for complaint in session.registry.complaints():
-        warnings.warn(complaint, stacklevel=2)
+        warnings.warn(complaint, stacklevel=3)
     loaded = LoadedGraph(session.open(graph), session, chosen)
     session.engine(loaded.opened, chosen)  # a device that is not there is told now
     return loaded

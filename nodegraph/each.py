@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from nodegraph.base import markup
 from nodegraph.base.diagnostics import GraphWarning
 from nodegraph.base.ownership import own
+from nodegraph.session import Prepared
 from nodegraph.sweep import Outcome, Sweep
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ class Each(Generic[R]):
     """
 
     sweep: Sweep
-    result: Callable[[Mapping[str, Any]], R]
+    result: Callable[[Prepared, Mapping[str, Any]], R]
     _outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
 
     def __len__(self) -> int:
@@ -32,9 +34,10 @@ class Each(Generic[R]):
     def __iter__(self) -> Iterator[tuple[Mapping[str, Any], R]]:
         for cell in self.sweep.cells():
             outcome = next(e for e in self.sweep.run(cell, write=False) if isinstance(e, Outcome))
-            self._outcomes[cell.number] = replace(outcome, outputs={})
-            if outcome.fault is None:
-                yield cell.values, self.result({n: own(v) for n, v in outcome.outputs.items()})
+            self._outcomes[cell.number] = replace(outcome, outputs={}, prepared=None)
+            if outcome.prepared is not None:
+                outputs = {n: own(v) for n, v in outcome.outputs.items()}
+                yield cell.values, self.result(outcome.prepared, outputs)
             else:
                 message = f"cell {cell.number} {dict(cell.values)} failed: {outcome.fault}"
                 warnings.warn(message, GraphWarning, stacklevel=2)
@@ -65,3 +68,11 @@ class Each(Generic[R]):
     def __repr__(self) -> str:
         axes = " × ".join(f"{'+'.join(a.names)} ({len(a.rows)})" for a in self.sweep.axes)
         return f"<{len(self)} cells: {axes}>"
+
+    def _repr_html_(self) -> str:
+        """The rows of the cells that have run; to be shown runs none."""
+        rows = [self._outcomes[number].row() for number in sorted(self._outcomes)]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        table = markup.table(names, [[row.get(name) for name in names] for row in rows])
+        told = f"{self!r}, of which {len(rows)} have run"
+        return markup.paragraph(told) + (table if rows else "")

@@ -45,6 +45,8 @@ class Outcome:
     fault: Diagnostic | None = None
     picture: bytes | None = None
     """The first picture that came out, encoded."""
+    prepared: Prepared | None = field(default=None, repr=False, compare=False)
+    """What ran, where it came to an end."""
 
     def row(self) -> dict[str, Any]:
         """A row of the table: cell, the inputs that vary, what came out, status, seconds, and the message of a failure."""
@@ -118,7 +120,7 @@ class Sweep:
                     seconds = time.perf_counter() - started
                     said = _told(event) if written is None else written.outputs
                     picture = self.session.preview(prepared, event.outputs)
-                    yield Outcome(cell, seconds, event.outputs, said, picture=picture)
+                    yield Outcome(cell, seconds, event.outputs, said, None, picture, prepared)
         except GraphError as error:
             first = next(f for f in error.diagnostics if f.severity == "error")
             yield Outcome(cell, time.perf_counter() - started, fault=first)

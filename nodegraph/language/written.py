@@ -15,7 +15,9 @@ def tree_of(value: Any) -> Tree:
     if value is None or isinstance(value, str | int | float):
         return Leaf(value, False, _NOWHERE)
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[str, Any]", value).items()
+        pairs = cast("Mapping[Any, Any]", value).items()
+        if wrong := [k for k, _ in pairs if not isinstance(k, str)]:
+            raise ValueError(f"a key in a graph file is a text, not {wrong[0]!r}")
         return Table(tuple(Entry(k, tree_of(v), _NOWHERE) for k, v in pairs), _NOWHERE)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return Items(tuple(tree_of(item) for item in cast("Sequence[Any]", value)), _NOWHERE)
@@ -29,6 +31,18 @@ def flow(tree: Tree) -> str:
     if isinstance(tree, Items):
         return "[" + ", ".join(flow(item) for item in tree.values) + "]"
     return scalar(tree)
+
+
+def graph_text(graph: Mapping[str, Any]) -> str:
+    """The text of a graph file that says what a mapping does. Raises ValueError for what a file cannot hold."""
+    lines: list[str] = []
+    for entry in cast(Table, tree_of(graph)).entries:
+        if isinstance(entry.value, Table) and entry.value.entries:
+            inner = (f"  {key(e.key)}: {flow(e.value)}" for e in entry.value.entries)
+            lines += [f"{key(entry.key)}:", *inner]
+        else:
+            lines.append(f"{key(entry.key)}: {flow(entry.value)}")
+    return "\n".join(lines) + "\n"
 
 
 def key(name: str) -> str:

@@ -21,7 +21,7 @@ ELSEWHERE = "say --out FOLDER (in Python: out=); what has run is kept, and does 
 
 def refuse_place(library: Library, program: Program, out: Path) -> None:
     """Raise GraphError before a run where an output is a file for people, and none can be written to `out`."""
-    ports = {name: library.port_type(_kind(program, name)) for name in program.outputs}
+    ports = {name: library.port_type(kind_of(program, name)) for name in program.outputs}
     name = next((name for name, port in ports.items() if port and port.write), None)
     if name is None:
         return
@@ -45,7 +45,7 @@ def write_outputs(library: Library, keyed: Keyed, outputs: dict[str, Any], out: 
     chunks, program = keyed.provenance(), keyed.program
     written: dict[str, Any] = {}
     for name, value in outputs.items():
-        port = library.port_type(_kind(program, name))
+        port = library.port_type(kind_of(program, name))
         if port is None or port.write is None:
             written[name] = _described(value, port)
             continue
@@ -68,7 +68,7 @@ def write_outputs(library: Library, keyed: Keyed, outputs: dict[str, Any], out: 
 def preview_of(library: Library, program: Program, outputs: Mapping[str, Any]) -> bytes | None:
     """The first output that is a picture, encoded; of a list its first item."""
     for name, value in outputs.items():
-        port = library.port_type(_kind(program, name))
+        port = library.port_type(kind_of(program, name))
         if port is not None and port.preview is not None:
             first = cast("list[Any]", value)[:1] if isinstance(value, list) else [value]
             return port.preview(first[0]) if first else None
@@ -91,7 +91,7 @@ def _span(program: Program, name: str) -> Span | None:
     return program.steps[source.step].span if isinstance(source, Wire) else span_of(source)
 
 
-def _kind(program: Program, name: str) -> str:
+def kind_of(program: Program, name: str) -> str:
     """Name of the type of an output, or of the items of a list; of the node's own where the graph does not know."""
     source, kind = program.outputs[name], program.output_types[name]
     if kind.name == "?" and isinstance(source, Wire):

@@ -9,6 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from nodegraph.base import markup
 from nodegraph.base.diagnostics import Mismatch, nearest
 from nodegraph.base.framing import digest
 from nodegraph.base.paths import LargeFile, NoFile, read_text, why
@@ -42,6 +43,9 @@ class Table:
                 message = f"column '{name}' holds no numbers: row {row} is {value!r:.80}"
                 raise Mismatch(message, port=port, hint="choose a column of numbers")
         return values
+
+    def _repr_html_(self) -> str:
+        return markup.table(self.columns, self.rows)
 
 
 def _dump_table(value: Table, folder: Path) -> None:
