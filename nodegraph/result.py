@@ -38,7 +38,9 @@ class Origin:
 class Result:
     """The outputs of a run, by name (`result.outputs["image"]`) and as attributes (`result.image`).
 
-    One that is named like a method is only in `outputs`. Pictures are those outputs that the command line writes as PNG: pictures, masks, drawings, and lists of them.
+    One that is named like a method is only in `outputs`.
+
+    Pictures are those outputs that the command line writes as PNG: pictures, masks, drawings, and lists of them.
     """
 
     outputs: Mapping[str, Any]
