@@ -2,19 +2,40 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+RUNS   := $(VENV)/.runs
 STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip install --quiet
+INSTALL := $(PIP) --constraint constraints.txt --editable
+# PyTorch without CUDA, for machines without a card; TORCH= takes PyPI's build everywhere.
+TORCH  ?= https://download.pytorch.org/whl/cpu
 
 .PHONY: setup demo test newest soak check bench gpu docs clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt  ## what runs graphs, and nothing else
+	@echo "sets up $(VENV): Python packages of 3.1 GB to download, 5.9 GB on disk on Linux, nearly all of it PyTorch with CUDA"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
-	touch $(STAMP)
+	$(PIP) --upgrade pip
+	@$(SMALL_TORCH)
+	$(INSTALL) .
+	$(BIN)/python -c "import torchvision" || $(PIP) --constraint constraints.txt --force-reinstall torch torchvision
+	touch $@
 
-demo: setup  ## a prompt becomes a picture, with the shipped weights
+# Where there is no card the small build is taken, if it can be had; what torchvision does not go with is replaced after it.
+define SMALL_TORCH
+if [ -n "$(TORCH)" ] && [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
+  echo "no card is here: looks for PyTorch without CUDA at $(TORCH)"; \
+  $(PIP) --timeout 20 --retries 1 --no-deps --constraint constraints.txt --index-url $(TORCH) torch torchvision 2>/dev/null \
+    || echo "it cannot be had from there: the build of PyPI it is"; \
+fi
+endef
+
+$(STAMP): $(RUNS)  ## and what tests and checks it
+	$(INSTALL) '.[test,check]'
+	touch $@
+
+demo: $(RUNS)  ## a prompt becomes a picture, with the shipped weights
 	$(BIN)/nodegraph run graphs/glide/text_to_image.yaml --out out
 
 test: setup  ## a process for each core, of one thread: the tensors of the tests are small
@@ -40,7 +61,7 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(INSTALL) '.[bench]'
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/checks.py
 
@@ -50,7 +71,7 @@ gpu: setup  ## the shipped models on a card beside the CPU; what was seen is add
 	$(BIN)/python -m pytest -q -m gpu tests/gpu || status=1; exit $$status
 
 docs: setup  ## the reference of nodes and diagnostics and the picture of the house, from what is installed, and the site
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python docs/make_architecture.py
 	$(BIN)/nodegraph schema --out graph.schema.json

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,7 +24,7 @@ SAFETENSORS = ".safetensors"
 _NO_NAME = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^[A-Za-z]:|^.{200}", re.DOTALL)
 """What the name of no file or folder holds, on any system."""
 HUB = "hf://"
-"""Files of the Hugging Face Hub: `hf://owner/repository/path`."""
+"""Files of the Hugging Face Hub: `hf://owner/repository/path`, or `hf://owner/repository@commit/path`."""
 
 
 def file_name(url: str) -> str:
@@ -143,6 +144,15 @@ def noted_digest(path: Path) -> str | None:
     except (OSError, ValueError, KeyError):
         return None
     return digest if isinstance(digest, str) and _SHA256.fullmatch(digest) else None
+
+
+def noted_origins(bundle: str) -> list[str]:
+    """Where the files of a bundle that are here came from, as it was noted."""
+    found: list[str] = []
+    for note in sorted((models_folder() / bundle).glob("*/*.json")):
+        with suppress(OSError, ValueError):
+            found.append(str(read_json(note).get("origin")))
+    return found
 
 
 def _state(path: Path) -> list[int]:

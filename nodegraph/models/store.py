@@ -4,15 +4,15 @@ import importlib
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from filelock import FileLock, Timeout
 
 from nodegraph.base.diagnostics import nearest
 from nodegraph.base.paths import is_file, real_path
-from nodegraph.models.catalogue import HUB, Listing, ModelFile, enclosed, keep
+from nodegraph.models.catalogue import HUB, Listing, ModelFile, enclosed, keep, noted_origins
 from nodegraph.models.download import (
     FULL,
     DownloadError,
@@ -23,6 +23,9 @@ from nodegraph.models.download import (
     no_space,
     sha256_of,
 )
+
+if TYPE_CHECKING:
+    from nodegraph.models.hub import HubFile
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes that are here, and of how many, if that is known."""
@@ -72,14 +75,14 @@ def get(listing: Listing, file: ModelFile, progress: Progress) -> Path:
     """
     partial = _partial(file.place)
     with _locked(file.place), _explained(file, partial):
-        digest = _fetched(file, partial, progress)
+        origin, digest = _fetched(listing, file, partial, progress)
         try:
             _check(listing, file, partial)
         except ValueError as error:
             discard(partial)
             message = f"what {file.url} sends is refused, nothing was kept: {error}"
             raise NotKept(message) from error
-        keep(partial, file.place, digest, file.url)
+        keep(partial, file.place, digest, origin)
         discard(partial)
     return file.place
 
@@ -109,15 +112,31 @@ def add(path: Path, name: str, rows: list[Listing], link: bool = False) -> Added
     return Added(target, digest == file.sha256 if file.sha256 else None)
 
 
-def _fetched(file: ModelFile, partial: Path, progress: Progress) -> str:
-    """Bring a file to `partial`, from the Hub by its own client; its sha256."""
-    remote = Remote(file.url, file.sha256, file.size if file.size_known else None, file.size)
-    if file.url.startswith(HUB):
-        from nodegraph.models.hub import fetch_from_hub
+def _fetched(
+    listing: Listing, file: ModelFile, partial: Path, progress: Progress
+) -> tuple[str, str]:
+    """Bring a file to `partial`, from the Hub by its own client: where it is from, with the commit, and its sha256."""
+    size = file.size if file.size_known else None
+    remote = Remote(file.url, file.sha256, size, file.size)
+    if not file.url.startswith(HUB):
+        return file.url, fetch(remote, partial, progress)
+    from nodegraph.models.hub import fetch_from_hub, hub_file, listed
 
-        fetch_from_hub(file.url, partial, progress)
-        return checked(remote, partial)
-    return fetch(remote, partial, progress)
+    found = listed(_as_before(listing, hub_file(file.url)))
+    fetch_from_hub(found, partial, progress)
+    said = Remote(found.url, file.sha256 or found.sha256, size or found.size, file.size)
+    return found.url, checked(said, partial)
+
+
+def _as_before(listing: Listing, file: "HubFile") -> "HubFile":
+    """A file of no given commit at that of the repository's files that are here already: a bundle is of one commit."""
+    from nodegraph.models.hub import MAIN, hub_file
+
+    known = f"{HUB}{file.repository}@"
+    if file.revision != MAIN:
+        return file
+    here = (hub_file(o) for o in noted_origins(listing.name) if o.startswith(known))
+    return replace(file, revision=next((f.revision for f in here if f.fixed), MAIN))
 
 
 def _check(listing: Listing, file: ModelFile, path: Path) -> None:

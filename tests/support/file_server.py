@@ -1,6 +1,7 @@
 """A server of one file on a thread: ranges, versions, and connections that break."""
 
 import hashlib
+import json
 import re
 import threading
 import time
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 PIECE = 1 << 14
 
@@ -85,10 +88,48 @@ def serving(served: Served, name: str) -> Iterator[Served]:
         yield served
 
 
-@contextmanager
-def hub(files: dict[str, bytes]) -> Iterator[str]:
-    """A server that speaks as the Hugging Face Hub does, of `owner/repository/path`; its address."""
+@dataclass
+class Hub:
+    """A server that speaks as the Hugging Face Hub does: `files` by commit, then by `owner/repository/path`.
 
+    `main` is the newest commit; `lists`: whether it has lists of files. `asked`: the paths of files, with their commits.
+    """
+
+    files: dict[str, dict[str, bytes]]
+    main: str = "0" * 40
+    lists: bool = True
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def found(self, path: str) -> tuple[str, bytes | None]:
+        repository, _, rest = path.lstrip("/").partition("/resolve/")
+        commit, _, name = rest.partition("/")
+        commit = self.main if commit == "main" else commit
+        return commit, self.files.get(commit, {}).get(f"{repository}/{name}")
+
+    def listed(self, path: str) -> bytes | None:
+        repository, _, commit = path.removeprefix("/api/models/").partition("/revision/")
+        commit = self.main if commit in ("", "main") else commit
+        if not self.lists or commit not in self.files:
+            return None
+        siblings = [
+            {
+                "rfilename": name.removeprefix(f"{repository}/"),
+                "size": len(content),
+                "lfs": {
+                    "size": len(content),
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "pointerSize": 1,
+                },
+            }
+            for name, content in self.files[commit].items()
+            if name.startswith(f"{repository}/")
+        ]
+        return json.dumps({"id": repository, "sha": commit, "siblings": siblings}).encode()
+
+
+@contextmanager
+def serving_hub(hub: Hub) -> Iterator[Hub]:
     class Handler(Silent):
         def do_HEAD(self) -> None:
             self._answer(False)
@@ -97,16 +138,34 @@ def hub(files: dict[str, bytes]) -> Iterator[str]:
             self._answer(True)
 
         def _answer(self, body: bool) -> None:
-            content = files.get(self.path.lstrip("/").replace("/resolve/main/", "/"))
+            path, commit = self.path.partition("?")[0], hub.main
+            if path.startswith("/api/"):
+                content = hub.listed(path)
+            else:
+                commit, content = hub.found(path)
+                hub.asked.append(f"{commit}:{path}")
             self.send_response(404 if content is None else 200)
             if content is None:
                 self.send_header("X-Error-Code", "EntryNotFound")
             self.send_header("ETag", f'"{hashlib.sha256(content or b"").hexdigest()}"')
-            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("X-Repo-Commit", commit)
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
             if body and content:
                 self.wfile.write(content)
 
     with running(Handler) as address:
-        yield address
+        hub.url = address
+        yield hub
+
+
+@contextmanager
+def as_the_hub(hub: Hub) -> Iterator[Hub]:
+    """A Hub that its client takes for the one there is."""
+    import huggingface_hub.constants as constants
+
+    with serving_hub(hub), pytest.MonkeyPatch.context() as patched:
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        patched.setattr(constants, "ENDPOINT", hub.url)
+        patched.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield hub
