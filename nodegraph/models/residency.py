@@ -37,7 +37,10 @@ class Residency:
         return Residency, (self.budgets,)
 
     def get(self, name: str, device: str, size: int, load: Callable[[], Resident]) -> Any:
-        """The model, on the device; loaded if it is not held. Raises MemoryError if it exceeds the whole budget."""
+        """The model, on the device; where it is not held, `load` gives it there.
+
+        Raises MemoryError if it exceeds the whole budget.
+        """
         with self._lock:
             budget = self._budget(device)
             if budget is not None and size > budget:
@@ -47,7 +50,7 @@ class Residency:
             held = self._held.pop(name, None)
             self._room(device, size if held is None or held.device != device else 0)
             if held is None:
-                held = _Held(load().to(device), size, device)
+                held = _Held(load(), size, device)
             elif held.device != device:
                 held = _Held(held.model.to(device), size, device)
             self._held[name] = held

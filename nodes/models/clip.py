@@ -16,7 +16,7 @@ from nodes.checkpoints.named import named_model
 from nodes.checkpoints.open_clip import PREFIX, NamedClip, fetched
 from nodes.checkpoints.torch_file import is_script
 from nodes.models.embeddings import ClipTokens, Embedding
-from nodes.models.handle import DTYPES, MissingWeights, Model, handle
+from nodes.models.handle import MissingWeights, Model, handle
 from nodes.models.reading import warn_of_left_out
 from nodes.networks.clip import network as clip
 from nodes.networks.clip.sizes import clip_parameters
@@ -69,8 +69,7 @@ class Clip(Model[ClipConfig, clip.Clip]):
                 raise
             # Weights of another program, which open_clip turns into its own.
             names = self.remote.architecture, self.remote.pretrained
-            found = clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
-            return found.to(DTYPES[self.precision]).eval().requires_grad_(False)
+            return clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
         return own._load()
 
     def read(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:

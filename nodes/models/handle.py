@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from nodegraph.library.port import Context, Weights
-from nodegraph.models.residency import Residency
 from nodegraph.runtime.cancel import cancel_point
 from nodegraph.runtime.meta.abstract import Recall
 from nodegraph.runtime.meta.modes import skeleton
@@ -25,8 +24,8 @@ from nodes.checkpoints.reading import read_weights, tensor_shapes
 from nodes.checkpoints.sizes import building
 from nodes.checkpoints.verify import WrongFile, differences
 from nodes.checkpoints.weights import BadConfig
+from nodes.models.place import Place, place_of
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 C = TypeVar("C")
 M = TypeVar("M", bound=nn.Module)
 H = TypeVar("H", bound="Model[Any, Any]")
@@ -48,9 +47,7 @@ class Model(ABC, Generic[C, M]):
     config: C
     digest: str
     files: tuple[Path, ...] = ()
-    device: str = "cpu"
-    precision: str = "float32"
-    residency: Residency = field(default_factory=Residency, compare=False, repr=False)
+    place: Place = field(default_factory=Place)
     layout: str = OURS
     download: int = 0
     """Bytes of the files that are not here."""
@@ -62,16 +59,23 @@ class Model(ABC, Generic[C, M]):
     def build(self) -> M:
         """The network of the configuration, with its first weights."""
 
+    def __post_init__(self) -> None:
+        if self.guides:
+            object.__setattr__(self, "place", self.place.in_full())
+
+    @property
+    def device(self) -> str:
+        return self.place.device
+
     @property
     def abstract(self) -> bool:
-        return self.device == "meta"
+        return self.place.abstract
 
     def module(self) -> M:
-        """The network on its device, its weights loaded on first use. Raises MissingWeights."""
+        """The network in its place, its weights loaded on first use. Raises MissingWeights."""
         if self.abstract:
             return self._skeleton
-        need = self.needs
-        return self.residency.get(need.identity, self.device, need.size, self._load)
+        return self.place.held(self.needs.identity, self.needs.size, self._load)
 
     def call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
         """What the network says of x_t at t; on shapes alone, equal calls are made once."""
@@ -85,12 +89,7 @@ class Model(ABC, Generic[C, M]):
     @cached_property
     def _skeleton(self) -> M:
         with building(), skeleton():
-            return self.build().eval().requires_grad_(False).to(self.dtype)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the network computes in."""
-        return torch.float32 if self.guides else DTYPES[self.precision]
+            return self.place.put(self.build())
 
     @cached_property
     def identity(self) -> str:
@@ -105,10 +104,10 @@ class Model(ABC, Generic[C, M]):
     @cached_property
     def needs(self) -> Weights:
         """What the network needs, counted without its weights."""
-        parameters = self.parameters
+        parameters, dtype = self.parameters, self.place.dtype
         here = bool(self.files) and not self.absent
-        size = parameters * self.dtype.itemsize
-        identity = f"{self.identity}/{self.dtype}"
+        size = parameters * dtype.itemsize
+        identity = f"{self.identity}/{dtype}"
         missing = self.download or None
         return Weights(self.name, identity, parameters, size, here, missing, self.verify)
 
@@ -175,9 +174,9 @@ class Model(ABC, Generic[C, M]):
         started = time.perf_counter()
         with skeleton():
             network = self.build()
-        network.load_state_dict(self.weights(self.dtype), assign=True)
+        network.load_state_dict(self.weights(self.place.dtype), assign=True)
         loaded(self.name, time.perf_counter() - started)
-        return network.eval().requires_grad_(False)
+        return network
 
 
 def parsed(kind: type[H], literal: Any, context: Context) -> H:
@@ -198,9 +197,8 @@ def handle(kind: type[H], named: Named, context: Context) -> H:
 
     Raises BadConfig naming the place of the configuration.
     """
-    where = context.device, context.precision, context.residency
     what = named.name, named.config, named.digest, named.files
-    model = kind(*what, *where, named.layout, named.download)
+    model = kind(*what, place_of(context), named.layout, named.download)
     try:
         with building():
             _ = model.abstract and (model.parameters, getattr(model, "trained", None))

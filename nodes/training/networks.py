@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from nodegraph.base.framing import digest
 from nodegraph.base.partial import replacing
-from nodegraph.models.residency import Residency
 from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
 from nodes.checkpoints.weights import weights_digest, write_model
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule
 from nodes.models.handle import Model
+from nodes.models.place import Place
 from nodes.models.unet import UNet
 from nodes.networks.config import TextConfig
 from nodes.networks.points import PointNetwork
@@ -32,9 +32,9 @@ H = TypeVar("H", bound=Model[Any, Any])
 
 
 class Network(ABC, Generic[M]):
-    """A configuration of a network. Its weights belong to the training until `hand_over`."""
+    """A configuration of a network, trained on the device of `place`. Its weights belong to the training until `hand_over`."""
 
-    device: str
+    place: Place
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -71,9 +71,7 @@ class ModelNetwork(Network[H]):
 
     kind: type[H]
     config: Any
-    device: str = "cpu"
-    precision: str = "float32"
-    residency: Residency = field(default_factory=Residency, compare=False, repr=False)
+    place: Place = field(default_factory=Place)
 
     def build(self) -> nn.Module:
         with seeded(0):
@@ -90,8 +88,7 @@ class ModelNetwork(Network[H]):
         return self._handle(folder.name, weights_digest(folder), (folder / WEIGHTS_FILE,))
 
     def _handle(self, name: str, digest: str, files: tuple[Path, ...]) -> H:
-        where = self.device, self.precision, self.residency
-        return self.kind(name, self.config, digest, files, *where)
+        return self.kind(name, self.config, digest, files, self.place)
 
 
 @dataclass(frozen=True)
@@ -197,7 +194,7 @@ class ReaderNetwork(Network[TextReader]):
 
     config: TextConfig
     embedding_width: int
-    device: str = "cpu"
+    place: Place = field(default_factory=Place)
 
     def build(self) -> Reader:
         with seeded(0):
@@ -230,7 +227,7 @@ class PointsNetwork(Network[PointModel]):
     width: int
     layers: int
     schedule: Schedule
-    device: str = "cpu"
+    place: Place = field(default_factory=Place)
 
     def build(self) -> PointNetwork:
         with seeded(0):

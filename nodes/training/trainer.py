@@ -11,6 +11,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from nodes.models.place import Place
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.state import Record, State, fresh, restore, save
@@ -94,6 +95,6 @@ def _step(state: State, recipe: Recipe, pool: WorkerPool) -> float:
 
 def averaged(state: State, build: Callable[[], nn.Module]) -> nn.Module:
     """A second network in evaluation mode that holds the averaged weights."""
-    network = build().eval().requires_grad_(False)
+    network = Place().put(build())
     network.load_state_dict({**state.network.state_dict(), **state.average})
     return network

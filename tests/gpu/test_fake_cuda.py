@@ -59,7 +59,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch, known: dict[Any, Any]) -> None:
     def once(model: Model[Any, Any], x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
         tensors = {"x_t": x_t, "t": t, **conditions}
         forms = [(n, v.shape, v.dtype, v.device) for n, v in sorted(tensors.items())]
-        key = (model.identity, model.device, model.dtype, *forms)
+        key = (model.identity, model.device, model.place.dtype, *forms)
         if key not in known:
             made = call(model, x_t, t, **conditions)
             known[key] = (made.shape, made.dtype, made.device)

@@ -81,7 +81,7 @@ def _starting(
     like: UNet, config: UNetConfig, start: UNet | None, reader: TextReader | None = None
 ) -> Network[UNet]:
     """A network of a configuration, where `like` runs. Raises Mismatch for a start that is another network."""
-    made = UNetNetwork(UNet, config, like.device, like.precision, like.residency, start, reader)
+    made = UNetNetwork(UNet, config, like.place, start, reader)
     try:
         made.told()
     except Misfit as error:
@@ -160,9 +160,8 @@ def prior_network(
         positions=of.context + 4,
         space=of.space,
     )
-    where = clip.device, clip.precision, clip.residency
     measured = {"mean": images.values.mean(0, True), "std": images.values.std(0, keepdim=True)}
-    return MeasuredNetwork(Prior, config, *where, buffers=measured)
+    return MeasuredNetwork(Prior, config, clip.place, buffers=measured)
 
 
 @node(words=("class embedding", "label embedding"))
@@ -208,7 +207,7 @@ def classifier_network(
         trained=of.trained,
     )
     config = ClassifierConfig(trunk, classes, pool)
-    return ModelNetwork(Classifier, config, like.device, like.precision, like.residency)
+    return ModelNetwork(Classifier, config, like.place)
 
 
 @node(words=("CLIP guidance", "noised CLIP"))
@@ -245,14 +244,13 @@ def clip_network(
         image_layers=image_layers,
         words=text.tokenizer.words,
     )
-    return ModelNetwork(NoisedClip, config, like.device, like.precision, like.residency)
+    return ModelNetwork(NoisedClip, config, like.place)
 
 
 @node(words=("fine-tune", "second stage"))
 def further_network(start: H) -> Network[H]:
     """A model to be trained further as it is: its configuration, its weights."""
-    where = start.device, start.precision, start.residency
-    return TunedNetwork(type(start), start.config, *where, start=start)
+    return TunedNetwork(type(start), start.config, start.place, start=start)
 
 
 def _closed_vocabulary(like: UNet) -> TextConfig:
@@ -302,13 +300,13 @@ def open_clip_network(
         deviations=(0.5, 0.5, 0.5),
         space=space,
     )
-    return ModelNetwork(Clip, config, like.device, like.precision, like.residency)
+    return ModelNetwork(Clip, config, like.place)
 
 
 @node(words=("text pretraining", "contrastive"))
 def reader_network(like: UNet) -> Network[TextReader]:
     """The text transformer of a UNet, to be pre-trained together with a small image network (32 px)."""
-    return ReaderNetwork(like.text_config(), like.config.embedding_width, like.device)
+    return ReaderNetwork(like.text_config(), like.config.embedding_width, like.place)
 
 
 @node(words=("toy", "perceptron"))
@@ -361,5 +359,4 @@ def autoregressive_prior_network(
     held = ("mean", "components", "eigenvalues", "low", "high")
     buffers = {name: getattr(pca, name) for name in held}
     buffers["edges"] = level_edges(texts.values, images.values, levels)
-    where = clip.device, clip.precision, clip.residency
-    return MeasuredNetwork(ArPrior, config, *where, buffers=buffers)
+    return MeasuredNetwork(ArPrior, config, clip.place, buffers=buffers)

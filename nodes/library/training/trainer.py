@@ -111,7 +111,7 @@ def trainer(
         return torch.ones(BLANK) if samples is None else samples
 
     yield Progress(0, steps, None, network.told())
-    state = yield from _shown(loop.train(training, network.device, processes), steps, drawn)
+    state = yield from _shown(loop.train(training, network.place.device, processes), steps, drawn)
     return Trained(_handed_over(network, training, state), _curve(state), drawn(state))
 
 

@@ -1,14 +1,11 @@
 """Every option of OpenAI's model factories is honoured, or refused where it is not its default, or changes no picture."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from nodegraph.base.paths import Sandbox
-from nodegraph.runtime.context import RunContext
 from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.configs import BadPart, published_config
 from nodes.checkpoints.openai import classifier_config, clip_config, unet_config
@@ -252,10 +249,9 @@ def test_timesteps_on_the_scale_of_a_thousand() -> None:
 
 
 def test_the_steps_of_the_options_are_those_of_a_graph_that_says_none() -> None:
-    context = RunContext(Sandbox((), Path()))
     config = published_config(Part("UNet", "openai_adm", {**ADM, "timestep_respacing": [10, 5]}))
     assert isinstance(config, UNetConfig)
-    model = UNet("mine", config, "digest", device=context.device)
+    model = UNet("mine", config, "digest")
     assert len(noise_scheduler(model)) == 15
     assert len(noise_scheduler(model, steps="ddim50")) == 50
     assert len(noise_scheduler(model, steps=7)) == 7

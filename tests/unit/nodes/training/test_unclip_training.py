@@ -213,7 +213,7 @@ def test_an_objective_with_a_clip_goes_to_another_process(base: UNet, clip: Clip
     module = of_decoder(base, clip).build().eval()
     objective = unclip_objective(velocity(), clip)
     there = pickle.loads(pickle.dumps(objective))
-    assert there.clip.residency is not clip.residency
+    assert there.clip.place.residency is not clip.place.residency
     assert torch.equal(on_batch(there, module), on_batch(objective, module))
 
 

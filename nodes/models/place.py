@@ -1,0 +1,55 @@
+"""Where networks run: a device, a precision, and what is loaded there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from nodegraph.library.port import Context, Precision
+from nodegraph.models.residency import Residency
+
+M = TypeVar("M", bound=nn.Module)
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a network runs, and the precision of its weights there; `residency` holds what is loaded.
+
+    On the device `meta` a network has shapes alone. Two places are equal whatever is loaded there.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "float32"
+    residency: Residency = field(default_factory=Residency, compare=False, repr=False)
+
+    @property
+    def abstract(self) -> bool:
+        return self.device == "meta"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What a network computes in."""
+        return DTYPES[self.precision]
+
+    def in_full(self) -> "Place":
+        """The same place in float32."""
+        return replace(self, precision="float32")
+
+    def put(self, network: M) -> M:
+        """The network itself, there, as one that is used and not trained: without dropout, batch statistics and gradients."""
+        return network.to(self.device, self.dtype).eval().requires_grad_(False)
+
+    def held(self, identity: str, size: int, load: Callable[[], M]) -> M:
+        """The network of an identity, of `size` bytes there; loaded and put there if it is not held.
+
+        Raises MemoryError where it exceeds the whole budget of the device.
+        """
+        return self.residency.get(identity, self.device, size, lambda: self.put(load()))
+
+
+def place_of(context: Context) -> Place:
+    """The place of a run."""
+    return Place(context.device, context.precision, context.residency)
