@@ -1,6 +1,6 @@
 """The one door to graphs: open, check, plan, run, write. The command line, Python and servers render what it gives."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
@@ -18,7 +18,7 @@ from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request
 from nodegraph.language.older import of_older_version
-from nodegraph.language.program import Program
+from nodegraph.language.program import Constant, Program
 from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
 from nodegraph.library.beside import with_node_files
@@ -225,6 +225,37 @@ class Session:
         with _pointing(compiled.texts):
             made = make_plan(compiled.checked(), engine, self.shapes)
         return replace(made, warnings=compiled.diagnostics, texts=compiled.texts)
+
+    def missing(self, opened: Recorded, jobs: Iterable[Job]) -> list[str]:
+        """Names of the models that runs of these jobs would need and that are not here; a run tells the faults of a graph.
+
+        Jobs that name the same models are planned once. Raises NoDevice.
+        """
+        found: dict[str, None] = {}
+        seen: set[frozenset[tuple[str, str]]] = set()
+        for job in jobs:
+            program = self.compiled(opened, job).program
+            named = self._models_in(program) if program else frozenset[tuple[str, str]]()
+            if named and named not in seen:
+                seen.add(named)
+                made = self.plan(opened, job)
+                found |= {} if made.shapes.errors else {m.name: None for m in made.downloads}
+        return list(found)
+
+    def _models_in(self, program: Program) -> frozenset[tuple[str, str]]:
+        """The models that a program names, with their kinds."""
+        literals = (
+            source
+            for step in program.steps
+            for source in step.inputs.values()
+            if isinstance(source, Constant)
+        )
+        kinds = self.registry.port_type
+        return frozenset(
+            (source.type.name, str(source.value))
+            for source in literals
+            if (port := kinds(source.type.name)) is not None and port.weights is not None
+        )
 
     def run(
         self, prepared: Prepared, token: CancelToken | None = None, files: bool = False

@@ -78,18 +78,22 @@ class Sweep:
     def check(self) -> None:
         """Look at every value of every axis, each once. Raises GraphError with all faults of names and types, BadAxis."""
         no_name_twice(self.axes)
-        first = next(iter(self.cells())).values
         found: dict[Diagnostic, None] = {}
         texts: dict[str, str] = {}
-        for axis in self.axes:
-            for row in axis.rows:
-                values = {**first, **dict(zip(axis.names, row, strict=True))}
-                compiled = self.session.compiled(self.opened, self.job_of(values))
-                texts |= compiled.texts
-                if compiled.program is None:
-                    found |= dict.fromkeys(compiled.diagnostics)
+        for job in self.each_once():
+            compiled = self.session.compiled(self.opened, job)
+            texts |= compiled.texts
+            if compiled.program is None:
+                found |= dict.fromkeys(compiled.diagnostics)
         if found:
             raise GraphError(tuple(found), texts)
+
+    def each_once(self) -> Iterator[Job]:
+        """Jobs in which every value of every axis stands once, beside the first ones of the others."""
+        first = next(iter(self.cells())).values
+        for axis in self.axes:
+            for row in axis.rows:
+                yield self.job_of({**first, **dict(zip(axis.names, row, strict=True))})
 
     def job_of(self, values: Mapping[str, Any]) -> Job:
         """The job of a cell."""

@@ -175,7 +175,7 @@ def _print_plan(made: "Plan") -> None:
     )
     for model in made.downloads:
         size = "of unknown size" if model.download is None else _bytes(model.download)
-        results.print(f"to download: {model.name}, {size}")
+        results.print(f"to download: {model.name}, {size}; `nodegraph run … --get` fetches it")
 
 
 def _count(number: int) -> str:

@@ -23,6 +23,7 @@ from nodegraph.cli.console import (
     results,
     stopped,
 )
+from nodegraph.cli.fetching import fetch_missing
 from nodegraph.cli.opening import (
     Device,
     Megapixels,
@@ -64,7 +65,13 @@ Each = Annotated[
 SweepName = Annotated[
     str | None, typer.Option(help="One of the graph's own sweeps.", show_default=False)
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Run also more than 10,000 cells.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Ask nothing: run also more than 10,000 cells; fetch.")
+]
+Get = Annotated[
+    bool,
+    typer.Option("--get", help="Fetch the models that are not here, after showing their licences."),
+]
 Watch = Annotated[
     bool,
     typer.Option("--watch", help="Run again, what changed, when a file of the graph is saved."),
@@ -92,6 +99,7 @@ def run(
     ports: Ports = None,
     until: Until = None,
     watch: Watch = False,
+    get: Get = False,
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
@@ -108,8 +116,11 @@ def run(
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         shown = Shown(quiet, as_json, traceback)
         if axes := axes_of(read, each or (), sweep):
-            run_sweep(Sweep(session, opened, job, axes), yes, quiet, as_json)
-        elif watch:
+            run_sweep(Sweep(session, opened, job, axes), yes, quiet, as_json, get)
+            return
+        if get:
+            fetch_missing(session.missing(opened, [job]), yes)
+        if watch:
             watched(lambda: run_again(session, graph, ports or (), job, shown))
         else:
             run_once(session, opened, job, shown)

@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 from rich.progress import Progress
 
-from nodegraph.base.diagnostics import GraphError
 from nodegraph.base.render import as_json as fault_as_json
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
@@ -20,6 +19,7 @@ from nodegraph.cli.console import (
     results,
     stopped,
 )
+from nodegraph.cli.fetching import fetch_missing
 from nodegraph.cli.report import Report, progress_of
 from nodegraph.language.axes import BadAxis, sweep_axes, written_axis
 from nodegraph.language.graph import Graph
@@ -97,16 +97,19 @@ class Sheet:
             raise typer.Exit(FAILED)
 
 
-def run_sweep(sweep: Sweep, yes: bool, quiet: bool, as_json: bool) -> None:
-    """Look at all values, then run the cells. Raises GraphError for values that no cell can have."""
+def run_sweep(sweep: Sweep, yes: bool, quiet: bool, as_json: bool, get: bool = False) -> None:
+    """Look at all values, `get` the models that are not here, then run the cells.
+
+    Raises GraphError for values that no cell can have.
+    """
     if len(sweep) > MOST_CELLS and not yes:
         fail(f"these are {len(sweep):,} cells; say --yes to run more than {MOST_CELLS:,}", USAGE)
     try:
         sweep.check()
     except BadAxis as error:
         fail(f"--each {error}", USAGE)
-    except GraphError:
-        raise
+    if get:
+        fetch_missing(sweep.session.missing(sweep.opened, sweep.each_once()), yes)
     Sheet(sweep, quiet, as_json).run()
 
 

@@ -90,6 +90,8 @@ class Listing:
     terms: str = ""
     files: tuple[ModelFile, ...] = ()
     check: str = ""
+    year: int = 0
+    """When it was published; 0 where that is not said."""
 
 
 def listings() -> tuple[list[Listing], list[Broken]]:

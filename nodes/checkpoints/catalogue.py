@@ -60,7 +60,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A bundle of the catalogue. `card` is a short description for people, `card_url` the publisher's model card;
-    `terms` what has to be accepted before a download (empty: nothing)."""
+    `year` that of its publication, 0 where it is not said; `terms` what has to be accepted before a download, if any."""
 
     name: str
     parts: Mapping[str, Part]
@@ -69,6 +69,7 @@ class Entry:
     card: str
     card_url: str = ""
     terms: str = ""
+    year: int = 0
 
 
 class UnknownModel(ValueError):
@@ -110,7 +111,8 @@ def _read(path: Path) -> dict[str, Entry]:
 
 def _entry(name: str, record: Mapping[str, Any]) -> Entry:
     plain = {key: value for key, value in record.items() if key not in ("parts", "unet_options")}
-    _kinds(plain, str, Entry)
+    _kinds({key: value for key, value in plain.items() if key != "year"}, str, Entry)
+    _of_kind("year", plain.get("year", 0), int)
     shared = _record("unet_options", record.get("unet_options", {}))
     records = _record("parts", record["parts"])
     parts = {part: _part(_record(f"part '{part}'", r), shared) for part, r in records.items()}
@@ -266,6 +268,7 @@ def _listing(entry: Entry) -> Listing:
         entry.terms,
         every,
         CHECK,
+        entry.year,
     )
 
 
