@@ -15,9 +15,10 @@ from typing import Any, Generic, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from nodes.diffusion.process import FixedVariance, Parametrisation, predicted_x0
+from nodes.diffusion.process import predicted_x0, prediction_and_variance
 from nodes.diffusion.schedule import Schedule
 from nodes.rows import spread
+from nodes.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,9 @@ class Denoiser(ABC, Generic[X]):
         return self.root.network.trained
 
     @property
-    def fixed_variance(self) -> FixedVariance:
-        """Variance of the reverse steps where none is learned."""
-        return self.root.network.fixed_variance
+    def target(self) -> Target:
+        """What the outputs of the network mean."""
+        return self.root.network.target
 
     @property
     def x0_bound(self) -> float:
@@ -125,22 +126,24 @@ def _itself(sample: Tensor) -> Any:
 class DiffusionNetwork:
     """A network with what its outputs mean.
 
-    `call(x_t, t, **conditions)` → [B, C or 2C, …]; `learned_variance`: the second half of the channels is the raw
-    variance fraction. `prepare` turns conditions [R, …] into those that `call` takes, once for a run: what of the
-    network does not depend on (x_t, t). `x0_bound`: |x_0| at most in what it was trained on. `value`: what a sample stands
-    for, once it is made (itself; an embedding). Denoisers of one `DiffusionNetwork` object share its calls.
+    `call(x_t, t, **conditions)` → [B, C or 2C, …], as `target` says. `prepare` turns conditions [R, …] into those that `call`
+    takes, once for a run: what of the network does not depend on (x_t, t). `x0_bound`: |x_0| at most in what it was trained
+    on. `value`: what a sample stands for, once it is made (itself; an embedding). Denoisers of one `DiffusionNetwork` object
+    share its calls.
     """
 
     call: Callable[..., Tensor]
     trained: Schedule
     sample_shape: tuple[int, ...]
-    parametrisation: Parametrisation = "eps"
-    learned_variance: bool = False
-    fixed_variance: FixedVariance = "fixed_small"
+    target: Target = field(default_factory=Target)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     prepare: Callable[[Conditions], Conditions] = _unchanged
     x0_bound: float = 1.0
     value: Callable[[Tensor], Any] = _itself
+
+    def __post_init__(self) -> None:
+        if self.target.learned_variance == "log":
+            raise ValueError("samplers read a learned variance as a fraction of its range")
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,10 +229,8 @@ class _Group:
 
 
 def _prediction(network: DiffusionNetwork, x_t: Tensor, t: Tensor, output: Tensor) -> Prediction:
-    variance: Tensor | None = None
-    if network.learned_variance:
-        output, variance = output.float().chunk(2, 1)
+    output, variance = prediction_and_variance(network.target, output.float())
     if output.shape != x_t.shape:
         raise ValueError(f"the network gives {list(output.shape)} for x_t {list(x_t.shape)}")
-    x0 = predicted_x0(network.trained, network.parametrisation, x_t, t, output)
+    x0 = predicted_x0(network.trained, network.target.parametrisation, x_t, t, output)
     return Prediction(x0, variance)

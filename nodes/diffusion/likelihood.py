@@ -9,30 +9,17 @@ from torch import Tensor
 
 from nodes.diffusion.noise import INITIAL, NoiseSource
 from nodes.diffusion.process import (
-    FixedVariance,
-    LearnedVariance,
-    Parametrisation,
     eps_from_x0,
     fixed_log_variance,
     learned_log_variance,
     posterior,
     predicted_x0,
+    prediction_and_variance,
     q_mean_variance,
     q_sample,
 )
 from nodes.diffusion.schedule import Schedule
-
-
-@dataclass(frozen=True, slots=True)
-class OutputKind:
-    """What a network's output means: the parametrisation, and how the variance is had."""
-
-    parametrisation: Parametrisation = "eps"
-    variance: FixedVariance | LearnedVariance = "fixed_small"
-
-    @property
-    def learned(self) -> bool:
-        return self.variance in ("learned_range", "learned")
+from nodes.target import Target
 
 
 def flat_mean(x: Tensor) -> Tensor:
@@ -65,32 +52,29 @@ def discretised_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Te
 
 
 def model_mean_log_variance(
-    schedule: Schedule, kind: OutputKind, x_t: Tensor, t: Tensor, output: Tensor, clip: bool
+    schedule: Schedule, target: Target, x_t: Tensor, t: Tensor, output: Tensor, clip: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and log Σ of p(x_{t−1} | x_t), and the predicted x_0 (clipped to [−1, 1] if asked)."""
-    mean_part, log_variance = _split(schedule, kind, x_t, t, output)
-    x0 = predicted_x0(schedule, kind.parametrisation, x_t, t, mean_part)
+    predicted, raw = prediction_and_variance(target, output)
+    log_variance = _log_variance(schedule, target, raw, t, x_t)
+    x0 = predicted_x0(schedule, target.parametrisation, x_t, t, predicted)
     x0 = x0.clamp(-1, 1) if clip else x0
-    if kind.parametrisation == "x_prev":
-        return mean_part, log_variance, x0
+    if target.parametrisation == "x_prev":
+        return predicted, log_variance, x0
     return posterior(schedule, x0, x_t, t)[0], log_variance, x0
 
 
-def _split(
-    schedule: Schedule, kind: OutputKind, x_t: Tensor, t: Tensor, output: Tensor
-) -> tuple[Tensor, Tensor]:
-    if kind.variance in ("learned_range", "learned"):
-        mean_part, raw = output.chunk(2, 1)
-        learned = (
-            learned_log_variance(schedule, raw, t) if kind.variance == "learned_range" else raw
-        )
-        return mean_part, learned
-    return output, fixed_log_variance(schedule, kind.variance, t, x_t)
+def _log_variance(
+    schedule: Schedule, target: Target, raw: Tensor | None, t: Tensor, x_t: Tensor
+) -> Tensor:
+    if raw is None:
+        return fixed_log_variance(schedule, target.fixed_variance, t, x_t)
+    return raw if target.learned_variance == "log" else learned_log_variance(schedule, raw, t)
 
 
 def vlb_terms(
     schedule: Schedule,
-    kind: OutputKind,
+    target: Target,
     x0: Tensor,
     x_t: Tensor,
     t: Tensor,
@@ -102,7 +86,7 @@ def vlb_terms(
     Ref: Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, eq. 3–7.
     """
     true_mean, _, true_log_variance = posterior(schedule, x0, x_t, t)
-    mean, log_variance, predicted = model_mean_log_variance(schedule, kind, x_t, t, output, clip)
+    mean, log_variance, predicted = model_mean_log_variance(schedule, target, x_t, t, output, clip)
     kl = flat_mean(normal_kl(true_mean, true_log_variance, mean, log_variance)) / math.log(2)
     likelihood = discretised_log_likelihood(x0, mean, 0.5 * log_variance.expand_as(x0))
     return torch.where(t == 0, flat_mean(-likelihood) / math.log(2), kl), predicted
@@ -132,7 +116,7 @@ class BitsPerDimension:
 
 def bits_per_dim(
     schedule: Schedule,
-    kind: OutputKind,
+    target: Target,
     network: Callable[[Tensor, Tensor], Tensor],
     x0: Tensor,
     noise: NoiseSource,
@@ -148,7 +132,7 @@ def bits_per_dim(
         x_t = q_sample(schedule, x0, steps, eps)
         with torch.no_grad():
             output = network(x_t, schedule.timesteps.to(x0.device)[steps])
-        term, predicted = vlb_terms(schedule, kind, x0, x_t, steps, output)
+        term, predicted = vlb_terms(schedule, target, x0, x_t, steps, output)
         error = eps_from_x0(schedule, x_t, steps, predicted) - eps
         columns.append((term, flat_mean((predicted - x0).square()), flat_mean(error.square())))
     bound, x0_error, eps_error = (torch.stack(part, 1) for part in zip(*columns, strict=True))

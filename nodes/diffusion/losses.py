@@ -5,27 +5,28 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nodes.diffusion.likelihood import OutputKind, flat_mean, vlb_terms
-from nodes.diffusion.process import Parametrisation, posterior, v_target
+from nodes.diffusion.likelihood import flat_mean, vlb_terms
+from nodes.diffusion.process import posterior, prediction_and_variance, v_target
 from nodes.diffusion.schedule import Schedule, at
+from nodes.target import Parametrisation, Target
 
 LossKind = Literal["mse", "hybrid", "kl", "scaled_kl"]
 
 
-def target(
-    schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Tensor, noise: Tensor
+def regressed(
+    schedule: Schedule, target: Target, x0: Tensor, x_t: Tensor, t: Tensor, noise: Tensor
 ) -> Tensor:
-    """What the network's output is compared with."""
-    if kind.parametrisation == "v":
+    """What the network's prediction is regressed on: ε, x_0, v or the posterior's mean."""
+    if target.parametrisation == "v":
         return v_target(schedule, x0, t, noise)
-    if kind.parametrisation == "x_prev":
+    if target.parametrisation == "x_prev":
         return posterior(schedule, x0, x_t, t)[0]
-    return noise if kind.parametrisation == "eps" else x0
+    return noise if target.parametrisation == "eps" else x0
 
 
 def squared_error(
     schedule: Schedule,
-    kind: OutputKind,
+    target: Target,
     x0: Tensor,
     x_t: Tensor,
     t: Tensor,
@@ -33,22 +34,22 @@ def squared_error(
     output: Tensor,
 ) -> Tensor:
     """The simple loss: mean squared error of the parametrised part [B]. Ref: Ho et al. 2020, eq. 14."""
-    mean_part = output.chunk(2, 1)[0] if kind.learned else output
-    return flat_mean((target(schedule, kind, x0, x_t, t, noise) - mean_part).square())
+    predicted, _ = prediction_and_variance(target, output)
+    return flat_mean((regressed(schedule, target, x0, x_t, t, noise) - predicted).square())
 
 
 def detached_vlb(
-    schedule: Schedule, kind: OutputKind, x0: Tensor, x_t: Tensor, t: Tensor, output: Tensor
+    schedule: Schedule, target: Target, x0: Tensor, x_t: Tensor, t: Tensor, output: Tensor
 ) -> Tensor:
     """VLB terms that train the variance alone: the mean is held fixed. Ref: Nichol & Dhariwal 2021, §3.1."""
     mean_part, raw = output.chunk(2, 1)
     frozen = torch.cat([mean_part.detach(), raw], 1)
-    return vlb_terms(schedule, kind, x0, x_t, t, frozen, clip=False)[0]
+    return vlb_terms(schedule, target, x0, x_t, t, frozen, clip=False)[0]
 
 
 def training_loss(
     schedule: Schedule,
-    kind: OutputKind,
+    target: Target,
     loss: LossKind,
     clean: tuple[Tensor, Tensor],
     x_t: Tensor,
@@ -62,12 +63,12 @@ def training_loss(
     """
     x0, noise = clean
     if loss in ("kl", "scaled_kl"):
-        bound = vlb_terms(schedule, kind, x0, x_t, t, output, clip=False)[0]
+        bound = vlb_terms(schedule, target, x0, x_t, t, output, clip=False)[0]
         return {"loss": bound * len(schedule) if loss == "scaled_kl" else bound}
-    mse = squared_error(schedule, kind, x0, x_t, t, noise, output)
-    if not kind.learned:
+    mse = squared_error(schedule, target, x0, x_t, t, noise, output)
+    if not target.learned_variance:
         return {"mse": mse, "loss": mse}
-    bound = detached_vlb(schedule, kind, x0, x_t, t, output)
+    bound = detached_vlb(schedule, target, x0, x_t, t, output)
     bound = bound * len(schedule) / 1000 if loss == "hybrid" else bound
     return {"mse": mse, "vb": bound, "loss": mse + bound}
 

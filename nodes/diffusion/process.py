@@ -1,15 +1,10 @@
 """The forward process, its posterior, and conversions between x_0, ε, v and x_{t−1}. `t` int64 [B]: steps."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from nodes.diffusion.schedule import Schedule, at
-
-Parametrisation = Literal["eps", "x0", "v", "x_prev"]
-FixedVariance = Literal["fixed_small", "fixed_large", "fixed_small_log"]
-LearnedVariance = Literal["learned_range", "learned"]
+from nodes.target import FixedVariance, Parametrisation, Target
 
 
 def q_sample(schedule: Schedule, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -80,6 +75,14 @@ def x0_from_x_prev(schedule: Schedule, x_t: Tensor, t: Tensor, x_prev: Tensor) -
     """x_0 for which x_{t−1} is the posterior mean."""
     ratio = at(schedule.posterior_mean_coef2 / schedule.posterior_mean_coef1, t, x_t)
     return at(1 / schedule.posterior_mean_coef1, t, x_t) * x_prev - ratio * x_t
+
+
+def prediction_and_variance(target: Target, output: Tensor) -> tuple[Tensor, Tensor | None]:
+    """A network's output in its two parts: what is predicted [B, C, …], and the raw variance, or None where it is fixed."""
+    if not target.learned_variance:
+        return output, None
+    predicted, raw = output.chunk(2, 1)
+    return predicted, raw
 
 
 def predicted_x0(

@@ -115,7 +115,7 @@ def ancestral(denoiser: Denoiser[Any], schedule: Schedule, start: Start) -> Samp
 
     def move(x_t: Tensor, visit: Visit, prediction: Prediction) -> Tensor:
         noise = None if visit.step == 0 else start.draw(visit.number, x_t)
-        fixed = denoiser.fixed_variance
+        fixed = denoiser.target.fixed_variance
         return ancestral_step(schedule, x_t, visit.steps, prediction, noise, fixed)
 
     return _walk(denoiser, schedule, start, move)

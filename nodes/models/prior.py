@@ -37,16 +37,13 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
     @cached_property
     def diffusion(self) -> DiffusionNetwork:
         """The prior as the denoiser algebra sees it; what it samples is an embedding in normalised units."""
-        trained = self.config.trained
         return DiffusionNetwork(
             call=self.call,
             trained=self.trained,
             sample_shape=(self.config.embedding,),
-            parametrisation=trained.parametrisation,
-            learned_variance=trained.learned_variance,
-            fixed_variance=trained.fixed_variance,
+            target=self.config.trained,
             device=torch.device(self.device),
-            x0_bound=trained.x0_bound,
+            x0_bound=self.config.trained.x0_bound,
             value=self._embedding,
         )
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Parametrisation = Literal["eps", "x0", "v"]
+from nodes.target import Target
+
 Pool = Literal["attention", "adaptive", "spatial", "spatial_v2"]
-FixedVariance = Literal["fixed_small", "fixed_large", "fixed_small_log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,14 @@ class TextConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedFor:
-    """What the outputs mean: the parametrisation, the variance, the chain the network was trained on, and |x_0| at most.
+class TrainedFor(Target):
+    """The target of a network, with the chain that it was trained on and |x_0| at most; it gives no x_{t−1} and no log Σ.
 
     `respacing`: the steps that it is sampled in where a graph does not say others; empty: all.
     """
 
-    parametrisation: Parametrisation = "eps"
+    parametrisation: Literal["eps", "x0", "v"] = "eps"
     learned_variance: bool = True
-    fixed_variance: FixedVariance = "fixed_small"
     schedule: str = "linear"
     train_steps: int = 1000
     x0_bound: float = 1.0

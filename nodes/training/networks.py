@@ -24,6 +24,7 @@ from nodes.networks.config import TextConfig
 from nodes.networks.points import PointNetwork
 from nodes.networks.reader import Reader
 from nodes.networks.unet.network import UNet as UNetModule
+from nodes.target import Target
 from nodes.training.seeding import seeded
 from nodes.training.start import Started, started
 
@@ -239,18 +240,18 @@ class PointsNetwork(Network[PointModel]):
     def promise(self) -> PointModel:
         with skeleton():
             network = self.build_empty()
-        diffusion = DiffusionNetwork(
-            network, self.schedule, (self.dimensions,), "v", device=torch.device("meta")
-        )
-        return PointModel(diffusion, "untrained")
+        return PointModel(self._diffusion(network, "meta"), "untrained")
 
     def build_empty(self) -> PointNetwork:
         return PointNetwork(self.dimensions, self.width, self.layers)
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> PointModel:
         _keep(module, folder)
-        network = DiffusionNetwork(module, self.schedule, (self.dimensions,), "v")
-        return PointModel(network, weights_digest(folder))
+        return PointModel(self._diffusion(module), weights_digest(folder))
+
+    def _diffusion(self, module: nn.Module, device: str = "cpu") -> DiffusionNetwork:
+        where, shape = torch.device(device), (self.dimensions,)
+        return DiffusionNetwork(module, self.schedule, shape, Target("v"), where)
 
 
 def _keep(module: nn.Module, folder: Path) -> None:

@@ -37,9 +37,8 @@ def sample_pictures(
         module,
         objective.schedule,
         tuple(batch.signal.shape[1:]),
-        objective.parametrisation,
-        objective.learned_variance,
-        device=device,
+        objective.target,
+        device,
     )
     with torch.no_grad():
         cond = Leaf(network, _told(module, objective.dropping(0.0), batch))

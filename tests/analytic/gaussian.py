@@ -16,6 +16,7 @@ from nodes.diffusion.process import eps_from_x0, v_from_x0
 from nodes.diffusion.samplers import Sampling, Start
 from nodes.diffusion.schedule import Schedule, from_betas
 from nodes.diffusion.score_guidance import LogProbability
+from nodes.target import Target
 
 MEAN = torch.tensor([0.5, -0.3])
 COVARIANCE = torch.tensor([[0.30, 0.12], [0.12, 0.15]])
@@ -39,7 +40,7 @@ def exact_x0(
 
 
 def denoiser(
-    kind: str, chain: Schedule, mean: Tensor = MEAN, covariance: Tensor = COVARIANCE, **more: object
+    kind: str, chain: Schedule, mean: Tensor = MEAN, covariance: Tensor = COVARIANCE, **more: str
 ) -> Leaf:
     """The perfect network of N(m, S)."""
     convert = {"x0": lambda x, t, x0: x0, "eps": lambda x, t, x0: eps_from_x0(chain, x, t, x0)}
@@ -48,7 +49,7 @@ def denoiser(
     def call(x_t: Tensor, t: Tensor) -> Tensor:
         return convert[kind](x_t, t, exact_x0(chain, x_t, t, mean, covariance))
 
-    return Leaf(DiffusionNetwork(call, chain, (len(mean),), kind, **more))  # type: ignore[arg-type]
+    return Leaf(DiffusionNetwork(call, chain, (len(mean),), Target(kind, **more)))  # type: ignore[arg-type]
 
 
 def run(sampling: Sampling) -> Tensor:

@@ -38,6 +38,7 @@ from nodes.diffusion.samplers import (
 )
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.diffusion.score_guidance import ScoreGuidance
+from nodes.target import Target
 
 STEPS = (16, 32, 64, 128)
 DETERMINISTIC = {
@@ -130,7 +131,7 @@ def exact_fraction(chain: Schedule, spaced: Schedule, variances: Tensor) -> Leaf
         x0 = exact_x0(chain, x_t, t, MEAN, torch.diag(variances))
         return torch.cat([x0, (2 * share - 1).float().expand(len(x_t), -1)], 1)
 
-    return Leaf(DiffusionNetwork(call, chain, (2,), "x0", learned_variance=True))
+    return Leaf(DiffusionNetwork(call, chain, (2,), Target("x0", True)))
 
 
 def laws(sampling: Sampling) -> list[tuple[Tensor, Tensor]]:

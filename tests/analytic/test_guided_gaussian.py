@@ -13,6 +13,7 @@ from nodes.diffusion.samplers import Start, ancestral, ddim, dpm_solver
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.diffusion.score_guidance import ScoreGuidance
 from nodes.diffusion.techniques import MaskInpainter
+from nodes.target import Target
 
 CHAIN = schedule("cosine", 1000)
 COUNT = 2000
@@ -96,7 +97,7 @@ def told_network() -> Leaf:
         second = mean + gain * (x_t[:, 1] - bar.sqrt() * mean)
         return torch.stack([torch.full_like(second, KNOWN), second], 1)
 
-    return Leaf(DiffusionNetwork(call, CHAIN, (2,), "x0"))
+    return Leaf(DiffusionNetwork(call, CHAIN, (2,), Target("x0")))
 
 
 @pytest.mark.parametrize("name", ["ancestral", "ddim"])
@@ -166,7 +167,7 @@ def test_a_solver_forgets_its_history_at_a_jump() -> None:
         return exact_x0(CHAIN, x_t, t)
 
     walk = with_resampling(respace(CHAIN, 30), 5, 2)
-    leaf = Leaf(DiffusionNetwork(call, CHAIN, (2,), "x0"))
+    leaf = Leaf(DiffusionNetwork(call, CHAIN, (2,), Target("x0")))
     x = run(dpm_solver(leaf, walk, Start(Drawn(6), COUNT)))
     assert seen == [float(walk.timesteps[step]) for step in walk.visits]
     assert float((x.mean(0) - MEAN).abs().max()) < 0.05

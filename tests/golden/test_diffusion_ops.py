@@ -14,13 +14,19 @@ from torch import Tensor
 
 from nodes.diffusion import likelihood, losses, process, samplers
 from nodes.diffusion.denoisers import Prediction
-from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.noise import RecordedNoise
 from nodes.diffusion.respacing import respace
 from nodes.diffusion.schedule import Schedule, schedule
+from nodes.target import Target
 
 KINDS = {"linear": "linear", "squaredcos_cap_v2": "cosine", "cosine": "cosine"}
 MEANS = {"PREVIOUS_X": "x_prev", "START_X": "x0", "EPSILON": "eps"}
+VARIANCES = {
+    "FIXED_SMALL": (False, "fixed_small"),
+    "FIXED_LARGE": (False, "fixed_large"),
+    "LEARNED_RANGE": (True,),
+    "LEARNED": ("log",),
+}
 LOSSES = {"MSE": "mse", "RESCALED_MSE": "hybrid", "KL": "kl", "RESCALED_KL": "scaled_kl"}
 Tensors = dict[str, Tensor]
 Options = Mapping[str, Any]
@@ -34,13 +40,13 @@ def chain_of(options: Options) -> Schedule:
     return respace(whole, spec) if spec else whole
 
 
-def kind_of(options: Options) -> OutputKind:
+def target_of(options: Options) -> Target:
     """What the model's output means, by the names of the classes, or by the flags of ADM's factory."""
     if "mean_type" in options:
-        return OutputKind(MEANS[options["mean_type"]], options["var_type"].lower())
+        return Target(MEANS[options["mean_type"]], *VARIANCES[options["var_type"]])
     mean = "x0" if options.get("predict_xstart") else "eps"
     fixed = "fixed_small" if options.get("sigma_small") else "fixed_large"
-    return OutputKind(mean, "learned_range" if options.get("learn_sigma", True) else fixed)
+    return Target(mean, options.get("learn_sigma", True), fixed)
 
 
 def loss_of(options: Options) -> str:
@@ -62,18 +68,13 @@ class Case:
         return chain_of(self.options)
 
     @property
-    def kind(self) -> OutputKind:
-        return kind_of(self.options)
-
-    @property
-    def fixed(self) -> str:
-        """The variance of a network that learned none; not used where one is learned."""
-        return self.kind.variance if not self.kind.learned else "fixed_small"
+    def target(self) -> Target:
+        return target_of(self.options)
 
     @property
     def drawn(self) -> bool:
         """Whether samples are drawn from p(x_{t−1} | x_t) at all: no network says its log-variance as it is."""
-        return self.kind.variance != "learned"
+        return self.target.learned_variance != "log"
 
     @property
     def t(self) -> Tensor:
@@ -104,7 +105,7 @@ class Case:
     def output(self, name: str = "model_output_6ch") -> Tensor:
         given = str(self.options.get("model_output", name)).partition("[")[0]
         both = self.tensors[f"in.{given}"]
-        return both if self.kind.learned else both[:, : both.shape[1] // 2]
+        return both if self.target.learned_variance else both[:, : both.shape[1] // 2]
 
     def tensor(self, name: str) -> bool:
         return f"{self.name}.{name}" in self.tensors
@@ -120,16 +121,16 @@ def predicted(
     """Mean, log-variance, and the prediction as the denoiser algebra has it."""
     output = case.output()
     mean, log_variance, x0 = likelihood.model_mean_log_variance(
-        case.chain, case.kind, x, case.t, output, clip
+        case.chain, case.target, x, case.t, output, clip
     )
     x0 = change(x0).clamp(-1, 1) if clip else change(x0)
-    raw = output.chunk(2, 1)[1] if case.kind.variance == "learned_range" else None
+    raw = output.chunk(2, 1)[1] if case.target.learned_variance is True else None
     return mean, log_variance, Prediction(x0, raw)
 
 
 def of_mean(case: Case, x: Tensor, prediction: Prediction) -> Prediction:
     """With the x_0 that the mean has: of a model of x_{t−1} the mean is its output, whatever was done to x_0."""
-    if case.kind.parametrisation != "x_prev":
+    if case.target.parametrisation != "x_prev":
         return prediction
     return replace(prediction, x0=predicted(case, x, clip=False)[2].x0)
 
@@ -179,8 +180,9 @@ def means_and_variances(golden) -> None:
                 continue
             mean, log_variance, prediction = predicted(case, x, clip)
             variance = log_variance.exp()
-            if case.kind.variance in ("fixed_small", "fixed_large"):
-                variance = process.fixed_variance(case.chain, case.kind.variance, case.t, x)
+            if not case.target.learned_variance:
+                fixed = case.target.fixed_variance
+                variance = process.fixed_variance(case.chain, fixed, case.t, x)
             parts = {
                 "mean": mean,
                 "log_variance": log_variance.expand_as(x),
@@ -204,7 +206,12 @@ def moves(golden) -> None:
             ):
                 made = {
                     f"p_sample{suffix}": samplers.ancestral_step(
-                        case.chain, x, case.t, of_mean(case, x, prediction), noise, case.fixed
+                        case.chain,
+                        x,
+                        case.t,
+                        of_mean(case, x, prediction),
+                        noise,
+                        case.target.fixed_variance,
                     ),
                     f"ddim_reverse_sample{suffix}": samplers.invert_step(
                         case.chain, x, case.t, prediction
@@ -232,12 +239,14 @@ def guided_means(golden) -> None:
             continue
         _, _, free = predicted(case, x, clip=True)
         guided = Prediction(free.x0, free.variance, gradient)
-        mean, _ = samplers.reverse_step(case.chain, x, case.t, of_mean(case, x, guided), case.fixed)
+        mean, _ = samplers.reverse_step(
+            case.chain, x, case.t, of_mean(case, x, guided), case.target.fixed_variance
+        )
         golden.close(f"{case.name}.condition_mean.mean", mean, tensors, meta)
         x0, _ = samplers.guided_x0_eps(case.chain, x, case.t, guided)
         golden.close(f"{case.name}.condition_score.pred_xstart", x0, tensors, meta)
         mean, _ = samplers.reverse_step(
-            case.chain, x, case.t, Prediction(x0, free.variance), case.fixed
+            case.chain, x, case.t, Prediction(x0, free.variance), case.target.fixed_variance
         )
         golden.close(f"{case.name}.condition_score.mean", mean, tensors, meta)
 
@@ -257,7 +266,7 @@ def clipping_after_a_change_of_x0(golden) -> None:
             changed = Prediction(x0.clamp(-1, 1), free.variance)
             golden.close(f"{case.name}.{key}.pred_xstart", changed.x0, tensors, meta)
             sample = samplers.ancestral_step(
-                case.chain, x, case.t, of_mean(case, x, changed), noise, case.fixed
+                case.chain, x, case.t, of_mean(case, x, changed), noise, case.target.fixed_variance
             )
             golden.close(f"{case.name}.{key}.sample", sample, tensors, meta)
 
@@ -306,11 +315,13 @@ def training_losses(golden) -> None:
     x0, noise = tensors["in.x_start"], tensors["in.noise"]
     for case in loss_cases(tensors, meta):
         t = tensors.get(f"{case.name}.t", tensors["in.t"])
-        default = "model_output_6ch" if case.kind.parametrisation == "eps" else "model_output_x_6ch"
+        default = (
+            "model_output_6ch" if case.target.parametrisation == "eps" else "model_output_x_6ch"
+        )
         output = case.output(default).clone().requires_grad_()
         x_t = process.q_sample(case.chain, x0, t, noise)
         terms = losses.training_loss(
-            case.chain, case.kind, loss_of(case.options), (x0, noise), x_t, t, output
+            case.chain, case.target, loss_of(case.options), (x0, noise), x_t, t, output
         )
         for term in case.options["terms"]:
             golden.close(f"{case.name}.{term}", terms[term].detach(), tensors, meta)
@@ -329,7 +340,7 @@ def bound_terms(golden) -> None:
         for clip in (False, True):
             key = f"loss.vb_terms.{short}.clip{int(clip)}.output"
             if key in tensors:
-                found = likelihood.vlb_terms(chain, case.kind, x0, x_t, t, case.output(), clip)[0]
+                found = likelihood.vlb_terms(chain, case.target, x0, x_t, t, case.output(), clip)[0]
                 golden.close(key, found, tensors, meta)
     golden.close("loss.prior_bpd", likelihood.prior_bits(chain, x0), tensors, meta)
 
@@ -343,7 +354,7 @@ def whole_bound(golden) -> None:
 
         noise = RecordedNoise(torch.zeros_like(x0), tensors[f"{name}.noise"])
         network = linear_model(case["model"])
-        bits = likelihood.bits_per_dim(chain_of(options), kind_of(options), network, x0, noise)
+        bits = likelihood.bits_per_dim(chain_of(options), target_of(options), network, x0, noise)
         named = {
             "total_bpd": bits.total,
             "prior_bpd": bits.prior,

@@ -70,7 +70,7 @@ class Stage:
         config = unet.config
         chain = schedule(config.trained.schedule, config.trained.train_steps)
         shape = (config.channels, config.image_size, config.image_size)
-        return DiffusionNetwork(unet, chain, shape, "eps", config.trained.learned_variance)
+        return DiffusionNetwork(unet, chain, shape, config.trained)
 
     def leaf(self, network: DiffusionNetwork, rows: slice = slice(None)) -> Leaf:
         unet = network.call

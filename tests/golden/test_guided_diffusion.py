@@ -130,8 +130,7 @@ def network(unet: UNet) -> DiffusionNetwork:
     config, trained = unet.config, unet.config.trained
     chain = schedule(trained.schedule, trained.train_steps)
     shape = (config.channels, config.image_size, config.image_size)
-    kinds = trained.parametrisation, trained.learned_variance, trained.fixed_variance
-    return DiffusionNetwork(unet, chain, shape, *kinds)
+    return DiffusionNetwork(unet, chain, shape, trained)
 
 
 def denoisers(case: Mapping[str, Any], labels: Tensor) -> tuple[Denoiser, Denoiser]:

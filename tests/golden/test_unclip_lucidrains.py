@@ -78,9 +78,7 @@ def test_ancestral_sampler(golden) -> None:
         about, network, inputs = case["sample_ddpm"], tiny(case), given(tensors, name)
         trained, shape = network.config.trained, inputs["x_t"].shape
         chain = schedule("cosine", trained.train_steps)
-        diffusion = DiffusionNetwork(
-            network, chain, tuple(shape[1:]), "x0", False, trained.fixed_variance
-        )
+        diffusion = DiffusionNetwork(network, chain, tuple(shape[1:]), trained)
         conditions = {k: inputs[k] for k in ("embedding", "tokens")}
         guided = ClassifierFreeGuidance(
             Leaf(diffusion, conditions), Leaf(diffusion), about["cond_scale"]

@@ -102,8 +102,7 @@ def test_forwards_of_super_resolution(golden) -> None:
 
 def network_of(module: Any, trained: TrainedFor, shape: Sequence[int]) -> DiffusionNetwork:
     chain = schedule(trained.schedule, trained.train_steps)  # type: ignore[arg-type]
-    kinds = (trained.parametrisation, trained.learned_variance, trained.fixed_variance)
-    return DiffusionNetwork(module, chain, tuple(shape), *kinds)
+    return DiffusionNetwork(module, chain, tuple(shape), trained)
 
 
 def noise(case: Mapping[str, Any], rows: int) -> RecordedNoise:

@@ -25,6 +25,7 @@ from nodes.diffusion.techniques import (
     MaskInpainter,
 )
 from nodes.diffusion.timesteps import LossSecondMoment, stratified
+from nodes.target import Target
 
 CHAIN = schedule("cosine", 100)
 
@@ -102,7 +103,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.calls = 0
-        self.network = DiffusionNetwork(self, CHAIN, (1, 4, 4), "x0")
+        self.network = DiffusionNetwork(self, CHAIN, (1, 4, 4), Target("x0"))
 
     def __call__(self, x_t: Tensor, t: Tensor, shift: Tensor) -> Tensor:
         self.calls += 1

@@ -21,6 +21,7 @@ from nodes.diffusion.score_guidance import ScoreGuidance
 from nodes.library.denoising import clip_x0, dynamic_threshold
 from nodes.library.guidance import classifier_free_guidance, guidance_interval, guidance_rescale
 from nodes.library.masks import mask_inpainter
+from nodes.target import Target
 
 CHAIN = schedule("cosine", 100)
 SHAPE = (3, 4, 4)
@@ -35,7 +36,7 @@ class Network:
 
     def __init__(self) -> None:
         self.calls = 0
-        self.network = DiffusionNetwork(self, CHAIN, SHAPE, "eps", learned_variance=True)
+        self.network = DiffusionNetwork(self, CHAIN, SHAPE, Target("eps", True))
         self.free, self.other = self.under(0.0), self.under(-0.4)
 
     def __call__(self, x_t: Tensor, t: Tensor, shift: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion import likelihood
 from nodes.diffusion.denoisers import Leaf
-from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.noise import SeededNoise, Shifted
 from nodes.diffusion.schedule import Schedule
 from nodes.library.denoising import unet_denoiser
@@ -57,19 +56,13 @@ def bits_per_dim(
         told = {k: v[first : first + chunk] if len(v) > 1 else v for k, v in given.items()}
         call = partial(model.diffusion.call, **Leaf(model.diffusion, told).prepared(len(some)))
         noise = Shifted(SeededNoise(seed), first)
-        found = likelihood.bits_per_dim(schedule, _kind(model), call, some, noise)
+        found = likelihood.bits_per_dim(schedule, model.config.trained, call, some, noise)
         rows += [
             (first + i, float(total), float(prior))
             for i, (total, prior) in enumerate(zip(found.total, found.prior, strict=True))
         ]
         yield Progress(len(rows), len(images))
     return Table(("picture", "bits_per_dim", "prior"), tuple(rows))
-
-
-def _kind(model: UNet) -> OutputKind:
-    trained = model.config.trained
-    variance = "learned_range" if trained.learned_variance else trained.fixed_variance
-    return OutputKind(trained.parametrisation, variance)
 
 
 def _check_size(model: UNet, images: Tensor) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion.schedule import schedule
 from nodes.models.clip import Clip
+from nodes.target import Target
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.prior import PriorObjective
 from nodes.training.objectives.recognition import (
@@ -43,7 +44,7 @@ def v_objective(
 ) -> Objective:
     """Predict v = √ᾱ ε − √(1 − ᾱ) x_0. Ref: Salimans & Ho 2022, App. D; Hang et al. 2023."""
     chain = schedule(kind, train_steps)
-    return DiffusionObjective(chain, "v", gamma, False, dropout, blur_noise)
+    return DiffusionObjective(chain, Target("v"), gamma, dropout, blur_noise)
 
 
 @node(
@@ -58,7 +59,8 @@ def epsilon_objective(
     blur_noise: Blur = 0.0,
 ) -> Objective:
     """Predict the noise ε, with equal weight at every timestep. Ref: Ho et al. 2020, eq. 14."""
-    return DiffusionObjective(schedule(kind, train_steps), "eps", 0.0, False, dropout, blur_noise)
+    chain = schedule(kind, train_steps)
+    return DiffusionObjective(chain, Target("eps"), 0.0, dropout, blur_noise)
 
 
 @node(words=("predict the picture",))
@@ -70,7 +72,8 @@ def x0_objective(
     blur_noise: Blur = 0.0,
 ) -> Objective:
     """Predict x_0 itself. Ref: Ramesh et al. 2022, §2.2; Hang et al. 2023."""
-    return DiffusionObjective(schedule(kind, train_steps), "x0", gamma, False, dropout, blur_noise)
+    chain = schedule(kind, train_steps)
+    return DiffusionObjective(chain, Target("x0"), gamma, dropout, blur_noise)
 
 
 @node(
@@ -87,9 +90,8 @@ def hybrid_objective(
     blur_noise: Blur = 0.0,
 ) -> Objective:
     """Predict ε (or v) and the variance: the simple loss and the VLB terms. Ref: Nichol & Dhariwal 2021, §3.1."""
-    return DiffusionObjective(
-        schedule(kind, train_steps), predict, gamma, True, dropout, blur_noise
-    )
+    chain = schedule(kind, train_steps)
+    return DiffusionObjective(chain, Target(predict, True), gamma, dropout, blur_noise)
 
 
 @node(words=("unCLIP", "decoder", "DALL·E 2"))

@@ -1,21 +1,21 @@
 """What the training of a denoiser minimises. What it is told beside x_t is drawn here too: dropped captions, masks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodegraph.base.diagnostics import Mismatch
-from nodes.diffusion.likelihood import OutputKind
 from nodes.diffusion.losses import min_snr_weight, training_loss
-from nodes.diffusion.process import Parametrisation, q_sample
+from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
 from nodes.models.clip import Clip
 from nodes.networks.config import ClipConditionConfig, LowResolution, TrainedFor
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet.network import UNet, masked, upsampled
+from nodes.target import Target
 from nodes.training.dataset import Batch, without
 from nodes.training.frozen import seen
 from nodes.training.objectives.degradation import degraded
@@ -27,7 +27,8 @@ from nodes.training.step import Draw
 class DiffusionObjective:
     """Predict ε, x_0 or v at random timesteps, one in each stretch of the chain.
 
-    `gamma` > 0 weighs the error by min-SNR-γ; `learned_variance` adds the VLB terms that train the variance (hybrid loss);
+    Where the `target` has a learned variance, the VLB terms that train it are added (hybrid loss). `gamma` > 0 weighs the error
+    by min-SNR-γ;
     `dropout`: share of captions that are emptied, or of labels replaced by the last, which stands for none;
     `blur_noise` and `blur`: largest noise and σ of a blur on a low-resolution condition; `clip` embeds the pictures for a
     network that takes CLIP embeddings, and the share `embedding_dropout` is replaced by the learned null. A network that takes
@@ -36,9 +37,8 @@ class DiffusionObjective:
     """
 
     schedule: Schedule
-    parametrisation: Parametrisation = "eps"
+    target: Target = field(default_factory=Target)
     gamma: float = 0.0
-    learned_variance: bool = False
     dropout: float = 0.1
     blur_noise: float = 0.0
     blur: float = 0.0
@@ -54,9 +54,9 @@ class DiffusionObjective:
         return {
             "kind": "diffusion",
             "schedule": f"{self.schedule.kind}-{len(self.schedule)}",
-            "parametrisation": self.parametrisation,
+            "parametrisation": self.target.parametrisation,
             "gamma": self.gamma,
-            "learned_variance": self.learned_variance,
+            "learned_variance": self.target.learned_variance,
             "dropout": self.dropout,
             "blur_noise": self.blur_noise,
             **{name: value for name, value in more.items() if value},
@@ -67,11 +67,9 @@ class DiffusionObjective:
 
         `reads`: what the network makes of CLIP embeddings; also raised where this gives it none, or another CLIP's.
         """
-        wanted = (trained.parametrisation, trained.learned_variance)
-        if (self.parametrisation, self.learned_variance) != wanted:
+        if str(self.target) != str(trained):
             raise Mismatch(
-                f"this trains {_outputs(self.parametrisation, self.learned_variance)}, "
-                f"the network is one for {_outputs(*wanted)}",
+                f"this trains {self.target}, the network is one for {trained}",
                 port="objective",
                 hint="the network's configuration decides: take its objective, or another network",
             )
@@ -96,12 +94,10 @@ class DiffusionObjective:
         noise = draw.normal(x0)
         x_t = q_sample(self.schedule, x0, t, noise)
         output = network(x_t, t, **self.conditions(network, batch, draw)).float()
-        variance = "learned_range" if self.learned_variance else "fixed_small"
-        kind = OutputKind(self.parametrisation, variance)
-        terms = training_loss(self.schedule, kind, "hybrid", (x0, noise), x_t, t, output)
+        terms = training_loss(self.schedule, self.target, "hybrid", (x0, noise), x_t, t, output)
         if not self.gamma:
             return terms["loss"]
-        weight = min_snr_weight(self.schedule, self.parametrisation, t, self.gamma)
+        weight = min_snr_weight(self.schedule, self.target.parametrisation, t, self.gamma)
         return weight * terms["mse"] + terms.get("vb", 0.0)
 
     def conditions(self, network: nn.Module, batch: Batch, draw: Draw) -> dict[str, Tensor]:
@@ -178,10 +174,6 @@ def check_space(clip: Clip, space: str) -> None:
             port="objective",
             hint="wire the same CLIP to both",
         )
-
-
-def _outputs(parametrisation: str, learned_variance: bool) -> str:
-    return parametrisation + (" and the variance" if learned_variance else "")
 
 
 def together(text: Mapping[str, Tensor], image: Mapping[str, Tensor]) -> dict[str, Tensor]:

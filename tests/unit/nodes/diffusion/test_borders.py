@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nodes.diffusion import masks, process
 from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
-from nodes.diffusion.likelihood import OutputKind, discretised_log_likelihood, vlb_terms
+from nodes.diffusion.likelihood import discretised_log_likelihood, vlb_terms
 from nodes.diffusion.noise import RecordedNoise, SeededNoise
 from nodes.diffusion.respacing import respace, spaced_timesteps, started_at, with_resampling
 from nodes.diffusion.samplers import (
@@ -28,15 +28,14 @@ from nodes.diffusion.timesteps import LossSecondMoment, stratified
 from nodes.diffusion.tokens import Choice, drawn, probabilities
 from nodes.measures.fidelity import frechet_distance, kernel_distance, precision_recall
 from nodes.measures.pca import dequantised, fit_pca, quantised
+from nodes.target import Target
 
 CHAIN = schedule("cosine", 100)
 
 
 def constant(value: float) -> Leaf:
     return Leaf(
-        DiffusionNetwork(
-            lambda x, t: torch.full_like(x, value), CHAIN, (1, 2, 2), parametrisation="x0"
-        )
+        DiffusionNetwork(lambda x, t: torch.full_like(x, value), CHAIN, (1, 2, 2), Target("x0"))
     )
 
 
@@ -182,6 +181,11 @@ def test_recorded_noise_ends_where_it_ends() -> None:
         noise.draw([0], 0, (4,))
 
 
+def test_samplers_read_a_fraction_of_the_range() -> None:
+    with pytest.raises(ValueError, match="as a fraction of its range"):
+        DiffusionNetwork(lambda x, t: x, CHAIN, (5,), Target("eps", "log"))
+
+
 def test_variances_at_the_first_steps() -> None:
     spaced = respace(CHAIN, 4)
     steps, like = torch.tensor([0, 1, 3]), torch.zeros(3, 1)
@@ -222,7 +226,7 @@ def test_both_ends_belong_to_an_interval() -> None:
 def test_ranges_and_thresholds_touch_nothing_within() -> None:
     t = torch.tensor([50])
     x0 = torch.tensor([-2.0, -1.0, 0.5, 1.0, 3.0])
-    network = DiffusionNetwork(lambda x, t: x0[None], CHAIN, (5,), parametrisation="x0")
+    network = DiffusionNetwork(lambda x, t: x0[None], CHAIN, (5,), Target("x0"))
     assert ClipX0(Leaf(network))(x0[None], t).x0.tolist() == [[-1, -1, 0.5, 1, 1]]
     assert ClipX0(Leaf(network), -0.5, 2)(x0[None], t).x0.tolist() == [[-0.5, -0.5, 0.5, 1, 2]]
     most = DynamicThreshold(Leaf(network), 1.0)(x0[None], t).x0
@@ -283,7 +287,7 @@ def test_the_darkest_and_the_brightest_level_reach_to_infinity() -> None:
 def test_the_last_term_is_a_likelihood_and_the_others_are_not() -> None:
     x0 = torch.zeros(2, 3, 2, 2)
     t = torch.tensor([0, 1])
-    found, _ = vlb_terms(CHAIN, OutputKind("x0"), x0, torch.zeros_like(x0), t, x0)
+    found, _ = vlb_terms(CHAIN, Target("x0"), x0, torch.zeros_like(x0), t, x0)
     assert float(found[1]) == pytest.approx(0, abs=1e-6)
     assert float(found[0]) > 0.5
 

@@ -18,6 +18,7 @@ from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.unet.network import UNet as UNetModule
 from nodes.shapes.vocabulary import CLASSES
+from nodes.target import Target
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.masks import random_masks
 from nodes.training.objectives.recognition import ClassifierObjective, NoisyContrastiveObjective
@@ -110,7 +111,7 @@ def test_another_network_is_no_start(tmp_path: Path) -> None:
 def test_dropped_labels_are_the_last(tmp_path: Path) -> None:
     like = saved(tmp_path / "base")
     module = network(like, like, text=False, classes=65, learned_variance=True).build()
-    objective = DiffusionObjective(schedule("cosine"), "v", 5.0, True, 0.5)
+    objective = DiffusionObjective(schedule("cosine"), Target("v", True), 5.0, 0.5)
     draw = draw_for(0, 0, 32)
     batch = class_dataset(32).batch(draw.choice, 32)
     labels = objective.labels(module, batch, draw)
@@ -148,7 +149,9 @@ def test_known_pixels_are_told_and_sampled(tmp_path: Path) -> None:
     module = network(like, like, known_pixels=True).build()
     draw = draw_for(0, 0, 8)
     batch = class_dataset(32).batch(draw.choice, 8)
-    pixels = DiffusionObjective(schedule("cosine"), "v").conditions(module, batch, draw)["pixels"]
+    pixels = DiffusionObjective(schedule("cosine"), Target("v")).conditions(module, batch, draw)[
+        "pixels"
+    ]
     known, mask = pixels.split((3, 1), 1)
     assert torch.equal(known, batch.signal * mask)
 

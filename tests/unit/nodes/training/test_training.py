@@ -19,6 +19,7 @@ from nodes.models.unet import UNet as Handle
 from nodes.networks.config import TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet.network import UNet
+from nodes.target import Target
 from nodes.training.dataset import ShapesPictures
 from nodes.training.networks import PointsNetwork
 from nodes.training.objectives.diffusion import DiffusionObjective
@@ -43,7 +44,7 @@ TINY = UNetConfig(
 
 def points(folder: Path, steps: int, **changes: object) -> Training:
     network = PointsNetwork(2, 32, 2, schedule("cosine", 100))
-    objective = DiffusionObjective(network.schedule, "eps")
+    objective = DiffusionObjective(network.schedule, Target("eps"))
     recipe = Recipe(
         steps=steps,
         batch_size=128,
@@ -131,12 +132,12 @@ def test_rows_get_the_same_draw_in_every_share() -> None:
 
 
 def test_processes_share_a_training(tmp_path: Path) -> None:
-    """Two processes give the network of one, up to rounding; a helper's death ends the training, which can be resumed."""
+    """Two processes give the network of one, up to rounding; a worker's death ends the training, which can be resumed."""
     alone = finish(points(tmp_path / "alone", 40))
     broken = train(points(tmp_path / "shared", 40), processes=2)
     next(broken)
-    (helper,) = multiprocessing.active_children()
-    helper.kill()
+    (worker,) = multiprocessing.active_children()
+    worker.kill()
     with pytest.raises(RuntimeError, match="a training process ended with code -9"):
         next(broken)
     assert not multiprocessing.active_children()
@@ -152,8 +153,8 @@ def test_a_text_network_learns_from_captions() -> None:
     draw = draw_for(0, 0, 4)
     batch = ShapesPictures(32).batch(draw.choice, 4)
     for objective in (
-        DiffusionObjective(schedule("cosine"), "v", 5.0),
-        DiffusionObjective(schedule("linear"), "eps"),
+        DiffusionObjective(schedule("cosine"), Target("v"), 5.0),
+        DiffusionObjective(schedule("linear"), Target("eps")),
     ):
         loss = objective.loss(network, batch, draw)
         assert loss.shape == (4,)
@@ -181,6 +182,9 @@ def test_models_survive_their_folder(tmp_path: Path) -> None:
         config_from({"foldd": 2}, UNetConfig, "config.json")
     with pytest.raises(BadConfig, match="image_size"):
         config_from({"image_size": "large"}, UNetConfig, "config.json")
+    for key, value in (("parametrisation", "x_prev"), ("learned_variance", "log")):
+        with pytest.raises(BadConfig, match=f"trained.{key}"):
+            config_from({"trained": {key: value}}, UNetConfig, "config.json")
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadConfig, match="format None"):
         read_config(tmp_path, UNetConfig)
@@ -196,11 +200,11 @@ def test_words_are_tokens_whatever_their_case() -> None:
 @pytest.mark.parametrize(
     ("objective", "told"),
     [
-        (DiffusionObjective(schedule("cosine"), "v"), None),
-        (DiffusionObjective(schedule("cosine"), "x0"), "x0, the network is one for v"),
-        (DiffusionObjective(schedule("cosine"), "v", 0.0, True), "v and the variance"),
-        (DiffusionObjective(schedule("linear"), "v"), "chain linear-1000"),
-        (DiffusionObjective(schedule("cosine", 500), "v"), "cosine-500"),
+        (DiffusionObjective(schedule("cosine"), Target("v")), None),
+        (DiffusionObjective(schedule("cosine"), Target("x0")), "x0, the network is one for v"),
+        (DiffusionObjective(schedule("cosine"), Target("v", True)), "v and the variance"),
+        (DiffusionObjective(schedule("linear"), Target("v")), "chain linear-1000"),
+        (DiffusionObjective(schedule("cosine", 500), Target("v")), "cosine-500"),
     ],
 )
 def test_an_objective_must_be_the_networks(objective: DiffusionObjective, told: str | None) -> None:
