@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from nodes.tensors import Tensors
 
 X = TypeVar("X")
 INITIAL = 0
@@ -15,7 +17,7 @@ INITIAL = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Noise(Generic[X]):
+class Noise(Tensors, Generic[X]):
     """Noisy samples x_t [B, …], x_T or before it, at a trained timestep of a chain of `kind` with `train_steps` steps."""
 
     x_t: Tensor
@@ -27,10 +29,6 @@ class Noise(Generic[X]):
     def chain(self) -> tuple[str, int]:
         """The trained chain, as `Schedule.chain`."""
         return self.kind, self.train_steps
-
-    def to(self, device: str) -> "Noise[X]":
-        """The same on a device."""
-        return replace(self, x_t=self.x_t.to(device))
 
 
 class NoiseSource(Protocol):

@@ -18,7 +18,7 @@ from nodes.models.unet import UNet
 from nodes.networks.config import ClipConditionConfig
 from nodes.rows import level
 from nodes.shapes.vocabulary import CLASSES
-from nodes.wires.conditions import CONDITION_TENSORS, Condition
+from nodes.wires.conditions import Condition
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.masks import Mask
 from nodes.wires.pictures import Image
@@ -164,9 +164,5 @@ def _required(mask: Tensor | None) -> Tensor:
 def joined(conditions: list[Condition]) -> Condition:
     """Conditions of one kind and maker as the rows of one."""
     first = conditions[0]
-    parts = {
-        name: torch.cat([getattr(c, name) for c in conditions])
-        for name in CONDITION_TENSORS
-        if getattr(first, name) is not None
-    }
+    parts = {n: torch.cat([getattr(c, n) for c in conditions]) for n in first.tensors()}
     return replace(first, **parts)

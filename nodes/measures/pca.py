@@ -6,9 +6,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from nodes.tensors import Tensors
+
 
 @dataclass(frozen=True, eq=False)
-class Pca:
+class Pca(Tensors):
     """The directions in which vectors [N, D] vary most, the widest first, as float32.
 
     `mean` [1, D]; `components` [K, D], orthonormal rows; `eigenvalues` [D]: mean squares along all directions, of which the
@@ -21,11 +23,6 @@ class Pca:
     low: Tensor
     high: Tensor
     space: str = ""
-
-    def to(self, device: str) -> "Pca":
-        """The same on a device."""
-        directions = self.mean.to(device), self.components.to(device), self.eigenvalues.to(device)
-        return Pca(*directions, self.low.to(device), self.high.to(device), self.space)
 
     @property
     def kept(self) -> Tensor:

@@ -21,7 +21,6 @@ from nodes.models.reading import warn_of_left_out
 from nodes.networks.clip import network as clip
 from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig
-from nodes.networks.tokenizer import Tokens
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,7 @@ class Clip(Model[ClipConfig, clip.Clip]):
             )
         if self.abstract:
             return self._abstract_reading(len(texts))
-        found = clip.clip_tokenize(config, texts)
-        tokens = Tokens(found.ids.to(self.device), found.mask.to(self.device))
-        reading = self.module().read(tokens)
+        reading = self.module().read(clip.clip_tokenize(config, texts).to(self.device))
         states = ClipTokens(reading.tokens, reading.mask, config.space)
         return Embedding(reading.embedding, config.space), states
 

@@ -6,31 +6,24 @@ from torch import Tensor
 
 from nodegraph.base.diagnostics import Mismatch
 from nodes.measures.pca import Pca
+from nodes.tensors import Tensors
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(Tensors):
     """Points `values` [B, D] of CLIP's joint space, of the length that CLIP gives them; `space` is the name of that space."""
 
     values: Tensor
     space: str = ""
 
-    def to(self, device: str) -> "Embedding":
-        """The same on a device."""
-        return Embedding(self.values.to(device), self.space)
-
 
 @dataclass(frozen=True, slots=True)
-class ClipTokens:
+class ClipTokens(Tensors):
     """What CLIP's text tower gives at every token: `values` [B, L, W], `mask` [B, L], True = a token; `space` as above."""
 
     values: Tensor
     mask: Tensor
     space: str = ""
-
-    def to(self, device: str) -> "ClipTokens":
-        """The same on a device."""
-        return ClipTokens(self.values.to(device), self.mask.to(device), self.space)
 
 
 def same_space(wanted: str, given: Embedding | ClipTokens | Pca, owner: str, port: str) -> None:

@@ -77,10 +77,10 @@ class UNet(Model[UNetConfig, unet.UNet]):
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Pooled [R, E] and tokens [R, L, W] of R texts."""
-        tokens = tokenize(self.text_config(), texts)
+        tokens = tokenize(self.text_config(), texts).to(self.device)
         module = self.module()
         assert module.text is not None
-        encoding = module.text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+        encoding = module.text(tokens.ids, tokens.mask)
         return encoding.pooled.float(), encoding.tokens.float()
 
     def warn_of_left_out(self, texts: Sequence[str], port: str = "text") -> None:
@@ -96,8 +96,7 @@ class UNet(Model[UNetConfig, unet.UNet]):
         assert module.clip is not None
         reading = None
         if text is not None and embedding is not None:
-            parts = (embedding.values, text.values, text.mask)
-            reading = ClipReading(*(part.to(self.device) for part in parts))
+            reading = ClipReading(embedding.values, text.values, text.mask).to(self.device)
         return module.clip(None if image is None else image.values.to(self.device), reading)
 
 

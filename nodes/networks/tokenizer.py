@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nodes.networks.bpe import glide_encoding
 from nodes.networks.config import TextConfig
+from nodes.tensors import Tensors
 
 GLIDE_PADDING = 50_256
 WORD_PADDING, WORD_UNKNOWN = 0, 1
@@ -17,7 +18,7 @@ _SIGN = re.compile(r"[^\w\s,.]+|_+")
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Tensors):
     """`ids` int64 [B, L] and `mask` bool [B, L]; True = a token, False = padding."""
 
     ids: Tensor

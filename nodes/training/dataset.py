@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nodes.tensors import Tensors
+
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Tensors):
     """One training batch: the signal [B, …] (pictures float32 in [-1, 1]) and what is known about it."""
 
     signal: Tensor
@@ -25,10 +27,6 @@ class Batch:
         captions = None if self.captions is None else self.captions[rows]
         labels = None if self.labels is None else self.labels[rows]
         return Batch(self.signal[rows], captions, labels)
-
-    def to(self, device: str) -> "Batch":
-        labels = None if self.labels is None else self.labels.to(device)
-        return Batch(self.signal.to(device), self.captions, labels)
 
 
 class Dataset(Protocol):

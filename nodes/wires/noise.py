@@ -1,11 +1,9 @@
 """Noise on the wires: noisy samples with their place in the chain, and where noise comes from."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from nodegraph.base.framing import digest
@@ -14,24 +12,13 @@ from nodes.checkpoints.reading import naming
 from nodes.diffusion.noise import Noise, NoiseSource, RecordedNoise
 from nodes.wires.arrays import TENSOR_FILE
 from nodes.wires.identities import of_file
+from nodes.wires.stored import stored
 from nodes.wires.tensors import describe_tensor
 
 
 def _check_noise(value: Noise[Any]) -> str | None:
     fits = isinstance(value.x_t, Tensor) and value.x_t.dtype is torch.float32
     return None if fits and 0 <= value.timestep < value.train_steps else "x_t float32 [B, …]"
-
-
-def _dump_noise(value: Noise[Any], folder: Path) -> None:
-    chain = {"kind": value.kind, "train_steps": str(value.train_steps)}
-    place = chain | {"timestep": str(value.timestep)}
-    save_file({"x_t": value.x_t.contiguous().cpu()}, folder / TENSOR_FILE, metadata=place)
-
-
-def _load_noise(folder: Path) -> Noise[Any]:
-    with safe_open(folder / TENSOR_FILE, "pt") as file:
-        place, x_t = file.metadata(), file.get_tensor("x_t")
-    return Noise(x_t, int(place["timestep"]), place["kind"], int(place["train_steps"]))
 
 
 def _describe_noise(value: Noise[Any]) -> str:
@@ -56,8 +43,7 @@ PORT_TYPES: dict[type, PortType] = {
         "Noisy samples x_t, x_T or before, with their place in the chain: what a sampler may start from.",
         colour="#94a3b8",
         shape="square",
-        dump=_dump_noise,
-        load=_load_noise,
+        **stored(Noise, TENSOR_FILE),
         describe=_describe_noise,
         check=_check_noise,
     ),

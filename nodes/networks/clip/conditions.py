@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from nodes.networks.config import ClipConditionConfig
 from nodes.rows import level
+from nodes.tensors import Tensors
 
 
 @dataclass(frozen=True, slots=True)
-class ClipReading:
+class ClipReading(Tensors):
     """What CLIP reads in a text: `embedding` [B, D], `tokens` [B, L, W], `mask` [B, L], True = a token."""
 
     embedding: Tensor

@@ -28,10 +28,12 @@ SLERP = {
     "nodes.measures.pca",
     "nodes.models",
     "nodes.models.embeddings",
+    "nodes.tensors",
     "nodes.wires",
     "nodes.wires.arrays",
     "nodes.wires.embeddings",
     "nodes.wires.generic",
+    "nodes.wires.stored",
     "nodes.wires.tensors",
 }
 
