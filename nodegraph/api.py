@@ -13,6 +13,8 @@ from nodegraph.base.ownership import own
 from nodegraph.base.paths import expanded
 from nodegraph.base.threads import wait_quietly
 from nodegraph.base.workspace import Workspace
+from nodegraph.drawing.svg import svg
+from nodegraph.drawn import diagram
 from nodegraph.each import Each
 from nodegraph.language.axes import python_axes
 from nodegraph.language.source import SourceText
@@ -105,6 +107,13 @@ class LoadedGraph:
         job = Job(options=self.options)
         program = session.compiled(self.opened, job, whole=False).program
         return outputs_of(session.read(self.opened), program)
+
+    def _repr_svg_(self) -> str | None:
+        """The graph as a picture, in notebooks; none where its text cannot be read."""
+        try:
+            return svg(diagram(self.session, self.opened), self.session.registry.ports)
+        except GraphError:
+            return None
 
     def __repr__(self) -> str:
         try:

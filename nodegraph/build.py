@@ -27,6 +27,7 @@ from nodegraph.base.node_files import ROOT, NodeFiles, from_json, importable
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.inputs import Inputs, Request
 from nodegraph.language.scope import Faults, plain
+from nodegraph.language.source import SourceText
 from nodegraph.library import records
 from nodegraph.library.beside import code_of
 from nodegraph.library.declared import of_classes, port_types
@@ -186,9 +187,9 @@ def with_composites(registry: Registry) -> Registry:
     return registry
 
 
-def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
-    """The spec of a shipped graph that is used as a node: its inputs and outputs are the ports."""
-    compiled = compile_graph(path, registry, Request(whole=False))
+def composite_spec(name: str, source: SourceText | Path, registry: Registry) -> NodeSpec:
+    """The spec of a graph that is used as a node: its inputs and outputs are the ports. Raises GraphError."""
+    compiled = compile_graph(source, registry, Request(whole=False))
     program, graph = compiled.checked(), compiled.graph
     if graph is None:
         raise GraphError(compiled.diagnostics)
@@ -197,7 +198,8 @@ def composite_spec(name: str, path: Path, registry: Registry) -> NodeSpec:
     inputs = tuple(replace(p, default=defaults.get(p.name)) for p in ports)
     outputs = tuple(Port(n, t) for n, t in program.output_types.items())
     doc = graph.title + (f"\n\n{graph.description}" if graph.description else "")
-    return NodeSpec(name, str(path), inputs, outputs, "composite", doc, composite=True)
+    home = str(source) if isinstance(source, Path) else source.name
+    return NodeSpec(name, home, inputs, outputs, "composite", doc, composite=True)
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "fix": ("fixing:fix", {}),
     "plan": ("checking:plan", OPEN),
     "export": ("exporting:export", OPEN),
+    "graph": ("picturing:graph", {}),
     "nodes": ("browse:nodes", {}),
     "schema": ("files:schema", {}),
     "fmt": ("files:fmt", {}),
