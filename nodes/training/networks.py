@@ -33,8 +33,12 @@ H = TypeVar("H", bound=Model[Any, Any])
 
 
 class Network(ABC, Generic[M]):
-    """A configuration of a network, trained on the device of `place`. Its weights belong to the training until `hand_over`."""
+    """A configuration of a network, trained on the device of `place`. Its weights belong to the training until `hand_over`.
 
+    `config`: what objectives are checked against; None where any will do.
+    """
+
+    config: Any
     place: Place
 
     @abstractmethod
@@ -229,6 +233,7 @@ class PointsNetwork(Network[PointModel]):
     layers: int
     schedule: Schedule
     place: Place = field(default_factory=Place)
+    config: None = None
 
     def build(self) -> PointNetwork:
         with seeded(0):

@@ -1,10 +1,11 @@
 """One step of a training: what is minimised, its randomness, and the gradient of a share of its batch."""
 
 import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -42,12 +43,35 @@ class Draw:
         return torch.from_numpy(stratified(self.choice, self.size, steps)[self.rows].copy())
 
 
-class Objective(Protocol):
-    """What is minimised. `loss` returns one value per row [B]; `describe()` is its identity."""
+SAMPLES = 4
+"""Samples where no captions are given."""
 
-    def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor: ...
 
-    def describe(self) -> dict[str, str | int | float]: ...
+class Objective(ABC):
+    """What is minimised."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
+        """The loss of each row [B]."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, str | int | float]:
+        """Its identity: objectives with equal descriptions have equal losses."""
+
+    def check(self, config: object) -> None:  # noqa: B027 (there may be nothing to check)
+        """Raises Mismatch where a network of this configuration gives other outputs, or takes another CLIP."""
+
+    def draws(self, config: object) -> bool:
+        """Whether `sample` has pictures of a network of this configuration."""
+        return False
+
+    def sample(
+        self, network: nn.Module, dataset: Dataset, captions: Sequence[str] = ()
+    ) -> Tensor | None:
+        """Pictures [N, 3, H, W] for captions, or else for `SAMPLES` rows of a data set; None of a network that draws none."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,12 @@ from nodegraph import Doc, Progress, Range, node
 from nodegraph.base.partial import write_text
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.models.handle import Model
-from nodes.models.unet import UNet
-from nodes.networks.config import PriorConfig, UNetConfig
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
 from nodes.training.networks import M, Network
-from nodes.training.objectives.diffusion import DiffusionObjective
-from nodes.training.objectives.prior import PriorObjective
 from nodes.training.recipe import Recipe
-from nodes.training.samples import COUNT, sample_pictures
 from nodes.training.state import State
-from nodes.training.step import Objective, Training
+from nodes.training.step import SAMPLES, Objective, Training
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Seed, Text
 from nodes.wires.tables import Table
@@ -49,23 +44,13 @@ class Trained(NamedTuple, Generic[M]):
 
 
 def _abstract_trainer(
-    network: Network[M], objective: Objective, dataset: Dataset, prompts: list[str] | None
+    network: Network[M], objective: Objective, dataset: Dataset, prompts: list[str]
 ) -> Trained[M]:
     """The model as it will be, an empty curve, and samples of the data's shape: nothing is trained in a check."""
-    _check_outputs(network, objective)
-    model, history = network.promise(), Table(CURVE, ())
-    draws = isinstance(model, UNet) and isinstance(objective, DiffusionObjective)
-    shape = (len(prompts or []) or COUNT, *dataset.sample_shape) if draws else BLANK
-    return Trained(model, history, torch.empty(shape, device="meta"))
-
-
-def _check_outputs(network: Network[M], objective: Objective) -> None:
-    """Raises Mismatch where the objective is for other outputs or another CLIP than the network's configuration tells."""
-    config = getattr(network.promise(), "config", None)
-    if isinstance(config, UNetConfig) and isinstance(objective, DiffusionObjective):
-        objective.check(config.trained, config.clip)
-    if isinstance(config, PriorConfig) and isinstance(objective, PriorObjective):
-        objective.check(config)
+    objective.check(network.config)
+    draws = objective.draws(network.config)
+    shape = (len(prompts) or SAMPLES, *dataset.sample_shape) if draws else BLANK
+    return Trained(network.promise(), Table(CURVE, ()), torch.empty(shape, device="meta"))
 
 
 @node(
@@ -98,7 +83,7 @@ def trainer(
     Raises Mismatch for an objective of other outputs than the network's, ValueError when `run_dir` holds another training,
     FloatingPointError when the loss is not finite, RuntimeError when one of the processes was killed.
     """
-    _check_outputs(network, objective)
+    objective.check(network.config)
     recipe = Recipe(
         steps, batch_size, optimiser, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
         save_every=interval, sample_every=interval,
@@ -107,7 +92,7 @@ def trainer(
 
     def drawn(state: State) -> Image:
         module = loop.averaged(state, network.build)
-        samples = sample_pictures(module, objective, prompts, dataset)
+        samples = objective.sample(module, dataset, prompts)
         return torch.ones(BLANK) if samples is None else samples
 
     yield Progress(0, steps, None, network.told())

@@ -1,6 +1,6 @@
 """What the training of a denoiser minimises. What it is told beside x_t is drawn here too: dropped captions, masks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -8,28 +8,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodegraph.base.diagnostics import Mismatch
+from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
 from nodes.diffusion.losses import min_snr_weight, training_loss
+from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
+from nodes.diffusion.respacing import respace
+from nodes.diffusion.samplers import Start, ddim
 from nodes.diffusion.schedule import Schedule
+from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0
 from nodes.models.clip import Clip
-from nodes.networks.config import ClipConditionConfig, LowResolution, TrainedFor
+from nodes.networks.config import LowResolution, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet.network import UNet, masked, upsampled
 from nodes.target import Target
-from nodes.training.dataset import Batch, without
+from nodes.training.dataset import Batch, Dataset, without
 from nodes.training.frozen import seen
 from nodes.training.objectives.degradation import degraded
 from nodes.training.objectives.masks import random_masks
-from nodes.training.step import Draw
+from nodes.training.step import SAMPLES, Draw, Objective, draw_for
+
+STEPS = 20
+GUIDANCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class DiffusionObjective:
+class DiffusionObjective(Objective):
     """Predict ε, x_0 or v at random timesteps, one in each stretch of the chain.
 
     Where the `target` has a learned variance, the VLB terms that train it are added (hybrid loss). `gamma` > 0 weighs the error
-    by min-SNR-γ;
-    `dropout`: share of captions that are emptied, or of labels replaced by the last, which stands for none;
+    by min-SNR-γ; `dropout`: share of captions that are emptied, or of labels replaced by the last, which stands for none;
     `blur_noise` and `blur`: largest noise and σ of a blur on a low-resolution condition; `clip` embeds the pictures for a
     network that takes CLIP embeddings, and the share `embedding_dropout` is replaced by the learned null. A network that takes
     known pixels gets random masks.
@@ -62,11 +69,11 @@ class DiffusionObjective:
             **{name: value for name, value in more.items() if value},
         }
 
-    def check(self, trained: TrainedFor, reads: ClipConditionConfig | None = None) -> None:
-        """Raises Mismatch where a network's outputs would be taken for something else than it is trained to give.
-
-        `reads`: what the network makes of CLIP embeddings; also raised where this gives it none, or another CLIP's.
-        """
+    def check(self, config: object) -> None:
+        """Raises Mismatch for a UNet of other outputs or another chain, or that takes none or another CLIP's embeddings."""
+        if not isinstance(config, UNetConfig):
+            return
+        trained, reads = config.trained, config.clip
         if str(self.target) != str(trained):
             raise Mismatch(
                 f"this trains {self.target}, the network is one for {trained}",
@@ -82,6 +89,30 @@ class DiffusionObjective:
             )
         if reads is not None and self.clip is not None:
             check_space(self.clip, reads.space)
+
+    def draws(self, config: object) -> bool:
+        return isinstance(config, UNetConfig)
+
+    def sample(
+        self, network: nn.Module, dataset: Dataset, captions: Sequence[str] = ()
+    ) -> Tensor | None:
+        """By 20 steps of DDIM, with guidance 3 where there is an unconditional branch."""
+        if not isinstance(network, UNet):
+            return None
+        device = next(network.parameters()).device
+        batch = _shown(dataset, captions).to(str(device))
+        shape = tuple(batch.signal.shape[1:])
+        diffusion = DiffusionNetwork(network, self.schedule, shape, self.target, device)
+        with torch.no_grad():
+            cond, uncond = (
+                Leaf(diffusion, of.conditions(network, batch, draw_for(0, 0, len(batch))))
+                for of in (self.dropping(0.0), self.dropping(1.0))
+            )
+            guided = self.dropout and not network.config.low_resolution
+            denoiser = ClipX0(ClassifierFreeGuidance(cond, uncond, GUIDANCE if guided else 1.0))
+            start = Start(SeededNoise(0), count=1 if cond.rows == len(batch) else len(batch))
+            *_, last = ddim(denoiser, respace(self.schedule, STEPS), start)
+        return last.x0.cpu()
 
     def dropping(self, share: float) -> "DiffusionObjective":
         """The same with another dropout: 0 tells the network everything, 1 nothing."""
@@ -153,6 +184,13 @@ class DiffusionObjective:
         size = pictures.shape[-1] // how.factor
         small = F.interpolate(pictures, (size, size), mode="area")
         return upsampled(degraded(small, draw, self.blur_noise, self.blur), pictures.shape[-1], how)
+
+
+def _shown(dataset: Dataset, captions: Sequence[str]) -> Batch:
+    """Rows of a data set, with other captions where such are given."""
+    count = len(captions) or SAMPLES
+    batch = dataset.batch(draw_for(0, 0, count).choice, count)
+    return replace(batch, captions=tuple(captions)) if captions else batch
 
 
 def check_chain(chain: Schedule, trained: TrainedFor) -> None:

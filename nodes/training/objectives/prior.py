@@ -15,11 +15,11 @@ from nodes.networks.prior.diffusion import Prior
 from nodes.training.dataset import Batch, without
 from nodes.training.frozen import read, seen
 from nodes.training.objectives.diffusion import check_chain, check_space
-from nodes.training.step import Draw
+from nodes.training.step import Draw, Objective
 
 
 @dataclass(frozen=True, slots=True)
-class PriorObjective:
+class PriorObjective(Objective):
     """Predict the normalised image embedding: mean squared error at random timesteps, one in each stretch of the chain.
 
     `dropout`: share of captions that are emptied before CLIP reads them. Ref: Ramesh et al. 2022, §2.2, eq. 2.
@@ -37,8 +37,10 @@ class PriorObjective:
             "dropout": self.dropout,
         }
 
-    def check(self, config: PriorConfig) -> None:
-        """Raises Mismatch for another chain or another CLIP than the network's."""
+    def check(self, config: object) -> None:
+        """Raises Mismatch for another chain or another CLIP than a prior's."""
+        if not isinstance(config, PriorConfig):
+            return
         check_chain(self.schedule, config.trained)
         check_space(self.clip, config.space)
 

@@ -15,7 +15,7 @@ from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.reader import Reader
 from nodes.networks.tokenizer import Tokens, tokenize
 from nodes.training.dataset import Batch
-from nodes.training.step import Draw
+from nodes.training.step import Draw, Objective
 
 
 def noised(
@@ -27,7 +27,7 @@ def noised(
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifierObjective:
+class ClassifierObjective(Objective):
     """Tell the label of a picture at every noise level: cross-entropy. Ref: Dhariwal & Nichol 2021, §4."""
 
     schedule: Schedule
@@ -44,7 +44,7 @@ class ClassifierObjective:
 
 
 @dataclass(frozen=True, slots=True)
-class NoisyContrastiveObjective:
+class NoisyContrastiveObjective(Objective):
     """Captions and pictures at every noise level find each other in a batch. Ref: Nichol et al. 2022 (GLIDE), §2.4.
 
     `until`: of the chain only the timesteps below; None: all. Processes that share a batch compare within their own share.
@@ -69,7 +69,7 @@ class NoisyContrastiveObjective:
 
 
 @dataclass(frozen=True, slots=True)
-class ContrastiveObjective:
+class ContrastiveObjective(Objective):
     """Captions find their pictures in a batch, and pictures their captions. Ref: Radford et al. 2021 (CLIP), fig. 3.
 
     `noise`: standard deviation of noise on the pictures; `scale`: of the cosines, for a network without one of its own.

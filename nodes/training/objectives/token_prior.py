@@ -15,7 +15,7 @@ from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.prior.autoregressive import ArPrior, Prompt
 from nodes.training.dataset import Batch
 from nodes.training.frozen import read, seen
-from nodes.training.step import Draw
+from nodes.training.step import Draw, Objective
 
 
 def level_edges(texts: Tensor, images: Tensor, levels: int) -> Tensor:
@@ -30,7 +30,7 @@ def agreement(texts: Tensor, images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenObjective:
+class TokenObjective(Objective):
     """Tell the codes of a picture's embedding, each from the caption and the codes before it: cross-entropy.
 
     `dropout`: share of captions that are emptied before CLIP reads them; their agreement stays. Ref: Ramesh et al. 2022, §2.2.

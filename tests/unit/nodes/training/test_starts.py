@@ -22,7 +22,6 @@ from nodes.target import Target
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.masks import random_masks
 from nodes.training.objectives.recognition import ClassifierObjective, NoisyContrastiveObjective
-from nodes.training.samples import sample_pictures
 from nodes.training.step import draw_for
 from nodes.wires.tables import Table
 
@@ -122,7 +121,7 @@ def test_dropped_labels_are_the_last(tmp_path: Path) -> None:
     loss.mean().backward()
     assert loss.shape == (32,)
     assert module.out_conv.weight.grad[-1].abs().sum() > 0
-    assert sample_pictures(module, objective, [], class_dataset(32)).shape == (4, 3, 32, 32)
+    assert objective.sample(module, class_dataset(32)).shape == (4, 3, 32, 32)
 
 
 def test_classes_are_those_of_the_pictures() -> None:

@@ -208,9 +208,18 @@ def test_words_are_tokens_whatever_their_case() -> None:
     ],
 )
 def test_an_objective_must_be_the_networks(objective: DiffusionObjective, told: str | None) -> None:
-    trained = TrainedFor("v", False, "fixed_small", "cosine", 1000)
     with nullcontext() if told is None else pytest.raises(Mismatch, match=told):
-        objective.check(trained)
+        objective.check(TINY)
+
+
+def test_only_unets_draw_samples() -> None:
+    objective, perceptron = points(Path(), 1).objective, points(Path(), 1).network
+    assert objective.draws(TINY) and not objective.draws(PointsNetwork.config)
+    assert objective.sample(perceptron, points_dataset()) is None
+    contrastive = ContrastiveObjective()
+    contrastive.check(TINY)
+    assert not contrastive.draws(TINY)
+    assert contrastive.sample(UNet(TINY), ShapesPictures(32)) is None
 
 
 def test_labels_begin_as_what_their_names_say(tmp_path: Path) -> None:

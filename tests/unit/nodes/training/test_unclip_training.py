@@ -48,7 +48,6 @@ from nodes.training.objectives.degradation import blurred
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
-from nodes.training.samples import sample_pictures
 from nodes.training.state import State, fresh, restore, save
 from nodes.training.step import Draw, Objective, draw_for
 
@@ -181,7 +180,7 @@ def test_a_decoder_learns_from_embeddings(base: UNet, clip: Clip) -> None:
         on_batch(velocity(), module)
     assert learns(objective, module, 20) < 0.9
     assert all(bool(weight.detach().any()) for weight in module.clip.parameters())
-    assert sample_pictures(module, objective, [], PICTURES).shape == (4, 3, 32, 32)
+    assert objective.sample(module, PICTURES).shape == (4, 3, 32, 32)
 
 
 def test_embeddings_and_captions_are_dropped_on_their_own(base: UNet, clip: Clip) -> None:
@@ -294,15 +293,16 @@ def test_a_prior_is_trained_in_normalised_units(clip: Clip, tmp_path: Path) -> N
 
 def test_an_objective_must_be_the_networks(base: UNet, clip: Clip) -> None:
     decoder = of_decoder(base, clip).config
+    blind = replace(decoder, clip=None)
     other = replace(clip, config=replace(clip.config, space="other"))
-    unclip_objective(velocity(), clip).check(decoder.trained, decoder.clip)
-    for objective, reads, message in (
-        (velocity(), decoder.clip, "takes CLIP embeddings"),
-        (unclip_objective(velocity(), clip), None, "takes no CLIP embeddings"),
-        (unclip_objective(velocity(), other), decoder.clip, "'tiny', the objective's is 'other'"),
+    unclip_objective(velocity(), clip).check(decoder)
+    for objective, config, message in (
+        (velocity(), decoder, "takes CLIP embeddings"),
+        (unclip_objective(velocity(), clip), blind, "takes no CLIP embeddings"),
+        (unclip_objective(velocity(), other), decoder, "'tiny', the objective's is 'other'"),
     ):
         with pytest.raises(Mismatch, match=message):
-            objective.check(decoder.trained, reads)
+            objective.check(config)
     seen = clip_image(clip, torch.rand(4, 3, 32, 32))
     with pytest.raises(Mismatch, match="comes from 'tiny'"):
         prior_network(other, seen)
@@ -348,7 +348,7 @@ def test_upsamplers_learn_from_crops(base: UNet, tmp_path: Path) -> None:
     wanted = torch.nn.functional.interpolate(small, (32, 32), mode="bilinear")
     torch.testing.assert_close(pixels, wanted, atol=0.01, rtol=0)
     assert objective.loss(module, batch, draw).shape == (4,)
-    assert sample_pictures(module, objective, [], crops).shape == (4, 3, 32, 32)
+    assert objective.sample(module, crops).shape == (4, 3, 32, 32)
     with pytest.raises(Mismatch, match="no 64 px can be cut out"):
         crop_dataset(crops, 64)
     with pytest.raises(Mismatch, match="no 32 px can be cut out"):
