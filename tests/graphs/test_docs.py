@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import nodegraph
+from nodegraph.base.render import texts_of
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.source import SourceText
 from nodegraph.library.registry import from_modules
@@ -17,6 +18,7 @@ from nodegraph.options import Options
 from nodegraph.runtime.abstract import check_shapes
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, registry
+from nodes.checkpoints.catalogue import listing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -71,6 +73,48 @@ def test_the_picture_of_the_house_is_of_the_code_as_it_is(
     monkeypatch.setattr(make_architecture, "PICTURE", tmp_path / "drawn.svg")
     make_architecture.main()
     assert (tmp_path / "drawn.svg").read_text("utf-8") == drawn, "run `make docs`"
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that makes what the README shows."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import make_readme
+
+    return make_readme
+
+
+def test_the_readmes_drawing_is_of_its_graph(made: ModuleType) -> None:
+    assert made.DRAWING.read_text("utf-8") == made.drawing(), "run docs/make_readme.py"
+
+
+def test_the_readmes_faults_are_what_is_said(made: ModuleType) -> None:
+    readme, graph = made.README.read_text("utf-8"), made.graph()
+    wrong = graph.text.replace("uncond: $uncond,", "uncond: $empty,").replace(
+        "steps: 50", "stpes: 50"
+    )
+    source = SourceText(graph.name, wrong)
+    found = compile_graph(source, registry()).diagnostics
+    told = "\n".join(texts_of(found, {source.name: source.text}))
+    assert f"```text\n{told}\n```" in readme
+
+
+def test_the_readmes_facts_are_the_catalogues(made: ModuleType) -> None:
+    """What the two commands fetch, its size, licence and year."""
+    rows = {row.name: row for row in listing()}
+    readme = made.README.read_text("utf-8")
+    for name, parts in {
+        "kakaobrain/karlo-v1-alpha": rows["kakaobrain/karlo-v1-alpha"].parts,
+        "openai/glide": ("base", "upsample"),
+    }.items():
+        models = {f"{name}/{part}" for part in parts}
+        size = sum(file.size for file in rows[name].files if file.model in models) / 1e9
+        (line,) = (
+            line for line in readme.splitlines() if line.startswith("| ") and f"`{name}`" in line
+        )
+        assert f"about {size:.1f} GB" in line
+        assert str(rows[name].year) in line
+        assert rows[name].licence in line
 
 
 def test_what_the_page_of_the_house_names_is_there() -> None:
