@@ -77,6 +77,11 @@ class Context(Protocol):
         ...
 
     @property
+    def models(self) -> Path:
+        """Folder of fetched models."""
+        ...
+
+    @property
     def provenance(self) -> Callable[[], Mapping[str, str]]:
         """Gives the text chunks of pictures that the run writes: what made them."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nodegraph.base.paths import Sandbox, expanded
+from nodegraph.base.paths import Sandbox, expanded, models_folder
 from nodegraph.library.port import Precision
 from nodegraph.models.residency import Residency
 
@@ -15,7 +15,7 @@ MAX_MEGAPIXELS = 64.0
 class RunContext:
     """What a run gives to its literals. `within` moves it to the folder of another graph file.
 
-    `provenance`: the text chunks of the pictures that the run writes.
+    `models`: the folder of fetched models. `provenance`: the text chunks of the pictures that the run writes.
     """
 
     sandbox: Sandbox
@@ -25,6 +25,7 @@ class RunContext:
     abstract: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
     residency: Residency = field(default_factory=Residency)
+    models: Path = field(default_factory=models_folder)
     provenance: Callable[[], Mapping[str, str]] = dict[str, str]
 
     def within(self, folder: Path | None) -> "RunContext":

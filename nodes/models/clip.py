@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from nodegraph.base.diagnostics import Mismatch
-from nodegraph.base.paths import models_folder
 from nodegraph.library.port import Context
 from nodes.checkpoints.named import named_model
 from nodes.checkpoints.open_clip import PREFIX, NamedClip, fetched
@@ -25,9 +24,13 @@ from nodes.networks.config import ClipConfig
 
 @dataclass(frozen=True)
 class Clip(Model[ClipConfig, clip.Clip]):
-    """A handle of a CLIP in open_clip's modules; what it makes is marked with its space. `remote`: its name there."""
+    """A handle of a CLIP in open_clip's modules; what it makes is marked with its space.
+
+    `remote`: its name there, of weights that open_clip fetches into `folder`.
+    """
 
     remote: NamedClip | None = None
+    folder: Path = Path("open_clip")
 
     def build(self) -> clip.Clip:
         return clip.Clip(self.config)
@@ -49,7 +52,7 @@ class Clip(Model[ClipConfig, clip.Clip]):
         """The file of published weights, fetched if it is not here. Raises MissingWeights."""
         assert self.remote is not None
         try:
-            return fetched(self.remote, models_folder() / "open_clip")
+            return fetched(self.remote, self.folder)
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise MissingWeights(
@@ -68,7 +71,7 @@ class Clip(Model[ClipConfig, clip.Clip]):
                 raise
             # Weights of another program, which open_clip turns into its own.
             names = self.remote.architecture, self.remote.pretrained
-            return clip.pretrained(self.config, *names, str(models_folder() / "open_clip"))
+            return clip.pretrained(self.config, *names, str(self.folder))
         return own._load()
 
     def read(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
@@ -114,4 +117,5 @@ class Clip(Model[ClipConfig, clip.Clip]):
 def parse_clip(literal: Any, context: Context) -> Clip:
     """A CLIP by a name of open_clip (`open_clip:ViT-L-14/openai`, or a file in place of the tag), else as any model."""
     named = named_model(Clip.__name__, str(literal), context.readable)
-    return replace(handle(Clip, named, context), remote=named.remote)
+    folder = context.models / "open_clip"
+    return replace(handle(Clip, named, context), remote=named.remote, folder=folder)

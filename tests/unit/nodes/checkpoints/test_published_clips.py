@@ -115,12 +115,17 @@ def test_a_script_that_writes_a_file(file: Path, tmp_path: Path, around: bool) -
 
 
 def test_weights_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any) -> Path:
+    folders: list[Path] = []
+
+    def offline(_: Any, folder: Path) -> Path:
+        folders.append(folder)
         raise RuntimeError("no route to host\nat all")
 
     monkeypatch.setattr(nodes.models.clip, "fetched", offline)
-    clip = parse_clip("open_clip:ViT-B-32/openai", RunContext(Sandbox((), Path())))
+    context = RunContext(Sandbox((), Path()), models=Path("models"))
+    clip = parse_clip("open_clip:ViT-B-32/openai", context)
     with pytest.raises(MissingWeights, match=r"cannot be fetched: no route to host$") as told:
         clip.verify()
+    assert folders == [Path("models/open_clip")]
     assert told.value.hint is not None
     assert "open_clip:ViT-B-32/FILE" in told.value.hint

@@ -1,5 +1,7 @@
 """Nodes as plain functions, without an engine."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,20 @@ def test_every_node_says_what_it_does() -> None:
     for spec in registry().nodes.values():
         assert len(spec.doc) > 15, spec.name
         assert spec.category, spec.name
+
+
+def test_twins_name_what_they_need_and_no_defaults_of_their_own() -> None:
+    from nodegraph.session import registry
+
+    library = registry()
+    functions = [library.function(spec) for spec in library.nodes.values() if not spec.composite]
+    declared = [vars(function)["__node__"] for function in functions]
+    twins = [declaration.abstract for declaration in declared if declaration.abstract]
+    assert len(twins) > 30
+    for twin in twins:
+        for parameter in inspect.signature(twin).parameters.values():
+            assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD, twin
+            assert parameter.default is parameter.empty, twin
 
 
 def test_the_category_of_a_node_is_its_file() -> None:
