@@ -1,11 +1,17 @@
 """nodegraph: a YAML graph of typed nodes, checked before anything is loaded, run where only what changed runs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodegraph.base.diagnostics import GraphError, GraphWarning, Mismatch, NodeFailed
 from nodegraph.library.node import Progress, node
 from nodegraph.library.port import Doc, PortType, Range
 from nodegraph.runtime.warn import warn
+
+if TYPE_CHECKING:
+    from nodegraph.api import load as load
+    from nodegraph.api import loads as loads
+    from nodegraph.calling import finished as finished
+    from nodegraph.calling import value as value
 
 __all__ = [
     "Doc",

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "graph": ("picturing:graph", {}),
     "nodes": ("browse:nodes", {}),
     "schema": ("files:schema", {}),
+    "stubs": ("stubbing:stubs", {}),
     "fmt": ("files:fmt", {}),
     "cache": ("files:cache", {}),
 }

@@ -45,7 +45,7 @@ CATALOGUES = 4
 @dataclass(frozen=True, slots=True)
 class PortFacts:
     """What is known of a port type without importing it: `live` values are not kept on disk, `parsed` literals become values
-    by its `parse`, and `digests` tells that those have a digest.
+    by its `parse`, and `digests` tells that those have a digest; `given` values are taken as Python has them.
 
     `parts`, `read`, `identify` and `arrays` are `module:function` of torch-free functions.
     """
@@ -66,6 +66,7 @@ class PortFacts:
     digests: bool = False
     identify: str | None = None
     arrays: str | None = None
+    given: bool = False
 
     def reader(self) -> Callable[[Any], Any] | None:
         """The function that brings literals into their canonical form, or None."""
@@ -394,6 +395,7 @@ def facts_of(port: PortType, home: str) -> PortFacts:
         port.digest is not None,
         _home(port.identify),
         _home(port.arrays),
+        port.given is not None,
     )
 
 
