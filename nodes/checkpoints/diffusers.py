@@ -12,7 +12,7 @@ from nodes.checkpoints.diffusers_options import (
     SUPER_RESOLUTION,
     TEXT_PROJECTION,
 )
-from nodes.checkpoints.fused import Renamed, by_head, in_sequence, renamed, replaced
+from nodes.checkpoints.keymap import KeyMap, Table, by_head, parts, under
 from nodes.checkpoints.options import Options, UnknownConfig, one
 from nodes.networks.config import (
     ClipConditionConfig,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the options are read without torch
     from torch import Tensor
 
 
-_RESNET = {
+_RESNET: Table = {
     "norm1.": "norm_in.",
     "conv1.": "conv_in.",
     "time_emb_proj.": "embedding.",
@@ -34,25 +34,39 @@ _RESNET = {
     "conv2.": "conv_out.",
     "conv_shortcut.": "skip.",
 }
-_ATTENTION = {"group_norm.": "norm.", "to_out.0.": "proj."}
-_ENDS = {
+_ATTENTION: Table = {
+    "group_norm.": "norm.",
+    "to_out.0.": "proj.",
+    **parts("qkv.", "to_q.", "to_k.", "to_v."),
+    **parts("context_kv.", "add_k_proj.", "add_v_proj."),
+}
+_ENDS: Table = {
     "conv_in.": "inputs.0.0.",
     "conv_norm_out.": "out_norm.",
     "conv_out.": "out_conv.",
     "time_embedding.linear_1.": "time.0.",
     "time_embedding.linear_2.": "time.2.",
 }
-_PARTS = {"to_q": ("qkv", 0), "to_k": ("qkv", 1), "to_v": ("qkv", 2)}
-_ADDED_PARTS = {"add_k_proj": ("context_kv", 0), "add_v_proj": ("context_kv", 1)}
-_TEXT_PROJ = {
-    "learned_classifier_free_guidance_embeddings": "clip.null_embedding",
-    "clip_image_embeddings_project_to_time_embeddings.": "clip.image_to_time.",
-    "clip_extra_context_tokens_proj.": "clip.image_to_tokens.",
-    "embedding_proj.": "clip.text_to_time.",
-    "encoder_hidden_states_proj.": "clip.tokens_proj.",
-    "text_encoder_hidden_states_norm.": "clip.tokens_norm.",
+TEXT_PROJ_KEYS = KeyMap(
+    {
+        "learned_classifier_free_guidance_embeddings": "clip.null_embedding",
+        "clip_image_embeddings_project_to_time_embeddings.": "clip.image_to_time.",
+        "clip_extra_context_tokens_proj.": "clip.image_to_tokens.",
+        "embedding_proj.": "clip.text_to_time.",
+        "encoder_hidden_states_proj.": "clip.tokens_proj.",
+        "text_encoder_hidden_states_norm.": "clip.tokens_norm.",
+    }
+)
+"""The text projection as a part of our UNet."""
+_PRIOR_BLOCK: Table = {
+    "norm1.": "norm_attention.",
+    "attn1.to_out.0.": "proj.",
+    "norm3.": "norm_mlp.",
+    "ff.net.0.proj.": "widen.",
+    "ff.net.2.": "narrow.",
+    **parts("qkv.", "attn1.to_q.", "attn1.to_k.", "attn1.to_v."),
 }
-_PRIOR = {
+_PRIOR: Table = {
     "time_embedding.linear_1.": "time.0.",
     "time_embedding.linear_2.": "time.2.",
     "proj_in.": "x_proj.",
@@ -66,13 +80,7 @@ _PRIOR = {
     "proj_to_clip_embeddings.": "out.",
     "clip_mean": "mean",
     "clip_std": "std",
-}
-_PRIOR_BLOCK = {
-    "norm1.": "norm_attention.",
-    "attn1.to_out.0.": "proj.",
-    "norm3.": "norm_mlp.",
-    "ff.net.0.proj.": "widen.",
-    "ff.net.2.": "narrow.",
+    **under("transformer_blocks.#.", "blocks.#.", _PRIOR_BLOCK),
 }
 LEVELS = 16
 """Of resolution that a network may have."""
@@ -187,68 +195,40 @@ def _attention(options: Options) -> tuple[int, ...]:
     return tuple(2**level for level, there in enumerate(has) if there)
 
 
+def unet_keys(config: UNetConfig) -> KeyMap:
+    """The names of a UNet's tensors: which of our stages each layer of a level is."""
+    blocks, levels = config.blocks, len(config.multipliers)
+    last = 2 if config.middle_attention else 1
+    resnets = {"mid_block.resnets.0.": "middle.0.", "mid_block.resnets.1.": f"middle.{last}."}
+    attentions = {"mid_block.attentions.0.": "middle.1."} if config.middle_attention else {}
+    for level in range(levels):
+        first, down, up = level * (blocks + 1), f"down_blocks.{level}.", f"up_blocks.{level}."
+        attends_down, attends_up = (2**n in config.attention for n in (level, levels - 1 - level))
+        inputs = {n: f"inputs.{first + n + 1}." for n in range(blocks)}
+        outputs = {n: f"outputs.{first + n}." for n in range(blocks + 1)}
+        resnets |= {f"{down}resnets.{n}.": f"{stage}0." for n, stage in inputs.items()}
+        resnets |= {f"{up}resnets.{n}.": f"{stage}0." for n, stage in outputs.items()}
+        resnets[f"{down}downsamplers.0."] = f"inputs.{first + blocks + 1}.0."
+        resnets[f"{up}upsamplers.0."] = f"outputs.{first + blocks}.{1 + attends_up}."
+        if attends_down:
+            attentions |= {f"{down}attentions.{n}.": f"{stage}1." for n, stage in inputs.items()}
+        if attends_up:
+            attentions |= {f"{up}attentions.{n}.": f"{stage}1." for n, stage in outputs.items()}
+    table = dict(_ENDS)
+    for stages, layers in ((resnets, _RESNET), (attentions, _ATTENTION)):
+        for theirs, ours in stages.items():
+            table |= under(theirs, ours, layers)
+    return KeyMap(table)
+
+
 def unet_to_ours(state_dict: Mapping[str, "Tensor"], config: UNetConfig) -> dict[str, "Tensor"]:
-    """A UNet's state dict under our names. Raises ValueError for keys that have no place."""
-
-    def our_key(key: str) -> Renamed:
-        return _unet_key(key, config)
-
-    found = renamed(state_dict, our_key, in_sequence)
+    """A UNet's state dict under our names. Raises ValueError as `KeyMap.ours`."""
+    found = unet_keys(config).ours(state_dict)
     # Attention is by 1 × 1 convolutions here.
     linear = re.compile(r"\.(qkv|context_kv|proj)\.weight$")
     return {k: v[..., None] if linear.search(k) and v.ndim == 2 else v for k, v in found.items()}
 
 
-def _unet_key(key: str, config: UNetConfig) -> Renamed:
-    found = re.match(
-        r"(down|mid|up)_blocks?\.(?:(\d+)\.)?(resnets|attentions|(?:down|up)samplers)\.(\d+)\.(.+)",
-        key,
-    )
-    if found is None:
-        return replaced(key, _ENDS), None
-    way, level, layer, number, rest = found.groups()
-    stage = _stage(way, int(level or 0), layer, int(number), config)
-    if layer != "attentions":
-        return stage + replaced(rest, _RESNET), None
-    part, _, kind = rest.partition(".")
-    name, place = {**_PARTS, **_ADDED_PARTS}.get(part, ("", None))
-    if place is None:
-        return stage + replaced(rest, _ATTENTION), None
-    return f"{stage}{name}.{kind}", place
-
-
-def _stage(way: str, level: int, layer: str, number: int, config: UNetConfig) -> str:
-    """Where a layer of a level stands among our stages, as the beginning of a key."""
-    each = config.blocks + 1
-    if way == "mid":
-        between = int(config.middle_attention)
-        return f"middle.{1 if layer == 'attentions' else number * (1 + between)}."
-    index = level * each + (config.blocks if layer.endswith("samplers") else number)
-    if way == "down":
-        return f"inputs.{index + 1}.{int(layer == 'attentions')}."
-    place = int(layer == "attentions")
-    if layer == "upsamplers":
-        place = 1 + int(2 ** (len(config.multipliers) - 1 - level) in config.attention)
-    return f"outputs.{index}.{place}."
-
-
-def text_proj_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
-    """The text projection's state dict as a part of our UNet's."""
-    return {replaced(key, _TEXT_PROJ): value for key, value in state_dict.items()}
-
-
-def prior_to_ours(state_dict: Mapping[str, "Tensor"], config: PriorConfig) -> dict[str, "Tensor"]:
-    """A prior's state dict under our names; queries, keys and values are joined head by head."""
-    return renamed(state_dict, _prior_key, by_head(config.heads))
-
-
-def _prior_key(key: str) -> Renamed:
-    found = re.match(r"transformer_blocks\.(\d+)\.(.+)", key)
-    if found is None:
-        return replaced(key, _PRIOR), None
-    number, rest = found.groups()
-    part = re.match(r"attn1\.(to_[qkv])\.(weight|bias)$", rest)
-    if part is None:
-        return f"blocks.{number}.{replaced(rest, _PRIOR_BLOCK)}", None
-    name, place = _PARTS[part[1]]
-    return f"blocks.{number}.{name}.{part[2]}", place
+def prior_keys(config: PriorConfig) -> KeyMap:
+    """The names of a prior's tensors; queries, keys and values are joined head by head."""
+    return KeyMap(_PRIOR, by_head(config.heads))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nodes.checkpoints.fused import replaced
-from nodes.checkpoints.openai import backbone, our_key
+from nodes.checkpoints.keymap import KeyMap, under
+from nodes.checkpoints.openai import TEXT_BLOCK, UNET, backbone
 from nodes.networks.config import (
     ClipConditionConfig,
     LowResolution,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the options are read without torch
 Options = Mapping[str, Any]
 
 _PRIOR = {
+    **under("transformer.resblocks.#.", "blocks.#.", TEXT_BLOCK),
     "positional_embedding": "positional_embedding",
     "prd_emb": "query",
     "time_embed.": "time.",
@@ -37,6 +38,7 @@ _CLIP = {
     "text_seq_proj.0.": "clip.tokens_proj.",
     "text_seq_proj.1.": "clip.tokens_norm.",
 }
+PRIOR_KEYS, UNET_KEYS, DECODER_KEYS = KeyMap(_PRIOR), KeyMap(UNET), KeyMap({**UNET, **_CLIP})
 PREFIX = "model."
 FIRST, LAST = "model_first_steps.", "model_last_step."
 
@@ -91,26 +93,15 @@ def prior_to_ours(
     state_dict: Mapping[str, "Tensor"], statistics: Mapping[str, "Tensor"] | None = None
 ) -> dict[str, "Tensor"]:
     """The prior under our names, with the mean and deviation of embeddings (`0` and `1` of their file)."""
-    found = {_prior_key(key): value for key, value in _below(state_dict, PREFIX).items()}
+    found = PRIOR_KEYS.ours(_below(state_dict, PREFIX))
     if statistics is not None:
         found |= {"mean": statistics["0"][None], "std": statistics["1"][None]}
     return found
 
 
-def _prior_key(key: str) -> str:
-    if key.startswith("transformer."):
-        return our_key(key).removeprefix("text.")
-    return replaced(key, _PRIOR)
-
-
 def decoder_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """The decoder with its projections of CLIP embeddings under our names."""
-    return {_decoder_key(key): value for key, value in _below(state_dict, PREFIX).items()}
-
-
-def _decoder_key(key: str) -> str:
-    clip = key.startswith(tuple(_CLIP))
-    return replaced(key, _CLIP) if clip else our_key(key)
+    return DECODER_KEYS.ours(_below(state_dict, PREFIX))
 
 
 def super_resolution_to_ours(
@@ -118,7 +109,7 @@ def super_resolution_to_ours(
 ) -> dict[str, "Tensor"]:
     """One of the two super-resolution networks of a file (`FIRST`, `LAST`) under our names."""
     mine = {key: value for key, value in state_dict.items() if key.startswith(prefix)}
-    return {our_key(key): value for key, value in _below(mine, prefix).items()}
+    return UNET_KEYS.ours(_below(mine, prefix))
 
 
 def _below(state_dict: Mapping[str, "Tensor"], prefix: str) -> dict[str, "Tensor"]:

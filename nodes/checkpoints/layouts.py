@@ -10,8 +10,9 @@ from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints import diffusers, karlo, lucidrains
 from nodes.checkpoints.catalogue import OURS, Part
 from nodes.checkpoints.configs import BadPart, published_config, unknown
-from nodes.checkpoints.open_clip import open_clip_to_ours
-from nodes.checkpoints.openai import Names, openai_key, to_ours
+from nodes.checkpoints.keymap import KeyMap
+from nodes.checkpoints.open_clip import OPEN_CLIP_KEYS
+from nodes.checkpoints.openai import CLASSIFIER_KEYS, CLIP_KEYS, UNET_KEYS
 from nodes.checkpoints.sizes import building
 from nodes.checkpoints.transformers_clip import clip_to_ours
 from nodes.networks.noised_clip import NoisedClip
@@ -26,20 +27,20 @@ Files = Sequence[Mapping[str, Tensor]]
 class Layout:
     """The network that a configuration of published options builds, and how that lies in files.
 
-    `names`: whose names its parameters have there; `modules`: the module that each file holds, in order; "" is all of it.
+    `keys`: the names that its parameters have there; `modules`: the module that each file holds, in order; "" is all of it.
     """
 
     network: Callable[[Any], nn.Module]
-    names: Names
+    keys: KeyMap
     modules: tuple[str, ...] = ("",)
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "openai_glide": Layout(UNet, "unet"),
-    "openai_adm": Layout(UNet, "unet"),
-    "openai_adm_upsampler": Layout(UNet, "unet"),
-    "openai_adm_classifier": Layout(Classifier, "classifier"),
-    "openai_glide_clip": Layout(NoisedClip, "clip", ("image", "text")),
+    "openai_glide": Layout(UNet, UNET_KEYS),
+    "openai_adm": Layout(UNet, UNET_KEYS),
+    "openai_adm_upsampler": Layout(UNet, UNET_KEYS),
+    "openai_adm_classifier": Layout(Classifier, CLASSIFIER_KEYS),
+    "openai_glide_clip": Layout(NoisedClip, CLIP_KEYS, ("image", "text")),
 }
 
 
@@ -57,7 +58,7 @@ def _decoder(files: Files, config: Any) -> dict[str, Tensor]:
     network, projection = files
     return {
         **diffusers.unet_to_ours(network, config),
-        **diffusers.text_proj_to_ours(projection),
+        **diffusers.TEXT_PROJ_KEYS.ours(projection),
     }
 
 
@@ -74,14 +75,14 @@ CONVERTED: Mapping[str, Converted] = {
     "diffusers_super_resolution": Converted(
         lambda files, config: diffusers.unet_to_ours(files[0], config)
     ),
-    "diffusers_prior": Converted(lambda files, config: diffusers.prior_to_ours(files[0], config)),
+    "diffusers_prior": Converted(lambda files, config: diffusers.prior_keys(config).ours(files[0])),
     "transformers_clip": Converted(lambda files, _: clip_to_ours(*files)),
     "karlo_prior": Converted(lambda files, _: karlo.prior_to_ours(*files)),
     "karlo_decoder": Converted(lambda files, _: karlo.decoder_to_ours(files[0])),
     "karlo_first": Converted(_of_first),
     "karlo_last": Converted(_of_last),
     "lucidrains_prior": Converted(lambda files, _: lucidrains.prior_to_ours(files[0])),
-    "open_clip": Converted(lambda files, _: open_clip_to_ours(files[0])),
+    "open_clip": Converted(lambda files, _: OPEN_CLIP_KEYS.ours(files[0])),
 }
 
 
@@ -98,14 +99,12 @@ def published_shapes(part: Part) -> list[dict[str, tuple[int, ...]]] | None:
     with building(), skeleton():
         network = layout.network(config)
     modules = [network.get_submodule(name) for name in layout.modules]
-    return [
-        {openai_key(key, layout.names): tuple(v.shape) for key, v in module.state_dict().items()}
-        for module in modules
-    ]
+    shapes = [{k: tuple(v.shape) for k, v in module.state_dict().items()} for module in modules]
+    return [layout.keys.theirs(held) for held in shapes]
 
 
 def ours(layout: str, files: Files, config: Any) -> dict[str, Tensor]:
-    """The state dicts of a layout's files, in order, under our names as one. Raises ValueError where two keys meet."""
+    """The state dicts of a layout's files, in order, under our names as one. Raises ValueError as `KeyMap.ours`."""
     if layout == OURS:
         return dict(files[0])
     if layout in CONVERTED:
@@ -114,7 +113,7 @@ def ours(layout: str, files: Files, config: Any) -> dict[str, Tensor]:
     return {
         f"{module}.{key}" if module else key: value
         for module, file in zip(known.modules, files, strict=True)
-        for key, value in to_ours(file, known.names).items()
+        for key, value in known.keys.ours(file).items()
     }
 
 

@@ -1,11 +1,10 @@
 """LAION's priors, in the layout of DALLE2-pytorch: its options as a configuration, and its keys as ours."""
 
 import math
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nodes.checkpoints.fused import replaced
+from nodes.checkpoints.keymap import KeyMap, Table, under
 from nodes.networks.config import LaionPriorConfig, TrainedFor
 
 if TYPE_CHECKING:  # the options are read without torch
@@ -13,34 +12,39 @@ if TYPE_CHECKING:  # the options are read without torch
 
 
 NETWORK = "net."
-_KEYS = {
-    "learned_query": "query",
-    "null_text_encodings": "null_tokens",
-    "null_text_embeds": "null_text",
-    "null_image_embed": "null_image",
-    "to_text_embeds.0.": "text_proj.",
-    "to_image_embeds.0.": "image_proj.",
-    "to_time_embeds.0.1.net.0.0.": "time.layers.0.",
-    "to_time_embeds.0.1.net.1.0.": "time.layers.2.",
-    "to_time_embeds.0.1.net.2.": "time.layers.4.",
-    "to_time_embeds.0.weight": "time.weight",
-    "causal_transformer.init_norm.g": "first_norm.weight",
-    "causal_transformer.norm.g": "final_norm.weight",
-    "causal_transformer.project_out.": "out.",
-    "causal_transformer.rel_pos_bias.relative_attention_bias.": "positions.table.",
-}
-_LAYER = {
+_LAYER: Table = {
     "0.null_kv": "attention.null",
     "0.norm.g": "attention.norm.weight",
     "0.to_q.": "attention.query.",
     "0.to_kv.": "attention.key_value.",
     "0.to_out.0.": "attention.proj.",
     "0.to_out.1.g": "attention.proj_norm.weight",
+    "0.rotary_emb.": None,
     "1.0.g": "gated.norm.weight",
     "1.1.": "gated.widen.",
     "1.3.g": "gated.gate_norm.weight",
     "1.5.": "gated.narrow.",
 }
+KEYS = KeyMap(
+    {
+        "learned_query": "query",
+        "null_text_encodings": "null_tokens",
+        "null_text_embeds": "null_text",
+        "null_image_embed": "null_image",
+        "to_text_embeds.0.": "text_proj.",
+        "to_image_embeds.0.": "image_proj.",
+        "to_time_embeds.0.1.net.0.0.": "time.layers.0.",
+        "to_time_embeds.0.1.net.1.0.": "time.layers.2.",
+        "to_time_embeds.0.1.net.2.": "time.layers.4.",
+        "to_time_embeds.0.weight": "time.weight",
+        "causal_transformer.init_norm.g": "first_norm.weight",
+        "causal_transformer.norm.g": "final_norm.weight",
+        "causal_transformer.project_out.": "out.",
+        "causal_transformer.rel_pos_bias.relative_attention_bias.": "positions.table.",
+        "causal_transformer.rotary_emb.": None,
+        **under("causal_transformer.layers.#.", "blocks.#.", _LAYER),
+    }
+)
 
 
 def prior_config(options: Mapping[str, Any]) -> LaionPriorConfig:
@@ -76,11 +80,4 @@ def prior_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
         for key, value in state_dict.items()
         if not whole or key.startswith(NETWORK)
     }
-    return {_key(key): value for key, value in named.items() if "rotary_emb" not in key}
-
-
-def _key(key: str) -> str:
-    found = re.match(r"causal_transformer\.layers\.(\d+)\.(.+)", key)
-    if found is None:
-        return replaced(key, _KEYS)
-    return f"blocks.{found[1]}.{replaced(found[2], _LAYER)}"
+    return KEYS.ours(named)

@@ -3,20 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from nodes.checkpoints.keymap import KeyMap
 from nodes.checkpoints.open_clip_table import architecture_options, clean_tag, tag_options
 from nodes.networks.config import ClipConfig, ClipPictures, ClipTokenizerConfig
 
-if TYPE_CHECKING:  # the options are read without torch
-    from torch import Tensor
-
-
 PREFIX = "open_clip:"
-_TEXT = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
-_DECODER = "text_decoder."
-"""Of a CoCa: it writes captions."""
-_LEFT_OUT = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
+OPEN_CLIP_KEYS = KeyMap(
+    {
+        "visual.": "image.",
+        "text.": "text.",
+        **{n: f"text.{n}" for n in ("transformer.", "token_embedding.", "ln_final.")},
+        **{n: f"text.{n}" for n in ("positional_embedding", "text_projection", "text_projection.")},
+        **dict.fromkeys(
+            ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
+        ),
+        "text_decoder.": None,
+    }
+)
+"""Of open_clip, or of OpenAI: the towers without the scale between them, and without what writes captions in a CoCa."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
@@ -97,18 +103,3 @@ def _as_trained(config: ClipConfig, entry: Mapping[str, Any]) -> ClipConfig:
 def _three(values: float | Sequence[float]) -> tuple[float, float, float]:
     red, green, blue = [values] * 3 if isinstance(values, float | int) else values
     return red, green, blue
-
-
-def open_clip_to_ours(state_dict: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
-    """A state dict of open_clip, or of OpenAI, under our names: the towers without the scale between them."""
-    found: dict[str, Tensor] = {}
-    for key, value in state_dict.items():
-        if key.startswith("visual."):
-            found["image." + key.removeprefix("visual.")] = value
-        elif key.startswith("text."):
-            found[key] = value
-        elif key.startswith(_TEXT):
-            found["text." + key] = value
-        elif key not in _LEFT_OUT and not key.startswith(_DECODER):
-            raise ValueError(f"the checkpoint has a key that has no place in a CLIP: {key}")
-    return found

@@ -1,9 +1,9 @@
 """OpenAI's layouts: GLIDE and guided-diffusion options as configurations, and their state-dict keys as ours."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
+from nodes.checkpoints.keymap import KeyMap, Table, under
 from nodes.checkpoints.openai_options import (
     ADM,
     ADM_UPSAMPLER,
@@ -24,76 +24,83 @@ from nodes.networks.config import (
     UNetConfig,
 )
 
-if TYPE_CHECKING:  # the options are read without torch
-    from torch import Tensor
-
-
-# (theirs, ours), each pair a stretch of a key that stands for the same thing.
-_UNET = (
-    ("time_embed.", "time."),
-    ("label_emb.", "label_embedding."),
-    ("input_blocks.", "inputs."),
-    ("middle_block.", "middle."),
-    ("output_blocks.", "outputs."),
-    (".in_layers.0.", ".norm_in."),
-    (".in_layers.2.", ".conv_in."),
-    (".emb_layers.1.", ".embedding."),
-    (".out_layers.0.", ".norm_out."),
-    (".out_layers.3.", ".conv_out."),
-    ("out.0.", "out_norm."),
-    ("out.2.", "out_conv."),
-    (".skip_connection.", ".skip."),
-    (".proj_out.", ".proj."),
-    (".encoder_kv.", ".context_kv."),
-    (".op.", ".strided."),
-)
-_TEXT = (
-    ("transformer.resblocks.", "text.blocks."),
-    (".attn.c_qkv.", ".qkv."),
-    (".attn.c_proj.", ".proj."),
-    (".ln_1.", ".norm_attention."),
-    (".ln_2.", ".norm_mlp."),
-    (".mlp.c_fc.", ".widen."),
-    (".mlp.c_proj.", ".narrow."),
-    ("final_ln.", "text.final_norm."),
-    ("token_embedding.", "text.token_embedding."),
-    ("positional_embedding", "text.positional_embedding"),
-    ("padding_embedding", "text.padding_embedding"),
-    ("transformer_proj.", "text.proj."),
-)
-_CLASSIFIER = (
-    *(pair for pair in _UNET if not pair[0].startswith("out.")),
-    ("out.", "head."),
-    (".qkv_proj.", ".pool_qkv."),
-    (".c_proj.", ".pool_proj."),
-)
-_CLIP_NORMS = (
-    ("blocks.input.ln", "first_norm"),
-    ("blocks.output.ln", "final_norm"),
-    (".f_attn.ln", ".norm_attention"),
-    (".f_mlp.ln", ".norm_mlp"),
-)
-_CLIP_LINEARS = (
-    ("blocks.output.f", "proj"),
-    (".f_attn.f_q", ".query"),
-    (".f_attn.f_k", ".key"),
-    (".f_attn.f_v", ".value"),
-    (".f_attn.f_c", ".proj"),
-    (".f_mlp.f_1", ".widen"),
-    (".f_mlp.f_2", ".narrow"),
-)
-_CLIP = (
-    ("blocks.block_", "blocks."),
-    ("blocks.input.w_voc", "token_embedding.weight"),
-    ("blocks.input.w_pos", "positional_embedding"),
-    ("blocks.input.w_t", "time_embedding.weight"),
-    ("blocks.input.pred_state", "class_embedding"),
-    ("blocks.input.patch_proj", "patches.weight"),
-    *((f"{theirs}.g", f"{ours}.weight") for theirs, ours in _CLIP_NORMS),
-    *((f"{theirs}.w", f"{ours}.weight") for theirs, ours in _CLIP_LINEARS),
-    *((f"{theirs}.b", f"{ours}.bias") for theirs, ours in (*_CLIP_NORMS, *_CLIP_LINEARS)),
-)
-_TEXT_STARTS = tuple(theirs for theirs, _ in _TEXT if not theirs.startswith("."))
+_LAYERS: Table = {
+    "in_layers.0.": "norm_in.",
+    "in_layers.2.": "conv_in.",
+    "emb_layers.1.": "embedding.",
+    "out_layers.0.": "norm_out.",
+    "out_layers.3.": "conv_out.",
+    "skip_connection.": "skip.",
+    "norm.": "norm.",
+    "qkv.": "qkv.",
+    "encoder_kv.": "context_kv.",
+    "proj_out.": "proj.",
+    "op.": "strided.",
+    "conv.": "conv.",
+    "weight": "weight",
+    "bias": "bias",
+}
+_ENCODER: Table = {
+    "time_embed.": "time.",
+    "label_emb.": "label_embedding.",
+    **under("input_blocks.#.#.", "inputs.#.#.", _LAYERS),
+    **under("middle_block.#.", "middle.#.", _LAYERS),
+}
+UNET: Table = {
+    **_ENCODER,
+    **under("output_blocks.#.#.", "outputs.#.#.", _LAYERS),
+    "out.0.": "out_norm.",
+    "out.2.": "out_conv.",
+}
+TEXT_BLOCK: Table = {
+    "attn.c_qkv.": "qkv.",
+    "attn.c_proj.": "proj.",
+    "ln_1.": "norm_attention.",
+    "ln_2.": "norm_mlp.",
+    "mlp.c_fc.": "widen.",
+    "mlp.c_proj.": "narrow.",
+}
+_TEXT: Table = {
+    **under("transformer.resblocks.#.", "text.blocks.#.", TEXT_BLOCK),
+    "final_ln.": "text.final_norm.",
+    "token_embedding.": "text.token_embedding.",
+    "positional_embedding": "text.positional_embedding",
+    "padding_embedding": "text.padding_embedding",
+    "transformer_proj.": "text.proj.",
+}
+_CLASSIFIER: Table = {
+    **_ENCODER,
+    "out.": "head.",
+    "out.#.qkv_proj.": "head.#.pool_qkv.",
+    "out.#.c_proj.": "head.#.pool_proj.",
+}
+_NORM: Table = {"g": "weight", "b": "bias"}
+_LINEAR: Table = {"w": "weight", "b": "bias"}
+_CLIP_BLOCK: Table = {
+    **under("f_attn.ln.", "norm_attention.", _NORM),
+    **under("f_mlp.ln.", "norm_mlp.", _NORM),
+    **under("f_attn.f_q.", "query.", _LINEAR),
+    **under("f_attn.f_k.", "key.", _LINEAR),
+    **under("f_attn.f_v.", "value.", _LINEAR),
+    **under("f_attn.f_c.", "proj.", _LINEAR),
+    **under("f_mlp.f_1.", "widen.", _LINEAR),
+    **under("f_mlp.f_2.", "narrow.", _LINEAR),
+}
+_CLIP: Table = {
+    **under("blocks.block_#.", "blocks.#.", _CLIP_BLOCK),
+    **under("blocks.input.ln.", "first_norm.", _NORM),
+    **under("blocks.output.ln.", "final_norm.", _NORM),
+    **under("blocks.output.f.", "proj.", _LINEAR),
+    "blocks.input.w_voc": "token_embedding.weight",
+    "blocks.input.w_pos": "positional_embedding",
+    "blocks.input.w_t": "time_embedding.weight",
+    "blocks.input.pred_state": "class_embedding",
+    "blocks.input.patch_proj": "patches.weight",
+}
+UNET_KEYS = KeyMap({**UNET, **_TEXT})
+CLASSIFIER_KEYS = KeyMap(_CLASSIFIER)
+CLIP_KEYS = KeyMap(_CLIP)
+"""Of either of CLIP's encoders, which are two state dicts."""
 _DEFAULT_MULTIPLIERS: dict[int, tuple[float, ...]] = {
     512: (0.5, 1, 1, 2, 2, 4, 4),
     256: (1, 1, 2, 2, 4, 4),
@@ -101,46 +108,6 @@ _DEFAULT_MULTIPLIERS: dict[int, tuple[float, ...]] = {
     64: (1, 2, 3, 4),
 }
 _SCHEDULES = {"linear": "linear", "squaredcos_cap_v2": "cosine", "cosine": "cosine"}
-
-
-Names = Literal["unet", "classifier", "clip"]
-"""Whose names a state dict has. CLIP's encoders are two state dicts with names of one kind."""
-
-
-def our_key(key: str, names: Names = "unet") -> str:
-    """Our name of a parameter of OpenAI's networks."""
-    for theirs, ours in _pairs(names, key.startswith(_TEXT_STARTS)):
-        key = _replaced(key, theirs, ours)
-    return key
-
-
-def openai_key(key: str, names: Names = "unet") -> str:
-    """OpenAI's name of a parameter of our networks."""
-    pairs = _pairs(names, key.startswith("text."))
-    for theirs, ours in sorted(pairs, key=lambda pair: pair[1].startswith(".")):
-        key = _replaced(key, ours, theirs)
-    return key
-
-
-def _pairs(names: Names, text: bool) -> tuple[tuple[str, str], ...]:
-    return {"classifier": _CLASSIFIER, "clip": _CLIP, "unet": _TEXT if text else _UNET}[names]
-
-
-def _replaced(key: str, old: str, new: str) -> str:
-    """A stretch that starts with a dot may stand anywhere in a key, another only at its start."""
-    if old.startswith("."):
-        return key.replace(old, new)
-    return new + key.removeprefix(old) if key.startswith(old) else key
-
-
-def to_ours(state_dict: Mapping[str, "Tensor"], names: Names = "unet") -> dict[str, "Tensor"]:
-    """An OpenAI state dict under our names. Raises ValueError where two keys meet."""
-    renamed = {our_key(key, names): value for key, value in state_dict.items()}
-    if len(renamed) != len(state_dict):
-        raise ValueError(
-            f"two keys of the checkpoint have the same meaning; it is no OpenAI {names}"
-        )
-    return renamed
 
 
 def glide_config(options: Options) -> UNetConfig:

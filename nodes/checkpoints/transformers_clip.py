@@ -1,11 +1,10 @@
 """CLIPs as transformers keeps them: configurations of both towers, and their keys as those of open_clip's modules."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nodes.checkpoints.fused import Renamed, in_sequence, renamed, replaced
+from nodes.checkpoints.keymap import KeyMap, Table, parts, under
 from nodes.checkpoints.options import Known, UnknownConfig
 from nodes.networks.bpe import CLIP_SPECIALS
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
@@ -16,29 +15,39 @@ if TYPE_CHECKING:  # the options are read without torch
 
 Options = Mapping[str, Any]
 
-_TEXT = {
-    "text_model.embeddings.token_embedding.": "text.token_embedding.",
-    "text_model.embeddings.position_embedding.weight": "text.positional_embedding",
-    "text_model.final_layer_norm.": "text.ln_final.",
-    "text_projection.weight": "text.text_projection",
-}
-_IMAGE = {
-    "vision_model.embeddings.class_embedding": "image.class_embedding",
-    "vision_model.embeddings.patch_embedding.": "image.conv1.",
-    "vision_model.embeddings.position_embedding.weight": "image.positional_embedding",
-    "vision_model.pre_layrnorm.": "image.ln_pre.",
-    "vision_model.post_layernorm.": "image.ln_post.",
-    "visual_projection.weight": "image.proj",
-}
-_BLOCK = {
+_BLOCK: Table = {
     "layer_norm1.": "ln_1.",
     "layer_norm2.": "ln_2.",
     "mlp.fc1.": "mlp.c_fc.",
     "mlp.fc2.": "mlp.c_proj.",
     "self_attn.out_proj.": "attn.out_proj.",
+    **{
+        theirs: part
+        for kind in ("weight", "bias")
+        for theirs, part in parts(
+            f"attn.in_proj_{kind}", *(f"self_attn.{n}_proj.{kind}" for n in "qkv")
+        ).items()
+    },
 }
+KEYS = KeyMap(
+    {
+        "text_model.embeddings.token_embedding.": "text.token_embedding.",
+        "text_model.embeddings.position_embedding.weight": "text.positional_embedding",
+        "text_model.final_layer_norm.": "text.ln_final.",
+        "text_projection.weight": "text.text_projection",
+        "text_model.embeddings.position_ids": None,
+        **under("text_model.encoder.layers.#.", "text.transformer.resblocks.#.", _BLOCK),
+        "vision_model.embeddings.class_embedding": "image.class_embedding",
+        "vision_model.embeddings.patch_embedding.": "image.conv1.",
+        "vision_model.embeddings.position_embedding.weight": "image.positional_embedding",
+        "vision_model.pre_layrnorm.": "image.ln_pre.",
+        "vision_model.post_layernorm.": "image.ln_post.",
+        "visual_projection.weight": "image.proj",
+        "vision_model.embeddings.position_ids": None,
+        **under("vision_model.encoder.layers.#.", "image.transformer.resblocks.#.", _BLOCK),
+    }
+)
 START, END = CLIP_SPECIALS
-_PLACES = {"q": 0, "k": 1, "v": 2}
 _BILINEAR, _BICUBIC = 2, 3
 """As Pillow numbers its filters."""
 _PROCESSOR: Options = {
@@ -253,19 +262,5 @@ def _image(options: Options) -> dict[str, Any]:
 
 def clip_to_ours(*files: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """The state dicts of the towers under our names. Raises ValueError for keys that have no place."""
-    found = {k: v for file in files for k, v in renamed(file, _key, in_sequence).items()}
+    found = {k: v for file in files for k, v in KEYS.ours(file).items()}
     return {k: v.T if k in _TRANSPOSED else v for k, v in found.items()}
-
-
-def _key(key: str) -> Renamed | None:
-    if key.endswith("embeddings.position_ids"):
-        return None
-    found = re.match(r"(text|vision)_model\.encoder\.layers\.(\d+)\.(.+)", key)
-    if found is None:
-        return replaced(key, {**_TEXT, **_IMAGE}), None
-    tower = "text" if found[1] == "text" else "image"
-    block = f"{tower}.transformer.resblocks.{found[2]}."
-    part = re.match(r"self_attn\.([qkv])_proj\.(weight|bias)$", found[3])
-    if part is None:
-        return block + replaced(found[3], _BLOCK), None
-    return f"{block}attn.in_proj_{part[2]}", _PLACES[part[1]]

@@ -7,7 +7,7 @@ import torch
 from fill import filled
 from torch import Tensor
 
-from nodes.checkpoints.openai import glide_config, openai_key, our_key, to_ours
+from nodes.checkpoints.openai import UNET_KEYS, glide_config
 from nodes.networks.blocks import multi_head_attention, timestep_embedding
 from nodes.networks.config import UNetConfig
 from nodes.networks.text import TextEncoding
@@ -15,13 +15,13 @@ from nodes.networks.unet.network import UNet, masked, upsampled
 
 
 def reference_shapes(unet: UNet) -> dict[str, tuple[int, ...]]:
-    return {openai_key(key): tuple(value.shape) for key, value in unet.state_dict().items()}
+    return {k: tuple(v.shape) for k, v in UNET_KEYS.theirs(unet.state_dict()).items()}
 
 
 def golden_unet(config: UNetConfig) -> UNet:
     with torch.device("meta"):
         unet = UNet(config)
-    unet.load_state_dict(to_ours(filled(reference_shapes(unet))), assign=True)
+    unet.load_state_dict(UNET_KEYS.ours(filled(reference_shapes(unet))), assign=True)
     return unet.eval().requires_grad_(False)
 
 
@@ -128,8 +128,10 @@ def path_through_the_blocks(golden) -> None:
 def behind_blocks(unet: UNet, blocks: list[str]) -> dict[str, Tensor]:
     """Filled, in the next call, with what the time embedding and those blocks give, by the references' names."""
     seen: dict[str, Tensor] = {}
+    theirs = UNET_KEYS.theirs({key: key.split(".") for key in unet.state_dict()})
     for name in ["time_embed", *blocks]:
-        module = unet.get_submodule(our_key(f"{name}.").removesuffix("."))
+        inside = next(path for key, path in theirs.items() if key.startswith(f"{name}."))
+        module = unet.get_submodule(".".join(inside[: 1 + name.count(".")]))
         module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
     return seen
 
@@ -168,5 +170,6 @@ def test_every_key_of_the_published_checkpoints(golden) -> None:
         expected = {key: tuple(shape) for key, shape in model["state_dict"]}
         assert reference_shapes(unet) == expected, name
         unet.load_state_dict(
-            to_ours({k: torch.empty(s, device="meta") for k, s in expected.items()}), assign=True
+            UNET_KEYS.ours({k: torch.empty(s, device="meta") for k, s in expected.items()}),
+            assign=True,
         )

@@ -17,10 +17,10 @@ from test_glide_networks import (
 from torch import Tensor
 
 from nodes.checkpoints.openai import (
+    CLASSIFIER_KEYS,
+    UNET_KEYS,
     adm_config,
     classifier_config,
-    openai_key,
-    to_ours,
     unet_config,
 )
 from nodes.diffusion.denoisers import Denoiser, DiffusionNetwork, Leaf
@@ -38,8 +38,8 @@ from nodes.networks.unet.network import UNet
 def golden_classifier(options: Mapping[str, Any]) -> Classifier:
     with torch.device("meta"):
         classifier = Classifier(classifier_config(options))
-    shapes = {openai_key(k, "classifier"): v.shape for k, v in classifier.state_dict().items()}
-    classifier.load_state_dict(to_ours(filled(shapes), "classifier"), assign=True)
+    shapes = {k: v.shape for k, v in CLASSIFIER_KEYS.theirs(classifier.state_dict()).items()}
+    classifier.load_state_dict(CLASSIFIER_KEYS.ours(filled(shapes)), assign=True)
     return classifier.eval().requires_grad_(False)
 
 
@@ -119,11 +119,11 @@ def test_every_key_of_the_published_checkpoints(golden) -> None:
         with torch.device("meta"):
             if model["kind"] == "classifier":
                 classifier = Classifier(classifier_config(model["config"]))
-                classifier.load_state_dict(to_ours(empty, "classifier"), assign=True)
+                classifier.load_state_dict(CLASSIFIER_KEYS.ours(empty), assign=True)
                 continue
             unet = UNet(adm_config(model["config"], "large_size" in model["config"]))
         assert reference_shapes(unet) == expected, name
-        unet.load_state_dict(to_ours(empty), assign=True)
+        unet.load_state_dict(UNET_KEYS.ours(empty), assign=True)
 
 
 def network(unet: UNet) -> DiffusionNetwork:

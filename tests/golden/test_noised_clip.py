@@ -8,14 +8,14 @@ from fill import filled
 from test_glide_networks import assert_weights
 from torch import nn
 
-from nodes.checkpoints.openai import clip_config, openai_key, to_ours
+from nodes.checkpoints.openai import CLIP_KEYS, clip_config
 from nodes.diffusion.score_guidance import gradient, text_log_probability
 from nodes.networks.noised_clip import NoisedClip, clip_tokens
 
 
 def fill_encoder(encoder: nn.Module) -> None:
-    shapes = {openai_key(k, "clip"): v.shape for k, v in encoder.state_dict().items()}
-    encoder.load_state_dict(to_ours(filled(shapes), "clip"), assign=True)
+    shapes = {k: v.shape for k, v in CLIP_KEYS.theirs(encoder.state_dict()).items()}
+    encoder.load_state_dict(CLIP_KEYS.ours(filled(shapes)), assign=True)
 
 
 def golden_clip(options: Mapping[str, Any]) -> NoisedClip:
@@ -72,7 +72,7 @@ def test_every_key_of_the_published_checkpoint(golden) -> None:
             clip = NoisedClip(clip_config(model["config"]))
         for part, encoder in (("text_encoder", clip.text), ("image_encoder", clip.image)):
             expected = {key: tuple(shape) for key, shape in model[part]["state_dict"]}
-            ours = {openai_key(k, "clip"): tuple(v.shape) for k, v in encoder.state_dict().items()}
-            assert ours == expected, (name, part)
+            theirs = CLIP_KEYS.theirs(encoder.state_dict())
+            assert {k: tuple(v.shape) for k, v in theirs.items()} == expected, (name, part)
             empty = {k: torch.empty(s, device="meta") for k, s in expected.items()}
-            encoder.load_state_dict(to_ours(empty, "clip"), assign=True)
+            encoder.load_state_dict(CLIP_KEYS.ours(empty), assign=True)

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nodes.checkpoints.diffusers import (
+    TEXT_PROJ_KEYS,
     prior_config,
-    prior_to_ours,
-    text_proj_to_ours,
+    prior_keys,
     unet_config,
     unet_to_ours,
 )
@@ -46,14 +46,14 @@ def loaded(network: nn.Module, weights: Mapping[str, Tensor]) -> Any:
 def prior(config: PriorConfig, weights: Mapping[str, Tensor]) -> Prior:
     with torch.device("meta"):
         network = Prior(config)
-    return loaded(network, prior_to_ours(weights, config))
+    return loaded(network, prior_keys(config).ours(weights))
 
 
 def unet(config: UNetConfig, *weights: Mapping[str, Tensor]) -> UNet:
     with torch.device("meta"):
         network = UNet(config)
     renamed = unet_to_ours(weights[0], config)
-    projection = text_proj_to_ours(weights[1]) if len(weights) > 1 else {}
+    projection = TEXT_PROJ_KEYS.ours(weights[1]) if len(weights) > 1 else {}
     return loaded(network, {**renamed, **projection})
 
 

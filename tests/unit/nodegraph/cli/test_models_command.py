@@ -27,7 +27,7 @@ from nodegraph.base.diagnostics import GraphError
 from nodegraph.cli import app
 from nodes.checkpoints.catalogue import Part, PublishedFile
 from nodes.checkpoints.layouts import published_shapes
-from nodes.checkpoints.openai import to_ours
+from nodes.checkpoints.openai import UNET_KEYS
 
 TINY: dict[str, Any] = {
     "image_size": 16,
@@ -151,7 +151,7 @@ def test_the_handle_has_the_files_weights_and_digest(
     handle = parse_unet(NAME, context)
     assert handle.digest == hashlib.sha256(checkpoint).hexdigest()
     loaded = handle.module().state_dict()
-    for key, value in to_ours(state_dict()).items():
+    for key, value in UNET_KEYS.ours(state_dict()).items():
         assert torch.equal(loaded[key], value), key
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from nodegraph.base.paths import Sandbox
 from nodegraph.models.catalogue import ModelFile
 from nodegraph.runtime.context import RunContext
-from nodes.checkpoints.openai import openai_key
+from nodes.checkpoints.openai import CLIP_KEYS
 from nodes.checkpoints.weights import BadConfig, write_model
 from nodes.models.classifier import Classifier
 from nodes.models.handle import MissingWeights, parsed
@@ -95,7 +95,7 @@ def test_both_files_of_a_published_clip_are_one_model(tmp_path: Path, monkeypatc
     model = parsed(NoisedClip, "openai/glide/clip", context(tmp_path, device="meta", abstract=True))
     for part, file in zip(("image", "text"), model.files, strict=True):
         half = getattr(model.module(), part)
-        held = {openai_key(k, "clip"): torch.empty(0) for k in half.state_dict()}
+        held = dict.fromkeys(CLIP_KEYS.theirs(half.state_dict()), torch.empty(0))
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(held, file)
     again = parsed(NoisedClip, "openai/glide/clip", context(tmp_path))

@@ -9,7 +9,7 @@ from test_models_command import NAME, command, models, publish, state_dict  # no
 from nodegraph.base.paths import Sandbox
 from nodegraph.library.port import Precision
 from nodegraph.runtime.context import RunContext
-from nodes.checkpoints.openai import to_ours
+from nodes.checkpoints.openai import UNET_KEYS
 from nodes.models.classifier import Classifier
 from nodes.models.handle import parsed
 from nodes.models.noised_clip import NoisedClip
@@ -32,7 +32,7 @@ def added(models: Path, tmp_path: Path) -> dict[str, torch.Tensor]:  # noqa: F81
 
 def test_a_file_in_half_precision_runs_in_full(added: dict[str, torch.Tensor]) -> None:
     loaded = handle().module().state_dict()
-    for key, value in to_ours(added).items():
+    for key, value in UNET_KEYS.ours(added).items():
         assert loaded[key].dtype == torch.float32
         assert torch.equal(loaded[key], value.float()), key
 
