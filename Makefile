@@ -6,10 +6,12 @@ RUNS   := $(VENV)/.runs
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip install --quiet
 INSTALL := $(PIP) --constraint constraints.txt --editable
+# The reference program of GLIDE, for `make real`.
+GLIDE  := git+https://github.com/openai/glide-text2im@69b530740eb6cef69442d6180579ef5ba9ef063e
 # PyTorch without CUDA, for machines without a card; TORCH= takes PyPI's build everywhere.
 TORCH  ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test newest soak check bench gpu docs clean
+.PHONY: setup demo test newest soak check bench gpu real docs clean
 
 setup: $(STAMP)
 
@@ -69,6 +71,18 @@ gpu: setup  ## the shipped models on a card beside the CPU; what was seen is add
 	mkdir -p out
 	status=0; $(BIN)/python benchmarks/gpu.py --out out/gpu.txt || status=1; \
 	$(BIN)/python -m pytest -q -m gpu tests/gpu || status=1; exit $$status
+
+real: setup  ## Karlo and GLIDE beside their reference programs; TINY=1 rehearses it without internet or a card
+ifdef TINY
+	$(BIN)/python benchmarks/real/run.py --tiny tests/golden/data/unclip_tiny_karlo --out out/real-tiny
+else
+	@echo "fetches GLIDE (about 3.1 GB), Karlo (13.7 GB) and glide-text2im, where they are not here; wants a card of 24 GB"
+	$(BIN)/nodegraph models get openai/glide/base
+	$(BIN)/nodegraph models get openai/glide/upsample
+	$(BIN)/nodegraph models get kakaobrain/karlo-v1-alpha
+	$(PIP) --no-deps --upgrade --target $(VENV)/references '$(GLIDE)'
+	$(BIN)/python benchmarks/real/run.py --references $(VENV)/references --readme README.md
+endif
 
 docs: setup  ## the reference of nodes and diagnostics and the picture of the house, from what is installed, and the site
 	$(INSTALL) '.[docs]'
