@@ -191,12 +191,12 @@ class _Compiler:
         for name in order:
             scope[name] = self.node(graph.nodes[name], source, scope, prefix + name)
         if len(order) < len(waits):
-            self.knotted(graph, source, scope, waits, set(order))
+            self.report_cycles(graph, source, scope, waits, set(order))
         outputs = {n: self.output(value, scope) for n, value in graph.outputs.items()}
         self.stack.pop()
         return {n: found for n, found in outputs.items() if found is not None}
 
-    def knotted(
+    def report_cycles(
         self,
         graph: Graph,
         source: SourceText,

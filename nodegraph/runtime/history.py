@@ -23,7 +23,7 @@ def reason_for(
     before = past.get(step.name)
     if before is None:
         return "it never ran in this graph"
-    now = portraits(step, keys, literals)
+    now = input_digests(step, keys, literals)
     changed = [port for port, text in now.items() if before.get(port) != text and port != "code"]
     if changed:
         return "changed: " + ", ".join(changed)
@@ -34,7 +34,7 @@ def reason_for(
     )
 
 
-def portraits(step: Step, keys: list[Key], literals: Literals) -> dict[str, str]:
+def input_digests(step: Step, keys: list[Key], literals: Literals) -> dict[str, str]:
     """Short digests of what stands on each port, and of the code."""
     found = {
         name: blake2b(source_identity(source, keys, literals), digest_size=6).hexdigest()
@@ -56,20 +56,22 @@ class History:
         return self.disk.folder / "history" / f"{name}.json"
 
     def read(self, program: Program) -> dict[str, dict[str, str]]:
-        """Portraits by node; empty where there are none."""
+        """Input digests by node; empty where there are none."""
         path = self._path(program)
         try:
             found = read_json(path) if path else {}
         except (OSError, ValueError):
             return {}
-        return found if all(isinstance(portrait, dict) for portrait in found.values()) else {}
+        return found if all(isinstance(digests, dict) for digests in found.values()) else {}
 
     def write(self, run: Keyed) -> None:
         """Remember what the nodes of a finished run ran with."""
         path = self._path(run.program)
         if path is None:
             return
-        found = {step.name: portraits(step, run.keys, run.literals) for step in run.program.steps}
+        found = {
+            step.name: input_digests(step, run.keys, run.literals) for step in run.program.steps
+        }
         try:
             write_text(path, json.dumps(found))
         except OSError:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, Embedding, same_space
 from nodes.rows import share
@@ -61,11 +61,11 @@ def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
     """
     same_space(candidates.space, text, "the candidates' space", "text")
     rows = len(text.values)
-    with told_at("text"):
+    with at_port("text"):
         each = share(rows, len(candidates.values), "texts", "candidates")
     grouped = candidates.values.unflatten(0, (rows, each))  # [R, n, D]
-    agreement = torch.einsum("rnd,rd->rn", grouped, text.values.to(grouped.dtype))
-    best = agreement.argmax(1)[:, None, None].expand(-1, 1, grouped.shape[2])
+    products = torch.einsum("rnd,rd->rn", grouped, text.values.to(grouped.dtype))
+    best = products.argmax(1)[:, None, None].expand(-1, 1, grouped.shape[2])
     return Embedding(grouped.gather(1, best)[:, 0], candidates.space)
 
 
@@ -74,7 +74,7 @@ SCORE = ("picture", "text", "cosine")
 
 
 def _abstract_score(clip: Clip, image: Image, text: str | list[str]) -> Table:
-    _agreement(clip, image, text)
+    _cosines(clip, image, text)
     return Table(SCORE, ())
 
 
@@ -85,10 +85,10 @@ def clip_score(clip: Clip, image: Image, text: Texts) -> Table:
     Raises Mismatch where n is not whole. Ref: Hessel et al. 2021, without its factor 2.5.
     """
     texts = [text] if isinstance(text, str) else text
-    agreement = _agreement(clip, image, texts)  # [R, n]
-    named = (texts[i // agreement.shape[1]] for i in range(agreement.numel()))
-    cosines = enumerate(zip(named, agreement.flatten().tolist(), strict=True))
-    return Table(SCORE, tuple((i, name, round(cosine, 6)) for i, (name, cosine) in cosines))
+    cosines = _cosines(clip, image, texts)  # [R, n]
+    named = (texts[i // cosines.shape[1]] for i in range(cosines.numel()))
+    rows = enumerate(zip(named, cosines.flatten().tolist(), strict=True))
+    return Table(SCORE, tuple((i, name, round(cosine, 6)) for i, (name, cosine) in rows))
 
 
 @node(words=("best of n", "DALL·E", "choose", "select"))
@@ -103,19 +103,19 @@ def clip_rerank(
     Raises Mismatch where n is not whole, or less than `keep`.
     Ref: Ramesh et al. 2021 (DALL·E), §2.6.
     """
-    agreement = _agreement(clip, image, text)  # [R, n]
-    rows, each = agreement.shape
+    cosines = _cosines(clip, image, text)  # [R, n]
+    rows, each = cosines.shape
     if keep > each:
         raise Mismatch(f"of {each} pictures {keep} cannot be kept", port="keep")
-    best = agreement.topk(keep, 1).indices  # [R, keep]
+    best = cosines.topk(keep, 1).indices  # [R, keep]
     first = torch.arange(0, rows * each, each, device=best.device)[:, None]
     return image.index_select(0, (first + best).flatten().to(image.device))
 
 
-def _agreement(clip: Clip, image: Tensor, text: str | list[str]) -> Tensor:
+def _cosines(clip: Clip, image: Tensor, text: str | list[str]) -> Tensor:
     """Cosines of R·n pictures with R texts, [R, n]."""
     texts = [text] if isinstance(text, str) else text
-    with told_at("text"):
+    with at_port("text"):
         each = share(len(texts), len(image), "texts", "pictures")
     read, _ = clip.read(texts)
     clip.warn_of_left_out(texts)

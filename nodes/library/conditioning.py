@@ -10,7 +10,7 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.base.diagnostics import nearest
 from nodes.diffusion.masks import resampled
 from nodes.library.clip import clip_text
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.library.text import text_encoder
 from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, same_space
@@ -128,7 +128,7 @@ def known_pixels(image: Image, mask: Mask) -> Condition:
     Ref: Nichol et al. 2022 (GLIDE), §2.5.
     """
     height, width = image.shape[-2:]
-    with told_at("mask"):
+    with at_port("mask"):
         both = level(image, resampled(mask, (height, width)), what="pictures and masks")
     return Condition("known_pixels", pixels=torch.cat(both, 1))
 

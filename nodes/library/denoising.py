@@ -9,7 +9,7 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import techniques
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.diffusion.masks import fitted, wholly_known
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.models.unet import UNet
 from nodes.networks.unet.network import masked, upsampled
 from nodes.rows import level
@@ -56,7 +56,7 @@ def _said(conditions: list[Condition]) -> dict[str, Tensor | None]:
     tokens = [c.tokens for c in conditions if c.tokens is not None]
     masks = [_where(c.tokens, c.mask) for c in conditions if c.tokens is not None]
     words = "a text and embeddings"
-    with told_at("conditions"):
+    with at_port("conditions"):
         return {
             "embedding": torch.stack(level(*embeddings, what=words)).sum(0),
             "tokens": torch.cat(level(*tokens, what=words), 1),
@@ -127,7 +127,7 @@ def _beside(model: UNet, given: dict[str, Condition]) -> Tensor | None:
         parts.append(upsampled(small.pixels, size, model.config.low_resolution_as))
     if not parts:
         return None
-    with told_at("conditions"):
+    with at_port("conditions"):
         return torch.cat(level(*parts, what="known pixels and small pictures"), 1)
 
 

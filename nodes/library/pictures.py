@@ -10,7 +10,7 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodegraph.base.partial import scratch, sweep
 from nodes.diffusion import masks
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.models.classifier import Classifier
 from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
@@ -129,7 +129,7 @@ def paste(
         )
     size, row, column = (image.shape[-2], image.shape[-1]), top or 0, left or 0
     _inside(onto, size, row, column)
-    with told_at(None):
+    with at_port(None):
         image, onto, *given = level(image, onto, *([] if mask is None else [mask]), what="pictures")
     window = onto[:, :, row : row + size[0], column : column + size[1]]
     result = onto.clone()

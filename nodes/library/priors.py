@@ -11,7 +11,7 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion.denoisers import Denoiser, Leaf
 from nodes.diffusion.noise import INITIAL, NoiseSource, SeededNoise
 from nodes.diffusion.tokens import Choice, sample_tokens, uniforms
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.models.autoregressive_prior import ArPrior
 from nodes.models.embeddings import ClipTokens, Embedding, same_space
 from nodes.models.prior import Prior
@@ -66,7 +66,7 @@ Agreement = Annotated[
 Count = Annotated[int, Range(1, 4096), Doc("Embeddings for each text.")]
 
 
-class Told(NamedTuple):
+class Readings(NamedTuple):
     """What CLIP read in the text and in the one that guidance moves away from (None without), a row for each sample."""
 
     wanted: ClipReading
@@ -80,14 +80,16 @@ class Told(NamedTuple):
 Reading = tuple[ClipTokens, ClipText]
 
 
-def _told(model: ArPrior, wanted: Reading, unwanted: Reading | None, count: int) -> Told:
+def _readings(model: ArPrior, wanted: Reading, unwanted: Reading | None, count: int) -> Readings:
     """Raises Mismatch for a text that another CLIP read."""
     parts = [*wanted, *(unwanted or ())]
     samples = count * max(len(part.values) for part in parts)
     first = _shared_out(model, wanted, ("text", "embedding"), samples)
     if unwanted is None:
-        return Told(first, None)
-    return Told(first, _shared_out(model, unwanted, ("uncond_text", "uncond_embedding"), samples))
+        return Readings(first, None)
+    return Readings(
+        first, _shared_out(model, unwanted, ("uncond_text", "uncond_embedding"), samples)
+    )
 
 
 def _shared_out(
@@ -97,7 +99,7 @@ def _shared_out(
     for port, given in zip(ports, reading, strict=True):
         same_space(model.config.space, given, f"the prior '{model.name}'", port)
     parts = (embedding.values, tokens.values, tokens.mask)
-    with told_at(ports[0]):
+    with at_port(ports[0]):
         return ClipReading(*(spread(part, samples, "texts").to(model.device) for part in parts))
 
 
@@ -127,14 +129,15 @@ def _abstract_prior(
 ) -> ClipImage:
     """All codes in one call: with a cache they cost the same, one after the other."""
     unwanted = _unwanted(guidance, uncond_text, uncond_embedding)
-    told = _told(model, (text, embedding), unwanted, count)
-    for reading in told:
+    readings = _readings(model, (text, embedding), unwanted, count)
+    for reading in readings:
         if reading is not None:
-            level = torch.zeros(told.samples, dtype=torch.int64, device=model.device)
+            level = torch.zeros(readings.samples, dtype=torch.int64, device=model.device)
             codes = level[:, None].expand(-1, model.config.components - 1)
             model.module()(codes, Prompt(reading, level))
     return Embedding(
-        torch.empty(told.samples, model.config.embedding, device=model.device), model.config.space
+        torch.empty(readings.samples, model.config.embedding, device=model.device),
+        model.config.space,
     )
 
 
@@ -167,12 +170,12 @@ def autoregressive_prior(
     Raises Mismatch for a text that another CLIP read, and for guidance without a second text. Ref: Ramesh et al. 2022, §2.2.
     """
     unwanted = _unwanted(guidance, uncond_text, uncond_embedding)
-    told = _told(model, (text, embedding), unwanted, count)
-    uniform = partial(uniforms, noise or SeededNoise(seed, stream), told.samples)
+    readings = _readings(model, (text, embedding), unwanted, count)
+    uniform = partial(uniforms, noise or SeededNoise(seed, stream), readings.samples)
     level = model.levels(uniform(INITIAL), agreement)
-    step = model.decoding(*told, level, guidance)
+    step = model.decoding(*readings, level, guidance)
     choice, total = Choice(temperature, top_p), model.config.components
-    drawn = model.embeddings(level.new_empty(told.samples, 0))
+    drawn = model.embeddings(level.new_empty(readings.samples, 0))
     for codes in sample_tokens(step, total, lambda place: uniform(INITIAL + 1 + place), choice):
         drawn = model.embeddings(codes)
         yield Progress(codes.shape[1], total, drawn)

@@ -1,4 +1,4 @@
-"""Rows that cannot be shared out, told at a port."""
+"""Rows that cannot be shared out, as an error at a port."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from nodes.rows import Uneven
 
 
 @contextmanager
-def told_at(port: str | None) -> Generator[None]:
+def at_port(port: str | None) -> Generator[None]:
     """Turns Uneven into a Mismatch at the port."""
     try:
         yield

@@ -14,7 +14,7 @@ from nodes.diffusion.noise import Noise, NoiseSource, SeededNoise, SeedOfEach
 from nodes.diffusion.respacing import started_at
 from nodes.diffusion.samplers import Now, Sampling, Start
 from nodes.diffusion.schedule import Schedule
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.rows import share, spread
 from nodes.wires.generic import X
 from nodes.wires.pictures import Image
@@ -69,7 +69,7 @@ def _for_rows(x_t: Tensor, rows: int) -> Tensor:
     """One sample for every row of conditions, or several for each."""
     if len(x_t) % rows == 0:
         return x_t
-    with told_at("start"):
+    with at_port("start"):
         return spread(x_t, rows, "samples to start from", "rows of conditions")
 
 
@@ -93,7 +93,7 @@ def _samples(denoiser: Denoiser[Any], seed: int | list[int], count: int) -> int:
     if count != 1:
         hint = "leave count out, or give one seed"
         raise Mismatch("each of several seeds is one sample", port="count", hint=hint)
-    with told_at("seed"):
+    with at_port("seed"):
         return share(denoiser.rows, len(seed), "rows of conditions", "seeds")
 
 

@@ -20,7 +20,7 @@ class ArPrior(Model[ArPriorConfig, autoregressive_prior.ArPrior]):
         return autoregressive_prior.ArPrior(self.config)
 
     def levels(self, uniform: Tensor, above: float) -> Tensor:
-        """Levels of agreement int64 [B] for uniform numbers [B]: those of training that lie above a quantile, evenly."""
+        """Levels of the dot product int64 [B] for uniform numbers [B]: those of training that lie above a quantile, evenly."""
         count = self.config.levels
         shares = above + (1 - above) * uniform.to(self.device)
         return (shares * count).long().clamp(max=count - 1)

@@ -228,10 +228,10 @@ class PriorConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArPriorConfig:
-    """A causal transformer over text tokens, text embedding, agreement of text and picture, and the codes of an embedding.
+    """A causal transformer over text tokens, text embedding, dot product with the picture's, and the codes of an embedding.
 
     `embedding`: width of CLIP's joint space, of which the first `components` principal ones are predicted, each as one of
-    `buckets`; `levels`: buckets of the agreement; `tokens`: text tokens, of `text_width`. `space` as in PriorConfig.
+    `buckets`; `levels`: buckets of the dot product; `tokens`: text tokens, of `text_width`. `space` as in PriorConfig.
     """
 
     embedding: int = 1024
@@ -251,7 +251,7 @@ class ArPriorConfig:
 
     @property
     def prefix(self) -> int:
-        """Positions before the first code: text tokens, text embedding, agreement."""
+        """Positions before the first code: text tokens, text embedding, dot product."""
         return self.tokens + 2
 
 

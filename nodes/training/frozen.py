@@ -7,13 +7,15 @@ from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens
 
 
-def seen(clip: Clip, pictures: Tensor) -> Tensor:
+def image_embeddings(clip: Clip, pictures: Tensor) -> Tensor:
     """Embeddings [B, D] of pictures [B, 3, H, W]."""
     with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):
         return clip.see(pictures).values.to(pictures.device)
 
 
-def read(clip: Clip, texts: tuple[str, ...], device: torch.device) -> tuple[Tensor, ClipTokens]:
+def text_encoding(
+    clip: Clip, texts: tuple[str, ...], device: torch.device
+) -> tuple[Tensor, ClipTokens]:
     """Embeddings [B, D] of texts, and what CLIP makes of their tokens."""
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         embedding, tokens = clip.read(texts)

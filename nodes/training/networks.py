@@ -49,8 +49,8 @@ class Network(ABC, Generic[M]):
     def describe(self) -> Mapping[str, Any]:
         """The identity of the network and its first weights."""
 
-    def told(self) -> str:
-        """What a person should know of its first weights; mostly nothing."""
+    def origin(self) -> str:
+        """Where its first weights come from, for people; empty for a network from scratch."""
         return ""
 
     @abstractmethod
@@ -107,14 +107,14 @@ class TunedNetwork(ModelNetwork[H]):
         network.load_state_dict(self.start.weights())
         return network
 
-    def told(self) -> str:
+    def origin(self) -> str:
         return f"started from '{self.start.name}'"
 
     def describe(self) -> Mapping[str, Any]:
         return {**super().describe(), "start": self.start.digest}
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> H:
-        return super().hand_over(module, folder, {**about, "start": self.told()})
+        return super().hand_over(module, folder, {**about, "start": self.origin()})
 
 
 @dataclass(frozen=True)
@@ -161,12 +161,12 @@ class UNetNetwork(ModelNetwork[UNet]):
             network.label_embedding.weight.data.copy_(pooled)
         return network
 
-    def told(self) -> str:
+    def origin(self) -> str:
         if self.start is None:
             return ""
         with skeleton():
             own, given = UNetModule(self.config), self.start.build()
-        notes = self._started(own.state_dict(), given.state_dict()).told()
+        notes = self._started(own.state_dict(), given.state_dict()).differences()
         return f"started from '{self.start.name}'" + (f"; {notes}" if notes else "")
 
     def _started(self, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Started:
@@ -182,8 +182,8 @@ class UNetNetwork(ModelNetwork[UNet]):
         return {**super().describe(), **first}
 
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> UNet:
-        told = {"start": self.told()} if self.start else {}
-        return super().hand_over(module, folder, {**about, **told})
+        start = {"start": self.origin()} if self.start else {}
+        return super().hand_over(module, folder, {**about, **start})
 
 
 def _take_text(text: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Starting from a network with other conditions or outputs: what fits by name is taken, and what does not is told."""
+"""Starting from a network with other conditions or outputs: what fits by name is taken, and what does not is reported."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class Started:
     new: tuple[str, ...]
     left: tuple[str, ...]
 
-    def told(self) -> str:
+    def differences(self) -> str:
         """What was not taken as it was; empty when everything was."""
         kinds = {"changed": self.changed, "new": self.new, "left behind": self.left}
         return "; ".join(f"{kind}: {_brief(names)}" for kind, names in kinds.items() if names)

@@ -103,7 +103,7 @@ def _spawned(training: Training, processes: int) -> Iterator[Worker]:
 def _work(
     packed: bytes, rows: slice, threads: int, weights: Tensor, grads: Tensor, wire: Connection
 ) -> None:
-    """The life of a worker: the gradient of its rows for each step it is told, until the caller hangs up."""
+    """The life of a worker: the gradient of its rows for each step it is sent, until the caller hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     training: Training = pickle.loads(packed)

@@ -1,4 +1,4 @@
-"""Conditions on the wires: what a network is told beside x_t."""
+"""Conditions on the wires: what a network takes beside x_t."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -14,7 +14,7 @@ from nodes.wires.stored import stored
 
 @dataclass(frozen=True, slots=True)
 class Condition(Tensors):
-    """What a network is told beside x_t: `embedding` [R, E], `tokens` [R, L, W], a picture in `pixels` [R, C, H, W] (of known
+    """What a network takes beside x_t: `embedding` [R, E], `tokens` [R, L, W], a picture in `pixels` [R, C, H, W] (of known
     pixels with their mask behind), or class `labels` int64 [R].
 
     `mask` [R, L]: where there are tokens. `made_by`: whose language it is. The digest of the network whose transformer encoded
@@ -51,7 +51,7 @@ def _check_condition(value: Condition) -> str | None:
 PORT_TYPES: dict[type, PortType] = {
     Condition: PortType(
         "Condition",
-        "What a network is told beside x_t: a text, a class, a low-resolution picture, known pixels.",
+        "What a network takes beside x_t: a text, a class, a low-resolution picture, known pixels.",
         colour="#fb923c",
         **stored(Condition, TENSOR_FILE),
         describe=_describe_condition,

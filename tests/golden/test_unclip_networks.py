@@ -116,7 +116,7 @@ def test_prior(golden) -> None:
         check_first_block(name, network, given, case)
         if (bias := case.get("mid.attention_bias")) is not None:
             assert given["mask"] is not None
-            seen = network.seen(given["mask"], bias.shape[-1])[: len(bias), 0]
+            seen = network.attention_mask(given["mask"], bias.shape[-1])[: len(bias), 0]
             assert torch.equal(seen, bias > -5000), name
 
 
@@ -129,7 +129,7 @@ def check_first_block(
     sequence = network.sequence(given["x_t"], given["t"], given["embedding"], given["tokens"])
     mask = given["mask"]
     after = network.blocks[0](
-        sequence, None if mask is None else network.seen(mask, sequence.shape[1])
+        sequence, None if mask is None else network.attention_mask(mask, sequence.shape[1])
     )
     rows = len(case["mid.block0_in"])
     close(name, sequence[:rows], case["mid.block0_in"])

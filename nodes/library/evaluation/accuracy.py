@@ -12,7 +12,7 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.process import q_sample
 from nodes.diffusion.schedule import Schedule
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.models.classifier import Classifier
 from nodes.models.embeddings import same_space
 from nodes.models.noised_clip import NoisedClip
@@ -41,7 +41,7 @@ def shapes_oracle(
     Raises Mismatch where the pictures are no multiple of the captions.
     """
     pictures = to_bytes(images)
-    with told_at("captions"):
+    with at_port("captions"):
         each = share(len(captions), len(pictures), "captions", "pictures")
     wanted = [caption for caption in captions for _ in range(each)]
     verdicts = [judge(caption, picture) for caption, picture in zip(wanted, pictures, strict=True)]

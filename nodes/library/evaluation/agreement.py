@@ -11,7 +11,7 @@ from torch import Tensor
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import masks
 from nodes.library.pictures import shown
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.models.embeddings import same_space
 from nodes.rows import level, share, spread
 from nodes.shapes.oracle import Reading, Seen, read_picture
@@ -106,7 +106,7 @@ def pixel_difference(
 
 def _rows(few: Tensor, many: Tensor, port: str) -> Tensor:
     """Few rows for many pictures. Raises Mismatch when they cannot be shared out."""
-    with told_at(port):
+    with at_port(port):
         return spread(few, len(many), port, "pictures")
 
 
@@ -152,7 +152,7 @@ def _pairs(first: Tensor, second: Tensor, mask: Tensor | None) -> list[Tensor]:
             hint="resize it with like: first",
         )
     known = first.new_ones(1, 1, *first.shape[-2:]) if mask is None else mask
-    with told_at(None):
+    with at_port(None):
         return level(
             first, second, masks.mask_at(known, (first.shape[-2], first.shape[-1])), what="pictures"
         )
@@ -178,7 +178,7 @@ CHUNK = 256
 
 def _abstract_cosine(embeddings: ClipImage, references: ClipImage) -> Table:
     same_space(references.space, embeddings, "the references' space", "embeddings")
-    with told_at("references"):
+    with at_port("references"):
         share(len(references.values), len(embeddings.values), "references", "embeddings")
     return Table(COSINE, ())
 

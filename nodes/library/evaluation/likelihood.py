@@ -53,8 +53,8 @@ def bits_per_dim(
     rows: list[tuple[int, float, float]] = []
     for first in range(0, len(images), chunk):
         some = images[first : first + chunk].to(model.device)
-        told = {k: v[first : first + chunk] if len(v) > 1 else v for k, v in given.items()}
-        call = partial(model.diffusion.call, **Leaf(model.diffusion, told).prepared(len(some)))
+        chosen = {k: v[first : first + chunk] if len(v) > 1 else v for k, v in given.items()}
+        call = partial(model.diffusion.call, **Leaf(model.diffusion, chosen).prepared(len(some)))
         noise = Shifted(SeededNoise(seed), first)
         found = likelihood.bits_per_dim(schedule, model.config.trained, call, some, noise)
         rows += [

@@ -83,7 +83,7 @@ def _starting(
     """A network of a configuration, where `like` runs. Raises Mismatch for a start that is another network."""
     made = UNetNetwork(UNet, config, like.place, start, reader)
     try:
-        made.told()
+        made.origin()
     except Misfit as error:
         raise Mismatch(f"the weights are another network's: {error}", port="start") from None
     return made

@@ -95,7 +95,7 @@ def trainer(
         samples = objective.sample(module, dataset, prompts)
         return torch.ones(BLANK) if samples is None else samples
 
-    yield Progress(0, steps, None, network.told())
+    yield Progress(0, steps, None, network.origin())
     state = yield from _shown(loop.train(training, network.place.device, processes), steps, drawn)
     return Trained(_handed_over(network, training, state), _curve(state), drawn(state))
 

@@ -19,7 +19,7 @@ STANDARD_DEVIATION = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What stands before the codes: CLIP's `reading` of a text, and the `level` int64 [B] of its agreement with the picture."""
+    """What stands before the codes: CLIP's `reading` of a text, and the `level` int64 [B] of the embeddings' dot product."""
 
     reading: ClipReading
     level: Tensor

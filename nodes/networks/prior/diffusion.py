@@ -56,9 +56,9 @@ class Prior(nn.Module):
         dtype = self.out.weight.dtype
         x, given = x_t.to(dtype), None if tokens is None else tokens.to(dtype)
         h = self.sequence(x, t, embedding.to(dtype), given)  # [B, S, W]
-        seen = None if mask is None else self.seen(mask, h.shape[1])  # [B, 1, S, S]
+        visible = None if mask is None else self.attention_mask(mask, h.shape[1])  # [B, 1, S, S]
         for block in self.blocks:
-            h = block(h, seen)
+            h = block(h, visible)
         h = self.final_norm(h)
         h = h[:, -1] if self.config.query else h[:, -self.config.tokens :]
         return self.out(h).to(x_t.dtype)  # [B, D']
@@ -82,6 +82,6 @@ class Prior(nn.Module):
         before = joined.shape[1] - self.config.positions
         return self.first_norm(joined + F.pad(self.positional_embedding, (0, 0, before, 0)))
 
-    def seen(self, mask: Tensor, length: int) -> Tensor:
+    def attention_mask(self, mask: Tensor, length: int) -> Tensor:
         """Which position [S] sees which, of each row [B, 1, S, S]: those before it that are no padding."""
         return causal_mask(mask, 0, length)

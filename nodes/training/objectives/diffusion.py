@@ -1,4 +1,4 @@
-"""What the training of a denoiser minimises. What it is told beside x_t is drawn here too: dropped captions, masks."""
+"""What the training of a denoiser minimises. What conditions it beside x_t is drawn here too: dropped captions, masks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet.network import UNet, masked, upsampled
 from nodes.target import Target
 from nodes.training.dataset import Batch, Dataset, without
-from nodes.training.frozen import seen
+from nodes.training.frozen import image_embeddings
 from nodes.training.objectives.degradation import degraded
 from nodes.training.objectives.masks import random_masks
 from nodes.training.step import SAMPLES, Draw, Objective, draw_for
@@ -115,7 +115,7 @@ class DiffusionObjective(Objective):
         return last.x0.cpu()
 
     def dropping(self, share: float) -> "DiffusionObjective":
-        """The same with another dropout: 0 tells the network everything, 1 nothing."""
+        """The same with another dropout: 0 drops no condition, 1 drops all."""
         return replace(self, dropout=share, embedding_dropout=share, blur_noise=0.0, blur=0.0)
 
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
@@ -132,23 +132,23 @@ class DiffusionObjective(Objective):
         return weight * terms["mse"] + terms.get("vb", 0.0)
 
     def conditions(self, network: nn.Module, batch: Batch, draw: Draw) -> dict[str, Tensor]:
-        """What the network is told beside x_t: caption, CLIP embedding, label, known pixels, low-resolution picture."""
+        """What conditions the network beside x_t: caption, CLIP embedding, label, known pixels, low-resolution picture."""
         if not isinstance(network, UNet):
             return {}
-        found: dict[str, Tensor] = {}
+        given: dict[str, Tensor] = {}
         if network.text is not None:
-            found |= self.caption(network, batch, draw)
+            given |= self.caption(network, batch, draw)
         if network.clip is not None:
-            found = together(found, self.embedding(network, batch, draw))
+            given = together(given, self.embedding(network, batch, draw))
         if network.label_embedding is not None:
-            found["embedding"] = network.label_embedding(self.labels(network, batch, draw))
+            given["embedding"] = network.label_embedding(self.labels(network, batch, draw))
         pixels: list[Tensor] = []
         if network.config.known_pixels:
             masks = random_masks(draw.choice, draw.size, network.config.image_size)[draw.rows]
             pixels.append(masked(batch.signal, masks.to(batch.signal)))
         if network.config.low_resolution:
             pixels.append(self.low_resolution(batch.signal, draw, network.config.low_resolution_as))
-        return found | ({"pixels": torch.cat(pixels, 1)} if pixels else {})
+        return given | ({"pixels": torch.cat(pixels, 1)} if pixels else {})
 
     def caption(self, network: UNet, batch: Batch, draw: Draw) -> dict[str, Tensor]:
         """Captions as the network's transformer reads them. Raises ValueError for a data set without captions."""
@@ -168,14 +168,14 @@ class DiffusionObjective(Objective):
                 "the network takes CLIP embeddings; wire an unclip_objective around the objective"
             )
         dropped = torch.from_numpy(draw.uniform() < self.embedding_dropout).to(batch.signal.device)
-        images = seen(self.clip, batch.signal)  # [B, D]
+        images = image_embeddings(self.clip, batch.signal)  # [B, D]
         encoding = network.clip(torch.where(dropped[:, None], network.clip.null_embedding, images))
         return {"embedding": encoding.embedding, "tokens": encoding.tokens}
 
     def labels(self, network: UNet, batch: Batch, draw: Draw) -> Tensor:
         """Labels, some of them replaced by the last of the network's. Raises ValueError for a data set without labels."""
         if batch.labels is None or network.config.classes is None:
-            raise ValueError("the network is told labels, and the data set has none")
+            raise ValueError("the network takes labels, and the data set has none")
         dropped = torch.from_numpy(draw.uniform() < self.dropout).to(batch.labels.device)
         return batch.labels.masked_fill(dropped, network.config.classes - 1)
 

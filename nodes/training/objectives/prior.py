@@ -13,7 +13,7 @@ from nodes.models.clip import Clip
 from nodes.networks.config import PriorConfig
 from nodes.networks.prior.diffusion import Prior
 from nodes.training.dataset import Batch, without
-from nodes.training.frozen import read, seen
+from nodes.training.frozen import image_embeddings, text_encoding
 from nodes.training.objectives.diffusion import check_chain, check_space
 from nodes.training.step import Draw, Objective
 
@@ -50,8 +50,8 @@ class PriorObjective(Objective):
         if batch.captions is None:
             raise ValueError("a prior reads captions, and the data set has none")
         captions = without(cast(Sequence[str], batch.captions), draw.uniform() < self.dropout)
-        embedding, tokens = read(self.clip, captions, device)
-        x0 = (seen(self.clip, batch.signal) - prior.mean) / prior.std  # [B, D]
+        embedding, tokens = text_encoding(self.clip, captions, device)
+        x0 = (image_embeddings(self.clip, batch.signal) - prior.mean) / prior.std  # [B, D]
         t = draw.timesteps(len(self.schedule)).to(device)
         x_t = q_sample(self.schedule, x0, t, draw.normal(x0))
         found = prior(x_t, t, embedding, tokens.values.to(device), tokens.mask.to(device))

@@ -28,7 +28,7 @@ def noised(
 
 @dataclass(frozen=True, slots=True)
 class ClassifierObjective(Objective):
-    """Tell the label of a picture at every noise level: cross-entropy. Ref: Dhariwal & Nichol 2021, §4."""
+    """Predict the label of a picture at every noise level: cross-entropy. Ref: Dhariwal & Nichol 2021, §4."""
 
     schedule: Schedule
 
@@ -63,9 +63,9 @@ class NoisyContrastiveObjective(Objective):
     def loss(self, network: nn.Module, batch: Batch, draw: Draw) -> Tensor:
         """Mean of both cross-entropies, for each row [B]."""
         clip = cast(NoisedClip, network)
-        seen = clip.images(*noised(self.schedule, batch.signal, draw, self.until))  # [B, D]
-        read = clip.texts(list(cast(Sequence[str], batch.captions)))  # [B, D]
-        return matched(clip.config.logit_scale * read @ seen.T)
+        images = clip.images(*noised(self.schedule, batch.signal, draw, self.until))  # [B, D]
+        texts = clip.texts(list(cast(Sequence[str], batch.captions)))  # [B, D]
+        return matched(clip.config.logit_scale * texts @ images.T)
 
 
 @dataclass(frozen=True, slots=True)

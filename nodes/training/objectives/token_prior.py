@@ -14,26 +14,27 @@ from nodes.models.clip import Clip
 from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.prior.autoregressive import ArPrior, Prompt
 from nodes.training.dataset import Batch
-from nodes.training.frozen import read, seen
+from nodes.training.frozen import image_embeddings, text_encoding
 from nodes.training.step import Draw, Objective
 
 
 def level_edges(texts: Tensor, images: Tensor, levels: int) -> Tensor:
-    """Between which agreements levels change, [levels − 1]: as many of the pairs of embeddings [N, D] lie in each."""
+    """Between which dot products levels change, [levels − 1]: as many of the pairs of embeddings [N, D] lie in each."""
     shares = torch.linspace(0, 1, levels + 1, device=images.device)[1:-1]
-    return agreement(texts, images).quantile(shares)
+    return dot_products(texts, images).quantile(shares)
 
 
-def agreement(texts: Tensor, images: Tensor) -> Tensor:
+def dot_products(texts: Tensor, images: Tensor) -> Tensor:
     """Dot products [B] of embeddings [B, D] of texts and of pictures, both at unit length."""
     return F.cosine_similarity(texts.float(), images.float())
 
 
 @dataclass(frozen=True, slots=True)
 class TokenObjective(Objective):
-    """Tell the codes of a picture's embedding, each from the caption and the codes before it: cross-entropy.
+    """Predict the codes of a picture's embedding, each from the caption and the codes before it: cross-entropy.
 
-    `dropout`: share of captions that are emptied before CLIP reads them; their agreement stays. Ref: Ramesh et al. 2022, §2.2.
+    `dropout`: share of captions that are emptied before CLIP reads them; their dot product stays.
+    Ref: Ramesh et al. 2022, §2.2.
     """
 
     clip: Clip
@@ -47,23 +48,25 @@ class TokenObjective(Objective):
         return self.each(network, batch, draw.uniform() < self.dropout).mean(1)
 
     def each(self, network: nn.Module, batch: Batch, dropped: np.ndarray) -> Tensor:
-        """Cross-entropy of every code [B, K]; of `dropped` captions nothing is told. Raises ValueError without captions."""
+        """Cross-entropy of every code [B, K]; without the `dropped` captions. Raises ValueError without captions."""
         prior = cast(ArPrior, network)
-        codes, prompt = self.told(prior, batch, dropped)
+        codes, prompt = self.codes_and_prompt(prior, batch, dropped)
         logits = prior(codes[:, :-1], prompt)  # [B, K, V]
         return F.cross_entropy(logits.transpose(1, 2), codes, reduction="none")
 
-    def told(self, prior: ArPrior, batch: Batch, dropped: np.ndarray) -> tuple[Tensor, Prompt]:
+    def codes_and_prompt(
+        self, prior: ArPrior, batch: Batch, dropped: np.ndarray
+    ) -> tuple[Tensor, Prompt]:
         """Codes int64 [B, K] of the pictures, and what stands before them."""
         if batch.captions is None:
             raise ValueError("a prior reads captions, and the data set has none")
         device = batch.signal.device
-        images = seen(self.clip, batch.signal)  # [B, D]
-        embedding, tokens = read(self.clip, batch.captions, device)
+        images = image_embeddings(self.clip, batch.signal)  # [B, D]
+        embedding, tokens = text_encoding(self.clip, batch.captions, device)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             codes = quantised(principal_components(prior), images, prior.config.buckets)
-            level = torch.bucketize(agreement(embedding, images), prior.edges)
-        nothing, no_tokens = read(self.clip, ("",), device)
+            level = torch.bucketize(dot_products(embedding, images), prior.edges)
+        nothing, no_tokens = text_encoding(self.clip, ("",), device)
         away = torch.from_numpy(dropped).to(device)[:, None]  # [B, 1]
         reading = ClipReading(
             torch.where(away, nothing, embedding),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nodegraph import Mismatch
-from nodes.library.rows import told_at
+from nodes.library.rows import at_port
 from nodes.rows import Uneven, level, share, spread
 
 ROWS = torch.tensor([[1.0], [2.0]])
@@ -32,6 +32,6 @@ def test_what_cannot_be_laid_beside_each_other_is_told_with_its_numbers() -> Non
 
 
 def test_a_node_tells_the_port() -> None:
-    with pytest.raises(Mismatch, match="over 2 texts") as error, told_at("text"):
+    with pytest.raises(Mismatch, match="over 2 texts") as error, at_port("text"):
         spread(ROWS, 3, "texts")
     assert error.value.port == "text"

@@ -1,4 +1,4 @@
-"""Networks that start from others, and what they are told while they train: labels, masks, data sets of one's own."""
+"""Networks that start from others, and what conditions them while they train: labels, masks, data sets of one's own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_known_pixels_change_nothing_at_first(tmp_path: Path) -> None:
         expected = outputs(like.module(), pixels=small)
         given = torch.cat([torch.randn(2, 4, 32, 32), small], 1)
         torch.testing.assert_close(outputs(made.build(), pixels=given), expected)
-        assert made.told() == f"started from '{name}'; changed: inputs.*.weight"
+        assert made.origin() == f"started from '{name}'; changed: inputs.*.weight"
 
 
 def test_labels_and_variance_change_nothing_at_first(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_labels_and_variance_change_nothing_at_first(tmp_path: Path) -> None:
     given = outputs(module, embedding=module.label_embedding(torch.tensor([5, 64])))
     torch.testing.assert_close(given[:, :3], outputs(like.module()))
     assert (given[:, 3:] == 0).all()
-    assert made.told() == (
+    assert made.origin() == (
         "started from 'base'; changed: out_conv.bias, out_conv.weight; new: label_embedding.weight; "
         "left behind: inputs.*.context_kv.bias, inputs.*.context_kv.weight, middle.*.context_kv.bias, "
         "middle.*.context_kv.weight, outputs.*.context_kv.bias, outputs.*.context_kv.weight, text.*"
@@ -87,7 +87,7 @@ def test_a_residual_upsampler_starts_as_the_enlarged_picture(tmp_path: Path) -> 
     small = torch.randn(2, 3, 32, 32)
     made = network(like, start)
     assert torch.equal(outputs(made.build(), pixels=small), small)
-    assert made.told() == "started from 'plain'; changed: out_conv.bias, out_conv.weight"
+    assert made.origin() == "started from 'plain'; changed: out_conv.bias, out_conv.weight"
     goes_on = outputs(network(like, like).build(), pixels=small)
     assert torch.equal(goes_on, outputs(like.module(), pixels=small))
     assert not torch.equal(goes_on, small)

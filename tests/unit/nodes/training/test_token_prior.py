@@ -29,7 +29,7 @@ from nodes.networks.clip.network import Clip as ClipNetwork
 from nodes.networks.clip.network import clip_tokenize
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.training.dataset import Batch
-from nodes.training.objectives.token_prior import TokenObjective, agreement, level_edges
+from nodes.training.objectives.token_prior import TokenObjective, dot_products, level_edges
 from nodes.training.step import draw_for
 
 WORDS = ("red", "blue")
@@ -122,10 +122,10 @@ def test_as_many_pairs_lie_in_each_level(pairs: Pairs) -> None:
     texts, images = pairs.texts.values, pairs.images.values
     edges = level_edges(texts, images, 5)
     assert edges.shape == (4,)
-    counts = torch.bucketize(agreement(texts, images), edges).bincount(minlength=5)
+    counts = torch.bucketize(dot_products(texts, images), edges).bincount(minlength=5)
     assert counts.tolist() == pytest.approx([60] * 5, abs=2)
-    longer = agreement(3 * texts, 7 * images)
-    torch.testing.assert_close(longer, agreement(texts, images))
+    longer = dot_products(3 * texts, 7 * images)
+    torch.testing.assert_close(longer, dot_products(texts, images))
 
 
 def test_embeddings_of_another_clip_are_refused(clip: Clip, pairs: Pairs) -> None:
@@ -140,7 +140,7 @@ def test_embeddings_of_another_clip_are_refused(clip: Clip, pairs: Pairs) -> Non
 def test_the_loss_is_the_cross_entropy_of_the_codes(clip: Clip, pairs: Pairs) -> None:
     module, objective = network(clip, pairs).build(), TokenObjective(clip, 0.0)
     batch = Colours().batch(np.random.default_rng(3), 6)
-    codes, prompt = objective.told(module, batch, np.zeros(6, bool))  # type: ignore[arg-type]
+    codes, prompt = objective.codes_and_prompt(module, batch, np.zeros(6, bool))  # type: ignore[arg-type]
     images = clip_image(clip, batch.signal).values
     assert torch.equal(codes, quantised(pca_fit(pairs.images, 3), images, 8))
     logits = module(codes[:, :2], prompt).log_softmax(2)
@@ -150,20 +150,20 @@ def test_the_loss_is_the_cross_entropy_of_the_codes(clip: Clip, pairs: Pairs) ->
         objective.loss(module, Batch(batch.signal), draw_for(0, 0, 6))
 
 
-def test_dropped_captions_are_empty_ones_of_the_same_agreement(clip: Clip, pairs: Pairs) -> None:
+def test_dropped_captions_are_empty_ones_of_the_same_dot_product(clip: Clip, pairs: Pairs) -> None:
     module, objective = network(clip, pairs).build(), TokenObjective(clip)
     batch = Colours().batch(np.random.default_rng(3), 4)
     dropped = np.array([True, False, True, False])
-    _, told = objective.told(module, batch, np.zeros(4, bool))  # type: ignore[arg-type]
-    _, some = objective.told(module, batch, dropped)  # type: ignore[arg-type]
+    _, whole = objective.codes_and_prompt(module, batch, np.zeros(4, bool))  # type: ignore[arg-type]
+    _, some = objective.codes_and_prompt(module, batch, dropped)  # type: ignore[arg-type]
     empty = clip_text(clip, "")
     for row, away in enumerate(dropped):
-        source = empty.embedding.values[0] if away else told.reading.embedding[row]
-        states = empty.tokens.values[0] if away else told.reading.tokens[row]
+        source = empty.embedding.values[0] if away else whole.reading.embedding[row]
+        states = empty.tokens.values[0] if away else whole.reading.tokens[row]
         torch.testing.assert_close(some.reading.embedding[row], source)
         torch.testing.assert_close(some.reading.tokens[row], states)
     assert some.reading.mask.sum(1).tolist() == [1, 2, 1, 2]
-    assert torch.equal(some.level, told.level)
+    assert torch.equal(some.level, whole.level)
 
 
 def test_it_learns_to_read(clip: Clip, pairs: Pairs, tmp_path: Path) -> None:

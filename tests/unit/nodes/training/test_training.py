@@ -198,7 +198,7 @@ def test_words_are_tokens_whatever_their_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "told"),
+    ("objective", "message"),
     [
         (DiffusionObjective(schedule("cosine"), Target("v")), None),
         (DiffusionObjective(schedule("cosine"), Target("x0")), "x0, the network is one for v"),
@@ -207,8 +207,10 @@ def test_words_are_tokens_whatever_their_case() -> None:
         (DiffusionObjective(schedule("cosine", 500), Target("v")), "cosine-500"),
     ],
 )
-def test_an_objective_must_be_the_networks(objective: DiffusionObjective, told: str | None) -> None:
-    with nullcontext() if told is None else pytest.raises(Mismatch, match=told):
+def test_an_objective_must_be_the_networks(
+    objective: DiffusionObjective, message: str | None
+) -> None:
+    with nullcontext() if message is None else pytest.raises(Mismatch, match=message):
         objective.check(TINY)
 
 

@@ -158,7 +158,7 @@ def velocity(dropout: float = 0.5) -> Objective:
 def test_a_decoder_starts_as_its_base(base: UNet, clip: Clip) -> None:
     """All but for the four tokens that say nothing yet; hidden, nothing differs."""
     made = of_decoder(base, clip)
-    assert "new: clip.image_to_time.bias" in made.told()
+    assert "new: clip.image_to_time.bias" in made.origin()
     module = made.build().eval()
     x, draw = torch.randn(2, 3, 32, 32), draw_for(0, 0, 2)
     batch = PICTURES.batch(draw.choice, 2)
@@ -332,7 +332,7 @@ def test_dropped_captions_are_empty_to_a_prior(clip: Clip) -> None:
 def test_upsamplers_learn_from_crops(base: UNet, tmp_path: Path) -> None:
     like = saved(tmp_path / "large", replace(LARGE, attention=()), UNet)
     made = upsampler_network(like, image_size=64, factor=2)
-    assert made.told().startswith("started from 'large'")
+    assert made.origin().startswith("started from 'large'")
     module = made.build()
     assert not any(isinstance(layer, Attention) for layer in module.modules())
     assert made.config.trained == like.config.trained
