@@ -16,6 +16,7 @@ from nodegraph.base.workspace import Workspace
 from nodegraph.drawing.svg import svg
 from nodegraph.drawn import diagram
 from nodegraph.each import Each
+from nodegraph.edited import Edited
 from nodegraph.language.axes import python_axes
 from nodegraph.language.source import SourceText
 from nodegraph.language.written import graph_text
@@ -84,6 +85,13 @@ class LoadedGraph:
         found = Sweep(session, self.opened, job, python_axes(axes))
         found.check()
         return Each(found, partial(result_of, session))
+
+    @property
+    def edit(self) -> Edited["LoadedGraph"]:
+        """Edits of the graph's text: `graph.edit.set("sampler.steps", 30).save("mine.yaml")`; this graph stays as it is."""
+        opened = self.opened
+        loaded = partial(LoadedGraph, session=self.session, options=self.options)
+        return Edited(self.session, opened, opened.source.text, self.options, loaded)
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault of the graph, types and shapes."""

@@ -53,6 +53,7 @@ class Code(StrEnum):
         "`each`, or `switch`, depends on what is known only while the graph runs.",
     )
     UNKNOWN_SWEEP = "E117", "The graph has no sweep of that name."
+    NOT_EDITABLE = "E118", "An edit of a graph's text that cannot be made."
     UNKNOWN_PORT = "E201", "The node type has no input of that name."
     UNKNOWN_TYPE = "E202", "No node type, or no port type, of that name is installed."
     UNKNOWN_OUTPUT = "E203", "The node has no output of that name."

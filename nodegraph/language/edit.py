@@ -33,6 +33,7 @@ from nodegraph.language.settling import (
     without,
 )
 from nodegraph.language.written import tree_of
+from nodegraph.language.yaml import Table
 
 
 def set_port(text: str, node: str, port: str, value: Any, file: str = "graph") -> Edits:
@@ -54,9 +55,12 @@ def set_each(text: str, node: str, names: str, values: Any, file: str = "graph")
 
 
 def unset_each(text: str, node: str, names: str | None = None, file: str = "graph") -> Edits:
-    """Take away what an input of a node takes in turn; all of it where none is named."""
-    path = ("nodes", node, "each") if names is None else ("nodes", node, "each", names)
-    return gone(with_node(text, node, file), path, f"each of '{node}'")
+    """Take away what an input of a node takes in turn; all of it where none is named, or only that one is there."""
+    document = with_node(text, node, file)
+    there = document.value(("nodes", node, "each"))
+    alone = isinstance(there, Table) and [entry.key for entry in there.entries] == [names]
+    path = ("nodes", node, "each") if names is None or alone else ("nodes", node, "each", names)
+    return gone(document, path, f"each of '{node}'")
 
 
 def connect(
