@@ -17,6 +17,8 @@ from nodegraph.drawing.svg import svg
 from nodegraph.drawn import diagram
 from nodegraph.each import Each
 from nodegraph.edited import Edited
+from nodegraph.executors.place import executor
+from nodegraph.executors.share import Executor
 from nodegraph.language.axes import python_axes
 from nodegraph.language.source import SourceText
 from nodegraph.language.written import graph_text
@@ -73,18 +75,22 @@ class LoadedGraph:
         /,
         *,
         preset: str | None = None,
+        on: str | Executor = "here",
         **axes: Any,
     ) -> Each[Result]:
         """The graph for every combination of values: `graph.each({"prompt": "…"}, guidance=[1, 2, 4], seed=range(4))`.
 
         `inputs` are those that all cells share. Values are what can be iterated, or a text as on the command line (`"0..3"`,
-        `"@prompts.txt"`); `**{"prompt+seed": [("a", 1), ("b", 2)]}` lets inputs go together. Raises GraphError where a value
-        is wrong, ValueError for an axis that cannot be read.
+        `"@prompts.txt"`); `**{"prompt+seed": [("a", 1), ("b", 2)]}` lets inputs go together. `on`: where the cells run, `here`
+        or `processes:4`, in four workers. Raises GraphError where a value is wrong, ValueError for an axis or a place that
+        cannot be read.
         """
         session, job = self.session.fresh(), Job(inputs or {}, {}, preset, self.options)
         found = Sweep(session, self.opened, job, python_axes(axes))
         found.check()
-        return Each(found, partial(result_of, session))
+        if isinstance(on, str):
+            executor(on, session)  # what is no place is told now
+        return Each(found, partial(result_of, session), on)
 
     @property
     def edit(self) -> Edited["LoadedGraph"]:

@@ -2,12 +2,15 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nodegraph.base import markup
 from nodegraph.base.diagnostics import GraphWarning
 from nodegraph.base.ownership import own
+from nodegraph.executors.place import executor, swept
+from nodegraph.executors.share import Executor
 from nodegraph.session import Prepared
 from nodegraph.sweep import Outcome, Sweep
 
@@ -21,19 +24,22 @@ R = TypeVar("R")
 class Each(Generic[R]):
     """The cells of a sweep: an iterator of (inputs, Result), in order, the first input changing slowest.
 
-    Cells run as they are asked for. One that fails is left out with a GraphWarning, and is a row of the table.
+    Here they run as they are asked for; workers run ahead. One that fails is left out with a GraphWarning, and is a row of
+    the table.
     """
 
     sweep: Sweep
     result: Callable[[Prepared, Mapping[str, Any]], R]
+    on: str | Executor = "here"
+    """Where they run; a place that is named is opened for each iteration, and closed after it."""
     _outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
 
     def __len__(self) -> int:
         return len(self.sweep)
 
     def __iter__(self) -> Iterator[tuple[Mapping[str, Any], R]]:
-        for cell in self.sweep.cells():
-            outcome = next(e for e in self.sweep.run(cell, write=False) if isinstance(e, Outcome))
+        for outcome in self._outcomes_of_all():
+            cell = outcome.cell
             self._outcomes[cell.number] = replace(outcome, outputs={}, prepared=None)
             if outcome.prepared is not None:
                 outputs = {n: own(v) for n, v in outcome.outputs.items()}
@@ -41,6 +47,12 @@ class Each(Generic[R]):
             else:
                 message = f"cell {cell.number} {dict(cell.values)} failed: {outcome.fault}"
                 warnings.warn(message, GraphWarning, stacklevel=2)
+
+    def _outcomes_of_all(self) -> Iterator[Outcome]:
+        place = executor(self.on, self.sweep.session) if isinstance(self.on, str) else self.on
+        own = closing(place) if place is not self.on else nullcontext()
+        with own, closing(swept(self.sweep, place)) as told:
+            yield from (event for _, event in told if isinstance(event, Outcome))
 
     def _whole(self) -> list[Outcome]:
         """The outcomes of all cells; those that have not run yet run now."""

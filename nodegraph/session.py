@@ -12,7 +12,7 @@ from nodegraph.base.devices import device_for
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
 from nodegraph.base.libraries import Broken
 from nodegraph.base.node_files import NodeFiles
-from nodegraph.base.paths import Sandbox, cache_folder, is_file, is_folder
+from nodegraph.base.paths import Sandbox, is_file, is_folder, results_folder
 from nodegraph.base.workspace import NOWHERE, Workspace, importable_since
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
@@ -146,7 +146,7 @@ class Session:
             residency=self._residency(device),
             max_megapixels=options.max_megapixels,
         )
-        disk = Disk(_results(), self.registry) if options.cached else None
+        disk = Disk(results_folder(), self.registry) if options.cached else None
         return Engine(self.registry, context, Cache(self.memory, disk))
 
     def _residency(self, device: str) -> Residency:
@@ -167,7 +167,9 @@ class Session:
             return Checked(compiled.diagnostics, compiled.texts)
         engine = self.engine(opened, job.options, compiled.program.named)
         keyed = engine.keyed(compiled.program)
-        kept = KeptChecks(_results() / "checks", self.registry.code if job.options.cached else "")
+        kept = KeptChecks(
+            results_folder() / "checks", self.registry.code if job.options.cached else ""
+        )
         unknown = kept.get(keyed)
         if unknown is not None:
             return Checked(compiled.diagnostics, compiled.texts, unknown)
@@ -196,6 +198,16 @@ class Session:
                 self._check_waiting(keyed, engine, waiting, token)
         warnings = (*compiled.diagnostics, *_other_makers(opened, keyed))
         return Prepared(keyed, engine, job.options, compiled.texts, warnings)
+
+    def ready(self, opened: Recorded, job: Job) -> Prepared:
+        """A graph that another process has run: to write and tell what came out; nothing is run on shapes.
+
+        Raises GraphError with faults of names and types, and NoDevice.
+        """
+        compiled = self.compiled(opened, job)
+        program = compiled.checked()
+        engine = self.engine(opened, job.options, program.named)
+        return Prepared(engine.keyed(program), engine, job.options, compiled.texts)
 
     def _waiting(self, keyed: Keyed, engine: Engine) -> list[int]:
         """The steps that a run of all outputs would call; all where a literal cannot be read, which the check tells."""
@@ -312,10 +324,6 @@ def chosen_device(opened: Recorded, options: Options, ask: bool = False) -> str:
         if options.device is not None:
             raise NoDevice(str(error)) from None
         return device_for("auto", ask)
-
-
-def _results() -> Path:
-    return cache_folder() / "results"
 
 
 def _budgets(device: str) -> dict[str, int]:

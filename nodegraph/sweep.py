@@ -13,6 +13,7 @@ from nodegraph.language.axes import no_name_twice
 from nodegraph.language.many import Axis, cells, count
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.events import Completed, Event
+from nodegraph.runtime.parcel import Parcel
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Prepared, Session
 
@@ -47,6 +48,8 @@ class Outcome:
     """The first picture that came out, encoded."""
     prepared: Prepared | None = field(default=None, repr=False, compare=False)
     """What ran, where it came to an end."""
+    parcel: Parcel | None = None
+    """Where the outputs lie, if the cell ran in another process."""
 
     def row(self) -> dict[str, Any]:
         """A row of the table: cell, the inputs that vary, what came out, status, seconds, and the message of a failure."""
@@ -104,32 +107,15 @@ class Sweep:
             self.job, inputs={**self.job.inputs, **given}, texts={**self.job.texts, **texts}
         )
 
-    def prepare(self, cell: Cell, token: CancelToken | None = None) -> Prepared:
-        """A cell ready to run. Raises GraphError."""
-        return self.session.prepare(self.opened, self.job_of(cell.values), token)
-
     def run(
         self, cell: Cell, token: CancelToken | None = None, write: bool = True
     ) -> "Iterator[Event | Outcome]":
         """Run a cell, and write what comes out; the last that comes is the Outcome. Raises Cancelled."""
-        started = time.perf_counter()
-        try:
-            prepared = self.prepare(cell, token)
-            for event in self.session.run(prepared, token):
+        for event in run_cell(self.session, self.opened, self.job_of(cell.values), cell, token):
+            if isinstance(event, Outcome) and write:
+                yield from written(self.session, event)
+            else:
                 yield event
-                if isinstance(event, Completed):
-                    written = self.session.write(prepared, event.outputs) if write else None
-                    if written is not None:
-                        yield written
-                    seconds = time.perf_counter() - started
-                    said = _told(event) if written is None else written.outputs
-                    picture = self.session.preview(prepared, event.outputs)
-                    yield Outcome(cell, seconds, event.outputs, said, None, picture, prepared)
-        except GraphError as error:
-            first = next(f for f in error.diagnostics if f.severity == "error")
-            yield Outcome(cell, time.perf_counter() - started, fault=first)
-        except NodeFailed as error:
-            yield Outcome(cell, time.perf_counter() - started, fault=error.diagnostic)
 
     def sheet(self, outcomes: Sequence[Outcome]) -> "list[Image]":
         """The pictures of the cells on pages with labelled axes; none where no cell gave a picture."""
@@ -143,6 +129,45 @@ class Sweep:
             for axis in self.axes
         ]
         return sheet([known.get(number) for number in range(len(self))], axes)
+
+
+def run_cell(
+    session: Session, opened: Recorded, job: Job, cell: Cell, token: CancelToken | None = None
+) -> Iterator[Event | Outcome]:
+    """Run one cell, whose job has its values; the last that comes is the Outcome. Raises Cancelled, and NoDevice."""
+    started = time.perf_counter()
+    try:
+        prepared = session.prepare(opened, job, token)
+        for event in session.run(prepared, token):
+            yield event
+            if isinstance(event, Completed):
+                seconds = time.perf_counter() - started
+                picture = session.preview(prepared, event.outputs)
+                yield Outcome(cell, seconds, event.outputs, _told(event), None, picture, prepared)
+    except GraphError as error:
+        yield failed(cell, time.perf_counter() - started, error)
+    except NodeFailed as error:
+        yield Outcome(cell, time.perf_counter() - started, fault=error.diagnostic)
+
+
+def written(session: Session, outcome: Outcome) -> Iterator[Event | Outcome]:
+    """Write what came out of a cell to the folder of its options: a Written event, and the outcome, which tells of it."""
+    if outcome.prepared is None:
+        yield outcome
+        return
+    try:
+        found = session.write(outcome.prepared, dict(outcome.outputs))
+    except GraphError as error:
+        yield failed(outcome.cell, outcome.seconds, error)
+    else:
+        yield found
+        yield replace(outcome, written=found.outputs)
+
+
+def failed(cell: Cell, seconds: float, error: GraphError) -> Outcome:
+    """The outcome of a cell that was refused, with the first of its faults."""
+    fault = next(fault for fault in error.diagnostics if fault.severity == "error")
+    return Outcome(cell, seconds, fault=fault)
 
 
 def _told(event: Completed) -> dict[str, Any]:

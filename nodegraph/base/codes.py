@@ -81,6 +81,7 @@ class Code(StrEnum):
     CHANGED_INPUT = "E406", "A node changes in place what it was given, which others read too."
     NODE_FAILED = "E501", "A node's own code raised an error."
     UNWRITTEN_OUTPUT = "E502", "What came out cannot be written where it was to be."
+    LOST_WORKER = "E503", "A process that was to run a graph has ended, or is none that can run it."
     UNUSED_NODE = "W101", "Nothing that comes out depends on this node."
     RENAMED_PORT = (
         "W103",

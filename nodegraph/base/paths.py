@@ -82,6 +82,11 @@ def cache_folder() -> Path:
     return _home(given) if given else user_cache_path("nodegraph")
 
 
+def results_folder() -> Path:
+    """The folder of results that are kept."""
+    return cache_folder() / "results"
+
+
 def models_folder() -> Path:
     """The folder of fetched models: `NODEGRAPH_MODELS`, or `models` in the folder of caches. Clearing the cache spares it."""
     given = os.environ.get("NODEGRAPH_MODELS")

@@ -139,16 +139,20 @@ def memory_budgets(device: str) -> dict[str, int]:
     return {"cuda": properties.total_memory * 9 // 10}
 
 
+def cards() -> int:
+    """How many cuda devices there are."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def choose_device(wanted: str) -> str:
     """The device of a run: `auto` is cuda, mps or cpu, the first that there is. Raises ValueError for one that is not.
 
     On a card float32 is then float32 in convolutions too: torch's default is TF32, whose 10 bits show in pictures.
     """
-    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if cards:
+    if count := cards():
         torch.backends.cudnn.allow_tf32 = False
-    numbered = [f"cuda:{number}" for number in range(cards)]
-    here = ["cuda"] * bool(cards) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    numbered = [f"cuda:{number}" for number in range(count)]
+    here = ["cuda"] * bool(count) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if wanted == "auto":
         return here[0]
     if wanted not in (*here, *numbered, *(f"{kind}:0" for kind in here)):

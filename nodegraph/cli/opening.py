@@ -17,6 +17,7 @@ from nodegraph.cli.console import (
     print_json,
     print_traceback,
     registry,
+    workspace,
 )
 from nodegraph.library.port import Precision
 from nodegraph.options import NoDevice, Options
@@ -63,7 +64,7 @@ def open_graph(name: str, nodes: Iterable[Path] | None = None) -> tuple[Session,
     """A session, and the graph in it; with the inputs and options recorded with it if it comes out of a picture."""
     if name.startswith("-"):
         fail(f"the graph comes first, then its options: nodegraph run GRAPH {name} …", USAGE)
-    session = Session(registry(nodes))
+    session = Session(registry(nodes), workspace(nodes))
     return session, session.open(name)
 
 

@@ -15,8 +15,10 @@ from nodegraph.cli.arguments import input_values, no_graph, print_help
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
+    USAGE,
     Nodes,
     errors,
+    fail,
     print_faults,
     print_json,
     print_traceback,
@@ -37,7 +39,7 @@ from nodegraph.cli.opening import (
     refusing,
 )
 from nodegraph.cli.report import Report, progress_of
-from nodegraph.cli.sweeping import axes_of, run_sweep
+from nodegraph.cli.sweeping import axes_of, place_of, run_sweep
 from nodegraph.cli.watching import now, watched
 from nodegraph.language.setting import with_values
 from nodegraph.runtime.context import MAX_MEGAPIXELS
@@ -72,6 +74,9 @@ Get = Annotated[
     bool,
     typer.Option("--get", help="Fetch the models that are not here, after showing their licences."),
 ]
+On = Annotated[
+    str, typer.Option(help="Where the cells of a sweep run: here, or processes:N for N workers.")
+]
 Watch = Annotated[
     bool,
     typer.Option("--watch", help="Run again, what changed, when a file of the graph is saved."),
@@ -95,6 +100,7 @@ def run(
     each: Each = None,
     sweep: SweepName = None,
     yes: Yes = False,
+    on: On = "here",
     values: Values = None,
     ports: Ports = None,
     until: Until = None,
@@ -115,9 +121,12 @@ def run(
         options = asked(device, precision, out, not no_cache, max_megapixels)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         shown = Shown(quiet, as_json, traceback)
-        if axes := axes_of(read, each or (), sweep):
-            run_sweep(Sweep(session, opened, job, axes), yes, quiet, as_json, get)
+        place, axes = place_of(on, session), axes_of(read, each or (), sweep)
+        if axes:
+            run_sweep(Sweep(session, opened, job, axes), place, yes, quiet, as_json, get)
             return
+        if on != "here":
+            fail(f"--on {on} runs the cells of a sweep: say --each NAME=VALUES too", USAGE)
         if get:
             fetch_missing(session.missing(opened, [job]), yes)
         if watch:

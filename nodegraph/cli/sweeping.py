@@ -1,7 +1,8 @@
 """`nodegraph run --each …`: a run for each combination of values, with a table and a contact sheet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import typer
@@ -21,9 +22,13 @@ from nodegraph.cli.console import (
 )
 from nodegraph.cli.fetching import fetch_missing
 from nodegraph.cli.report import Report, progress_of
+from nodegraph.executors.place import NoPlace, executor, swept
+from nodegraph.executors.share import Executor, Told
 from nodegraph.language.axes import BadAxis, sweep_axes, written_axis
 from nodegraph.language.graph import Graph
 from nodegraph.language.many import Axis
+from nodegraph.runtime.events import Completed, Failed
+from nodegraph.session import Session
 from nodegraph.sweep import MOST_CELLS, Cell, Outcome, Sweep, write_sheet, write_table
 
 
@@ -35,6 +40,14 @@ def axes_of(graph: Graph, each: Sequence[str], sweep: str | None) -> list[Axis]:
         fail(f"--each {error}", USAGE)
 
 
+def place_of(name: str, session: Session) -> Executor:
+    """The place of `--on`; what is none ends the program."""
+    try:
+        return executor(name, session)
+    except NoPlace as error:
+        fail(f"--on {error}", USAGE)
+
+
 @dataclass(slots=True)
 class Sheet:
     """What came of the cells so far, and where the table and the contact sheet are written."""
@@ -43,35 +56,48 @@ class Sheet:
     quiet: bool
     as_json: bool
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    reports: dict[int, Report] = field(default_factory=dict[int, Report])
+    """Of the cells that are on their way, by number."""
 
-    def run(self) -> None:
-        """Run the cells in order. A cell that fails is a row of the table; what had run is written when it is stopped."""
+    def run(self, place: Executor) -> None:
+        """Run the cells. A cell that fails is a row of the table; what had run is written when it is stopped."""
         signal: KeyboardInterrupt | None = None
-        report = Report(self.quiet or self.as_json)
-        with progress_of(report) as progress:
+        with progress_of(Report(self.quiet)) as progress, closing(place):
             total = progress.add_task("cells", total=len(self.sweep), note="")
             try:
-                for cell in self.sweep.cells():
-                    progress.update(total, note=_named(cell))
-                    self.one(cell, report, progress)
-                    progress.update(total, advance=1)
+                told = swept(self.sweep, place, files=True)
+                while (outcome := self.next(told, progress)) is not None:
+                    progress.update(total, advance=1, note=_named(outcome.cell))
             except KeyboardInterrupt as raised:
                 signal = raised
         self.written()
         if signal is not None:
             stopped("cancelled; what had finished is kept", signal)
 
-    def one(self, cell: Cell, report: Report, progress: Progress) -> None:
-        """Run a cell; its own bars are taken away after it."""
+    def next(self, told: Iterator[Told], progress: Progress) -> Outcome | None:
+        """Show what happens until the next cell has come to its end; None after the last."""
         with uncollected():
-            for event in self.sweep.run(cell):
+            for cell, event in told:
                 if isinstance(event, Outcome):
-                    self.outcomes.append(event)
-                    if event.fault is not None:
-                        errors.print(f"cell {cell.number} ({_named(cell)}) failed:")
-                        print_faults([event.fault], report.sources)
-                else:
-                    report.follow(event, progress)
+                    self.ended(event, progress)
+                    return event
+                report = self.reports.setdefault(cell.number, Report(self.quiet))
+                report.follow(event, progress)
+                if isinstance(event, Completed | Failed):
+                    self.cleared(report, progress)
+        return None
+
+    def ended(self, outcome: Outcome, progress: Progress) -> None:
+        """Take a cell in, and say why it failed if it did."""
+        report = self.reports.pop(outcome.cell.number, Report(self.quiet))
+        self.cleared(report, progress)
+        self.outcomes.append(replace(outcome, outputs={}, prepared=None))
+        if outcome.fault is not None:
+            errors.print(f"cell {outcome.cell.number} ({_named(outcome.cell)}) failed:")
+            print_faults([outcome.fault], report.sources)
+
+    def cleared(self, report: Report, progress: Progress) -> None:
+        """Take the bars of a cell away."""
         for bar in report.bars.values():
             progress.remove_task(bar)
         report.bars.clear()
@@ -97,7 +123,9 @@ class Sheet:
             raise typer.Exit(FAILED)
 
 
-def run_sweep(sweep: Sweep, yes: bool, quiet: bool, as_json: bool, get: bool = False) -> None:
+def run_sweep(
+    sweep: Sweep, place: Executor, yes: bool, quiet: bool, as_json: bool, get: bool = False
+) -> None:
     """Look at all values, `get` the models that are not here, then run the cells.
 
     Raises GraphError for values that no cell can have.
@@ -110,7 +138,7 @@ def run_sweep(sweep: Sweep, yes: bool, quiet: bool, as_json: bool, get: bool = F
         fail(f"--each {error}", USAGE)
     if get:
         fetch_missing(sweep.session.missing(sweep.opened, sweep.each_once()), yes)
-    Sheet(sweep, quiet, as_json).run()
+    Sheet(sweep, quiet or as_json, as_json).run(place)
 
 
 def _named(cell: Cell) -> str:

@@ -150,6 +150,10 @@ class Disk:
             self._dump(value, ref, entry / str(number))
         self._seal(entry, kept.said)
 
+    def remove(self, key: Key) -> None:
+        """Forget a result, if it is there."""
+        self._remove(self.path(key))
+
     def _remove(self, entry: Path) -> None:
         """Take an entry out at once, and then delete it: a kill in between leaves no half of it in its place."""
         with suppress(OSError), scratch(self.folder) as beside:

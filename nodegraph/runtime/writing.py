@@ -10,7 +10,7 @@ from nodegraph.base.diagnostics import GraphError, Span, diagnostic
 from nodegraph.base.partial import claimed, scratch
 from nodegraph.base.paths import is_folder, is_there
 from nodegraph.language.program import Program, Wire
-from nodegraph.library.port import PortType
+from nodegraph.library.port import PortType, TypeRef
 from nodegraph.runtime.events import Written
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.keys import span_of
@@ -91,11 +91,17 @@ def _span(program: Program, name: str) -> Span | None:
     return program.steps[source.step].span if isinstance(source, Wire) else span_of(source)
 
 
-def kind_of(program: Program, name: str) -> str:
-    """Name of the type of an output, or of the items of a list; of the node's own where the graph does not know."""
+def type_of(program: Program, name: str) -> TypeRef:
+    """The type of an output; the node's own where the graph does not know."""
     source, kind = program.outputs[name], program.output_types[name]
     if kind.name == "?" and isinstance(source, Wire):
-        kind = program.steps[source.step].output_types[source.output]
+        return program.steps[source.step].output_types[source.output]
+    return kind
+
+
+def kind_of(program: Program, name: str) -> str:
+    """Name of the type of an output, or of the items of a list."""
+    kind = type_of(program, name)
     return kind.args[0].name if kind.name == "list" and kind.args else kind.name
 
 

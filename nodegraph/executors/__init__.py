@@ -1,0 +1,1 @@
+"""Where graphs run: in this process, or in workers beside it."""

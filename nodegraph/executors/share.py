@@ -1,0 +1,66 @@
+"""What every place that runs graphs is given, and what comes back."""
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from nodegraph.base.workspace import NOWHERE, Workspace
+from nodegraph.runtime.events import Completed, Event, Stepped
+from nodegraph.runtime.recorded import Recorded
+from nodegraph.session import Job
+from nodegraph.sweep import Cell, Outcome, Sweep
+
+Told = tuple[Cell, Event | Outcome]
+"""What happens in a cell. The last that is told of it is its Outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A graph, and some cells of it with the job of each, to be run one after the other. One run is a cell without values.
+
+    `workspace`: where its node files are. `code`: digest of the nodes that it is meant for; empty for any.
+    `write`: what comes out is written to the job's folder where it is run; else whoever asked gets it.
+    """
+
+    opened: Recorded
+    cells: tuple[tuple[Cell, Job], ...]
+    workspace: Workspace = NOWHERE
+    code: str = ""
+    write: bool = False
+
+
+class Executor(Protocol):
+    """Runs shares, in any order and several at once. One `run` at a time."""
+
+    def run(self, shares: Iterable[Share]) -> Generator[Told]:
+        """What happens, as it happens. A cell that fails has an Outcome with a fault, and stops no other.
+
+        Closing the iterator stops what runs. Raises Cancelled.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Let `run` stop, and raise Cancelled; from any thread. What is loaded stays, for the next run."""
+        ...
+
+    def close(self) -> None:
+        """Stop what runs, at once, and let everything go."""
+        ...
+
+
+def shares_of(sweep: Sweep) -> Iterator[Share]:
+    """The cells of a sweep, in order, as they are shared out."""
+    for cell in sweep.cells():
+        session, job = sweep.session, sweep.job_of(cell.values)
+        yield Share(sweep.opened, ((cell, job),), session.workspace, session.registry.code)
+
+
+def without_values(event: Event) -> Event:
+    """An event for another process: what it tells, without tensors."""
+    match event:
+        case Stepped():
+            return replace(event, preview=None, encode=None)
+        case Completed():
+            return replace(event, outputs={})
+        case _:
+            return event

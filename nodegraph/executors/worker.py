@@ -1,0 +1,183 @@
+"""A worker: a process that runs shares, keeps its models loaded between them, and ends when its parent does.
+
+Shares come on its standard input, and what happens goes to its standard output; what nodes print goes to standard error.
+"""
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import BinaryIO, NoReturn
+
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import Cancelled, diagnostic
+from nodegraph.executors.share import Share, without_values
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.events import Event
+from nodegraph.runtime.parcel import parcel
+from nodegraph.runtime.recorded import Recorded
+from nodegraph.session import Job, Session, chosen_device, registry
+from nodegraph.sweep import Outcome, run_cell, written
+
+COMMAND = ("-P", "-c", "from nodegraph.executors.worker import main; main()")
+"""Arguments of Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of the workers this is, from 0, and where it lays what comes out of its cells."""
+
+    number: int
+    parcels: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What happened in one of the cells of the share."""
+
+    index: int
+    event: Event | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The share is done, or was cancelled. `refused`: it could not be read here, and why."""
+
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the share at hand."""
+
+
+Message = Ready | Happened | Ended
+"""What a worker tells."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What comes from the parent, heard on a thread of its own while the worker works."""
+
+    stream: BinaryIO
+    waiting: SimpleQueue[tuple[bytes, CancelToken]] = field(
+        default_factory=SimpleQueue[tuple[bytes, CancelToken]]
+    )
+
+    def listen(self) -> NoReturn:
+        """Take shares in, and cancel the last; a parent that has hung up, or died, ends the process at once."""
+        token = CancelToken()
+        try:
+            while True:
+                told = pickle.load(self.stream)
+                if isinstance(told, Cancel):
+                    token.cancel()
+                else:
+                    token = CancelToken()
+                    self.waiting.put((told, token))
+        finally:
+            os._exit(1)
+
+
+def main() -> None:
+    """The life of a worker."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to all; the parent says what it means
+    orders, told = _streams()
+    place: Place = pickle.load(orders)
+    inbox = Inbox(orders)
+    threading.Thread(target=inbox.listen, daemon=True).start()
+    session = Session()
+    _tell(told, Ready())
+    while True:
+        packed, token = inbox.waiting.get()
+        try:
+            share: Share = pickle.loads(packed)
+        except Exception as error:
+            _tell(told, Ended(f"{type(error).__name__}: {error}"))
+            continue
+        with suppress(Cancelled):
+            for happened in run_share(session, share, place, token):
+                _tell(told, happened)
+        _tell(told, Ended())
+
+
+def _streams() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes from and to the parent; nobody else reads or writes them any more."""
+    orders, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return orders, told
+
+
+def _tell(stream: BinaryIO, told: Message) -> None:
+    pickle.dump(told, stream)
+    stream.flush()
+
+
+def run_share(
+    session: Session, share: Share, place: Place, token: CancelToken
+) -> Iterator[Happened]:
+    """Run the cells of a share; what goes wrong with one is its Outcome. Raises Cancelled."""
+    for index, (cell, job) in enumerate(share.cells):
+        started = time.perf_counter()
+        try:
+            found = fresh(session, share)
+            at = replace(
+                job, options=replace(job.options, device=_device(share.opened, job, place))
+            )
+            for event in run_cell(found, share.opened, at, cell, token):
+                if not isinstance(event, Outcome):
+                    yield Happened(index, without_values(event))
+                elif share.write:
+                    for told in written(found, event):
+                        done = isinstance(told, Outcome)
+                        yield Happened(
+                            index, replace(told, outputs={}, prepared=None) if done else told
+                        )
+                else:
+                    yield Happened(index, laid_down(event, found, place))
+        except Cancelled:
+            raise
+        except Exception as error:
+            fault = diagnostic(Code.LOST_WORKER, f"{type(error).__name__}: {error}")
+            yield Happened(index, Outcome(cell, time.perf_counter() - started, fault=fault))
+
+
+def fresh(session: Session, share: Share) -> Session:
+    """The session with the node files of a share as they are now. Raises NoNodes, RuntimeError for others than are meant."""
+    found = replace(session, registry=registry(share.workspace))
+    if share.code and found.registry.code != share.code:
+        raise RuntimeError("the nodes are not those that this was begun with; begin again")
+    return found
+
+
+def laid_down(outcome: Outcome, session: Session, place: Place) -> Outcome:
+    """The outcome for another process, which finds what came out in a parcel."""
+    if outcome.prepared is None:
+        return outcome
+    program = outcome.prepared.program
+    sent = parcel(program, session.registry, outcome.outputs, place.parcels)
+    return replace(outcome, outputs={}, prepared=None, parcel=sent)
+
+
+def _device(opened: Recorded, job: Job, place: Place) -> str:
+    """The device of a job; of several cards, where no number is said, each worker takes its own. Raises NoDevice."""
+    chosen = chosen_device(opened, job.options)
+    if chosen != "cuda":
+        return chosen
+    from nodegraph.base.tensors import cards
+
+    return f"cuda:{place.number % cards()}"
