@@ -14,6 +14,7 @@ from torch import Tensor
 from nodegraph import load
 from nodegraph.language.compile import compile_graph
 from nodegraph.session import find_graph, registry
+from nodes.wires.films import Film, write_film
 from nodes.wires.pictures import to_bytes
 
 DOCS = Path(__file__).parent
@@ -86,6 +87,7 @@ CHAPTERS: dict[str, tuple[Exhibit, ...]] = {
             note="Above a picture on its way to noise; below x_t on its way from noise, and the x₀ predicted from it.",
             output="strip",
         ),
+        Exhibit("ddpm/film", {"frames": 40}, output="film"),
     ),
 }
 
@@ -106,10 +108,13 @@ def make_picture(exhibit: Exhibit) -> None:
     """Run the graph, and save what it gives as one row of pictures."""
     files = {k: str(DOCS / v) for k, v in exhibit.inputs.items() if v in (SOURCE, MASK)}
     graph = load(exhibit.graph, readable=(DOCS,))
-    shown: Tensor = getattr(graph(**{**exhibit.inputs, **files}), exhibit.output)
+    shown: Tensor | Film = getattr(graph(**{**exhibit.inputs, **files}), exhibit.output)
     path = picture_of(exhibit)
     path.parent.mkdir(parents=True, exist_ok=True)
-    in_a_row(shown).save(path, optimize=True)
+    if isinstance(shown, Film):
+        write_film(shown, path.parent, path.stem, {})
+    else:
+        in_a_row(shown).save(path, optimize=True)
 
 
 def in_a_row(pictures: Tensor) -> Image.Image:
@@ -126,7 +131,8 @@ def in_a_row(pictures: Tensor) -> Image.Image:
 
 def picture_of(exhibit: Exhibit) -> Path:
     """Where the picture of an exhibit lies."""
-    return PICTURES / f"{exhibit.graph.replace('/', '_')}.png"
+    ending = "gif" if exhibit.output == "film" else "png"
+    return PICTURES / f"{exhibit.graph.replace('/', '_')}.{ending}"
 
 
 def page() -> str:

@@ -1,7 +1,7 @@
 """Nodes between pictures."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -14,11 +14,14 @@ from nodes.library.rows import at_port
 from nodes.models.classifier import Classifier
 from nodes.models.noised_clip import NoisedClip
 from nodes.models.unet import UNet
+from nodes.picture_files.films import MEND, MISSING, has_encoder
 from nodes.rows import level
 from nodes.shapes.captions import NotACaption, parse_caption
 from nodes.shapes.described import described
 from nodes.shapes.render import render
 from nodes.training.dataset import pictures_to_signal
+from nodes.wires.arrays import to_bytes
+from nodes.wires.films import Film
 from nodes.wires.generic import X
 from nodes.wires.masks import Mask
 from nodes.wires.pictures import Image, PictureFile, write_images
@@ -168,6 +171,51 @@ def grid(
         top, left = number // across * (height + gap), number % across * (width + gap)
         sheet[:, top : top + height, left : left + width] = picture
     return sheet[None]
+
+
+def _abstract_film(
+    images: list[Image], fps: float, pause: float, enlarge: int, format: str
+) -> Film:
+    count, height, width = _film_size(images, format)
+    shape = (count, height * enlarge, width * enlarge, 3)
+    return Film(torch.empty(shape, dtype=torch.uint8, device="meta"), fps, pause, format)
+
+
+def _film_size(images: list[Image], format: str) -> tuple[int, int, int]:
+    """Frames, height and width of a film of pictures beside each other. Raises Mismatch."""
+    counts, sizes = {len(image) for image in images}, {shown(image) for image in images}
+    if not images or counts == {0}:
+        raise Mismatch("a film needs at least one picture", port="images")
+    if len(sizes) > 1:
+        raise Mismatch(
+            f"pictures of {' and '.join(sorted(sizes))}", port="images", hint="resize them"
+        )
+    if len(counts) > 1:
+        rows = " and ".join(map(str, sorted(counts)))
+        raise Mismatch(f"films of {rows} frames cannot run beside each other", port="images")
+    if format == "mp4" and not has_encoder():
+        raise Mismatch(MISSING, port="format", hint=MEND)
+    return counts.pop(), images[0].shape[-2], sum(image.shape[-1] for image in images)
+
+
+@node(words=("animation", "video", "movie", "GIF", "MP4", "frames"), abstract=_abstract_film)
+def film(
+    images: Annotated[
+        list[Image], Doc("The pictures of each are frames; several run side by side.")
+    ],
+    fps: Annotated[float, Range(0.5, 50, "1/s"), Doc("Frames a second.")] = 8.0,
+    pause: Annotated[float, Range(0, 60, "s"), Doc("How much longer the last frame stays.")] = 1.0,
+    enlarge: Annotated[int, Range(1, 16), Doc("Each pixel becomes so many a side.")] = 1,
+    format: Annotated[Literal["gif", "mp4"], Doc("mp4 needs the extra `film`.")] = "gif",
+) -> Film:
+    """Pictures one after the other, such as those of `film_strip`; written as an animated GIF or as MP4 (H.264).
+
+    Raises Mismatch where there is none, where several differ in number or size, and for MP4 without its encoder.
+    """
+    _film_size(images, format)
+    beside = np.concatenate([to_bytes(image) for image in images], 2)
+    large = beside.repeat(enlarge, 1).repeat(enlarge, 2)
+    return Film(torch.from_numpy(large), fps, pause, format)
 
 
 @node(words=("default", "optional", "fallback", "coalesce"))

@@ -65,7 +65,7 @@ def said(found: Levels) -> Levels:
     return found
 
 
-def _preview_image(value: Tensor) -> bytes | None:
+def preview_image(value: Tensor) -> bytes | None:
     """The first picture as a PNG, at most 256 px wide."""
     picture = PillowImage.fromarray(to_bytes(value[:1].clamp(-1, 1))[0])
     picture.thumbnail((256, 256))
@@ -111,7 +111,7 @@ Image = Annotated[
         load=load_tensor,
         write=write_images,
         describe=describe_tensor,
-        preview=_preview_image,
+        preview=preview_image,
         example=example_image,
         check=of_form(3, None, None),
         finite=finite,
