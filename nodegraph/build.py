@@ -28,8 +28,8 @@ from nodegraph.language.compile import compile_graph
 from nodegraph.language.inputs import Inputs, Request
 from nodegraph.language.scope import Faults, plain
 from nodegraph.language.source import SourceText
-from nodegraph.library import records
 from nodegraph.library.beside import code_of
+from nodegraph.library.catalogue import as_json, to_json
 from nodegraph.library.declared import of_classes, port_types
 from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import PortType
@@ -160,7 +160,7 @@ def writable(found: Registry) -> Registry:
 
 def _plain(value: object) -> bool:
     try:
-        json.dumps(value, default=records.to_json)
+        json.dumps(value, default=as_json)
     except (TypeError, ValueError):
         return False
     return True
@@ -218,10 +218,4 @@ def _tell(read: Callable[[Mapping[str, str], Callable[[str], object]], Registry]
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
         registry = read(json.loads(sys.argv[1]), lambda name: print(name, file=out, flush=True))
-        catalogue = {
-            "nodes": list(registry.nodes.values()),
-            "ports": list(registry.ports.values()),
-            "broken": registry.broken,
-            "clashes": registry.clashes,
-        }
-        out.write(json.dumps(catalogue, default=records.to_json))
+        out.write(to_json(registry))

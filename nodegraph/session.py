@@ -22,7 +22,8 @@ from nodegraph.language.program import Constant, Program
 from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
 from nodegraph.library.beside import with_node_files
-from nodegraph.library.registry import Arrays, Registry, installed
+from nodegraph.library.catalogue import installed
+from nodegraph.library.registry import Arrays, Registry
 from nodegraph.models.residency import Residency
 from nodegraph.options import NoDevice, Options
 from nodegraph.runtime.actions import deeds

@@ -7,14 +7,8 @@ from functools import cache
 from nodegraph.base.libraries import TYPE_GROUP, Broken, libraries, sources_digest
 from nodegraph.base.node_files import NodeFiles, file_of, importable, shown
 from nodegraph.base.paths import cache_folder
-from nodegraph.library.registry import (
-    Registry,
-    from_json,
-    keep,
-    merged,
-    read_catalogue,
-    told_by_child,
-)
+from nodegraph.library.catalogue import kept_or_told
+from nodegraph.library.registry import Registry, merged
 
 KEPT = 32
 """How many catalogues of node files are kept."""
@@ -47,13 +41,7 @@ def _called(broken: Broken) -> Broken:
 def catalogue_of(files: NodeFiles) -> Registry:
     """The registry of node files alone. It is read in a child process unless they, and what is installed, are as they were."""
     path = cache_folder() / f"nodes-{code_of(files)}.json"
-    found = read_catalogue(path)
-    if found is None:
-        text = told_by_child("main_of_files", files.to_json())
-        found = from_json(text)
-        if not found.broken:
-            keep(path, text, KEPT)
-    return found
+    return kept_or_told(path, "main_of_files", files.to_json(), KEPT)
 
 
 def code_of(files: NodeFiles) -> str:

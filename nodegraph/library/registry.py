@@ -1,45 +1,21 @@
-"""The registry: which node types, port types and graphs are installed, without importing any of their files.
-
-Reading signatures means importing node files, and those import torch. So it is done once, in a child process, and the
-specs are kept as a catalogue in the cache, keyed by the content of every source file of the libraries.
-"""
+"""The registry: which node types, port types and graphs are known, without importing any of their files."""
 
 import importlib
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
-from nodegraph.base.libraries import (
-    GRAPH_GROUP,
-    NODE_GROUP,
-    TYPE_GROUP,
-    Broken,
-    BrokenLibrary,
-    category_of,
-    graph_files,
-    libraries,
-    sources_digest,
-    why,
-)
+from nodegraph.base.libraries import Broken, category_of, why
 from nodegraph.base.node_files import shown
-from nodegraph.base.partial import write_text
-from nodegraph.base.paths import cache_folder
-from nodegraph.library import records
 from nodegraph.library.declared import node_functions, of_classes, port_types
 from nodegraph.library.node import NodeSpec
 from nodegraph.library.port import Context, PortType
 from nodegraph.library.signature import TypeReader, carried, spec_of
 from nodegraph.library.typerefs import names_in
-
-CATALOGUES = 4
-"""How many catalogues are kept: environments that share a cache do not take each other's away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,96 +259,6 @@ def _strangers(first: Registry, second: Registry) -> Iterable[Broken]:
         for spec in second.nodes.values():
             if any(name in names_in(port.type) for port in (*spec.inputs, *spec.outputs)):
                 yield Broken(spec.home, reason, (spec.name,))
-
-
-def installed() -> Registry:
-    """The registry of everything that is installed, from the catalogue; torch is not imported.
-
-    Raises BrokenLibrary where not even a part of it can be read.
-    """
-    found = graph_files(libraries(GRAPH_GROUP))
-    digest = sources_digest([*libraries(TYPE_GROUP), *libraries(NODE_GROUP)], found.places)
-    registry = _read_catalogue(digest) or _build_catalogue(digest)
-    clashes = {**registry.clashes, **found.clashes}
-    return replace(
-        registry,
-        graphs=found.graphs,
-        composites={n: path for n, path in found.composites.items() if n not in clashes},
-        broken=(*registry.broken, *found.broken),
-        clashes=clashes,
-        code="" if registry.broken else digest,
-    )
-
-
-def _read_catalogue(digest: str) -> Registry | None:
-    return read_catalogue(cache_folder() / f"catalogue-{digest}.json")
-
-
-def _build_catalogue(digest: str) -> Registry:
-    """The registry, read in a child process.
-
-    It is kept only if all could be read: what makes a library readable need not lie in its own files.
-    """
-    text = told_by_child("main")
-    registry = from_json(text)
-    if not registry.broken:
-        keep(cache_folder() / f"catalogue-{digest}.json", text)
-    return registry
-
-
-def read_catalogue(path: Path) -> Registry | None:
-    """A catalogue that is kept, or None."""
-    try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def told_by_child(function: str, given: str = "") -> str:
-    """The catalogue that a function of `nodegraph.build` writes in a child process. A library, or a node file, that ends the
-    process is left out of a second one. Raises BrokenLibrary."""
-    skipped: dict[str, str] = {}
-    code = f"from nodegraph.build import {function}; {function}()"
-    while True:
-        command = [sys.executable, "-P", "-c", code, json.dumps(skipped)]
-        child = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-        last = (child.stdout.splitlines() or [""])[-1]
-        if not child.returncode:
-            return last
-        if not last or last in skipped:
-            raise BrokenLibrary(f"the node libraries cannot be read: {child.stderr.strip()}")
-        skipped[last] = f"Python ended with code {child.returncode} while it was imported"
-
-
-def keep(path: Path, text: str, most: int = CATALOGUES) -> None:
-    """Write a catalogue, if the cache can be written; of those of its kind the latest stay."""
-    try:
-        write_text(path, text)
-        every = path.parent.glob(f"{path.name.partition('-')[0]}-*.json")
-        for old in sorted(every, key=lambda p: p.stat().st_mtime)[:-most]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        return
-
-
-def from_json(text: str) -> Registry:
-    """A registry from the text of its catalogue."""
-    catalogue = cast(dict[str, Any], json.loads(text))
-    nodes = [records.node_spec(fields) for fields in catalogue["nodes"]]
-    ports = [_port_facts(fields) for fields in catalogue["ports"]]
-    broken = tuple(
-        Broken(f["place"], f["reason"], tuple(f["names"]), f["own"]) for f in catalogue["broken"]
-    )
-    clashes = {name: tuple(homes) for name, homes in catalogue["clashes"].items()}
-    return Registry(
-        {n.name: n for n in nodes}, {p.name: p for p in ports}, broken=broken, clashes=clashes
-    )
-
-
-def _port_facts(fields: dict[str, Any]) -> PortFacts:
-    names = {name: tuple(fields[name]) for name in ("widens_to", "widens_from", "formerly")}
-    made: dict[str, Any] = {**fields, **names}
-    return PortFacts(**made)
 
 
 def facts_of(port: PortType, home: str) -> PortFacts:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import library
@@ -12,6 +13,7 @@ import pytest
 from nodegraph.base.diagnostics import Diagnostic, GraphError
 from nodegraph.base.libraries import (
     GRAPH_GROUP,
+    Broken,
     graph_files,
     homes,
     libraries,
@@ -22,7 +24,8 @@ from nodegraph.build import build, declared
 from nodegraph.build import library as read_library
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.source import SourceText
-from nodegraph.library.registry import CATALOGUES, Registry, from_modules, keep, merged
+from nodegraph.library.catalogue import CATALOGUES, from_json, keep, to_json
+from nodegraph.library.registry import Registry, from_modules, merged
 from nodegraph.models.catalogue import listings
 from nodegraph.session import find_graph
 
@@ -332,6 +335,15 @@ def test_modules_in_packages_inside_are_read_if_their_text_declares_nodes(
 def test_a_library_twice_is_one() -> None:
     once = from_modules([library])
     assert merged(once, from_modules([library])).nodes == once.nodes
+
+
+def test_a_catalogue_is_read_as_it_was_written() -> None:
+    broken = (Broken("a place", "a reason", ("a", "b"), own=True), Broken("b", "c"))
+    clashes = {"x": ("one", "two")}
+    wanted = replace(from_modules([library]), broken=broken, clashes=clashes)
+    found = from_json(to_json(wanted))
+    assert (found.nodes, found.ports) == (wanted.nodes, wanted.ports)
+    assert (found.broken, found.clashes) == (broken, clashes)
 
 
 def test_a_few_catalogues_are_kept(tmp_path: Path) -> None:
