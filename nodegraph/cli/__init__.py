@@ -1,4 +1,4 @@
-"""The command line: `nodegraph run | check | fix | plan | nodes | new | models | schema | fmt | cache`."""
+"""The command line: `nodegraph run | check | fix | compare | plan | nodes | new | models | schema | fmt | cache`."""
 
 import os
 import signal
@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "run": ("running:run", OPEN),
     "check": ("checking:check", {}),
     "fix": ("fixing:fix", {}),
+    "compare": ("comparing:compare", {}),
     "plan": ("checking:plan", OPEN),
     "export": ("exporting:export", OPEN),
     "graph": ("picturing:graph", {}),

@@ -23,8 +23,8 @@ _WORD = re.compile(r"[a-z0-9]{1,16}")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a picture says of itself: its graph, the inputs, digests of the models by name, precision and kind of device; and
-    the names of the node files that no library has, by node type. None of those is ever looked for."""
+    """What a picture says of itself: its graph, the inputs, digests of the models by name, precision and kind of device; the
+    names of the node files that no library has, by node type (none of those is ever looked for); and versions by package."""
 
     source: SourceText
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -32,6 +32,7 @@ class Recorded:
     precision: Precision | None = None
     device: str | None = None
     beside: Mapping[str, str] = field(default_factory=dict[str, str])
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_picture(path: Path) -> Recorded:
@@ -79,7 +80,8 @@ def _recorded(record: dict[str, Any], folder: Path) -> Recorded:
             _value(f"input {key!r}", item)
     source = SourceText(name, sources[name], folder, sources)
     device, beside = _word(record, "device"), _texts(record, "node_files")
-    return Recorded(source, inputs, models, _precision(record), device, beside)
+    versions = _texts(record, "versions")
+    return Recorded(source, inputs, models, _precision(record), device, beside, versions)
 
 
 def _mapping(what: str, value: Any) -> dict[str, Any]:
