@@ -7,7 +7,7 @@ from typing import Any
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Diagnostic, GraphError, diagnostic, meant, place, swap
-from nodegraph.base.paths import Outside, Sandbox
+from nodegraph.base.paths import Sandbox
 from nodegraph.language.given import inputs_of_places, named_places
 from nodegraph.language.graph import Graph, GraphNode, Ref, Value
 from nodegraph.language.inputs import Inputs, Request
@@ -16,7 +16,8 @@ from nodegraph.language.program import Constant, Many, Program, Source, Step, Wi
 from nodegraph.language.reading import read_graph
 from nodegraph.language.references import Found, References, references
 from nodegraph.language.scope import ABSENT, FAILED, Bound, Faults, Scope
-from nodegraph.language.source import SourceText, from_file, places, read_source, unread
+from nodegraph.language.source import SourceText, places, read_source
+from nodegraph.language.subgraphs import Subgraphs
 from nodegraph.language.unfolding import GATHER, SWITCH, Unfolding, gathered
 from nodegraph.language.unused import warn_of_unused
 from nodegraph.language.wiring import Site, Wiring
@@ -30,8 +31,6 @@ MOST_TEXT = 3 * 2**20
 """Characters of the graph files of a graph, each counted as often as it is used, and `USE` more for each use."""
 USE = 200
 OWN_NODES = "a node of your own? name its file: --nodes FILE.py, in Python nodes=['FILE.py']"
-DEEPEST = 32
-"""How many subgraphs may stand inside each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def _constant(bound: Bound) -> Constant | None:
 
 
 class _Compiler:
-    """Unfolds a graph into steps; remembers which graphs it is inside of."""
+    """Unfolds a graph into steps."""
 
     def __init__(self, registry: Registry, faults: Faults, references: References) -> None:
         self.registry = registry
@@ -146,14 +145,11 @@ class _Compiler:
         self.references = references
         self.wiring = Wiring(registry, faults, references)
         self.unfolding = Unfolding(faults, references, registry.widenings)
+        self.subgraphs = Subgraphs(registry, faults)
         self.steps: list[Step] = []
         self.sources: dict[str, str] = {}
         self.texts = faults.texts
-        self.stack: list[str] = []
-        self.graphs: dict[str, Graph | None] = {}
-        self.inner: dict[tuple[str, str], SourceText] = {}
         self.ports: dict[str, tuple[Port, ...]] = {}
-        self.identities: dict[tuple[Path | None, str], str] = {}
         self.menus: dict[tuple[str, str], tuple[str, ...]] = {}
         """The menus of inputs, by file and name: what a type that is such an input may be."""
         self.unfolded = 0
@@ -182,18 +178,17 @@ class _Compiler:
         """Append the steps of a graph under a prefix, and return its outputs."""
         self.sources[source.key] = source.text
         self.texts[source.name] = source.text
-        self.stack.append(self.identity(source))
         for name, declared in graph.inputs.items():
             if declared.menu:
                 self.menus[source.name, name] = tuple(map(str, declared.menu))
         waits = {n: references(node) & graph.nodes.keys() for n, node in graph.nodes.items()}
         order = in_order(waits)
-        for name in order:
-            scope[name] = self.node(graph.nodes[name], source, scope, prefix + name)
-        if len(order) < len(waits):
-            self.report_cycles(graph, source, scope, waits, set(order))
+        with self.subgraphs.inside(source):
+            for name in order:
+                scope[name] = self.node(graph.nodes[name], source, scope, prefix + name)
+            if len(order) < len(waits):
+                self.report_cycles(graph, source, scope, waits, set(order))
         outputs = {n: self.output(value, scope) for n, value in graph.outputs.items()}
-        self.stack.pop()
         return {n: found for n, found in outputs.items() if found is not None}
 
     def report_cycles(
@@ -220,7 +215,7 @@ class _Compiler:
         return self.references.find(value, scope, None)
 
     def node(self, node: GraphNode, source: SourceText, scope: Scope, path: str) -> Bound:
-        if len(self.stack) == 1:
+        if len(self.subgraphs.stack) == 1:
             self.outermost = node
         if node.each is None:
             return FAILED
@@ -232,13 +227,13 @@ class _Compiler:
             return self.chosen(node, source, scope, path)
         site = Site(node, source.folder, scope)
         if node.type.endswith((".yaml", ".yml")):
-            return self.subgraph(site, self.beside(node, source), path)
+            return self.subgraph(site, self.subgraphs.beside(node, source), path)
         if node.type in self.registry.clashes:
             message = self.registry.clash(node.type)
             self.faults.add(Code.NAME_TAKEN_TWICE, message, node.type_span, None, node.name)
             return FAILED
         if node.type in self.registry.composites:
-            return self.subgraph(site, self.composite(node.type), path)
+            return self.subgraph(site, self.subgraphs.composite(node.type), path)
         spec = self.registry.nodes.get(node.type)
         if spec is None:
             known = {*self.registry.nodes, *self.registry.composites}
@@ -286,46 +281,15 @@ class _Compiler:
         }
         return FAILED if taken is None else found[taken]
 
-    def identity(self, source: SourceText) -> str:
-        """As the source's own, looked up in the file system once."""
-        key = source.folder, source.name
-        if key not in self.identities:
-            self.identities[key] = source.identity
-        return self.identities[key]
-
-    def composite(self, name: str) -> SourceText:
-        """The graph of a composite, read once."""
-        if ("", name) not in self.inner:
-            text = from_file(self.registry.composites[name])
-            self.inner["", name] = replace(text, place=name)
-        return self.inner["", name]
-
-    def beside(self, node: GraphNode, source: SourceText) -> SourceText | None:
-        """The subgraph file that a type names, read once."""
-        key = self.identity(source), node.type
-        try:
-            if key not in self.inner:
-                self.inner[key] = source.beside(node.type)
-            return self.inner[key]
-        except Outside as error:
-            hint = "keep it in the folder of the graph that is run, or below"
-            self.faults.add(Code.OUTSIDE_FOLDER, str(error), node.type_span, hint, node.name)
-        except FileNotFoundError:
-            message = f"there is no graph file '{node.type}' beside {Path(source.name).name}"
-            self.faults.add(Code.SUBGRAPH_NOT_FOUND, message, node.type_span, None, node.name)
-        except (OSError, UnicodeDecodeError) as error:
-            self.faults.extend([unread(f"'{node.type}'", error, node.type_span, node.name)])
-        return None
-
     def subgraph(self, site: Site, inner: SourceText | None, path: str) -> Bound:
-        graph = None if inner is None else self.read(site.node, inner)
+        graph = None if inner is None else self.subgraphs.read(site.node, inner)
         if inner is None or graph is None:
             return FAILED
         self.unfolded += len(inner.text) + USE
         if self.unfolded > MOST_TEXT:
             size = f"{MOST_TEXT / 2**20:g} MiB"
             raise _TooLarge(f"with its subgraphs unfolded, the graph is longer than {size}")
-        identity = self.identity(inner)
+        identity = self.subgraphs.identity(inner)
         if identity not in self.ports:
             self.ports[identity] = self.inputs.ports(graph)
         ports = self.ports[identity]
@@ -339,25 +303,6 @@ class _Compiler:
             for port in ports
         }
         return Bound(self.unfold(graph, inner, scope, path + "/"))
-
-    def read(self, node: GraphNode, inner: SourceText) -> Graph | None:
-        """The graph of a subgraph's text; None where it has faults or contains itself."""
-        identity = self.identity(inner)
-        if identity in self.stack:
-            chain = " → ".join(Path(n).name for n in [*self.stack, inner.name])
-            message = f"a graph contains itself: {chain}"
-            self.faults.add(Code.RECURSIVE_SUBGRAPH, message, node.type_span, None, node.name)
-            return None
-        if len(self.stack) > DEEPEST:
-            message = f"subgraphs stand more than {DEEPEST} deep inside each other"
-            self.faults.add(Code.DEEP_SUBGRAPHS, message, node.type_span, None, node.name)
-            return None
-        if identity not in self.graphs:
-            graph, faults = read_graph(inner.text, inner.name)
-            self.texts[inner.name] = inner.text
-            self.graphs[identity] = graph
-            self.faults.extend(faults)
-        return self.graphs[identity]
 
     def step(self, site: Site, spec: NodeSpec, path: str) -> Bound:
         values = self.wiring.values(site, spec.inputs)
