@@ -6,8 +6,11 @@ list says. `hf://owner/repository@commit/path` is of one commit for good.
 
 import re
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from nodegraph.base.paths import real_path
@@ -17,6 +20,8 @@ from nodegraph.models.download import DownloadError, Progress
 _NAME = re.compile(r"[\w.-]+")
 _COMMIT = re.compile("[0-9a-f]{40}")
 MAIN = "main"
+SECONDS = 0.5
+"""After how long it is told again how much has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,10 @@ def fetch_from_hub(file: HubFile, partial: Path, progress: Progress) -> None:
     disable_progress_bars()
     room = partial.with_name(partial.name + ".hub")
     try:
-        found = client.hf_hub_download(
-            file.repository, file.path, revision=file.revision, local_dir=room
-        )
+        with told_meanwhile(room, file.size, progress):
+            found = client.hf_hub_download(
+                file.repository, file.path, revision=file.revision, local_dir=room
+            )
     except Exception as error:  # those of its clients of HTTP too
         raise DownloadError(f"the Hub does not give {file.url}: {_first_line(error)}") from None
     if not real_path(found).is_relative_to(real_path(room)):
@@ -97,6 +103,33 @@ def fetch_from_hub(file: HubFile, partial: Path, progress: Progress) -> None:
     shutil.rmtree(room)
     size = partial.stat().st_size
     progress(size, size)
+
+
+@contextmanager
+def told_meanwhile(room: Path, size: int | None, progress: Progress) -> Generator[None]:
+    """Tell again and again how many bytes lie in a folder, of how many: the client says nothing itself."""
+    ended = Event()
+
+    def tell() -> None:
+        while not ended.wait(SECONDS):
+            progress(_arrived(room), size)
+
+    teller = Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _arrived(room: Path) -> int:
+    """Bytes of the files in a folder, some of which may go meanwhile."""
+    total = 0
+    for path in room.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _first_line(error: Exception) -> str:

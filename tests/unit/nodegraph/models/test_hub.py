@@ -3,14 +3,16 @@
 import hashlib
 import json
 from pathlib import Path
+from threading import Event
 
 import pytest
 from file_server import Hub, as_the_hub
 
+from nodegraph.models import hub as hub_module
 from nodegraph.models import store
 from nodegraph.models.catalogue import Listing, ModelFile
 from nodegraph.models.download import DownloadError
-from nodegraph.models.hub import HubFile, fetch_from_hub, hub_file, listed
+from nodegraph.models.hub import HubFile, fetch_from_hub, hub_file, listed, told_meanwhile
 
 FIRST, SECOND = "a" * 40, "b" * 40
 CONTENT = bytes(range(256)) * 50
@@ -52,6 +54,25 @@ def test_a_file_of_the_hub(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == ["model.bin.part"]
         with pytest.raises(DownloadError, match="the Hub does not give"):
             fetch_from_hub(hub_file("hf://owner/tiny/no.bin"), partial, lambda done, total: None)
+
+
+def test_how_much_has_arrived_is_told_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, heard = Event(), list[tuple[int, int | None]]()
+
+    def progress(done: int, total: int | None) -> None:
+        heard.append((done, total))
+        if done == 6:
+            arrived.set()
+
+    monkeypatch.setattr(hub_module, "SECONDS", 0.001)
+    with told_meanwhile(tmp_path, 10, progress):
+        (tmp_path / "inner").mkdir()
+        (tmp_path / "a").write_bytes(b"1234")
+        (tmp_path / "inner" / "b").write_bytes(b"56")
+        assert arrived.wait(60)
+    assert {total for _, total in heard} == {10}
 
 
 def test_its_list_says_commit_size_and_digest() -> None:
