@@ -174,35 +174,38 @@ def grid(
 
 
 def _abstract_film(
-    images: list[Image], fps: float, pause: float, enlarge: int, format: str
+    images: list[Image],
+    beside: list[Image],
+    fps: float,
+    pause: float,
+    enlarge: int,
+    format: str,
 ) -> Film:
-    count, height, width = _film_size(images, format)
+    count, _, height, width = _frames(images, beside, format).shape
     shape = (count, height * enlarge, width * enlarge, 3)
     return Film(torch.empty(shape, dtype=torch.uint8, device="meta"), fps, pause, format)
 
 
-def _film_size(images: list[Image], format: str) -> tuple[int, int, int]:
-    """Frames, height and width of a film of pictures beside each other. Raises Mismatch."""
-    counts, sizes = {len(image) for image in images}, {shown(image) for image in images}
-    if not images or counts == {0}:
+def _frames(images: list[Image], beside: list[Image], format: str) -> Tensor:
+    """The frames of a film, [F, 3, H, W]. Raises Mismatch."""
+    sizes = sorted({shown(image) for image in (*images, *beside)})
+    if not sum(map(len, images)):
         raise Mismatch("a film needs at least one picture", port="images")
     if len(sizes) > 1:
-        raise Mismatch(
-            f"pictures of {' and '.join(sorted(sizes))}", port="images", hint="resize them"
-        )
-    if len(counts) > 1:
-        rows = " and ".join(map(str, sorted(counts)))
-        raise Mismatch(f"films of {rows} frames cannot run beside each other", port="images")
+        raise Mismatch(f"pictures of {' and '.join(sizes)}", port="images", hint="resize them")
+    rows = [torch.cat(part) for part in (images, beside) if part]
+    counts = [len(row) for row in rows]
+    if counts != counts[:1] * len(counts):
+        raise Mismatch(f"{counts[0]} frames, and {counts[1]} beside them", port="beside")
     if format == "mp4" and not has_encoder():
         raise Mismatch(MISSING, port="format", hint=MEND)
-    return counts.pop(), images[0].shape[-2], sum(image.shape[-1] for image in images)
+    return torch.cat(rows, 3)
 
 
 @node(words=("animation", "video", "movie", "GIF", "MP4", "frames"), abstract=_abstract_film)
 def film(
-    images: Annotated[
-        list[Image], Doc("The pictures of each are frames; several run side by side.")
-    ],
+    images: Annotated[list[Image], Doc("The frames, one after the other.")],
+    beside: Annotated[list[Image], Doc("As many, which run on their right.")] = [],  # noqa: B006
     fps: Annotated[float, Range(0.5, 50, "1/s"), Doc("Frames a second.")] = 8.0,
     pause: Annotated[float, Range(0, 60, "s"), Doc("How much longer the last frame stays.")] = 1.0,
     enlarge: Annotated[int, Range(1, 16), Doc("Each pixel becomes so many a side.")] = 1,
@@ -210,11 +213,10 @@ def film(
 ) -> Film:
     """Pictures one after the other, such as those of `film_strip`; written as an animated GIF or as MP4 (H.264).
 
-    Raises Mismatch where there is none, where several differ in number or size, and for MP4 without its encoder.
+    Raises Mismatch where there is none, where sizes or numbers differ, and for MP4 without its encoder.
     """
-    _film_size(images, format)
-    beside = np.concatenate([to_bytes(image) for image in images], 2)
-    large = beside.repeat(enlarge, 1).repeat(enlarge, 2)
+    frames = to_bytes(_frames(images, beside, format))
+    large = frames.repeat(enlarge, 1).repeat(enlarge, 2)
     return Film(torch.from_numpy(large), fps, pause, format)
 
 

@@ -71,8 +71,8 @@ def test_noise_keeps_its_colours_as_far_as_256_go(tmp_path: Path) -> None:
     assert len(frames) == 2
 
 
-def test_several_run_side_by_side_and_pixels_are_enlarged() -> None:
-    made = film([plain(-1, -1, side=4), plain(1, 1, side=4)], enlarge=3)
+def test_pictures_of_several_follow_and_others_run_beside_them_and_pixels_are_enlarged() -> None:
+    made = film([plain(-1, side=4), plain(-1, side=4)], [plain(1, 1, side=4)], enlarge=3)
     assert made.frames.shape == (2, 12, 24, 3)
     assert not made.frames[:, :, :12].any()
     assert bool((made.frames[:, :, 12:] == 255).all())
@@ -81,8 +81,8 @@ def test_several_run_side_by_side_and_pixels_are_enlarged() -> None:
 def test_what_makes_no_film_is_told() -> None:
     with pytest.raises(Mismatch, match="at least one picture"):
         film([])
-    with pytest.raises(Mismatch, match="films of 1 and 2 frames"):
-        film([plain(0), plain(0, 1)])
+    with pytest.raises(Mismatch, match="1 frames, and 2 beside them"):
+        film([plain(0)], [plain(0, 1)])
     with pytest.raises(Mismatch, match="4 × 4 pixels and 8 × 8 pixels"):
         film([plain(0, side=4), plain(0)])
 
