@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+KINDS = {".png": "picture", ".gif": "film in GIF", ".mp4": "film in MP4"}
+"""What is written to files, by their endings."""
 LONGEST = 100
 """Characters of a value in one line."""
 
@@ -85,16 +87,19 @@ class Result:
         return np.stack([np.asarray(picture) for picture in pictures])
 
     def save(self, path: str | PathLike[str], name: str | None = None) -> list[Path]:
-        """Write the pictures of an output as PNG, with the graph that made them inside, as the command line does.
+        """Write the pictures of an output as PNG, with the graph that made them inside, as the command line does; a film to a
+        path that ends with its format, .gif or .mp4.
 
         One picture is written to `path`; of several, each to a file of its own: `path-0.png`, `path-1.png`, … What was there is
         replaced. Gives the paths. The output is chosen as in `to_pil`. Raises ValueError for another ending, and OSError.
         """
         place = expanded(Path(path))
-        if place.suffix.lower() != ".png":
-            raise ValueError(f"pictures are written as PNG, so '{place}' must end with .png")
+        ending = place.suffix.lower()
+        if ending not in KINDS:
+            why = "pictures are written as PNG, and films as GIF or MP4"
+            raise ValueError(f"{why}, so '{place}' must end with .png, .gif or .mp4")
         with scratch(place.parent) as beside:
-            made = self._pictures(name, beside, self.origin.chunks())
+            made = self._pictures(name, beside, self.origin.chunks(), ending)
             if not made:
                 raise ValueError("there are no pictures in this output")
             several = len(made) > 1
@@ -114,7 +119,7 @@ class Result:
             return value._repr_html_()
         with TemporaryDirectory() as folder:
             try:
-                pictures = self._png(name, Path(folder), {})
+                pictures = self._files(name, Path(folder), {})
             except (ValueError, TypeError):
                 pictures = None
             if pictures:
@@ -130,23 +135,30 @@ class Result:
             line = f"[{line}{', …' if len(cast('list[Any]', value)) > 4 else ''}]"
         return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
-    def _pictures(self, name: str | None, folder: Path, chunks: Mapping[str, str]) -> list[Path]:
-        """The PNG files of the output of a name, or of the one that is a picture, in order."""
+    def _pictures(
+        self, name: str | None, folder: Path, chunks: Mapping[str, str], ending: str = ".png"
+    ) -> list[Path]:
+        """The files of the output of a name, or of the one that is a picture (of that ending), in order."""
+        kind = KINDS[ending]
         if name is not None and name not in self.outputs:
             hint = nearest(name, self.outputs)
             raise ValueError(f"no output '{name}'" + (f"; {hint}" if hint else ""))
-        files = {n: self._png(n, folder, chunks) for n in self.outputs if name in (None, n)}
+        files = {
+            n: self._files(n, folder, chunks, ending) for n in self.outputs if name in (None, n)
+        }
         drawn = {n: found for n, found in files.items() if found is not None}
         if name is not None and name not in drawn:
-            raise ValueError(f"output '{name}' is no picture: it is {self._line(name)}")
+            raise ValueError(f"output '{name}' is no {kind}: it is {self._line(name)}")
         if not drawn:
-            raise ValueError(f"no output is a picture; there are: {', '.join(self.outputs)}")
+            raise ValueError(f"no output is a {kind}; there are: {', '.join(self.outputs)}")
         if len(drawn) > 1:
-            raise ValueError(f"say which picture is meant; there are: {', '.join(drawn)}")
+            raise ValueError(f"say which {kind} is meant; there are: {', '.join(drawn)}")
         return next(iter(drawn.values()))
 
-    def _png(self, name: str, folder: Path, chunks: Mapping[str, str]) -> list[Path] | None:
-        """An output as PNG files, in order; None where it is no picture."""
+    def _files(
+        self, name: str, folder: Path, chunks: Mapping[str, str], ending: str = ".png"
+    ) -> list[Path] | None:
+        """An output as PNG files, or as files of another ending, in order; None where it is none."""
         value, port = self.outputs[name], self.origin.ports.get(name)
         if port is None or port.write is None:
             return None
@@ -154,7 +166,7 @@ class Result:
         inside = folder / str(len(list(folder.iterdir())))
         inside.mkdir()
         made = [p for n, i in enumerate(items) for p in port.write(i, inside, f"{n}", chunks)]
-        return made if all(path.suffix == ".png" for path in made) else None
+        return made if all(path.suffix == ending for path in made) else None
 
 
 def _told(value: Any, port: PortType | None) -> str:

@@ -148,7 +148,7 @@ class Model(ABC, Generic[C, M]):
             f"the weights of '{self.name}' are not on this machine: there is no {self.absent[0]}"
         )
         if self.download:
-            get = f"{message}; `nodegraph models get {self.name}` fetches it"
+            get = f"{message}; `nodegraph models get {self.name}` fetches it, and `run --get` too"
             raise MissingWeights(get, f"`nodegraph models add FILE --as {self.name}` takes yours")
         folder = self.absent[0].parent
         held = ", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing"

@@ -1,8 +1,10 @@
 """Films on the wires."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from nodes.wires.pictures import from_bytes, preview_image
 from nodes.wires.stored import stored
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Film:
     """Frames, uint8 [F, H, W, 3] in sRGB, `fps` a second; the last stays `pause` seconds longer. `format`: gif or mp4."""
 
@@ -24,6 +26,18 @@ class Film:
     fps: float
     pause: float
     format: str
+
+    def __repr__(self) -> str:
+        return f"<film of {_describe_film(self)}>"
+
+    def _repr_html_(self) -> str:
+        """The film itself, in notebooks."""
+        with TemporaryDirectory() as folder:
+            (path,) = write_film(self, Path(folder), "film", {})
+            data = b64encode(path.read_bytes()).decode("ascii")
+        if self.format == "gif":
+            return f'<img alt="film" src="data:image/gif;base64,{data}">'
+        return f'<video controls loop src="data:video/mp4;base64,{data}"></video>'
 
 
 def write_film(

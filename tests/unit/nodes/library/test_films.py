@@ -139,3 +139,21 @@ def test_it_is_kept_as_it_is(tmp_path: Path) -> None:
     assert (found.fps, found.pause, found.format) == (12.5, 0.25, "gif")
     assert port.describe(found) == "2 frames of 8 × 8 pixels, 12.5 a second, gif"
     assert port.check(found) is None
+
+
+def test_from_python_it_is_saved_and_shown(tmp_path: Path) -> None:
+    (tmp_path / "g.yaml").write_text(GRAPH.replace("FORMAT", "gif"), "utf-8")
+    result = nodegraph.load(tmp_path / "g.yaml", cached=False)()
+    assert repr(result.film) == "<film of 1 frames of 32 × 66 pixels, 4 a second, gif>"
+    assert 'src="data:image/gif;base64,R0lGOD' in result._repr_html_()
+    assert result.save(tmp_path / "x.gif") == [tmp_path / "x.gif"]
+    with PillowImage.open(tmp_path / "x.gif") as found:
+        assert json.loads(found.info["comment"])["graph"] == "g.yaml"
+    for name, says in (
+        ("x.mp4", "no output is a film in MP4"),
+        ("x.png", "no output is a picture"),
+        ("x.bmp", "must end with"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            result.save(tmp_path / name)
+        assert not (tmp_path / name).exists()
