@@ -22,6 +22,7 @@ from nodegraph.executors.share import Executor
 from nodegraph.language.axes import python_axes
 from nodegraph.language.source import SourceText
 from nodegraph.language.written import graph_text
+from nodegraph.notebook import Watch
 from nodegraph.options import Options
 from nodegraph.result import Result, result_of
 from nodegraph.runtime.cancel import CancelToken
@@ -41,12 +42,13 @@ class LoadedGraph:
     options: Options
 
     def __call__(self, /, preset: str | None = None, **inputs: Any) -> Result:
-        """Run the graph; what nodes and the check warn of is given as a `GraphWarning`.
+        """Run the graph; what nodes and the check warn of is given as a `GraphWarning`. A notebook shows how it goes.
 
         Raises GraphError with every fault, or NodeFailed.
         """
         session, prepared = self._prepared(preset, None, inputs)
-        for event in map(given_away, session.run(prepared)):
+        events = Watch().follow(session.run(prepared), prepared.program.title or "the graph")
+        for event in map(given_away, events):
             if isinstance(event, Warned):
                 warnings.warn(str(event.diagnostic), GraphWarning, stacklevel=2)
             if isinstance(event, Completed):

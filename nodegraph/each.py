@@ -11,6 +11,7 @@ from nodegraph.base.diagnostics import GraphWarning
 from nodegraph.base.ownership import own
 from nodegraph.executors.place import executor, swept
 from nodegraph.executors.share import Executor
+from nodegraph.notebook import Watch
 from nodegraph.session import Prepared
 from nodegraph.sweep import Outcome, Sweep
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 R = TypeVar("R")
+
+
+class Rows(list[dict[str, Any]]):
+    """Rows by the names of their columns, a table in notebooks."""
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for row in self for name in row))
+        return markup.table(names, [[row.get(name) for name in names] for row in self])
 
 
 @dataclass
@@ -52,7 +61,16 @@ class Each(Generic[R]):
         place = executor(self.on, self.sweep.session) if isinstance(self.on, str) else self.on
         own = closing(place) if place is not self.on else nullcontext()
         with own, closing(swept(self.sweep, place)) as told:
-            yield from (event for _, event in told if isinstance(event, Outcome))
+            watch, done = Watch(), 0
+            try:
+                for cell, event in told:
+                    if isinstance(event, Outcome):
+                        done += 1
+                        yield event
+                    else:
+                        watch.see(event, f"cell {cell.number + 1} of {len(self)}")
+            finally:
+                watch.end(f"{done} of {len(self)} cells")
 
     def _whole(self) -> list[Outcome]:
         """The outcomes of all cells; those that have not run yet run now."""
@@ -61,9 +79,9 @@ class Each(Generic[R]):
                 pass
         return [self._outcomes[number] for number in sorted(self._outcomes)]
 
-    def table(self) -> list[dict[str, Any]]:
+    def table(self) -> "Rows":
         """A row for each cell: its number, inputs, numbers and texts that came out, status, seconds, message of a failure."""
-        return [outcome.row() for outcome in self._whole()]
+        return Rows(outcome.row() for outcome in self._whole())
 
     def sheet(self) -> "Image":
         """The first picture of each cell on one sheet, the axes labelled: the first down, the second across, more below.
@@ -83,8 +101,6 @@ class Each(Generic[R]):
 
     def _repr_html_(self) -> str:
         """The rows of the cells that have run; to be shown runs none."""
-        rows = [self._outcomes[number].row() for number in sorted(self._outcomes)]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        table = markup.table(names, [[row.get(name) for name in names] for row in rows])
+        rows = Rows(self._outcomes[number].row() for number in sorted(self._outcomes))
         told = f"{self!r}, of which {len(rows)} have run"
-        return markup.paragraph(told) + (table if rows else "")
+        return markup.paragraph(told) + (rows._repr_html_() if rows else "")

@@ -34,6 +34,13 @@ def grid(pictures: Sequence[bytes], name: str) -> str:
     return f'<div style="{style}">{shown}</div>' + _beyond(len(pictures) - MOST_PICTURES, name)
 
 
+def progress(done: int, total: int, told: str, preview: bytes | None, name: str) -> str:
+    """A line over a bar, and over a picture as PNG bytes where there is one."""
+    bar = f'<progress max="{total}" value="{done}" style="width: 256px"></progress>'
+    shown = "" if preview is None else f"<div>{_picture(preview, name)}</div>"
+    return f"<div><small>{text(told)}</small><div>{bar}</div>{shown}</div>"
+
+
 def figure(parts: Iterable[tuple[str, str]], caption: str) -> str:
     """Names with the HTML of what they stand for, over a caption."""
     body = "".join(f"<div><small>{text(name)}</small>{shown}</div>" for name, shown in parts)
