@@ -25,8 +25,7 @@ class Rows(list[dict[str, Any]]):
     """Rows by the names of their columns, a table in notebooks."""
 
     def _repr_html_(self) -> str:
-        names = list(dict.fromkeys(name for row in self for name in row))
-        return markup.table(names, [[row.get(name) for name in names] for row in self])
+        return markup.records(self)
 
 
 @dataclass
@@ -101,6 +100,6 @@ class Each(Generic[R]):
 
     def _repr_html_(self) -> str:
         """The rows of the cells that have run; to be shown runs none."""
-        rows = Rows(self._outcomes[number].row() for number in sorted(self._outcomes))
+        rows = [self._outcomes[number].row() for number in sorted(self._outcomes)]
         told = f"{self!r}, of which {len(rows)} have run"
-        return markup.paragraph(told) + (rows._repr_html_() if rows else "")
+        return markup.paragraph(told) + (markup.records(rows) if rows else "")

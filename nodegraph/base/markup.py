@@ -1,7 +1,7 @@
 """HTML of results for notebooks; every text is escaped."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -25,6 +25,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = (f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:MOST_ROWS])
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return body + _beyond(len(rows) - MOST_ROWS, "rows")
+
+
+def records(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows by the names of their columns, in the order in which those come up."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return table(names, [[row.get(name) for name in names] for row in rows])
 
 
 def grid(pictures: Sequence[bytes], name: str) -> str:
