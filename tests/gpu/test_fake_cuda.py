@@ -16,7 +16,7 @@ from nodegraph.runtime.events import Completed
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, find_graph, registry
 from nodes.models.handle import Model
-from nodes.training import samples
+from nodes.training.objectives import diffusion
 
 pytestmark = [
     pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device on this machine"),
@@ -68,7 +68,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch, known: dict[Any, Any]) -> None:
 
     monkeypatch.setattr(Model, "weights", given)
     monkeypatch.setattr(Model, "call", once)
-    monkeypatch.setattr(samples, "STEPS", 2)
+    monkeypatch.setattr(diffusion, "STEPS", 2)
 
 
 def ran(
