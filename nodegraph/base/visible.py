@@ -3,9 +3,10 @@
 import re
 
 _HIDDEN = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-"""Controls but the line feed, marks that turn the direction of writing, separators, and halves of a pair."""
+"""Controls but the line feed, marks that turn the direction of writing, separators, halves of a pair, and two
+that are no characters."""
 
 
 def visible(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `nodegraph run | check | fix | compare | plan | nodes | new | models | schema | fmt | cache`."""
+"""The command line: `nodegraph run | check | fix | compare | plan | export | graph | stubs | nodes | …`."""
 
 import os
 import signal

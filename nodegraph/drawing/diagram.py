@@ -13,6 +13,8 @@ from nodegraph.library.node import NodeSpec, Port
 from nodegraph.library.port import TypeRef
 from nodegraph.library.typerefs import UNKNOWN, fits, resolved
 
+FAR = 1e5
+"""No place is so far away that a picture cannot show it."""
 SpecOf = Callable[[GraphNode], NodeSpec | None]
 """Gives the ports of a node, or None where its type is not known."""
 
@@ -75,14 +77,18 @@ def diagram_of(graph: Graph, spec_of: SpecOf) -> Diagram:
     }
     for name, value in graph.outputs.items():
         plug = Plug(name, UNKNOWN, "" if _known(value, graph) else _shown(value), True)
-        boxes[output_key(name)] = Box(output_key(name), name, "output", "", (plug,))
+        key = output_key(name)
+        boxes[key] = Box(key, visible_line(name), "output", "", (plug,))
     _resolve(graph, boxes)
     wires = tuple(_wires(graph, boxes))
     _tell(boxes, wires)
     named = {name: name if name in boxes else output_key(name) for name in graph.layout}
-    places = {named[name]: place for name, place in graph.layout.items()}
+    places = {
+        named[name]: at for name, at in graph.layout.items() if all(abs(x) <= FAR for x in at)
+    }
+    frames = {visible_line(title): names for title, names in graph.frames.items()}
     title = visible_line(graph.title or graph.file)
-    return Diagram(title, boxes, wires, places, graph.frames)
+    return Diagram(title, boxes, wires, places, frames)
 
 
 def output_key(name: str) -> str:
@@ -130,9 +136,10 @@ def _input(given: GraphInput, used: Mapping[str, Mapping[str, None]]) -> Box:
     parts = [name for name in used.get(given.name, {}) if name]
     whole = "" in used.get(given.name, {}) or not parts
     plugs = [Plug("", kind, value, given.name in used)] if whole else []
-    plugs += [Plug(part, UNKNOWN, "", True) for part in parts]
-    about = f"{given.type} = {value}" if value else given.type
-    return Box(given.name, given.name, "input", about, (), tuple(plugs), visible_line(given.help))
+    plugs += [Plug(visible_line(part), UNKNOWN, "", True) for part in parts]
+    about = visible_line(f"{given.type} = {value}" if value else given.type)
+    name, note = visible_line(given.name), visible_line(given.help)
+    return Box(given.name, name, "input", about, (), tuple(plugs), note)
 
 
 def _node(node: GraphNode, spec: NodeSpec | None, graph: Graph, used: Mapping[str, None]) -> Box:
@@ -150,7 +157,7 @@ def _node(node: GraphNode, spec: NodeSpec | None, graph: Graph, used: Mapping[st
         Plug(name, UNKNOWN, "", True) for name in used if name not in there and (name or not outs)
     ]
     kind, note = visible_line(node.type), visible_line(node.note)
-    return Box(node.name, node.name, "node", kind, tuple(plugs), tuple(outs), note)
+    return Box(node.name, visible_line(node.name), "node", kind, tuple(plugs), tuple(outs), note)
 
 
 def _output(port: Port, node: GraphNode, used: Mapping[str, None], first: bool) -> Plug:
@@ -188,7 +195,7 @@ def _tell(boxes: dict[str, Box], wires: Sequence[WirePath]) -> None:
         outputs = _with_kind(source.outputs, wire.output, wire.kind)
         boxes[wire.source] = replace(source, outputs=outputs)
         inputs = _with_kind(target.inputs, wire.input, wire.kind)
-        kind = str(wire.kind) if target.role == "output" else target.kind
+        kind = visible_line(str(wire.kind)) if target.role == "output" else target.kind
         boxes[wire.target] = replace(target, inputs=inputs, kind=kind)
 
 

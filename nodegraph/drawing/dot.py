@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from itertools import zip_longest
 
+from nodegraph.base.visible import visible_line
 from nodegraph.drawing.boxes import cut
 from nodegraph.drawing.diagram import Box, Diagram, Plug
 from nodegraph.drawing.paint import paint_of
@@ -25,7 +26,7 @@ def dot(diagram: Diagram, ports: Mapping[str, PortFacts]) -> str:
         paint = paint_of(wire.kind, ports)
         look = f'color="{paint.colour}", penwidth={3 if paint.many else 2}'
         ends = f"{ids[wire.source]}:o{wire.output}:e -> {ids[wire.target]}:i{wire.input}:w"
-        lines.append(f"  {ends} [{look}, tooltip={_quoted(str(wire.kind))}]")
+        lines.append(f"  {ends} [{look}, tooltip={_quoted(visible_line(str(wire.kind)))}]")
     return "\n".join([*lines, "}\n"])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from nodegraph.base.visible import visible_line
 from nodegraph.library.port import Shape, TypeRef
 from nodegraph.library.registry import PortFacts
 
@@ -36,5 +37,5 @@ def paint_of(kind: TypeRef, ports: Mapping[str, PortFacts]) -> Paint:
     facts = ports.get(kind.name)
     if facts is not None:
         return Paint(kind.name, facts.colour, SHAPES.get(facts.shape, "circle"))
-    name = "anything" if kind.variable or kind.name in ("*", "?") else kind.name
+    name = "anything" if kind.variable or kind.name in ("*", "?") else visible_line(kind.name)
     return Paint(name, PLAIN.get(kind.name, NOTHING), "circle")

@@ -57,7 +57,7 @@ def svg(diagram: Diagram, ports: Mapping[str, PortFacts]) -> str:
     ]
     below = (
         f'<g transform="translate({_n(x)} {_n(HEAD + drawing.height + FOOT * row)})">'
-        f"{_sign(paint, 0, 0)}{_text(paint.name, 12, 4, 'kind')}</g>"
+        f"{_sign(paint, 0, 0)}{_text(cut(paint.name), 12, 4, 'kind')}</g>"
         for row, x, paint in legend
     )
     return "\n".join(
@@ -163,7 +163,7 @@ def _legend(
     found = {p.name: p for p in (paint_of(wire.kind, ports) for wire, _ in drawing.wires)}
     row, x = 0, 24.0
     for name, paint in sorted(found.items()):
-        needs = 36 + columns(name) * COLUMN
+        needs = 36 + columns(cut(name)) * COLUMN
         if x + needs > width and x > 24.0:
             row, x = row + 1, 24.0
         yield row, x, paint

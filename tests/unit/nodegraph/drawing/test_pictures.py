@@ -39,7 +39,7 @@ nodes:
   plan: {type: noise_scheduler, model: shapes/glide/base, steps: 2}
   lost: {type: "no<such>type", a: $nowhere, b: $drawn, c: [1, $text, true, null]}
 outputs: {image: $drawn, drawn: $lost.deep, text: $text}
-frames: {"<Words> \\"of\\" it": [text, prompt]}
+frames: {"<Words> \\"of\\" it \\x00 \\uffff": [text, prompt]}
 """
 
 
@@ -114,6 +114,7 @@ def test_what_a_graph_says_is_only_shown() -> None:
     }  # fmt: skip
     assert "</title><script>" in (tree.findtext(f"{SVG}title") or "")
     assert "\x1b" not in picture
+    assert '<Words> "of" it \\x00 \\uffff' in "".join(tree.itertext())
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
 
 
@@ -155,6 +156,11 @@ def test_places_of_the_text_are_kept_and_the_rest_stands_round_them() -> None:
             if name not in placed and name != other:
                 beside = left + box.width <= across or across + by.width <= left
                 assert beside or top + box.height <= above or above + by.height <= top
+
+
+def test_places_that_no_picture_can_show_are_none() -> None:
+    layout = "layout: {text: [0, .nan], cond: [.inf, 0], kept: [1e300, 0]}\n"
+    assert of(SourceText("g.yaml", STRANGE + layout)).places == {}
 
 
 @pytest.mark.parametrize("name", ["glide/inpaint", "evaluate/unclip_vs_glide", ""])
