@@ -81,11 +81,14 @@ def kept(bundle: str, parts: Sequence[str]) -> dict[ModelFile, Path]:
 
 def karlo_folder(files: Mapping[ModelFile, Path], folder: Path) -> Path:
     """A folder as diffusers reads it: configurations from the Hub, at the commit of the weights, and links to these."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, hf_hub_download
 
     origins = [hub_file(o) for o in noted_origins(KARLO) if o.startswith(HUB)]
     commit = next((file.revision for file in origins if file.fixed), None)
-    snapshot_download(KARLO, revision=commit, local_dir=folder, allow_patterns=["*.json", "*.txt"])
+    found = HfApi().model_info(KARLO, revision=commit)
+    for name in (sibling.rfilename for sibling in found.siblings or ()):
+        if name.endswith((".json", ".txt")):
+            hf_hub_download(KARLO, name, revision=found.sha, local_dir=folder)
     for file, path in files.items():
         place = folder / hub_file(file.url).path
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 import typer
 from file_server import Served, serving
-from test_models_command import GRAPH, NAME, as_file, place, publish, state_dict
+from PIL import Image
+from test_models_command import GRAPH, NAME, TINY, as_file, place, publish, state_dict
 from typer.testing import CliRunner, Result
 
 from nodegraph.cli import app, fetching
@@ -123,3 +124,31 @@ def test_models_that_no_catalogue_has_are_left_to_the_run(models: Path) -> None:
     says = run("--get", "--yes", "--input", "model=nosuch/base", graph="swept.yaml", code=1).stderr
     assert "nosuch/base" in says
     assert "to fetch" not in says
+
+
+def test_glide_is_fetched_by_its_preset(models: Path, content: bytes) -> None:
+    """The command of the README, with a small GLIDE under the published name."""
+    larger = {"image_size": 32, "super_res": True, "inpaint": False}
+    with (
+        serving(Served(content), "base.pt") as base,
+        serving(Served(as_file(state_dict(**larger))), "upsample.pt") as upper,
+    ):
+        parts = {
+            name: {
+                "kind": "UNet",
+                "layout": "openai_glide",
+                "options": {**TINY, **options},
+                "files": [{"url": served.url, "parameters": 1}],
+            }
+            for name, options, served in (("base", {}, base), ("upsample", larger, upper))
+        }
+        record = {
+            "openai/glide": {"licence": "MIT", "source": "test", "card": "Tiny.", "parts": parts}
+        }
+        (models / "catalogue.json").write_text(json.dumps(record), encoding="utf-8")
+        graph = ("--preset", "openai", "--get", "--yes", "--prompt", "a hedgehog", "--steps", "2")
+        says = run(*graph, "--json", graph="glide/text_to_image")
+        (picture,) = json.loads(says.stdout)["outputs"]["image"]
+        with Image.open(picture) as found:
+            assert found.size == (32, 32)
+        assert (len(base.asked), len(upper.asked)) == (1, 1)
