@@ -88,6 +88,7 @@ docs: setup  ## the reference of nodes and diagnostics and the picture of the ho
 	$(INSTALL) '.[docs]'
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python docs/make_architecture.py
+	$(BIN)/python docs/make_readme.py
 	$(BIN)/nodegraph schema --out graph.schema.json
 	$(BIN)/mkdocs build --quiet
 	@echo "the site: site/index.html"
