@@ -1,65 +1,103 @@
-"""A graph's text in a plain page: checked as one types, run with progress and previews. A walking skeleton."""
+"""The application: who is let in, what is answered, and what goes on beside the requests."""
 
-import json
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
-from pydantic import BaseModel, Field
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
 
-from nodegraph.base.workspace import NOWHERE, Workspace
-from nodegraph.session import Session
-from server.worker import Kind, Task, Worker
+from server import door, problems
+from server.openapi import document
+from server.problems import Problem
+from server.routes import router
+from server.routes.answers import problems as refusals
+from server.security import Guard
+from server.services import Services, services
+from server.settings import Settings
 
-PAGE = Path(__file__).with_name("page.html")
-MOST_TEXT = 2**20
+STATIC = Path(__file__).with_name("static")
+LOOK = 1.0
+"""Seconds between two looks at the files of live documents."""
+TIDY = 600.0
+DRAIN = 10.0
+"""Seconds that running jobs are given when the server is stopped."""
 
 
-class Text(BaseModel):
-    """The text of a graph, as it stands in the page."""
-
-    text: str = Field(max_length=MOST_TEXT)
-
-
-def application(graph: str, out: Path, workspace: Workspace = NOWHERE) -> FastAPI:
-    """The page of one graph, for the machine that it runs on. Raises GraphError where there is no such graph, NoNodes."""
-    opened = Session(workspace=workspace).fresh().open(graph)
-    workers: dict[Kind, Worker] = {"check": Worker(workspace), "run": Worker(workspace)}
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        yield
-        for worker in workers.values():
-            worker.stop()
-
+def application(settings: Settings) -> FastAPI:
+    """The server of a workspace. Raises NoDatabase where its state folder cannot be used."""
+    found = services(settings)
     app = FastAPI(
-        title="nodegraph", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        title="nodegraph",
+        version="1",
+        lifespan=_lifespan,
+        root_path=settings.root_path,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses=refusals(),
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-
-    @app.get("/")
-    def page() -> HTMLResponse:
-        return HTMLResponse(PAGE.read_text("utf-8"))
-
-    @app.get("/graph")
-    def text() -> dict[str, str]:
-        return {"name": Path(opened.source.name).name, "text": opened.source.text}
-
-    @app.post("/{kind}")
-    def do(kind: Kind, text: Text) -> StreamingResponse:
-        task = Task(kind, replace(opened.source, text=text.text), out)
-        told = (json.dumps(line) + "\n" for line in workers[kind].do(task))
-        return StreamingResponse(told, media_type="application/x-ndjson")
-
-    @app.get("/out/{name}")
-    def file(name: str) -> FileResponse:
-        path = out / Path(name).name
-        if not path.is_file():
-            raise HTTPException(404, f"there is no file {path.name}")
-        return FileResponse(path)
-
+    app.state.services, app.state.readers, app.state.stopping = found, 0, False
+    problems.install(app)
+    app.include_router(router())
+    app.include_router(door.router)
+    app.add_middleware(Guard, settings=settings)
+    app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
+    app.add_api_route("/", _page, include_in_schema=False)
+    app.mount("/assets", StaticFiles(directory=STATIC), name="assets")
     return app
+
+
+def _page() -> Response:
+    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+
+def _openapi(request: Request) -> dict[str, object]:
+    return document(request.app)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    found: Services = app.state.services
+    found.workers.start()
+    beside = [asyncio.create_task(_follow(found)), asyncio.create_task(_tidy(found))]
+    try:
+        yield
+    finally:
+        app.state.stopping = True
+        found.database.bell.ring()
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await run_in_threadpool(found.workers.stop, DRAIN)
+        await run_in_threadpool(found.close)
+
+
+async def _follow(found: Services) -> None:
+    """Bring changes of files that other programs made into the live documents."""
+    while True:
+        await asyncio.sleep(LOOK)
+        await run_in_threadpool(_look, found)
+
+
+def _look(found: Services) -> None:
+    for draft in found.live.drafts():
+        with suppress(Problem):
+            document = found.documents.read(draft.path, found.session.registry)
+            if document.etag != draft.etag:
+                found.live.open(document)
+
+
+async def _tidy(found: Services) -> None:
+    while True:
+        await run_in_threadpool(found.files.tidy)
+        await asyncio.sleep(TIDY)
+
+
+def redirected(request: Request, path: str) -> RedirectResponse:
+    """To another page below the prefix of a proxy."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 303)

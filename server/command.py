@@ -1,30 +1,164 @@
 """`nodegraph serve`."""
 
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+Nodes = Annotated[
+    list[Path] | None,
+    typer.Option(help="A file of nodes, or a folder of such; again for more.", show_default=False),
+]
+
 
 def serve(
-    graph: Annotated[str, typer.Argument(help="A graph file, or the name of a shipped graph.")],
-    out: Annotated[Path, typer.Option(help="Folder for pictures and tables.")] = Path("out"),
+    folder: Annotated[Path, typer.Argument(help="The folder of graph files.")] = Path(),
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
-    nodes: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file of nodes, or a folder of such; again for more."),
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NODEGRAPH_TOKEN",
+            help="Whoever sends it is let in; one is made.",
+            show_default=False,
+        ),
+    ] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option(help="Listen at a socket of one's own, without a token.", show_default=False),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name of this server; again for more.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        str,
+        typer.Option(help="Devices, with commas: cpu, or cuda:0,cuda:1; auto takes what is there."),
+    ] = "auto",
+    nodes: Nodes = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of its database and files; one for each workspace.", show_default=False
+        ),
+    ] = None,
+    open: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run again what a stop interrupted.")
+    ] = False,
+    root_path: Annotated[str, typer.Option(help="The prefix of a proxy: /nodegraph.")] = "",
+    keep_warm: Annotated[
+        float, typer.Option(min=0, help="Seconds for which an idle worker keeps its models.")
+    ] = 900.0,
+    job_seconds: Annotated[
+        float | None,
+        typer.Option(min=1, help="The longest that a job may take.", show_default=False),
+    ] = None,
+    vram_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0.05,
+            max=1,
+            help="The share of a card's memory that a worker may take.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Open a graph's text in a page on this machine: check it as you type, run it, watch it."""
+    """Serve graphs to browsers and programs: check, edit, queue, run, watch."""
+    from server.database import NoDatabase
+    from server.settings import LOOPBACK, Settings, state_folder
+
+    if not folder.is_dir():
+        _fail(f"there is no folder '{folder}'; name the folder of your graphs")
+    folder = folder.resolve()
+    place = (state or state_folder(folder)).resolve()
+    if place.is_relative_to(folder):
+        _fail(f"the state folder {place} lies in the workspace; name one elsewhere with --state")
+    found = [path.resolve() for path in nodes or ()]
+    os.chdir(folder)
+    settings = Settings(
+        folder,
+        place,
+        None if socket else _token(place, token),
+        tuple(dict.fromkeys((*LOOPBACK, host, *(allow_host or ())))),
+        _devices(workers),
+        tuple(found),
+        root_path.rstrip("/"),
+        resume,
+        keep_warm,
+        job_seconds,
+        vram_limit,
+    )
+    try:
+        _serve(settings, host, port, socket, open)
+    except NoDatabase as error:
+        _fail(str(error))
+
+
+def _token(state: Path, given: str | None) -> str:
+    from server.security import kept_token
+
+    if given is not None and len(given) < 16:
+        _fail("a token of fewer than 16 characters can be guessed; leave it out, and one is made")
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return given or kept_token(state)
+
+
+def _devices(names: str) -> tuple[str, ...]:
+    """The devices of the workers; `auto` is what there is, which torch said last."""
+    from nodegraph.base.devices import device_for
+
+    try:
+        return tuple(dict.fromkeys(device_for(name.strip()) for name in names.split(",")))
+    except ValueError as error:
+        _fail(str(error))
+
+
+def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -> None:
     import uvicorn
 
     from nodegraph.base.diagnostics import GraphError
-    from nodegraph.base.workspace import NoNodes, Workspace
+    from nodegraph.base.workspace import NoNodes
     from server.app import application
+    from server.listening import listening
 
+    listener = listening(host, port, path)
     try:
-        app = application(graph, out, Workspace(tuple(nodes or ()), Path.cwd()))
+        app = application(settings)
     except (GraphError, NoNodes) as error:
-        typer.secho(str(error), fg="red", err=True)
-        raise typer.Exit(1) from None
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+        _fail(str(error))
+    address = _address(host, listener, path) + settings.root_path
+    door = (
+        f"{address}/enter?ticket={app.state.services.tickets.make()}" if settings.token else address
+    )
+    typer.echo(f"nodegraph serves {settings.folder}; state in {settings.state}", err=True)
+    typer.echo(f"open once: {door}" if settings.token else f"listening at {path}", err=True)
+    if settings.token:
+        typer.echo(f"token for programs: {settings.state / 'token'}", err=True)
+    if open and settings.token:
+        typer.launch(door)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        proxy_headers=True,
+    )
+    with suppress(KeyboardInterrupt):  # the server has stopped in order when the signal comes again
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _address(host: str, listener: Any, path: Path | None) -> str:
+    if path is not None:
+        return "http://localhost"
+    number = listener.getsockname()[1]
+    return f"http://{f'[{host}]' if ':' in host else host}:{number}"
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(message, fg="red", err=True)
+    sys.stderr.flush()
+    raise typer.Exit(2)

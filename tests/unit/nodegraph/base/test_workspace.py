@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as PillowImage
@@ -22,8 +23,10 @@ from nodegraph.library import catalogue
 from nodegraph.library.beside import with_node_files
 from nodegraph.library.catalogue import to_json, told_by_child
 from nodegraph.library.registry import Registry
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Session, registry
-from server.worker import Task, done
+from server.jobs.tasks import Asked, Check, done
 
 NODE = '''
 from nodegraph import node
@@ -434,14 +437,17 @@ def test_a_node_that_nobody_knows_may_be_in_a_file(tmp_path: Path) -> None:
 def test_a_server_sees_an_edited_file(tmp_path: Path, children: list[str]) -> None:
     file = write(tmp_path / "b.py", mine())
     session = Session(workspace=Workspace((file,)))
-    task = Task("check", SourceText("g.yaml", GRAPH.format("later")), tmp_path / "out")
-    (told,) = done(session, task)
-    assert [fault["code"] for fault in told["diagnostics"]] == ["E202"]
+    asked = Asked(Recorded(SourceText("g.yaml", GRAPH.format("later"))), Job())
+
+    def checked() -> list[dict[str, Any]]:
+        (told,) = done(session, Check(asked), CancelToken())
+        return told["diagnostics"]
+
+    assert [fault["code"] for fault in checked()] == ["E202"]
     write(file, mine("later"))
-    assert list(done(session, task)) == [{"event": "checked", "diagnostics": []}]
+    assert checked() == []
     file.unlink()
-    (told,) = done(session, task)
-    assert "b.py' cannot be read: No such file" in told["diagnostics"][0]["message"]
+    assert "b.py' cannot be read: No such file" in checked()[0]["message"]
 
 
 def test_a_folder_of_nodes_in_an_installed_package_is_no_workspace(

@@ -1,0 +1,1 @@
+"""Jobs: what is asked of graphs, kept until it is done, and after."""

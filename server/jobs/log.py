@@ -1,0 +1,67 @@
+"""What happened, in order, as rows with rising numbers: readers begin anywhere and miss nothing."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select
+
+from server.database import Database, events
+
+JOB, LIVE = "job:", "live:"
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One event: its number, what it is about (`job:ID`, `live:PATH`), its name and what it tells."""
+
+    id: int
+    topic: str
+    event: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What a reader wants to hear of: jobs by id (None: all), live documents by path."""
+
+    jobs: Collection[str] | None = None
+    live: Collection[str] = ()
+
+    def clause(self) -> ColumnElement[bool]:
+        """The condition on topics."""
+        named = [JOB + job for job in self.jobs or ()] + [LIVE + path for path in self.live]
+        wanted: list[ColumnElement[bool]] = [events.c.topic.in_(named)]
+        if self.jobs is None:
+            wanted.append(events.c.topic.startswith(JOB))
+        return or_(*wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The events of a database."""
+
+    database: Database
+
+    def add(self, connection: Connection, topic: str, event: str, data: Mapping[str, Any]) -> None:
+        """Add an event to a transaction: it is told when what it tells of is kept."""
+        row = {"topic": topic, "event": event, "data": dict(data), "time": time.time()}
+        connection.execute(insert(events).values(**row))
+
+    def since(self, last: int, readers: Readers, most: int = 200) -> list[Happened]:
+        """Events after a number, the oldest first."""
+        columns = (events.c.id, events.c.topic, events.c.event, events.c.data)
+        wanted = select(*columns).where(events.c.id > last, readers.clause())
+        with self.database.reading() as connection:
+            rows = connection.execute(wanted.order_by(events.c.id).limit(most))
+            return [Happened(*row) for row in rows]
+
+    def last(self) -> int:
+        """The number of the newest event, 0 before the first."""
+        with self.database.reading() as connection:
+            return connection.execute(select(func.max(events.c.id))).scalar() or 0
+
+    def forget(self, connection: Connection, topic: str) -> None:
+        """Remove all that was told of something."""
+        connection.execute(delete(events).where(events.c.topic == topic))

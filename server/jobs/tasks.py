@@ -1,0 +1,209 @@
+"""What a process beside the server is asked to do, and what it tells, as plain data. Each task is done by a session."""
+
+import resource
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import Cancelled, Diagnostic, GraphError, NodeFailed, diagnostic
+from nodegraph.base.workspace import NoNodes
+from nodegraph.options import NoDevice
+from nodegraph.runtime.cancel import CancelToken
+from nodegraph.runtime.events import Completed, Event, Stepped
+from nodegraph.runtime.provenance import versions
+from nodegraph.runtime.recorded import Recorded
+from nodegraph.session import Job, Session
+from server.diagnostics import as_problem_list
+from server.files import webp
+
+Told = dict[str, Any]
+PREVIEW_SECONDS = 0.25
+"""The least time between two previews of a node."""
+BROKEN = "an error of the program; the log of the server tells more"
+
+
+class Task(Protocol):
+    """One callable: does something with a session, until a token says that it is not wanted any more."""
+
+    def __call__(self, session: Session, token: CancelToken) -> Iterator[Told]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A graph and what is asked of it, as it travels between processes."""
+
+    opened: Recorded
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a graph, and write what comes out to the folder of its options."""
+
+    asked: Asked
+
+    def __call__(self, session: Session, token: CancelToken) -> Iterator[Told]:
+        asked, previews = self.asked, Previews()
+        prepared = session.prepare(asked.opened, asked.job, token)
+        session.place(prepared)
+        for event in session.run(prepared, token, files=True):
+            yield previews.told(event)
+            if isinstance(event, Completed):
+                written = session.write(prepared, event.outputs).to_json()
+                yield {**written, "versions": versions()}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Check a graph, shapes included; and what a run would do with each node, where that can be said."""
+
+    asked: Asked
+
+    def __call__(self, session: Session, token: CancelToken) -> Iterator[Told]:
+        found = session.check(self.asked.opened, self.asked.job, token=token)
+        faults = as_problem_list(found.diagnostics, found.texts)
+        nodes: list[Told] = []
+        if not any(fault.severity == "error" for fault in found.diagnostics):
+            nodes = _planned(session, self.asked)
+        yield {"event": "checked", "diagnostics": faults, "unknown": found.unknown, "nodes": nodes}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Say what a run would do, and why."""
+
+    asked: Asked
+
+    def __call__(self, session: Session, token: CancelToken) -> Iterator[Told]:
+        made = session.plan(self.asked.opened, self.asked.job)
+        shapes = (*made.warnings, *made.shapes.diagnostics)
+        yield {
+            "event": "planned",
+            "steps": [asdict(step) for step in made.steps],
+            "flops": made.flops,
+            "parameters": made.parameters,
+            "peak_memory": made.peak_memory,
+            "downloads": [{"model": m.name, "bytes": m.download} for m in made.downloads],
+            "diagnostics": as_problem_list(shapes, made.texts),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Fetch a model of the catalogue; a broken transfer goes on where it stopped."""
+
+    model: str
+
+    def __call__(self, session: Session, token: CancelToken) -> Iterator[Told]:
+        from nodegraph.models import store
+        from nodegraph.models.catalogue import listings
+
+        listing, wanted = store.find(self.model, listings()[0])
+        absent = [file for file in wanted if file.kept is None]
+        for file in absent:
+            about = {"event": "downloading", "node": "", "model": file.model, "file": file.name}
+            for done, total in _transfer(partial(store.get, listing, file), token):
+                yield {**about, "done": done, "total": total}
+        yield {"event": "written", "outputs": {"models": [file.model for file in wanted]}}
+
+
+Fetch = Callable[[Callable[[int, int | None], None]], object]
+
+
+def _transfer(fetch: Fetch, token: CancelToken) -> Iterator[tuple[int, int | None]]:
+    """What a transfer tells of its progress, four times a second; it runs in a thread of its own."""
+    told: SimpleQueue[tuple[int, int | None]] = SimpleQueue()
+
+    def show(done: int, total: int | None) -> None:
+        token.check()
+        told.put((done, total))
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(fetch, show)
+        while not running.done():
+            time.sleep(PREVIEW_SECONDS)
+            newest = None
+            while not told.empty():
+                newest = told.get()
+            if newest is not None:
+                yield newest
+        running.result()
+
+
+def _planned(session: Session, asked: Asked) -> list[Told]:
+    """Shapes, cost and state of each node; none where an input that has no default is not given."""
+    try:
+        made = session.plan(asked.opened, asked.job)
+    except (GraphError, NoDevice):
+        return []
+    return [asdict(step) for step in made.steps]
+
+
+def done(session: Session, task: Task, token: CancelToken) -> Iterator[Told]:
+    """What a task tells; `refused`, `failed` or `cancelled` is the last thing where it comes to no good end."""
+    from nodegraph.models.store import NoModel, NotKept
+
+    try:
+        yield from task(session.fresh(), token)
+    except Cancelled:
+        yield {"event": "cancelled"}
+    except GraphError as error:
+        yield _refused(error.diagnostics, error.texts)
+    except (NoNodes, NoDevice, NoModel, NotKept) as error:
+        yield _refused([diagnostic(Code.UNREADABLE_FILE, str(error))])
+    except NodeFailed:
+        yield {"event": "broken"}  # the event `failed` before it said why
+    except MemoryError:
+        message = "the memory of this machine does not suffice"
+        yield _refused([diagnostic(Code.NODE_FAILED, message)])
+    except Exception:
+        traceback.print_exc()
+        yield _refused([diagnostic(Code.NODE_FAILED, BROKEN)])
+
+
+def _refused(faults: Any, texts: Mapping[str, str] | None = None) -> Told:
+    found: list[Diagnostic] = list(faults)
+    return {"event": "refused", "diagnostics": as_problem_list(found, texts or {})}
+
+
+@dataclass(slots=True)
+class Previews:
+    """Puts previews and memory to events; a preview of a node no more often than somebody can look at."""
+
+    _last: dict[str, float] = field(default_factory=dict[str, float])
+
+    def told(self, event: Event) -> Told:
+        """The event as plain data."""
+        told = event.to_json()
+        if isinstance(event, Stepped) and self._due(event):
+            image = event.image()
+            told["preview"] = None if image is None else webp(image)
+        if told["event"] == "finished":
+            told["memory"] = peak_memory()
+        return told
+
+    def _due(self, event: Stepped) -> bool:
+        now = time.monotonic()
+        due = event.done == event.total or now - self._last.get(event.node, 0.0) > PREVIEW_SECONDS
+        if due:
+            self._last[event.node] = now
+        return due
+
+
+def peak_memory() -> int:
+    """Bytes that this process has had in memory at most; the kernel tells kilobytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def outputs_of(told: Told) -> Iterator[tuple[str, Any]]:
+    """Name and value, or path, of each thing that was written."""
+    for name, found in told["outputs"].items():
+        for item in found if isinstance(found, list) else [found]:
+            yield name, Path(item) if isinstance(item, str) and Path(item).is_file() else item

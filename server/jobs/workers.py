@@ -1,0 +1,173 @@
+"""The workers of a server: a process for each device, and one that fetches models; their threads claim and record jobs."""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nodegraph.base.workspace import Workspace
+from server.files import Files
+from server.jobs.process import Child, Device, Died
+from server.jobs.recorder import Recorder
+from server.jobs.store import End, Job, Jobs, Lane
+from server.jobs.tasks import Task, Told
+from server.settings import Settings
+
+log = logging.getLogger("nodegraph.server")
+IDLE = 1.0
+"""Seconds after which a worker without a job looks whether it is to cool down."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """A thread with a process: claims the jobs of a lane, one after the other."""
+
+    name: str
+    lane: Lane
+    child: Child
+    jobs: Jobs
+    files: Files
+    task: Callable[[Job, str], Task]
+    scratch: Path
+    keep_warm: float = 900.0
+    seconds: float | None = None
+    rows: int = 5_000
+    current: str | None = None
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _idle_since: float = field(default_factory=time.monotonic)
+
+    def start(self) -> None:
+        """Begin to claim jobs."""
+        self._thread = threading.Thread(target=self._loop, name=f"worker {self.name}", daemon=True)
+        self._thread.start()
+
+    def _loop(self) -> None:
+        seen = self.jobs.database.bell.count
+        while not self._stopping.is_set():
+            job = self.jobs.claim(self.lane, self.name)
+            if job is None:
+                self._cool()
+                seen = self.jobs.database.bell.wait(seen, IDLE)
+                continue
+            self.current = job.id
+            try:
+                self._do(job)
+            except Exception as error:
+                log.error("job %s: an error of the server", job.id, exc_info=error)
+                message = "an error of the server; its log tells more"
+                self.jobs.end(job.id, End("failed", faults=[broken(message)]))
+            self.current, self._idle_since = None, time.monotonic()
+
+    def _do(self, job: Job) -> None:
+        """Run a job to an end of whatever kind."""
+        log.info("job %s started on %s", job.id, self.name)
+        out = self.scratch / job.id
+        recorder = Recorder(job.id, self.jobs, self.files, self.rows)
+        try:
+            for told in self.child.do(self.task(job, str(out)), self.seconds):
+                recorder.take(told)
+            end = recorder.end or End("failed", faults=[broken("the worker gave no result")])
+        except Died as error:
+            state = "interrupted" if self._stopping.is_set() else "failed"
+            state = "cancelled" if "cancelled" in str(error) else state
+            end = End(state, faults=[broken(str(error))])
+        if self._stopping.is_set() and end.state == "cancelled":
+            end = End("interrupted", nodes=end.nodes)
+        self.jobs.end(job.id, end)
+        shutil.rmtree(out, ignore_errors=True)
+        log.info("job %s %s", job.id, end.state)
+
+    def _cool(self) -> None:
+        """Stop a process that nobody needed for a while; its models go with it."""
+        if self.child.alive and time.monotonic() - self._idle_since > self.keep_warm:
+            self.child.stop()
+
+    def cancel(self, id: str) -> bool:
+        """Cancel a job, if it is this worker's."""
+        mine = self.current == id
+        if mine:
+            self.child.cancel()
+        return mine
+
+    def unload(self) -> bool:
+        """Give back memory and models, if no job runs; whether it did."""
+        free = self.current is None
+        if free:
+            self.child.stop()
+        return free
+
+    def stop(self, seconds: float) -> None:
+        """Claim no more jobs; what runs is given a time, is then cancelled, and is interrupted."""
+        self._stopping.set()
+        self.jobs.database.bell.ring()
+        if self._thread is not None:
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                self.child.cancel()
+                self._thread.join(self.child.grace + 2.0)
+        self.child.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """All workers of a server, and the process that checks graphs."""
+
+    workers: tuple[Worker, ...]
+
+    def start(self) -> None:
+        for worker in self.workers:
+            worker.start()
+
+    def stop(self, seconds: float) -> None:
+        """Stop them all; what runs is given a time."""
+        stopping = [threading.Thread(target=w.stop, args=(seconds,)) for w in self.workers]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+
+    def cancel(self, id: str) -> None:
+        """Cancel a running job."""
+        any(worker.cancel(id) for worker in self.workers)
+
+
+def workers_of(
+    settings: Settings,
+    workspace: Workspace,
+    jobs: Jobs,
+    files: Files,
+    task: Callable[[Job, str], Task],
+) -> Workers:
+    """A worker for each device of the settings, and one that fetches models."""
+    lanes: list[tuple[str, Lane]] = [
+        *((device, "device") for device in settings.workers),
+        ("fetch", "fetch"),
+    ]
+    made: list[Worker] = []
+    for name, lane in lanes:
+        device = Device(name if lane == "device" else None, settings.vram_limit)
+        child = Child(workspace, str(settings.folder), device)
+        seconds = settings.job_seconds if lane == "device" else None
+        scratch = settings.state / "scratch"
+        warm, rows = settings.keep_warm, settings.limits.rows
+        made.append(Worker(name, lane, child, jobs, files, task, scratch, warm, seconds, rows))
+    return Workers(tuple(made))
+
+
+def broken(message: str) -> Told:
+    """A fault that is no fault of the graph, as diagnostics are told."""
+    empty = dict.fromkeys(
+        ("file", "line", "column", "end_line", "end_column", "node", "hint", "raised")
+    )
+    return {
+        "code": "",
+        "name": "worker",
+        "severity": "error",
+        "message": message,
+        **empty,
+        "fix": [],
+    }

@@ -1,0 +1,133 @@
+"""What is said of a text: its faults, a plan, its canonical form, edits; and the graph of a picture."""
+
+import inspect
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.language import edit
+from nodegraph.language.format import Unformattable, formatted
+from nodegraph.language.settling import Refused
+from nodegraph.language.texts import applied
+from nodegraph.runtime.recorded import read_picture
+from server import services
+from server.asking import faulty
+from server.diagnostics import as_problem_list
+from server.jobs.tasks import Check, Plan
+from server.problems import Problem
+from server.wire import CheckedText, EditedText, FormattedText, OneEdit, PlannedText
+
+router = APIRouter(tags=["checks"])
+EDITS = {
+    name: function
+    for name, function in inspect.getmembers(edit, inspect.isfunction)
+    if function.__module__ == edit.__name__ and not name.startswith("_")
+}
+
+
+@router.post("/check")
+def check(request: Request, body: CheckedText) -> dict[str, Any]:
+    """All faults of a text with their mends; with shapes also the shapes, cost and state of each node.
+
+    Lines count from 1, columns from 1 in UTF-16 units. A newer check of a path makes the older one useless: 409.
+    """
+    found = services.of(request)
+    asks = found.asking()
+    source = asks.source(body.path, body.text)
+    asked = asks.asked(source, body)
+    answer: dict[str, Any] = {"path": body.path, "version": body.version, "level": body.level}
+    told = asks.session.check(asked.opened, asked.job, types=True)
+    if body.level == "types" or any(f.severity == "error" for f in told.diagnostics):
+        faults = as_problem_list(told.diagnostics, told.texts)
+        return {**answer, "diagnostics": faults, "nodes": [], "unknown": 0}
+    made = found.checker.ask(Check(asked), body.path)
+    return {**answer, **_checked(made)}
+
+
+def _checked(told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "diagnostics": told.get("diagnostics", []),
+        "nodes": told.get("nodes", []),
+        "unknown": told.get("unknown", 0),
+    }
+
+
+@router.post("/plan")
+def plan(request: Request, body: PlannedText) -> dict[str, Any]:
+    """What a run would do with each node and why: shapes, memory, operations, downloads."""
+    found = services.of(request)
+    asks = found.asking()
+    asked = asks.asked(asks.source(body.path, body.text), body)
+    asks.compiled(asked)
+    told = found.checker.ask(Plan(asked))
+    if told["event"] == "refused":
+        raise Problem(422, "faulty-graph", "the graph has faults", diagnostics=told["diagnostics"])
+    return {key: value for key, value in told.items() if key != "event"}
+
+
+@router.post("/format")
+def format(body: FormattedText) -> dict[str, str]:
+    """The canonical form of a text; comments stay."""
+    try:
+        return {"text": formatted(body.text, "graph.yaml")}
+    except Unformattable as error:
+        raise faulty(GraphError(error.diagnostics, {"graph.yaml": body.text})) from None
+
+
+@router.post("/edit")
+def edited(body: EditedText) -> dict[str, str]:
+    """A text with edits made in it, each of which changes its own entry alone: `set_port`, `connect`, `rename_node` …"""
+    text = body.text
+    for one in body.edits:
+        text = _edited(text, one)
+    return {"text": text}
+
+
+def _edited(text: str, one: OneEdit) -> str:
+    function, given = EDITS.get(one.edit), one.model_extra or {}
+    if function is None:
+        raise Problem(
+            422, "no-edit", f"there is no edit '{one.edit[:80]}'; there are: {', '.join(EDITS)}"
+        )
+    try:
+        inspect.signature(function).bind(text, **given)
+        return applied(text, function(text, **given))
+    except Refused as error:
+        raise Problem(422, "refused-edit", f"{one.edit}: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise Problem(422, "malformed", f"{one.edit}: {error}") from None
+    except GraphError as error:
+        raise faulty(GraphError(error.diagnostics, {"graph": text})) from None
+
+
+@router.post(
+    "/picture",
+    openapi_extra={
+        "requestBody": {
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+        }
+    },
+)
+async def picture(request: Request) -> dict[str, Any]:
+    """The graph that made a picture, with the inputs it was made with; the body is the bytes of the PNG."""
+    content = await request.body()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+        path.write_bytes(content)
+        try:
+            found = read_picture(path)
+        except GraphError as error:
+            raise Problem(
+                422, "no-graph", error.diagnostics[0].message.replace(str(path), "it")
+            ) from None
+    about = {"precision": found.precision, "device": found.device, "models": dict(found.models)}
+    return {
+        "name": found.source.name,
+        "text": found.source.text,
+        "inputs": dict(found.inputs),
+        **about,
+        "siblings": dict(found.source.siblings),
+    }

@@ -1,0 +1,86 @@
+"""One stream of everything that happens, as server-sent events; it can be taken up again anywhere."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+
+from server import services
+from server.jobs.log import JOB, LIVE, Happened, Readers
+from server.problems import Problem
+from server.services import Services
+
+router = APIRouter(tags=["events"])
+PING = 15.0
+MOST = 500
+UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+def room(request: Request) -> None:
+    """Refuse one reader more than a server takes. Raises Problem."""
+    if request.app.state.readers >= services.of(request).settings.limits.readers:
+        raise Problem(429, "too-many-readers", "too many streams of events are open; close one")
+
+
+@router.get("/events", response_class=StreamingResponse, dependencies=[Depends(room)])
+def stream(
+    request: Request,
+    jobs: Annotated[
+        str, Query(max_length=20_000, description="Ids, with commas; `*` is all.")
+    ] = "*",
+    live: Annotated[
+        str, Query(max_length=20_000, description="Paths of live documents, with commas.")
+    ] = "",
+    last: Annotated[str | None, Header(alias="last-event-id", max_length=20)] = None,
+    since: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+) -> StreamingResponse:
+    """What happens to jobs and live documents. After `Last-Event-ID`, or `since`, all that came later comes again first."""
+    readers = Readers(None if jobs == "*" else _names(jobs), _names(live))
+    begin = int(last) if last is not None and last.isdecimal() else since
+    if begin is None:
+        begin = services.of(request).log.last()
+    # FastAPI's own response for events logs a traceback for who leaves in the middle of a burst.
+    events = _counted(request, readers, begin)
+    return StreamingResponse(events, headers=UNBUFFERED, media_type="text/event-stream")
+
+
+async def _counted(request: Request, readers: Readers, begin: int) -> AsyncGenerator[bytes]:
+    """A stream that is counted while it is open."""
+    request.app.state.readers += 1
+    try:
+        async for event in _told(request, services.of(request), readers, begin):
+            yield event
+    finally:
+        request.app.state.readers -= 1
+
+
+async def _told(
+    request: Request, found: Services, readers: Readers, last: int
+) -> AsyncGenerator[bytes]:
+    """The events after a number, for ever; the reader's own pace decides, the log keeps the rest."""
+    yield format_sse_event(comment="nodegraph", retry=2_000, id=str(last))
+    bell = found.database.bell
+    while not request.app.state.stopping:
+        seen = bell.count
+        events = await run_in_threadpool(found.log.since, last, readers)
+        for event in events:
+            last = event.id
+            yield _sent(event)
+        if not events and await bell.heard(seen, PING) == seen:
+            yield format_sse_event(comment="ping")
+
+
+def _sent(event: Happened) -> bytes:
+    topic = event.topic
+    kind = "job" if topic.startswith(JOB) else "live"
+    name = topic.removeprefix(JOB if kind == "job" else LIVE)
+    data = json.dumps({kind: name, **event.data}, ensure_ascii=False)
+    return format_sse_event(data_str=data, event=event.event, id=str(event.id))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)[:MOST]

@@ -1,0 +1,84 @@
+"""Live documents: what is being written, kept at every change."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from server import services
+from server.documents import Document
+from server.live import Draft
+from server.problems import Problem
+from server.services import Services
+from server.wire import Updates, Writer
+
+router = APIRouter(tags=["live"])
+
+
+@router.get("/live")
+def drafts(request: Request) -> list[dict[str, Any]]:
+    """The documents that are open, and whether they hold what is not saved."""
+    found = services.of(request).live.drafts()
+    return [{"path": d.path, "version": d.version, "unsaved": d.unsaved} for d in found]
+
+
+@router.get("/live/{path:path}/updates")
+def updates(
+    request: Request, path: str, since: Annotated[int, Query(ge=0)]
+) -> list[dict[str, Any]]:
+    """The updates of a document after a version; 410 where they are no longer kept."""
+    return services.of(request).live.since(path, since)
+
+
+@router.post("/live/{path:path}/updates")
+def change(request: Request, path: str, body: Updates) -> dict[str, Any]:
+    """Change a document: a change set of CodeMirror over its version. 409 where that is stale, or another one writes."""
+    found = services.of(request)
+    found.documents.place(path)
+    draft = found.live.change(path, body.version, body.client, body.changes)
+    return {"version": draft.version, "unsaved": draft.unsaved}
+
+
+@router.post("/live/{path:path}/writer")
+def writer(request: Request, path: str, body: Writer) -> dict[str, Any]:
+    """Become the writer of a document, or stay it: within 15 s, else another one may."""
+    found = services.of(request)
+    found.documents.place(path)
+    draft = found.live.take(path, body.client, body.take)
+    return {"writer": draft.writer, "version": draft.version}
+
+
+@router.post("/live/{path:path}/discard")
+def discard(request: Request, path: str) -> dict[str, Any]:
+    """Let a draft go: the document begins again with the text of its file."""
+    found = services.of(request)
+    found.documents.place(path)
+    found.live.forget(path)
+    return _shown(_opened(found, path))
+
+
+@router.get("/live/{path:path}")
+def open(request: Request, path: str) -> dict[str, Any]:
+    """The text of a document and its version; it is opened with the text of its file, or empty where there is none."""
+    return _shown(_opened(services.of(request), path))
+
+
+def _opened(found: Services, path: str) -> Draft:
+    found.documents.place(path)
+    try:
+        document = found.documents.read(path, found.session.registry)
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        document = Document(path, "")
+    return found.live.open(document)
+
+
+def _shown(draft: Draft) -> dict[str, Any]:
+    return {
+        "path": draft.path,
+        "text": draft.text,
+        "version": draft.version,
+        "unsaved": draft.unsaved,
+        "etag": draft.etag,
+        "writer": draft.writer,
+    }

@@ -1,0 +1,58 @@
+"""Jobs as the API shows them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from server.jobs.store import Job, Jobs
+
+OF_REQUEST = ("graph", "inputs", "texts", "preset", "until", "precision", "cache", "model")
+
+
+def job_shown(jobs: Jobs, job: Job, whole: bool = False) -> dict[str, Any]:
+    """A job: what was asked, its state, and what came out. `whole`: with its text, nodes and cells."""
+    request = job.request if job.parent is None else {**jobs.get(job.parent).request, **job.request}
+    shown = {
+        "id": job.id,
+        "number": job.number,
+        "kind": job.kind,
+        "state": job.state,
+        "title": job.title,
+        "place": jobs.place(job),
+        "parent": job.parent,
+        "cell": job.cell,
+        "asked": {name: request[name] for name in OF_REQUEST if name in request},
+        "seeds": job.seeds,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "worker": job.worker,
+        "attempt": job.attempt,
+        "outputs": job.outputs or {},
+        "diagnostics": job.faults or [],
+        "thumbnail": job.thumbnail,
+    }
+    return {**shown, **_more(jobs, job, request)} if whole else shown
+
+
+def _more(jobs: Jobs, job: Job, request: Mapping[str, Any]) -> dict[str, Any]:
+    cells = [row(cell) for cell in jobs.cells(job.id)] if job.kind == "sweep" else []
+    told = {"text": request.get("text"), "nodes": job.nodes or {}, "versions": job.versions or {}}
+    return {**told, "cells": cells}
+
+
+def row(cell: Job) -> dict[str, Any]:
+    """A cell of a sweep as a row of its table."""
+    seconds = (
+        None if cell.started is None or cell.ended is None else round(cell.ended - cell.started, 3)
+    )
+    errors = [f for f in cell.faults or [] if f["severity"] == "error"]
+    return {
+        "id": cell.id,
+        "cell": cell.cell,
+        "values": cell.request.get("values", {}),
+        "state": cell.state,
+        "seconds": seconds,
+        "outputs": cell.outputs or {},
+        "thumbnail": cell.thumbnail,
+        "message": errors[0]["message"] if errors else "",
+    }

@@ -1,0 +1,112 @@
+"""What the routes of a server work with: one of each, made at its start."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from fastapi import Request
+from filelock import FileLock, Timeout
+
+from nodegraph.base.partial import sweep
+from nodegraph.base.workspace import Workspace
+from nodegraph.session import Session
+from server import database
+from server.asking import Asks
+from server.checking import Checker
+from server.database import Database, NoDatabase
+from server.documents import Documents
+from server.files import Files
+from server.jobs.log import Log
+from server.jobs.requests import task_of
+from server.jobs.store import Jobs
+from server.jobs.workers import Workers, workers_of
+from server.live import Live
+from server.security import Tickets
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a server."""
+
+    settings: Settings
+    workspace: Workspace
+    session: Session
+    database: Database
+    log: Log
+    jobs: Jobs
+    files: Files
+    documents: Documents
+    live: Live
+    asks: Asks
+    checker: Checker
+    workers: Workers
+    tickets: Tickets
+    lock: FileLock
+
+    def asking(self) -> Asks:
+        """Reads requests with the node files of the workspace as they are now. Raises NoNodes."""
+        return Asks(self.session.fresh(), self.documents, self.files, self.settings.limits)
+
+    def close(self) -> None:
+        """Stop what runs, and give back all that is held."""
+        self.workers.stop(0.0)
+        self.checker.stop()
+        self.database.close()
+        self.lock.release()
+
+
+def services(settings: Settings) -> Services:
+    """Everything that a server needs, from its state folder. Raises NoDatabase where that cannot be used."""
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _locked(settings.state)
+    (settings.state / "scratch").mkdir(exist_ok=True)
+    sweep(settings.state / "scratch")
+    limits, workspace = settings.limits, Workspace(settings.nodes, settings.folder)
+    opened = database.opened(settings.state / "server.sqlite")
+    log = Log(opened)
+    jobs = Jobs(opened, log, limits.queued)
+    files = Files(settings.state / "files", opened, limits.kept)
+    documents = Documents(settings.folder, opened, settings.nodes, limits.text)
+    session = Session(workspace=workspace)
+    checker = Checker(workspace, str(settings.folder))
+    task = partial(task_of, jobs=jobs, settings=settings)
+    workers = workers_of(settings, workspace, jobs, files, task)
+    asks = Asks(session, documents, files, limits)
+    live = Live(opened, log, limits.text)
+    jobs.restarted(settings.resume)
+    return Services(
+        settings,
+        workspace,
+        session,
+        opened,
+        log,
+        jobs,
+        files,
+        documents,
+        live,
+        asks,
+        checker,
+        workers,
+        Tickets(),
+        lock,
+    )
+
+
+def _locked(state: Path) -> FileLock:
+    """One server a state folder. Raises NoDatabase."""
+    lock = FileLock(state / "lock", timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise NoDatabase(
+            f"another server works with {state}; stop it, or name another folder with --state"
+        ) from None
+    return lock
+
+
+def of(request: Request) -> Services:
+    """The services of a request."""
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found

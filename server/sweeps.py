@@ -1,0 +1,30 @@
+"""The contact sheet of a sweep, from the pictures of its cells."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from server.files import Files, first_picture
+from server.jobs.store import Job
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def sheet_of(job: Job, cells: Sequence[Job], files: Files) -> "list[Image]":
+    """Pages with the first picture of each cell and the axes labelled; none where no cell gave a picture."""
+    from nodegraph.runtime.sheet import Labels, sheet
+
+    pictures = [_picture(cell, files) for cell in cells]
+    if not any(pictures):
+        return []
+    axes = [
+        Labels("+".join(axis["names"]), tuple(", ".join(map(str, row)) for row in axis["rows"]))
+        for axis in job.request.get("axes", ())
+    ]
+    return sheet(pictures, axes)
+
+
+def _picture(cell: Job, files: Files) -> bytes | None:
+    found = first_picture(cell.outputs or {})
+    file = files.find(found) if found else None
+    return None if file is None else file.path.read_bytes()

@@ -1,0 +1,61 @@
+"""From the body of a request to the job that is queued: a run, or a sweep with a cell for each combination of values."""
+
+from dataclasses import replace
+from typing import Any
+
+from nodegraph.base.diagnostics import GraphError
+from nodegraph.language.axes import BadAxis
+from nodegraph.language.many import count
+from nodegraph.sweep import Sweep
+from server.asking import Asks, faulty, refuse, seeds_of, title_of
+from server.jobs.requests import cell, kept
+from server.jobs.store import Wanted
+from server.jobs.tasks import Asked
+from server.problems import Problem
+from server.wire import WantedJob
+
+
+def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
+    """The job of a request, checked. Raises Problem."""
+    source = asks.source(body.graph, body.text)
+    asked = asks.asked(source, body)
+    graph = asks.session.compiled(asked.opened, replace(asked.job, until=None)).graph
+    if graph is None:
+        refuse(asks.session.compiled(asked.opened, asked.job))
+        raise Problem(422, "faulty-graph", "the graph cannot be read")
+    asked = asks.drawn(asked, graph)
+    request, title = kept(asked, body.cache), title_of(graph, source)
+    axes = asks.axes(graph, body)
+    if not axes:
+        return Wanted("run", title, request, seeds_of(asks.compiled(asked)), body.priority)
+    number = count(axes)
+    if number > asks.limits.cells:
+        raise Problem(
+            422,
+            "too-many-cells",
+            f"a sweep may have {asks.limits.cells:,} cells here, not {number:,}",
+        )
+    sweep = Sweep(asks.session, asked.opened, asked.job, axes)
+    try:
+        sweep.check()
+    except BadAxis as error:
+        raise Problem(422, "bad-axis", str(error)) from None
+    except GraphError as error:
+        raise faulty(error) from None
+    request["axes"] = [{"names": a.names, "rows": a.rows} for a in axes]
+    first = sweep.job_of(next(sweep.cells()).values)
+    seeds = seeds_of(asks.compiled(Asked(asked.opened, first)))
+    return Wanted("sweep", title, request, {}, body.priority, _cells(sweep, title, seeds))
+
+
+def _cells(sweep: Sweep, title: str, seeds: dict[str, Any]) -> tuple[Wanted, ...]:
+    """A job for each cell; its seeds are those of the first one, but for what varies."""
+    return tuple(
+        Wanted(
+            "run",
+            title,
+            {**cell(sweep.job_of(one.values)), "values": dict(one.values)},
+            {name: one.values.get(name, value) for name, value in seeds.items()},
+        )
+        for one in sweep.cells()
+    )

@@ -1,0 +1,72 @@
+"""A workspace of toys for tests of the server, and what its tests ask it."""
+
+import time
+from typing import Any
+
+from starlette.testclient import TestClient
+
+TOKEN = "a token of the tests, long enough"
+NODES = '''"""Toys."""
+
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from nodegraph import Progress, node
+from nodes.wires.pictures import Image
+
+
+@node(pure=False)
+def toy_slow(steps: int = 3, seconds: float = 0.0, value: str = "a", mark: str = "") -> Generator[Progress, None, str]:
+    """Takes its time, and leaves a mark when it is done."""
+    for step in range(steps):
+        yield Progress(step + 1, steps, None, f"loss {1 / (step + 1):.3f}")
+        time.sleep(seconds)
+    if mark:
+        with Path(mark).open("a") as file:
+            file.write(value + "\\n")
+    return value
+
+
+@node
+def toy_deaf(seconds: float = 30.0) -> str:
+    """Does not hear a cancel."""
+    time.sleep(seconds)
+    return "woke"
+
+
+@node
+def toy_end() -> str:
+    """Ends the process."""
+    os._exit(9)
+
+
+@node
+def toy_memory() -> str:
+    """Wants more than there is."""
+    raise MemoryError
+'''
+SLOW = """graph: 1
+title: slow
+inputs: {value: {type: str, default: a}, steps: {type: int, default: 3}, seconds: {type: float, default: 0.0}, mark: {type: str, default: ""}}
+nodes: {s: {type: toy_slow, value: $value, steps: $steps, seconds: $seconds, mark: $mark}}
+outputs: {said: $s}
+"""
+SCENE = """graph: 1
+title: a scene
+inputs: {caption: {type: Text, default: a red circle}}
+nodes: {s: {type: shapes_scene, caption: $caption, size: 16}}
+outputs: {image: $s}
+"""
+
+
+def ended(client: TestClient, id: str, seconds: float = 60.0) -> dict[str, Any]:
+    """A job when it has ended."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        job = client.get(f"/api/v1/jobs/{id}").json()
+        if job["state"] in ("done", "failed", "cancelled", "interrupted"):
+            return job
+        time.sleep(0.05)
+    raise AssertionError(f"job {id} did not end: {job['state']}")
