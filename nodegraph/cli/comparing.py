@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,11 @@ from nodegraph.base.partial import claimed
 from nodegraph.base.visible import visible_line
 from nodegraph.cli.console import fail, print_json, registry, results
 from nodegraph.comparing import Difference, differences
-from nodegraph.runtime.beside import Pixels, apart, opened, side_by_side
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
+
+if TYPE_CHECKING:
+    from nodegraph.runtime.beside import Pixels
 
 NOTHING = "—"
 LONGEST = 60
@@ -31,6 +33,8 @@ def compare(
     ] = False,
 ) -> None:
     """Lay two pictures and their difference side by side, and say what of their recorded graphs differs."""
+    from nodegraph.runtime.beside import apart, opened, side_by_side
+
     try:
         pictures = opened(first), opened(second)
     except ValueError as error:
@@ -67,7 +71,7 @@ def _recorded(path: Path) -> Recorded | str:
         return f"{visible_line(str(path))}: {error.diagnostics[0].message}"
 
 
-def _of_pixels(pixels: Pixels | None, sizes: Sequence[str]) -> str:
+def _of_pixels(pixels: "Pixels | None", sizes: Sequence[str]) -> str:
     if pixels is None:
         return f"pixels: {sizes[0]} and {sizes[1]}, so they are not compared"
     if pixels.psnr is None:

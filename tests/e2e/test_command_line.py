@@ -456,3 +456,19 @@ def test_shipped_graphs_are_formatted() -> None:
     for path in sorted((ROOT / "graphs").rglob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         assert formatted(text, str(path)) == text, path
+
+
+def test_listing_the_commands_imports_nothing_heavy() -> None:
+    code = "import sys; from nodegraph.cli import app; app(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = done.stdout.rpartition("[")[2]
+    for heavy in (
+        "torch",
+        "numpy",
+        "PIL",
+        "matplotlib",
+        "sqlalchemy",
+        "fastapi",
+        "huggingface_hub",
+    ):
+        assert f"'{heavy}'" not in found, heavy
