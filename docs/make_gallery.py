@@ -1,4 +1,4 @@
-"""Run the shipped graphs with the shipped models, and write docs/gallery.md with a picture of each.
+"""Run the shipped graphs with the shipped models, and write docs/gallery.md and the server's thumbnails.
 
 `python docs/make_gallery.py [NAME …]` renews the pictures of the named graphs, or of all; the page is written anew either way.
 """
@@ -16,6 +16,8 @@ from nodegraph.language.compile import compile_graph
 from nodegraph.session import find_graph, registry
 from nodes.wires.films import Film, write_film
 from nodes.wires.pictures import to_bytes
+from server.files import THUMBNAIL
+from server.thumbnails import FOLDER
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "images" / "gallery"
@@ -129,6 +131,17 @@ def in_a_row(pictures: Tensor) -> Image.Image:
     return sheet
 
 
+def make_thumbnail(exhibit: Exhibit) -> None:
+    """Put a small form of an exhibit's picture where the server finds it; of a row of many its first three."""
+    path = FOLDER / f"{exhibit.graph}.webp"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(picture_of(exhibit)) as picture:
+        width, height = picture.size
+        shown = picture.convert("RGB").crop((0, 0, min(width, 3 * height), height))
+    shown.thumbnail((THUMBNAIL, THUMBNAIL))
+    shown.save(path, quality=80)
+
+
 def picture_of(exhibit: Exhibit) -> Path:
     """Where the picture of an exhibit lies."""
     ending = "gif" if exhibit.output == "film" else "png"
@@ -176,6 +189,7 @@ def main(names: list[str]) -> None:
     for exhibit in (e for exhibits in CHAPTERS.values() for e in exhibits):
         if not names or exhibit.graph in names:
             make_picture(exhibit)
+        make_thumbnail(exhibit)
     (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
 
 

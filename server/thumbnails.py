@@ -1,11 +1,16 @@
 """What shipped graphs make, in small: pictures that lie in the wheel."""
 
+import re
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("pictures")
+FOLDER = Path(__file__).with_name("gallery")
+"""Made by `docs/make_gallery.py`."""
+_NAME = re.compile(r"\w+(/\w+)*")
 
 
 def thumbnail_of(name: str) -> Path | None:
     """The picture of a shipped graph by its name; None where there is none."""
-    path = (FOLDER / f"{name.replace('/', '-')}.webp").resolve()
-    return path if path.parent == FOLDER.resolve() and path.is_file() else None
+    if not _NAME.fullmatch(name):
+        return None
+    path = FOLDER / f"{name}.webp"
+    return path if path.is_file() else None

@@ -123,3 +123,14 @@ def test_the_last_saves_are_kept(other: Other, folder: Path) -> None:
     texts = [save["text"] for save in client.get(f"{path}/saves").json()]
     assert texts == [f"# {n}\n" for n in range(SAVES + 2, 2, -1)]
     (folder / "often.yaml").unlink()
+
+
+def test_shipped_graphs_have_thumbnails(served: TestClient) -> None:
+    shipped = served.get(GRAPHS).json()["shipped"]
+    pictured = [graph["path"] for graph in shipped if graph["thumbnail"]]
+    assert len(pictured) >= 25 and "glide/text_to_image" in pictured
+    for name in pictured:
+        sent = served.get(f"/api/v1/thumbnails/{name}")
+        assert sent.headers["content-type"] == "image/webp" and len(sent.content) < 40_000
+    for name in ("none", "..%2fgallery%2fglide%2ftext_to_image", "a%00"):
+        assert served.get(f"/api/v1/thumbnails/{name}").status_code == 404
