@@ -185,20 +185,22 @@ class Wiring:
         self.faults.add(Code.TYPE_MISMATCH, message, written.span, hint, site.node.name)
 
     def _converters(self, source: TypeRef, target: TypeRef) -> str | None:
-        """Node types that turn one type into the other."""
+        """Node types that make one type of the other; those that want the other one too only change it."""
         if not self.faults.hints.spend(len(self.registry.nodes)):
             return None
         wide = self.registry.widenings
+
+        def takes(port: Port, kind: TypeRef) -> bool:
+            one = port.type.args[0] if port.fan_in and port.type.args else port.type
+            needed = port.required or port.fan_in
+            return needed and not one.variable and fits(kind, one, {}, wide)
+
         names = [
             spec.name
             for spec in self.registry.nodes.values()
-            if any(
-                fits(out.type, target, {}, wide) and not out.type.variable for out in spec.outputs
-            )
-            and any(
-                fits(source, p.type, {}, wide) and not p.type.variable and p.required
-                for p in spec.inputs
-            )
+            if any(fits(o.type, target, {}, wide) and not o.type.variable for o in spec.outputs)
+            and any(takes(port, source) for port in spec.inputs)
+            and not any(takes(port, target) for port in spec.inputs)
         ]
         return f"{' or '.join(sorted(names)[:3])} would convert it" if names else None
 
