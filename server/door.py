@@ -3,18 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from server import services
+from server.pages import plain
 from server.security import COOKIE, same
 
 router = APIRouter(include_in_schema=False)
 YEAR = 365 * 24 * 3600
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>nodegraph</title><link rel="stylesheet" href="assets/page.css"><main><h1>nodegraph</h1>
-<form method="post" action="enter">
+FORM = """<form method="post" action="enter">
 <label>Token <input name="token" type="password" autocomplete="current-password" autofocus></label>
-<button>Enter</button></form><p>{said}</p></main></html>"""
+<button>Enter</button></form><p>{said}</p>"""
 WHERE = "The token was printed when the server started; it is kept in the file <code>token</code> of its state folder."
 
 
@@ -25,7 +24,7 @@ def enter(request: Request, ticket: Annotated[str, "one-time"] = "") -> Response
     if ticket and found.tickets.take(ticket):
         return _inside(request, found.settings.token or "")
     said = f"This address was used already. {WHERE}" if ticket else WHERE
-    return HTMLResponse(PAGE.format(said=said), 403 if ticket else 200)
+    return plain(request, FORM.format(said=said), 403 if ticket else 200)
 
 
 @router.post("/enter")
@@ -34,7 +33,7 @@ def typed(request: Request, token: Annotated[str, Form(max_length=200)] = "") ->
     wanted = services.of(request).settings.token
     if wanted is None or same(token.strip(), wanted):
         return _inside(request, wanted or "")
-    return HTMLResponse(PAGE.format(said=f"That is not the token. {WHERE}"), 403)
+    return plain(request, FORM.format(said=f"That is not the token. {WHERE}"), 403)
 
 
 def _inside(request: Request, token: str) -> Response:
