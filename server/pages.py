@@ -18,8 +18,8 @@ input, button {{ font: inherit; padding: 4px 8px; }}
 </style></head><body><main><h1>nodegraph</h1>{body}</main></body></html>
 """
 NO_EDITOR = """<p>The server runs; its editor was not built.</p>
-<p>In a checkout, <code>python -m pip install --editable .</code> builds it with a Node of its own, and an installed package has it
-unless <code>NODEGRAPH_WEB=skip</code> was set. The API is at <code>api/v1</code>.</p>"""
+<p>In a checkout, <code>python -m pip install --editable .</code> builds it with a Node of its own, and an installed package
+has it unless <code>NODEGRAPH_WEB=skip</code> was set. The API is at <code>api/v1</code>.</p>"""
 
 
 def plain(request: Request, body: str, status: int = 200) -> HTMLResponse:

@@ -16,9 +16,7 @@ def static(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_each_answer_of_the_editor_has_a_nonce_of_its_own(
-    served: TestClient, static: Path
-) -> None:
+def test_each_answer_of_the_editor_has_a_nonce_of_its_own(served: TestClient, static: Path) -> None:
     (static / "index.html").write_text('<meta name="nonce" content="NONCE">')
     found: list[str] = []
     for _ in range(2):
