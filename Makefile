@@ -53,7 +53,7 @@ demo: $(RUNS)  ## a prompt becomes a picture, with the shipped weights
 	$(BIN)/nodegraph run graphs/glide/text_to_image.yaml --out out
 
 test: setup web $(TOOLS)  ## a process for each core, of one thread: the tensors of the tests are small
-	cd server/web && $(NODE) node_modules/vitest/vitest.mjs run --passWithNoTests
+	cd server/web && $(NODE) node_modules/vitest/vitest.mjs run
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q --numprocesses auto --dist loadscope
 
 newest:  ## the unit tests under the newest Python that is at hand, in an environment of its own
