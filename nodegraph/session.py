@@ -187,28 +187,26 @@ class Session:
 
         Raises GraphError with every fault, Cancelled, and NoDevice.
         """
-        compiled = self.compiled(opened, job)
-        program = compiled.checked()
-        engine = self.engine(opened, job.options, program.named)
-        keyed = engine.keyed(program)
-        with _pointing(compiled.texts):
+        prepared = self.ready(opened, job)
+        keyed, engine = prepared.keyed, prepared.engine
+        with _pointing(prepared.texts):
             waiting = self._waiting(keyed, engine)
             if waiting and chosen_device(opened, job.options, ask=True) != engine.context.device:
                 return self.prepare(opened, job, token)
             if waiting:
-                self._check_waiting(keyed, engine, waiting, token)
-        warnings = (*compiled.diagnostics, *_other_makers(opened, keyed))
-        return Prepared(keyed, engine, job.options, compiled.texts, warnings)
+                self.check_waiting(keyed, engine, waiting, token)
+        return other_makers(opened, prepared)
 
     def ready(self, opened: Recorded, job: Job) -> Prepared:
-        """A graph that another process has run: to write and tell what came out; nothing is run on shapes.
+        """A graph that is checked elsewhere, or has run in another process: nothing is run on shapes.
 
         Raises GraphError with faults of names and types, and NoDevice.
         """
         compiled = self.compiled(opened, job)
         program = compiled.checked()
         engine = self.engine(opened, job.options, program.named)
-        return Prepared(engine.keyed(program), engine, job.options, compiled.texts)
+        keyed = engine.keyed(program)
+        return Prepared(keyed, engine, job.options, compiled.texts, compiled.diagnostics)
 
     def _waiting(self, keyed: Keyed, engine: Engine) -> list[int]:
         """The steps that a run of all outputs would call; all where a literal cannot be read, which the check tells."""
@@ -217,10 +215,10 @@ class Session:
         except GraphError:
             return list(range(len(keyed.program.steps)))
 
-    def _check_waiting(
+    def check_waiting(
         self, keyed: Keyed, engine: Engine, waiting: list[int], token: CancelToken | None
     ) -> None:
-        """Run a program on shapes, and look for the weights of what will run."""
+        """Run a program on shapes, and look for the weights of what will run. Raises GraphError."""
         from nodegraph.runtime.abstract import check_shapes, missing_weights
 
         report = check_shapes(keyed, engine, self.shapes, token)
@@ -279,14 +277,18 @@ class Session:
         Raises NodeFailed, after a Failed event, or Cancelled.
         """
         engine, keyed = prepared.engine, prepared.keyed
-        yield Planned(deeds(engine, keyed))
-        for warning in prepared.warnings:
-            yield Warned(warning.node or "", warning)
+        yield from self.before(prepared)
         reading = engine.reading(keyed, Arrays(self.registry)) if files else None
         for event in (reading or engine).run(keyed, token=token):
             if isinstance(event, Completed):
                 History(engine.cache.disk).write(keyed)
             yield event
+
+    def before(self, prepared: Prepared) -> Iterator[Event]:
+        """What is told of a graph before it runs."""
+        yield Planned(deeds(prepared.engine, prepared.keyed))
+        for warning in prepared.warnings:
+            yield Warned(warning.node or "", warning)
 
     def place(self, prepared: Prepared) -> None:
         """Look whether what comes out can be written to the folder of the options. Raises GraphError if it can not."""
@@ -333,6 +335,12 @@ def _budgets(device: str) -> dict[str, int]:
     from nodegraph.base.tensors import memory_budgets
 
     return memory_budgets(device)
+
+
+def other_makers(opened: Recorded, prepared: Prepared) -> Prepared:
+    """The graph, with the warnings that are due to how a picture was made."""
+    found = tuple(_other_makers(opened, prepared.keyed))
+    return replace(prepared, warnings=(*prepared.warnings, *found))
 
 
 def _other_makers(opened: Recorded, keyed: Keyed) -> Iterator[Diagnostic]:

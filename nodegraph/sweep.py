@@ -141,13 +141,19 @@ def run_cell(
         for event in session.run(prepared, token):
             yield event
             if isinstance(event, Completed):
-                seconds = time.perf_counter() - started
-                picture = session.preview(prepared, event.outputs)
-                yield Outcome(cell, seconds, event.outputs, _told(event), None, picture, prepared)
+                yield outcome_of(session, cell, prepared, event, time.perf_counter() - started)
     except GraphError as error:
         yield failed(cell, time.perf_counter() - started, error)
     except NodeFailed as error:
         yield Outcome(cell, time.perf_counter() - started, fault=error.diagnostic)
+
+
+def outcome_of(
+    session: Session, cell: Cell, prepared: Prepared, event: Completed, seconds: float
+) -> Outcome:
+    """The outcome of a cell that has run."""
+    picture = session.preview(prepared, event.outputs)
+    return Outcome(cell, seconds, event.outputs, _told(event), None, picture, prepared)
 
 
 def written(session: Session, outcome: Outcome) -> Iterator[Event | Outcome]:

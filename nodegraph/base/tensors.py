@@ -1,6 +1,6 @@
 """Where the engine meets torch, but for abstract runs (`meta`): what tensors are, and what went wrong with them."""
 
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from types import TracebackType
 from typing import Any, cast
 
@@ -43,6 +43,67 @@ def on_device(value: Any, device: str) -> Any:
     held: Any = value
     moves = isinstance(held, Tensor) or (is_dataclass(held) and hasattr(held, "to"))
     return cast(Any, held).to(device) if moves else held
+
+
+def rows_of(value: Any) -> int | None:
+    """How many rows a batch has: a tensor [R, …], what says its `rows`, a dataclass of tensors, or a list of those, which
+    agree; None for what has none."""
+    if isinstance(value, Tensor):
+        return len(value) if value.dim() else None
+    if isinstance(getattr(value, "rows", None), int):
+        return value.rows
+    parts = cast("list[Any]", value) if isinstance(value, list) else list(_parts(value).values())
+    counts = {rows_of(part) for part in parts}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def part_of(value: Any, part: int, parts: int) -> Any:
+    """One of equal parts of the rows of a batch; of a list of batches each, and those of one row stand for all.
+
+    Raises ValueError for rows that cannot be parted so, TypeError for what has none.
+    """
+    if isinstance(value, Tensor):
+        if len(value) % parts:
+            raise ValueError(f"{len(value)} rows have no {parts} equal parts")
+        rows = len(value) // parts
+        return value[part * rows : (part + 1) * rows].clone()
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        return [item if rows_of(item) == 1 else part_of(item, part, parts) for item in items]
+    return replace(value, **{n: part_of(t, part, parts) for n, t in _tensors(value).items()})
+
+
+def of_rows(values: list[Any]) -> Any:
+    """Batches of one number of rows as one, one below the other; of lists of them each.
+
+    Raises TypeError for what has no rows, ValueError for what differs in more than its rows, or in their number.
+    """
+    first = values[0]
+    if isinstance(first, list):
+        return [of_rows(list(items)) for items in zip(*values, strict=True)]
+    if len({rows_of(value) for value in values}) != 1:
+        raise ValueError("batches that differ in their rows")
+    if isinstance(first, Tensor):
+        return torch.cat(values)
+    parts = _tensors(first)
+    rest = [f.name for f in fields(first) if f.name not in parts]
+    if any(getattr(v, name) != getattr(first, name) for v in values for name in rest):
+        raise ValueError(f"{type(first).__name__}s that differ in more than their rows")
+    return replace(first, **{n: torch.cat([getattr(v, n) for v in values]) for n in parts})
+
+
+def _tensors(value: Any) -> dict[str, Tensor]:
+    """The tensors of a dataclass of tensors, by name. Raises TypeError for anything else."""
+    parts = _parts(value)
+    if not parts:
+        raise TypeError(f"a {type(value).__name__} has no rows")
+    return parts
+
+
+def _parts(value: Any) -> dict[str, Tensor]:
+    """The tensors of a dataclass of tensors, by name; none of anything else."""
+    holds = is_dataclass(value) and hasattr(value, "tensors")
+    return cast(Any, value).tensors() if holds else {}
 
 
 def shape_of(value: Any) -> Any:

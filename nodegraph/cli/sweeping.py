@@ -23,7 +23,8 @@ from nodegraph.cli.console import (
 from nodegraph.cli.fetching import fetch_missing
 from nodegraph.cli.report import Report, progress_of
 from nodegraph.executors.place import NoPlace, executor, swept
-from nodegraph.executors.share import Executor, Told
+from nodegraph.executors.share import Executor
+from nodegraph.groups import Told
 from nodegraph.language.axes import BadAxis, sweep_axes, written_axis
 from nodegraph.language.graph import Graph
 from nodegraph.language.many import Axis

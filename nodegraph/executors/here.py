@@ -1,12 +1,13 @@
-"""The place that is always there: this process, one cell after the other."""
+"""The place that is always there: this process, one share after the other."""
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 
-from nodegraph.executors.share import Share, Told
+from nodegraph.executors.share import Share
+from nodegraph.groups import Told, run_group
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.session import Session
-from nodegraph.sweep import Outcome, run_cell, written
+from nodegraph.sweep import Outcome, written
 
 
 @dataclass
@@ -20,12 +21,11 @@ class Here:
         """See `Executor`. Raises NoDevice too."""
         self._token = CancelToken()
         for share in shares:
-            for cell, job in share.cells:
-                for event in run_cell(self.session, share.opened, job, cell, self._token):
-                    if isinstance(event, Outcome) and share.write:
-                        yield from ((cell, told) for told in written(self.session, event))
-                    else:
-                        yield cell, event
+            for cell, event in run_group(self.session, share.opened, share.cells, self._token):
+                if isinstance(event, Outcome) and share.write:
+                    yield from ((cell, told) for told in written(self.session, event))
+                else:
+                    yield cell, event
 
     def cancel(self) -> None:
         """See `Executor`."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.executors.here import Here
 from nodegraph.executors.processes import Processes
-from nodegraph.executors.share import Executor, Told, shares_of
+from nodegraph.executors.share import Executor, shares_of
+from nodegraph.groups import Told
 from nodegraph.library.registry import Arrays
 from nodegraph.runtime.literals import Library
 from nodegraph.session import Session, chosen_device

@@ -4,7 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -30,6 +30,10 @@ class Task:
     def cells(self) -> list[Cell]:
         """Those that have no outcome yet, the one at hand first."""
         return [cell for cell, _ in self.share.cells]
+
+    def apart(self) -> "Iterator[Task]":
+        """A task of each of the cells, which may fit into memory where all of them do not."""
+        return (Task(replace(self.share, cells=(one,))) for one in self.share.cells)
 
     def done(self, cell: Cell) -> None:
         """A cell has its outcome."""

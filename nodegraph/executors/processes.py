@@ -16,8 +16,9 @@ from nodegraph.base.partial import scratch
 from nodegraph.base.paths import results_folder
 from nodegraph.base.threads import shared_out
 from nodegraph.executors.process import Heard, Task, Worker, started
-from nodegraph.executors.share import Share, Told
+from nodegraph.executors.share import Share
 from nodegraph.executors.worker import Ended, Happened, Message, Place, Ready
+from nodegraph.groups import Told
 from nodegraph.sweep import Cell, Outcome
 
 TRIES = 3
@@ -149,6 +150,9 @@ class Processes:
                 raise RuntimeError(f"no worker begins: Python {_ended(code)}")
         elif task is not None and task.share.cells:
             task.deaths += 1
+            if task.deaths >= self.tries - 1 and len(task.cells) > 1:
+                self._again.extend(task.apart())
+                return
             if task.deaths >= self.tries:
                 cell = task.cells[0]
                 message = f"the process that ran this {_ended(code)}, each of {task.deaths} times"

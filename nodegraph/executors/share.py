@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nodegraph.base.workspace import NOWHERE, Workspace
+from nodegraph.groups import Told, groups_of
 from nodegraph.runtime.events import Completed, Event, Stepped
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job
-from nodegraph.sweep import Cell, Outcome, Sweep
-
-Told = tuple[Cell, Event | Outcome]
-"""What happens in a cell. The last that is told of it is its Outcome."""
+from nodegraph.sweep import Cell, Sweep
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A graph, and some cells of it with the job of each, to be run one after the other. One run is a cell without values.
+    """A graph, and some cells of it with the job of each, to be run together where they can be. One run is a cell without
+    values.
 
     `workspace`: where its node files are. `code`: digest of the nodes that it is meant for; empty for any.
     `write`: what comes out is written to the job's folder where it is run; else whoever asked gets it.
@@ -33,9 +32,10 @@ class Executor(Protocol):
     """Runs shares, in any order and several at once. One `run` at a time."""
 
     def run(self, shares: Iterable[Share]) -> Generator[Told]:
-        """What happens, as it happens. A cell that fails has an Outcome with a fault, and stops no other.
+        """What happens in the cells, as it happens; the last that is told of one is its Outcome.
 
-        Closing the iterator stops what runs. Raises Cancelled.
+        A cell that fails has an Outcome with a fault, and stops no other. To close the iterator stops what runs.
+        Raises Cancelled.
         """
         ...
 
@@ -49,10 +49,11 @@ class Executor(Protocol):
 
 
 def shares_of(sweep: Sweep) -> Iterator[Share]:
-    """The cells of a sweep, in order, as they are shared out."""
-    for cell in sweep.cells():
-        session, job = sweep.session, sweep.job_of(cell.values)
-        yield Share(sweep.opened, ((cell, job),), session.workspace, session.registry.code)
+    """The cells of a sweep as they are shared out: those that can run together in one share."""
+    session = sweep.session
+    for group in groups_of(sweep):
+        cells = tuple((cell, sweep.job_of(cell.values)) for cell in group)
+        yield Share(sweep.opened, cells, session.workspace, session.registry.code)
 
 
 def without_values(event: Event) -> Event:

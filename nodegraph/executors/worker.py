@@ -18,12 +18,13 @@ from typing import BinaryIO, NoReturn
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Cancelled, diagnostic
 from nodegraph.executors.share import Share, without_values
+from nodegraph.groups import run_group
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.events import Event
 from nodegraph.runtime.parcel import parcel
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job, Session, chosen_device, registry
-from nodegraph.sweep import Outcome, run_cell, written
+from nodegraph.sweep import Outcome, written
 
 COMMAND = ("-P", "-c", "from nodegraph.executors.worker import main; main()")
 """Arguments of Python."""
@@ -130,30 +131,26 @@ def _tell(stream: BinaryIO, told: Message) -> None:
 def run_share(
     session: Session, share: Share, place: Place, token: CancelToken
 ) -> Iterator[Happened]:
-    """Run the cells of a share; what goes wrong with one is its Outcome. Raises Cancelled."""
-    for index, (cell, job) in enumerate(share.cells):
-        started = time.perf_counter()
-        try:
-            found = fresh(session, share)
-            at = replace(
-                job, options=replace(job.options, device=_device(share.opened, job, place))
-            )
-            for event in run_cell(found, share.opened, at, cell, token):
-                if not isinstance(event, Outcome):
-                    yield Happened(index, without_values(event))
-                elif share.write:
-                    for told in written(found, event):
-                        done = isinstance(told, Outcome)
-                        yield Happened(
-                            index, replace(told, outputs={}, prepared=None) if done else told
-                        )
-                else:
-                    yield Happened(index, laid_down(event, found, place))
-        except Cancelled:
-            raise
-        except Exception as error:
-            fault = diagnostic(Code.LOST_WORKER, f"{type(error).__name__}: {error}")
-            yield Happened(index, Outcome(cell, time.perf_counter() - started, fault=fault))
+    """Run the cells of a share; what goes wrong with it is the Outcome of each that has none. Raises Cancelled."""
+    index = {cell.number: n for n, (cell, _) in enumerate(share.cells)}
+    started, open_cells = time.perf_counter(), dict(index)
+    try:
+        found = fresh(session, share)
+        cells = [(cell, _placed(share.opened, job, place)) for cell, job in share.cells]
+        for cell, event in run_group(found, share.opened, cells, token):
+            if isinstance(event, Outcome):
+                del open_cells[cell.number]
+                for told in laid_down(event, found, place, share.write):
+                    yield Happened(index[cell.number], told)
+            else:
+                yield Happened(index[cell.number], without_values(event))
+    except Cancelled:
+        raise
+    except Exception as error:
+        fault = diagnostic(Code.LOST_WORKER, f"{type(error).__name__}: {error}")
+        for n in open_cells.values():
+            seconds = time.perf_counter() - started
+            yield Happened(n, Outcome(share.cells[n][0], seconds, fault=fault))
 
 
 def fresh(session: Session, share: Share) -> Session:
@@ -164,20 +161,27 @@ def fresh(session: Session, share: Share) -> Session:
     return found
 
 
-def laid_down(outcome: Outcome, session: Session, place: Place) -> Outcome:
-    """The outcome for another process, which finds what came out in a parcel."""
+def laid_down(
+    outcome: Outcome, session: Session, place: Place, write: bool
+) -> Iterator[Event | Outcome]:
+    """The outcome for another process, which finds what came out in files, if they are to be written, or in a parcel."""
     if outcome.prepared is None:
-        return outcome
-    program = outcome.prepared.program
-    sent = parcel(program, session.registry, outcome.outputs, place.parcels)
-    return replace(outcome, outputs={}, prepared=None, parcel=sent)
+        yield outcome
+    elif write:
+        for told in written(session, outcome):
+            done = isinstance(told, Outcome)
+            yield replace(told, outputs={}, prepared=None) if done else told
+    else:
+        program = outcome.prepared.program
+        sent = parcel(program, session.registry, outcome.outputs, place.parcels)
+        yield replace(outcome, outputs={}, prepared=None, parcel=sent)
 
 
-def _device(opened: Recorded, job: Job, place: Place) -> str:
-    """The device of a job; of several cards, where no number is said, each worker takes its own. Raises NoDevice."""
-    chosen = chosen_device(opened, job.options)
-    if chosen != "cuda":
-        return chosen
-    from nodegraph.base.tensors import cards
+def _placed(opened: Recorded, job: Job, place: Place) -> Job:
+    """A job with its device; of several cards, where no number is said, each worker takes its own. Raises NoDevice."""
+    device = chosen_device(opened, job.options)
+    if device == "cuda":
+        from nodegraph.base.tensors import cards
 
-    return f"cuda:{place.number % cards()}"
+        device = f"cuda:{place.number % cards()}"
+    return replace(job, options=replace(job.options, device=device))

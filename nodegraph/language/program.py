@@ -61,6 +61,8 @@ class Step:
     inputs: Mapping[str, Source]
     span: Span | None
     output_types: tuple[TypeRef, ...]
+    kept: bool = True
+    """Whether it gives a result of its own, and not only what others are made of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class NodeSpec:
     code: str = ""
     words: tuple[str, ...] = ()
     renames: Mapping[int, Mapping[str, str]] = field(default_factory=dict[int, Mapping[str, str]])
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Declaration:
     words: tuple[str, ...]
     abstract: Callable[..., Any] | None
     renames: Mapping[int, Mapping[str, str]]
+    rows: tuple[str, ...] = ()
 
 
 @overload
@@ -81,6 +83,7 @@ def node(
     words: tuple[str, ...] = (),
     abstract: Callable[..., Any] | None = None,
     renames: Mapping[int, Mapping[str, str]] | None = None,
+    rows: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 
 
@@ -94,15 +97,19 @@ def node(
     words: tuple[str, ...] = (),
     abstract: Callable[..., Any] | None = None,
     renames: Mapping[int, Mapping[str, str]] | None = None,
+    rows: tuple[str, ...] = (),
 ) -> Callable[..., Any]:
     """Declare a function as a node type: `@node`, or `@node(…)`.
 
     Its parameters are the input ports (default = optional, `Literal` = menu, `list[T]` = fan-in, `Annotated[…, Range, Doc]`),
     its return type the output (a `NamedTuple` = several). A generator yields `Progress` and returns its result.
     `abstract` takes inputs that it names and returns shapes; `pure=False` nodes are never cached; `words` are search words.
+    `rows` names the inputs that can hold rows of a batch, all of them, of a node that works on each row by itself: of R·n rows
+    on some, and R or one, which stand for n or all, on others, it makes what it would make of each alone, in their order. An
+    input of a text or a number that may be a list (`Text | list[Text]`) is given R. So cells of a sweep can run together.
     `category` is the place in palettes and listings: without one, that of the file in its library (`training/datasets`).
     """
-    declaration = Declaration(category, version, pure, words, abstract, renames or {})
+    declaration = Declaration(category, version, pure, words, abstract, renames or {}, rows)
 
     def declare(function: F) -> F:
         function.__node__ = declaration  # type: ignore[attr-defined]

@@ -95,7 +95,15 @@ def spec_of(
         code=code,
         words=declaration.words,
         renames=declaration.renames,
+        rows=_row_ports(name, declaration.rows, inputs),
     )
+
+
+def _row_ports(node: str, rows: tuple[str, ...], inputs: tuple[Port, ...]) -> tuple[str, ...]:
+    strangers = set(rows) - {port.name for port in inputs}
+    if strangers:
+        raise SignatureError(f"rows of node '{node}' name no input: {', '.join(sorted(strangers))}")
+    return rows
 
 
 def bound(

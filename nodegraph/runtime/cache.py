@@ -93,6 +93,14 @@ def _bytes(value: Any, depth: int = 3) -> int:
     return sum((_bytes(part, depth - 1) for part in parts), 64)
 
 
+def storable(ref: TypeRef, library: Library) -> bool:
+    """Whether values of a type can be kept on disk."""
+    if ref.name == "list":
+        return all(storable(argument, library) for argument in ref.args)
+    facts = library.facts(ref.name)
+    return ref.name in PLAIN or (facts is not None and not facts.live)
+
+
 @dataclass(slots=True)
 class Disk:
     """Results in folders named by their keys. An entry is made beside and renamed into place, and verified when read.
@@ -117,13 +125,7 @@ class Disk:
 
     def keeps(self, types: Sequence[TypeRef]) -> bool:
         """Whether values of these types can be kept: live ones cannot."""
-        return all(self._storable(ref) for ref in types)
-
-    def _storable(self, ref: TypeRef) -> bool:
-        if ref.name == "list":
-            return all(self._storable(argument) for argument in ref.args)
-        facts = self.library.facts(ref.name)
-        return ref.name in PLAIN or (facts is not None and not facts.live)
+        return all(storable(ref, self.library) for ref in types)
 
     def put(self, key: Key, kept: Kept, types: Sequence[TypeRef]) -> None:
         """Keep the outputs of a step, if they and the disk let us: what cannot be kept is no fault of the graph."""

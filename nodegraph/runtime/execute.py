@@ -73,6 +73,7 @@ class Run:
         self.told: set[int] = set()
         self.wires: dict[int, list[Wire]] = {}
         self.shown: set[int] = set()
+        self.seconds: dict[int, float] = {}
 
     def events(self, names: Sequence[str]) -> Iterator[Event]:
         keys, cache = self.keyed.keys, self.cache
@@ -189,10 +190,17 @@ class Run:
         yield from self.doubts(index, outputs)
         self.keep(index, outputs)
         kept = Kept(outputs, self.said_before(index))
-        if step.spec.pure:
-            self.cache.put(key, kept, step.output_types, seconds, index in self.shown)
+        if step.spec.pure and step.kept:
+            worth = seconds + self.before(index)
+            self.cache.put(key, kept, step.output_types, worth, index in self.shown)
+        self.seconds[index] = seconds
         status = "ran" if self.kept(step) else "rebuilt"
         yield Finished(step.name, seconds, status, self.described_outputs(step, outputs))
+
+    def before(self, index: int) -> float:
+        """The seconds of the steps before one whose results are not kept: they are a part of its own."""
+        found = {wire.step for wire in self.wires[index]}
+        return sum(self.seconds.get(i, 0.0) for i in found if not self.program.steps[i].kept)
 
     def said_before(self, index: int) -> tuple[Said, ...]:
         """What was said by a step, and by those that it depends on."""

@@ -1,5 +1,6 @@
 """A program made ready: its literals read and its keys made once, for the run, the plan and the history alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -19,10 +20,14 @@ class Keyed:
     program: Program
     literals: Literals
     context: RunContext
+    known: Sequence[Key] | None = None
+    """The keys of the steps, where they are those of other programs."""
 
     @cached_property
     def keys(self) -> list[Key]:
         """The key of each step. Raises GraphError with the first literal that cannot be read."""
+        if self.known is not None:
+            return list(self.known)
         return keys_of(self.program, self.literals, self.policy)
 
     @property

@@ -61,13 +61,16 @@ class SeededNoise:
 
 @dataclass(frozen=True, slots=True)
 class SeedOfEach:
-    """A seed for each sample, whose noise is that of sample 0 of the seed alone."""
+    """Several seeds, each for `each` samples in a row, whose noise is that of samples 0, 1, … of the seed alone."""
 
     seeds: tuple[int, ...]
+    each: int = 1
     stream: str = "sampler"
 
     def draw(self, samples: Sequence[int], number: int, shape: tuple[int, ...]) -> Tensor:
-        rows = [SeededNoise(self.seeds[i], self.stream).draw([0], number, shape) for i in samples]
+        places = [divmod(sample, self.each) for sample in samples]
+        sources = (SeededNoise(self.seeds[seed], self.stream) for seed, _ in places)
+        rows = [s.draw([i], number, shape) for s, (_, i) in zip(sources, places, strict=True)]
         return torch.cat(rows) if rows else torch.empty(0, *shape)
 
 

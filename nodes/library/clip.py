@@ -24,7 +24,7 @@ class ReadText(NamedTuple):
     tokens: ClipTokens
 
 
-@node(words=("text encoder", "prompt", "open_clip"))
+@node(words=("text encoder", "prompt", "open_clip"), rows=("text",))
 def clip_text(
     clip: Clip, text: Annotated[Text | list[Text], Doc("Several give a row each.")]
 ) -> ReadText:
@@ -38,7 +38,7 @@ def clip_text(
     return found
 
 
-@node(words=("image encoder", "open_clip"))
+@node(words=("image encoder", "open_clip"), rows=("image",))
 def clip_image(clip: Clip, image: Image) -> ClipImage:
     """CLIP's image embeddings [B, D] of pictures [B, 3, H, W], preprocessed as in its training; not normalised.
 
@@ -47,13 +47,13 @@ def clip_image(clip: Clip, image: Image) -> ClipImage:
     return clip.see(image)
 
 
-@node(words=("zero-shot", "ablation"))
+@node(words=("zero-shot", "ablation"), rows=("embedding",))
 def text_as_image(embedding: ClipText) -> ClipImage:
     """A text embedding in place of an image embedding, unchanged. Ref: Ramesh et al. 2022, §5.1."""
     return embedding
 
 
-@node(words=("rerank", "best of n"))
+@node(words=("rerank", "best of n"), rows=("candidates", "text"))
 def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
     """The candidate embedding with the largest dot product with its text: R·n candidates of R texts → R.
 
@@ -91,7 +91,7 @@ def clip_score(clip: Clip, image: Image, text: Texts) -> Table:
     return Table(SCORE, tuple((i, name, round(cosine, 6)) for i, (name, cosine) in rows))
 
 
-@node(words=("best of n", "DALL·E", "choose", "select"))
+@node(words=("best of n", "DALL·E", "choose", "select"), rows=("image", "text"))
 def clip_rerank(
     clip: Clip,
     image: Image,

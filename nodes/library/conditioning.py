@@ -29,7 +29,7 @@ NO_CLASS = len(CLASSES)
 MOST = 99_999
 
 
-@node(words=("class", "ImageNet", "ADM"))
+@node(words=("class", "ImageNet", "ADM"), rows=("index",))
 def label(
     index: Annotated[
         list[Label],
@@ -58,7 +58,7 @@ def _number(index: int | str) -> int:
     return CLASSES.index(name)
 
 
-@node(words=("super resolution", "upsampling"))
+@node(words=("super resolution", "upsampling"), rows=("image",))
 def low_resolution(image: Image) -> Condition:
     """A low-resolution picture [B, 3, h, w] in [−1, 1] for an upsampling network, which resizes it to its own resolution.
 
@@ -67,7 +67,7 @@ def low_resolution(image: Image) -> Condition:
     return Condition("low_resolution", pixels=image.clamp(-1, 1))
 
 
-@node(words=("unCLIP", "DALL·E 2", "Karlo", "null embedding"))
+@node(words=("unCLIP", "DALL·E 2", "Karlo", "null embedding"), rows=("image", "text", "embedding"))
 def unclip_conditions(
     model: UNet,
     image: Annotated[ClipImage | None, Doc("Without one: the learned null embedding.")] = None,
@@ -95,7 +95,7 @@ def unclip_conditions(
     return Condition("unclip", *parts, mask=made.mask, made_by=model.identity)
 
 
-@node(words=("unCLIP", "DALL·E 2", "Karlo"))
+@node(words=("unCLIP", "DALL·E 2", "Karlo"), rows=("image", "text"))
 def decoder_conditions(
     model: UNet,
     clip: Annotated[
@@ -120,7 +120,7 @@ def _takes_embeddings(model: UNet) -> ClipConditionConfig:
     return model.config.clip
 
 
-@node(words=("inpainting", "edit", "mask"))
+@node(words=("inpainting", "edit", "mask"), rows=("image", "mask"))
 def known_pixels(image: Image, mask: Mask) -> Condition:
     """The known pixels of a picture (mask 1) and the mask, for a network fine-tuned for inpainting.
 
@@ -133,11 +133,13 @@ def known_pixels(image: Image, mask: Mask) -> Condition:
     return Condition("known_pixels", pixels=torch.cat(both, 1))
 
 
-@node(words=("super resolution", "upsampling"))
+@node(words=("super resolution", "upsampling"), rows=("image", "text", "known", "mask"))
 def upsampler_conditions(
     model: UNet,
     image: Annotated[Image, Doc("The pictures to upsample.")],
-    text: Annotated[Text, Doc("A caption, for a text-conditional network.")] = "",
+    text: Annotated[
+        Text | list[Text], Doc("A caption, for a text-conditional network; several: one a picture.")
+    ] = "",
     known: Annotated[Image | None, Doc("A large picture of which pixels are known.")] = None,
     mask: Annotated[Mask | None, Doc("1 = known.")] = None,
 ) -> list[Condition]:

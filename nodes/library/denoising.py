@@ -28,7 +28,7 @@ MAKERS = {
 }
 
 
-@node(words=("UNet denoiser", "model", "ADM", "unconditional"))
+@node(words=("UNet denoiser", "model", "ADM", "unconditional"), rows=("conditions",))
 def unet_denoiser(model: UNet, conditions: list[Condition] = []) -> Denoiser[Image]:  # noqa: B006
     """A UNet as a denoiser: its prediction of x_0 at (x_t, t) under its conditions (none for an unconditional network).
 
@@ -131,7 +131,7 @@ def _beside(model: UNet, given: dict[str, Condition]) -> Tensor | None:
         return torch.cat(level(*parts, what="known pixels and small pictures"), 1)
 
 
-@node(words=("threshold",))
+@node(words=("threshold",), rows=("denoiser",))
 def clip_x0(
     denoiser: Denoiser[X],
     low: Annotated[float | None, Doc("Empty: as the network was trained, −1 for pictures.")] = None,
@@ -145,7 +145,7 @@ def clip_x0(
     return techniques.ClipX0(denoiser, low, high)
 
 
-@node(words=("threshold", "imagen"))
+@node(words=("threshold", "imagen"), rows=("denoiser",))
 def dynamic_threshold(
     denoiser: Denoiser[X], percentile: Annotated[float, Range(0, 1)] = 0.995
 ) -> Denoiser[X]:

@@ -101,7 +101,7 @@ def text_difference(
     return slerp(image, direction, theta)
 
 
-@node(words=("batch", "copies"))
+@node(words=("batch", "copies"), rows=("value",))
 def repeat_rows(value: X, times: Annotated[int, Range(1, 4096)] = 1) -> X:
     """Each row [B, …] `times` times, one after the other, [B·times, …]."""
     repeated: Any = _mapped(value, lambda rows: rows.repeat_interleave(times, 0))

@@ -29,7 +29,7 @@ Layers = Annotated[
 ]
 
 
-@node(words=("guidance combiner", "cfg", "negative prompt"))
+@node(words=("guidance combiner", "cfg", "negative prompt"), rows=("cond", "uncond"))
 def classifier_free_guidance(
     cond: Denoiser[X],
     uncond: Annotated[
@@ -46,7 +46,7 @@ def classifier_free_guidance(
     return techniques.ClassifierFreeGuidance(_plain(cond, "cond"), _plain(uncond, "uncond"), scale)
 
 
-@node(words=("overexposed", "contrast"))
+@node(words=("overexposed", "contrast"), rows=("guided", "cond"))
 def guidance_rescale(
     guided: Denoiser[X],
     cond: Annotated[Denoiser[X], Doc("The conditional branch alone.")],
@@ -61,7 +61,7 @@ def guidance_rescale(
     return techniques.GuidanceRescale(_plain(guided, "guided"), _plain(cond, "cond"), phi)
 
 
-@node(words=("guidance interval",))
+@node(words=("guidance interval",), rows=("inside", "outside"))
 def guidance_interval(
     inside: Denoiser[X],
     outside: Denoiser[X],
@@ -75,7 +75,7 @@ def guidance_interval(
     return techniques.GuidanceInterval(inside, outside, start, end)
 
 
-@node(words=("classifier guidance", "ADM", "guided diffusion"))
+@node(words=("classifier guidance", "ADM", "guided diffusion"), rows=("denoiser", "label"))
 def classifier_guidance(
     denoiser: Denoiser[Image],
     classifier: Classifier,
@@ -95,7 +95,7 @@ def classifier_guidance(
     return ScoreGuidance(denoiser, log_probability, scale, len(labels))
 
 
-@node(words=("CLIP guidance", "text guidance"))
+@node(words=("CLIP guidance", "text guidance"), rows=("denoiser", "text"))
 def clip_guidance(
     denoiser: Denoiser[Image],
     clip: GuideClip,

@@ -59,7 +59,7 @@ def invert_mask(mask: Mask) -> Mask:
     return 1 - mask
 
 
-@node(words=("mask inpainter", "inpainting", "edit", "blended"))
+@node(words=("mask inpainter", "inpainting", "edit", "blended"), rows=("denoiser", "image", "mask"))
 def mask_inpainter(
     denoiser: Denoiser[Image],
     image: Annotated[Image | None, Doc("The picture to complete; none: nothing is known.")] = None,

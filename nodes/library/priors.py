@@ -22,7 +22,7 @@ from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.scalars import Seed, Stream
 
 
-@node(words=("CLIP prior", "unCLIP prior"))
+@node(words=("CLIP prior", "unCLIP prior"), rows=("text", "embedding"))
 def prior_denoiser(
     model: Prior,
     text: Annotated[ClipTokens | None, Doc("Without one: the learned null.")] = None,

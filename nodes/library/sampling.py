@@ -23,13 +23,15 @@ from nodes.wires.scalars import Seed, Stream
 Count = Annotated[int, Range(1, 4096), Doc("Samples for each row of conditions.")]
 Seeds = Annotated[
     Seed | list[Seed],
-    Doc("One for all samples, or one for each: then it is sample 0 of that seed alone."),
+    Doc("One for all samples, or several: samples 0, 1, … of the first, then as many of the next."),
 ]
 Temperature = Annotated[float, Range(0, 2), Doc("Scale of the first noise x_T.")]
 Started = Annotated[
     Noise[X] | None,
     Doc("Noisy samples to go on from, in place of x_T: forward_diffusion's, ddim_inversion's."),
 ]
+
+ROWS = ("denoiser", "seed", "start", "noise")
 
 
 class Beginning(NamedTuple):
@@ -80,21 +82,30 @@ def _first(
     temperature: float,
     stream: str,
     noise: NoiseSource | None,
+    start: Noise[Any] | None = None,
 ) -> Start:
-    count = _samples(denoiser, seed, count)
-    own = SeedOfEach(tuple(seed), stream) if isinstance(seed, list) else SeededNoise(seed, stream)
-    return Start(noise or own, count, temperature)
+    rows = _rows(denoiser, start)
+    samples = _samples(rows, seed, count)
+    if not isinstance(seed, list):
+        return Start(noise or SeededNoise(seed, stream), samples, temperature)
+    own = SeedOfEach(tuple(seed), rows * samples // len(seed), stream)
+    return Start(noise or own, samples, temperature)
 
 
-def _samples(denoiser: Denoiser[Any], seed: int | list[int], count: int) -> int:
-    """Samples for each row of conditions: `count`, or as many as there are seeds for it. Raises Mismatch."""
+def _rows(denoiser: Denoiser[Any], start: Noise[Any] | None) -> int:
+    """Rows that samples are drawn for: those of the conditions, or of the start if it has more."""
+    return max(denoiser.rows, 0 if start is None else len(start.x_t))
+
+
+def _samples(rows: int, seed: int | list[int], count: int) -> int:
+    """Samples for each row: `count`, of each seed that there is for it. Raises Mismatch."""
     if not isinstance(seed, list):
         return count
-    if count != 1:
-        hint = "leave count out, or give one seed"
-        raise Mismatch("each of several seeds is one sample", port="count", hint=hint)
     with at_port("seed"):
-        return share(denoiser.rows, len(seed), "rows of conditions", "seeds")
+        if len(seed) > rows:
+            return count * share(rows, len(seed), "rows of conditions", "seeds")
+        share(len(seed), rows, "seeds", "rows of conditions")
+    return count
 
 
 def _sampled(denoiser: Denoiser[Any], sampling: Sampling) -> Generator[Progress, None, Any]:
@@ -159,13 +170,13 @@ def _abstract_sampler(
     count: int,
     start: Noise[Any] | None,
 ) -> Generator[Progress, None, Any]:
-    count = _samples(denoiser, seed, count)
+    count = _samples(_rows(denoiser, start), seed, count)
     left, first = _begin(denoiser, schedule, start, Start(_AnyNoise(), count))
     sampling = samplers.ddim(denoiser, _two_steps(left), first)
     return denoiser.root.network.value((yield from _abstractly(sampling, len(left.visits))))
 
 
-@node(words=("DDPM", "p_sample"), abstract=_abstract_sampler)
+@node(words=("DDPM", "p_sample"), abstract=_abstract_sampler, rows=ROWS)
 def ancestral_sampler(
     denoiser: Denoiser[X],
     schedule: Schedule,
@@ -180,12 +191,12 @@ def ancestral_sampler(
 
     Raises Mismatch when the schedule is of another process than the network's, or the start does not fit.
     """
-    first = _first(denoiser, seed, count, temperature, stream, noise)
+    first = _first(denoiser, seed, count, temperature, stream, noise, start)
     sampling = samplers.ancestral(denoiser, *_begin(denoiser, schedule, start, first))
     return (yield from _sampled(denoiser, sampling))
 
 
-@node(words=("deterministic",), abstract=_abstract_sampler)
+@node(words=("deterministic",), abstract=_abstract_sampler, rows=ROWS)
 def ddim_sampler(
     denoiser: Denoiser[X],
     schedule: Schedule,
@@ -198,12 +209,12 @@ def ddim_sampler(
     noise: NoiseSource | None = None,
 ) -> Generator[Progress, None, X]:
     """Samples by DDIM. Ref: Song et al. 2021, eq. 12. Raises Mismatch as `ancestral_sampler`."""
-    first = _first(denoiser, seed, count, temperature, stream, noise)
+    first = _first(denoiser, seed, count, temperature, stream, noise, start)
     sampling = samplers.ddim(denoiser, *_begin(denoiser, schedule, start, first), eta)
     return (yield from _sampled(denoiser, sampling))
 
 
-@node(words=("DPM-Solver++", "multistep"), abstract=_abstract_sampler)
+@node(words=("DPM-Solver++", "multistep"), abstract=_abstract_sampler, rows=ROWS)
 def dpm_solver_sampler(
     denoiser: Denoiser[X],
     schedule: Schedule,
@@ -219,7 +230,7 @@ def dpm_solver_sampler(
 
     Ref: Lu et al. 2022b, Alg. 2.
     """
-    first = _first(denoiser, seed, count, temperature, stream, noise)
+    first = _first(denoiser, seed, count, temperature, stream, noise, start)
     sampling = samplers.dpm_solver(denoiser, *_begin(denoiser, schedule, start, first), order)
     return (yield from _sampled(denoiser, sampling))
 
@@ -248,7 +259,7 @@ def _abstract_strip(
     return Strip(strip, strip, image)
 
 
-@node(words=("steps", "denoising", "trajectory"), abstract=_abstract_strip)
+@node(words=("steps", "denoising", "trajectory"), abstract=_abstract_strip, rows=ROWS[:3])
 def film_strip(
     denoiser: Denoiser[Image],
     schedule: Schedule,
@@ -263,7 +274,7 @@ def film_strip(
     [B·F, 3, H, W], the frames of a sample beside each other: a `grid` of F columns shows a sample in each row. Raises Mismatch
     as `ancestral_sampler`. Ref: Ho et al. 2020, fig. 6.
     """
-    first = _first(denoiser, seed, count, 1.0, stream, None)
+    first = _first(denoiser, seed, count, 1.0, stream, None, start)
     left, first = _begin(denoiser, schedule, start, first)
     total = len(left.visits)
     wanted = {round(total * (i + 1) / frames) for i in range(frames)}

@@ -8,7 +8,7 @@ from nodes.wires.conditions import Condition
 from nodes.wires.scalars import Text
 
 
-@node(words=("prompt", "caption", "text encoder"))
+@node(words=("prompt", "caption", "text encoder"), rows=("text",))
 def text_encoder(
     model: UNet,
     text: Annotated[

@@ -39,6 +39,11 @@ nodes:
   n: {type: TYPE, a: $a, log: LOG}
 outputs: {n: $n}
 """
+CROWDED = """graph: 1
+inputs: {a: {type: Text, default: x}}
+nodes: {n: {type: crowded, text: $a, log: LOG}}
+outputs: {n: $n}
+"""
 PICTURES = """graph: 1
 inputs:
   caption: {type: Text, default: a red circle}
@@ -178,13 +183,36 @@ def test_a_model_is_loaded_once_in_each_worker(place: Path, warm: Processes, bun
     loaded = nodegraph.load("glide/text_to_image", cached=False)
     inputs = {"models": str(bundles / "glide"), "steps": 2}
     loads, ran = Counter[str](), Counter[str]()
-    for _, event in warm.run(shares_of(sweep_of(loaded, inputs, seed=range(5)))):
+    apart = {"guidance": [2.0, 3.0, 4.0, 5.0, 6.0]}
+    for _, event in warm.run(shares_of(sweep_of(loaded, inputs, **apart))):
         if isinstance(event, Loaded):
             loads[Path(event.model).name] += 1
         if isinstance(event, Finished):
             ran[event.node] += 1
     assert ran["small"] == 5
     assert loads == {"base": 2, "upsample": 2}
+
+
+def test_cells_that_run_together_are_the_same_everywhere(
+    place: Path, warm: Processes, bundles: Path
+) -> None:
+    loaded = nodegraph.load("glide/text_to_image", cached=False)
+    inputs = {"models": str(bundles / "glide"), "steps": 2}
+    axes = {"prompt": ["a red circle", "a blue star"], "seed": range(5)}
+    assert [len(share.cells) for share in shares_of(sweep_of(loaded, inputs, **axes))] == [8, 2]
+    here = [result.image for _, result in loaded.each(inputs, **axes)]
+    there = [result.image for _, result in loaded.each(inputs, on=warm, **axes)]
+    assert len(here) == 10
+    assert all((a == b).all() for a, b in zip(here, there, strict=True))
+
+
+def test_cells_that_kill_their_process_together_run_alone(place: Path) -> None:
+    Path("g.yaml").write_text(CROWDED.replace("LOG", str(Path("log").absolute())), "utf-8")
+    with Processes(1) as workers:
+        found = nodegraph.load("g.yaml", nodes=[NODES]).each(a=["a", "to", "the"], on=workers)
+        sizes = [result.n.values.shape for _, result in found]
+    assert sizes == [(1, 2)] * 3
+    assert lines() == ["crowded 3", "crowded 3", "crowded 1", "crowded 1", "crowded 1"]
 
 
 def test_a_cell_that_kills_its_process_is_a_failed_row(place: Path) -> None:

@@ -1,5 +1,7 @@
 """What nodes take and refuse just at the borders of what they say."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import Models, drawn
@@ -248,7 +250,7 @@ def test_numbers_of_components_and_of_pictures() -> None:
         clip_passage(one, one, one)
 
 
-def test_each_of_several_seeds_is_the_first_sample_of_that_seed_alone(models: Models) -> None:
+def test_samples_of_several_seeds_are_those_of_each_seed_alone(models: Models) -> None:
     unet = models(UNet, "adm/diffusion")
     plain, schedule = clip_x0(unet_denoiser(unet, [label([3])])), noise_scheduler(unet, steps=3)
     for sampler in (ancestral_sampler, ddim_sampler, dpm_solver_sampler):
@@ -258,9 +260,25 @@ def test_each_of_several_seeds_is_the_first_sample_of_that_seed_alone(models: Mo
         assert not torch.allclose(three[0], three[1])
     strip = drawn(film_strip(plain, schedule, frames=2, seed=[7, 8]))
     assert strip.image.shape[0] == 2
-    with pytest.raises(Mismatch, match="each of several seeds is one sample"):
-        drawn(ddim_sampler(plain, schedule, seed=[1, 2], count=2))
     two = unet_denoiser(unet, [label([0, 1])])
     assert len(drawn(ddim_sampler(two, schedule, seed=[1, 2, 3, 4]))) == 4
     with pytest.raises(Mismatch, match="3 seeds cannot be shared out over 2 rows of conditions"):
         drawn(ddim_sampler(two, schedule, seed=[1, 2, 3]))
+    with pytest.raises(Mismatch, match="1 rows of conditions cannot be shared out over 0 seeds"):
+        drawn(ddim_sampler(plain, schedule, seed=[]))
+
+
+def test_a_seed_may_have_several_samples(models: Models) -> None:
+    unet = models(UNet, "adm/diffusion")
+    one, schedule = clip_x0(unet_denoiser(unet, [label([3])])), noise_scheduler(unet, steps=3)
+    two = clip_x0(unet_denoiser(unet, [label([3, 3])]))
+    four = clip_x0(unet_denoiser(unet, [label([3] * 4)]))
+    alone = torch.cat([drawn(ancestral_sampler(one, schedule, seed=s, count=2)) for s in (7, 8)])
+    for denoiser, count in ((one, 2), (two, 2), (four, 1)):
+        several = drawn(ancestral_sampler(denoiser, schedule, seed=[7, 8], count=count))
+        torch.testing.assert_close(several, alone, atol=1e-4, rtol=1e-4)
+    x_t = Noise(torch.zeros(4, 3, 16, 16), 999, *schedule.chain)
+    begun = drawn(ancestral_sampler(one, schedule, seed=[7, 8], start=x_t))
+    pair = replace(x_t, x_t=x_t.x_t[:2])
+    each = [drawn(ancestral_sampler(one, schedule, seed=s, start=pair)) for s in (7, 8)]
+    torch.testing.assert_close(begun, torch.cat(each), atol=1e-4, rtol=1e-4)
