@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, Response
 
 from server import door, pages, problems
 from server.openapi import document
 from server.problems import Problem
+from server.reference import page
 from server.routes import router
 from server.routes.answers import problems as refusals
 from server.security import Guard
@@ -42,12 +44,17 @@ def application(settings: Settings) -> FastAPI:
     app.include_router(door.router)
     app.add_middleware(Guard, settings=settings)
     app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
+    app.add_api_route("/api/v1/docs", _reference, include_in_schema=False)
     pages.mount(app)
     return app
 
 
 def _openapi(request: Request) -> dict[str, object]:
     return document(request.app)
+
+
+def _reference(request: Request) -> Response:
+    return HTMLResponse(page(document(request.app), request.state.nonce))
 
 
 @asynccontextmanager

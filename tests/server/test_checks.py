@@ -128,3 +128,15 @@ def test_what_nests_without_end_is_refused(served: TestClient) -> None:
     )
     found = check(served, bomb)
     assert found["diagnostics"]
+
+
+def test_the_reference_is_a_page_that_loads_nothing(served: TestClient) -> None:
+    answer = served.get(f"{API}/docs")
+    nonce = answer.headers["content-security-policy"].partition("'nonce-")[2].partition("'")[0]
+    assert nonce and f'<style nonce="{nonce}">' in answer.text
+    assert (
+        "/api/v1/run/glide/text_to_image" in answer.text and "GLIDE, text to image" in answer.text
+    )
+    assert "<script" not in answer.text and "http://" not in answer.text.replace(
+        "http://testserver", ""
+    )
