@@ -23,6 +23,8 @@ export interface Leaf extends Placed {
   readonly value: Scalar;
   readonly sort: Sort;
   readonly style: "plain" | "single" | "double" | "block";
+  /** How a number, flag or nothing is written; empty where it stands nowhere yet. */
+  readonly source: string;
 }
 export interface Items extends Placed {
   readonly kind: "items";
@@ -57,8 +59,19 @@ export interface Parsed {
 const DEEPEST = 64;
 const UNPRINTABLE = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
-/** Reads a text. */
+const KEPT = 8;
+const kept = new Map<string, Parsed>();
+
+/** Reads a text; the last few are kept. */
 export function parse(text: string): Parsed {
+  const found = kept.get(text) ?? fresh(text);
+  kept.delete(text);
+  kept.set(text, found);
+  for (const [oldest] of kept) if (kept.size > KEPT) kept.delete(oldest);
+  return found;
+}
+
+function fresh(text: string): Parsed {
   const control = UNPRINTABLE.exec(text);
   if (control) return unreadable(text, control.index, "a character that a text cannot hold");
   try {
@@ -100,7 +113,7 @@ class Reader {
     const [from, to] = isAlias(node) ? rangeOf(node) : [at, at];
     const marked = isAlias(node);
     if (marked) this.fault("feature", "an alias is not part of the format", from, to);
-    return { kind: "leaf", value: null, sort: "nothing", style: "plain", from, to, marked };
+    return { kind: "leaf", value: null, sort: "nothing", style: "plain", source: "", from, to, marked };
   }
 
   scalar(node: { range?: Range3; type?: string; source?: string; value: unknown; tag?: string; anchor?: string }, key: boolean): Leaf {
@@ -111,7 +124,7 @@ class Reader {
     const read = style !== "plain" || key ? ({ value: text, sort: "text" } as const) : plain(text);
     if (!read) this.fault("long-number", "a number with too many digits", from, to);
     const { value, sort } = read ?? ({ value: null, sort: "nothing" } as const);
-    return { kind: "leaf", value, sort, style, from, to, marked: this.marked(node) };
+    return { kind: "leaf", value, sort, style, source: sort === "text" ? "" : text, from, to, marked: this.marked(node) };
   }
 
   marked(node: { range?: Range3; tag?: string; anchor?: string }): boolean {
