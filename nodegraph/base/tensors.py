@@ -22,18 +22,8 @@ def needs_data(error: BaseException) -> str | None:
         return text
     limits = ("meta tensor", "meta device", "device meta", "unallocated storage")
     if isinstance(error, NotImplementedError) or any(limit in text.lower() for limit in limits):
-        return f"it cannot run on shapes: {text}"
+        return f"it cannot run on shapes: {text.partition('. ')[0]}"
     return None
-
-
-def on_shapes(value: Any) -> Any:
-    """A tensor, or those of a list, by their shapes alone; anything else as it is."""
-    if isinstance(value, Tensor):
-        return value.to("meta")
-    if isinstance(value, list | tuple):
-        several = cast("list[Any] | tuple[Any, ...]", value)
-        return type(several)(on_shapes(item) for item in several)
-    return value
 
 
 def on_device(value: Any, device: str) -> Any:

@@ -98,7 +98,8 @@ def check_one(session: Session, name: str, job: Job, types: bool) -> Checked:
 
 def _say(name: str, found: Checked) -> None:
     count = sum(fault.severity == "error" for fault in found.diagnostics)
-    note = f", nodes of unknown shape: {found.unknown}" if found.unknown else ""
+    unknown = f", nodes of unknown shape: {found.unknown}; `nodegraph plan` says why"
+    note = unknown if found.unknown else ""
     told = f"{count} error{'s' * (count != 1)}" if count else "ok"
     errors.print(f"{visible_line(name)}: {told}{note}")
 
@@ -173,6 +174,8 @@ def _print_plan(made: "Plan") -> None:
         f"to run: {made.flops / 1e9:.1f} GFLOP, {_count(made.parameters) or 'no'} parameters, "
         f"{_bytes(made.peak_memory) or 'nothing'} at the peak"
     )
+    for name, reason in made.shapes.lost.items():
+        results.print(f"shapes are unknown from {name} on: {reason}")
     for model in made.downloads:
         size = "of unknown size" if model.download is None else _bytes(model.download)
         results.print(f"to download: {model.name}, {size}; `nodegraph run … --get` fetches it")

@@ -25,7 +25,9 @@ def with_values(source: SourceText, given: Sequence[str]) -> SourceText:
         place, equals, value = one.partition("=")
         node, dot, port = place.strip().partition(".")
         if not (equals and dot and node and port):
-            raise GraphError([_wrong(one, f"this is no value of a port; {WAY}")])
+            name = node.replace("_", "-")
+            option = f", or --{name} for an input of the graph" if equals and not dot else ""
+            raise GraphError([_wrong(one, f"this is no value of a port; {WAY}{option}")])
         if "/" in node or "." in port:
             hint = "give the input of the subgraph that reaches it"
             raise GraphError([_wrong(one, f"a node inside a subgraph cannot be set; {hint}")])

@@ -121,7 +121,8 @@ class PortType:
     * `read(literal)`: a literal in its canonical form, so that equal ones are one value; called when types are checked, and
       so a function of a module that does not import torch. Raises BadLiteral, or ValueError with a message for the person
       who wrote it. Literals are numbers or texts (`scalar`), and lists of these (`list`).
-    * `parse(literal, context)`: value of a literal. Raises ValueError with a message for the person who wrote it.
+    * `parse(literal, context)`: value of a literal, which is held against `check`. Raises ValueError with a message for the
+      person who wrote it.
     * `given(value)`: a value that Python gives as it is, in the form that travels on the wire. Raises ValueError.
     * `digest(value)`: content digest of a parsed literal (files, weights), for cache keys; text equality otherwise.
     * `identify(type, literal, context)`: the digest of a literal's content for cache keys, found without parsing it: of the

@@ -11,7 +11,7 @@ from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Diagnostic, GraphError, diagnostic, place, text_of
 from nodegraph.base.framing import framed
 from nodegraph.base.ownership import changed, states, unshared
-from nodegraph.base.tensors import describe, module_path, needs_data, on_shapes, shape_of
+from nodegraph.base.tensors import describe, module_path, needs_data, on_device, shape_of
 from nodegraph.language.program import EXAMPLE, Constant, Many, Program, Source, Step, Wire
 from nodegraph.library.holding import YIELDS, WrongResult, outputs_of, shown
 from nodegraph.library.node import Declaration, Progress
@@ -35,7 +35,14 @@ from nodegraph.runtime.keys import (
 from nodegraph.runtime.literals import SIZE, Library, Literals
 from nodegraph.runtime.meta.abstract import Cost, abstract_run
 from nodegraph.runtime.meta.modes import ShapesOnly
-from nodegraph.runtime.shape_report import Seen, ShapeReport, Shapes, StepShapes
+from nodegraph.runtime.shape_report import (
+    FAILED,
+    NOTHING_KNOWN,
+    Seen,
+    ShapeReport,
+    Shapes,
+    StepShapes,
+)
 from nodegraph.runtime.warn import Warned, collecting
 
 
@@ -160,9 +167,7 @@ class _Checker:
         unknown = tuple(UNKNOWN for _ in step.spec.outputs)
         if inputs is None or any(_holds_unknown(value) for value in inputs.values()):
             self.values.append(unknown)
-            return StepShapes(
-                step.name, ("unknown",) * len(unknown), reason="its inputs are unknown"
-            )
+            return StepShapes(step.name, ("unknown",) * len(unknown), reason=NOTHING_KNOWN)
         models = self.models(step, inputs)
         try:
             self.shapes.calls += 1
@@ -174,7 +179,7 @@ class _Checker:
             reason = needs_data(error)
             if reason is None:
                 self.fault(step, error)
-            return StepShapes(step.name, ("unknown",) * len(unknown), reason=reason or "it failed")
+            return StepShapes(step.name, ("unknown",) * len(unknown), reason=reason or FAILED)
         self.values.append(outputs)
         described = tuple(self.describe(step, i, v) for i, v in enumerate(outputs))
         found = StepShapes(step.name, described, cost.flops, cost.peak, cost.kept, models)
@@ -211,7 +216,7 @@ class _Checker:
             return [item for entry in source.entries for item in _listed(self.value(entry))]
         if source.value is EXAMPLE:
             return self.example(source)
-        return on_shapes(self.literal(source))
+        return on_device(self.literal(source), "meta")
 
     def literal(self, constant: Constant) -> Any:
         """The value of a literal; of a model the handle that is known, whose network need not be built again."""

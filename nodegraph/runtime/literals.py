@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from nodegraph.base.contents import Unframed
 from nodegraph.base.framing import frame, framed, frames
 from nodegraph.language.program import EXAMPLE, Constant
+from nodegraph.library.holding import WrongValue, held
 from nodegraph.library.node import NodeSpec
 from nodegraph.library.port import Context, PortType, TypeRef
 from nodegraph.library.registry import PortFacts
@@ -101,7 +102,11 @@ class Literals:
     def _parse(self, facts: PortFacts, literal: Any, context: Context) -> Any:
         port = self.library.port_type(facts.name)
         assert port is not None and port.parse is not None
-        return port.parse(literal, context)
+        value = port.parse(literal, context)
+        try:
+            return held(value, TypeRef(facts.name), self.library.port_type)
+        except WrongValue as wrong:
+            raise ValueError(f"'{literal}' makes no {wrong.promised.rstrip(',')}") from None
 
     def _unchanged(self, name: _Name, constant: Constant) -> None:
         """Raises ValueError where the content of a literal is not that of its key any more, now that it was read."""

@@ -9,6 +9,9 @@ from nodegraph.library.port import Weights
 from nodegraph.runtime.keys import Key
 from nodegraph.runtime.warn import Warned
 
+NOTHING_KNOWN = "its inputs are unknown"
+FAILED = "it failed"
+
 
 @dataclass(frozen=True, slots=True)
 class StepShapes:
@@ -43,6 +46,12 @@ class ShapeReport:
     def unknown(self) -> int:
         """How many steps could not be followed."""
         return sum(step.reason is not None for step in self.steps)
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """The steps from which on shapes are unknown, each with what in it needs values."""
+        told = (NOTHING_KNOWN, FAILED)
+        return {s.name: s.reason for s in self.steps if s.reason and s.reason not in told}
 
 
 @dataclass(frozen=True, slots=True)

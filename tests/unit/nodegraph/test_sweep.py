@@ -256,6 +256,7 @@ WRONG = [
     (("--input", "sed=1"), 2, "did you mean 'seed'?"),
     (("--input", "seed=1", "--seed", "2"), 2, "--seed stands twice"),
     (("--set", "scene.size"), 1, "write NODE.PORT=VALUE"),
+    (("--set", "seed=5"), 1, "or --seed for an input of the graph"),
     (("--set", "scen.size=64"), 1, "did you mean 'scene'?"),
     (("--set", "scene.sise=64"), 1, "no input 'sise'"),
     (("--set", "a/b.size=64"), 1, "inside a subgraph"),

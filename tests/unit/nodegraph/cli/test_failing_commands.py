@@ -63,6 +63,23 @@ def test_a_failed_run_shows_place_line_and_inputs() -> None:
     assert "Traceback" not in "".join(lines)
 
 
+UNKNOWN = """\
+graph: 1
+nodes:
+  grey:  {type: darker, image: grey.png}
+  lost:  {type: levels, image: $grey}
+outputs: {n: $lost}
+"""
+
+
+def test_a_plan_says_why_shapes_are_unknown(folder: Path) -> None:
+    (folder / "unknown.yaml").write_text(UNKNOWN, encoding="utf-8")
+    done = command("check", "unknown.yaml", code=0)
+    assert done.stderr.endswith("ok, nodes of unknown shape: 1; `nodegraph plan` says why\n")
+    done = command("plan", "unknown.yaml", "--device", "cpu", code=0)
+    assert "shapes are unknown from lost on: it cannot run on shapes: " in done.stdout
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_failed_run_as_json() -> None:
     done = command("run", "failing.yaml", "--way", "mismatch", "--json", "--device", "cpu", code=1)

@@ -1,13 +1,15 @@
 """The shape check of nodes as people write them: what needs values is unknown, what does not fit is a fault."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image as PillowImage
+from torch import Tensor
 
-from nodegraph import node
+from nodegraph import PortType, node
 from nodegraph.api import LoadedGraph
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.build import declared
@@ -20,6 +22,7 @@ from nodegraph.runtime.meta.abstract import Recall, abstract_run
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
 from nodes.library import pictures
+from nodes.tensors import Tensors
 from nodes.wires.pictures import Image
 
 TYPES = declared({}, str)[1]
@@ -70,6 +73,32 @@ def wrong(image: Image) -> Image:
     return image @ torch.ones(7, 7)
 
 
+@dataclass(frozen=True, eq=False)
+class Palette(Tensors):
+    """Colours [N, 3]."""
+
+    colours: Tensor
+
+
+def _parsed(literal: str, context: object) -> Palette:
+    return Palette(torch.tensor([[float(n) for n in word.split(",")] for word in literal.split()]))
+
+
+def _wide(value: Palette) -> str | None:
+    return None if value.colours.shape[1] == 3 else "float32 [N, 3]"
+
+
+PORT_TYPES = {Palette: PortType("Palette", literal="text", parse=_parsed, check=_wide)}
+
+
+@node(category="test")
+def by_distance(image: Image, palette: Palette) -> Image:
+    """The nearest colours, by an operation that looks at devices before any mode is asked."""
+    pixels = image.movedim(1, -1)
+    nearest = torch.cdist(pixels.reshape(-1, 3), palette.colours).argmin(1)
+    return palette.colours[nearest].reshape(pixels.shape).movedim(-1, 1)
+
+
 def checked(folder: Path, nodes: str) -> ShapeReport:
     PillowImage.new("RGB", (8, 6)).save(folder / "a.png")
     names = [line.split(":")[0].strip() for line in nodes.splitlines()]
@@ -89,6 +118,25 @@ def test_a_node_that_needs_values_is_unknown(tmp_path: Path, kind: str) -> None:
     report = checked(tmp_path, f"  a: {{type: {kind}, image: $p}}")
     assert report.diagnostics == ()
     assert report.unknown == 1
+
+
+def test_it_is_told_where_shapes_are_lost(tmp_path: Path) -> None:
+    report = checked(tmp_path, "  a: {type: by_list, image: $p}\n  b: {type: by_list, image: $a}")
+    assert report.unknown == 2
+    assert list(report.lost) == ["a"]
+    assert report.lost["a"].startswith("it cannot run on shapes: tolist()")
+
+
+def test_a_literal_of_tensors_is_on_shapes_too(tmp_path: Path) -> None:
+    report = checked(tmp_path, "  a: {type: by_distance, image: $p, palette: '0,0,1 1,0,0'}")
+    assert report.diagnostics == ()
+    assert report.steps[-1].outputs == ("float32[1, 3, 6, 8] on meta",)
+
+
+def test_a_literal_is_held_against_its_type(tmp_path: Path) -> None:
+    report = checked(tmp_path, "  a: {type: by_distance, image: $p, palette: '0,0 1,0'}")
+    [fault] = report.diagnostics
+    assert fault.code == "E403" and "'0,0 1,0' makes no Palette, float32 [N, 3]" in fault.message
 
 
 def test_constants_of_a_node_meet_shapes(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from nodes.checkpoints.catalogue import (
     name_of,
     part_kinds,
 )
-from nodes.checkpoints.configs import BadPart
-from nodes.checkpoints.layouts import published_shapes
+from nodes.checkpoints.configs import CONFIGS, BadPart
+from nodes.checkpoints.layouts import CONVERTED, LAYOUTS, published_shapes
 from nodes.checkpoints.verify import identified
 from nodes.checkpoints.weights import BadConfig, read_config
 from nodes.models.classifier import Classifier
@@ -119,6 +119,10 @@ def test_parts_that_describe_no_network() -> None:
         published_shapes(replace(part, options=None))
     with pytest.raises(BadPart, match=r"'openai_glide_clip' has 2 files, not 1"):
         published_shapes(replace(part, files=part.files[:1]))
+
+
+def test_every_layout_has_a_configuration() -> None:
+    assert {*LAYOUTS, *CONVERTED} == set(CONFIGS)
 
 
 def test_files_name_kinds_as_they_always_did(tmp_path: Path) -> None:
