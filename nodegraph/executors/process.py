@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import IO, Any, cast
 
 from nodegraph.executors.share import Share
-from nodegraph.executors.worker import COMMAND, Cancel, Message, Place
+from nodegraph.executors.worker import COMMAND, Cancel, Cells, Place
 from nodegraph.sweep import Cell
 
 
@@ -54,7 +54,7 @@ class Worker:
     def give(self, task: Task) -> None:
         """Give it a share. Raises Unsendable."""
         try:
-            packed = pickle.dumps(task.share)
+            packed = pickle.dumps(Cells(task.share))
         except Exception as error:
             values = "a value of an input cannot be sent to another process"
             raise Unsendable(f"{values}: {error}; run it here") from error
@@ -80,7 +80,7 @@ class Worker:
         self.process.wait()
 
 
-Heard = tuple[Worker, Message | None]
+Heard = tuple[Worker, Any]
 """What a worker tells; None when it has ended."""
 
 

@@ -1,6 +1,6 @@
-"""A worker: a process that runs shares, keeps its models loaded between them, and ends when its parent does.
+"""A worker: a process that does tasks, keeps its models loaded between them, and ends when its parent does.
 
-Shares come on its standard input, and what happens goes to its standard output; what nodes print goes to standard error.
+Tasks come on its standard input, and what happens goes to its standard output; what nodes print goes to standard error.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Cancelled, diagnostic
@@ -53,18 +53,34 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The share is done, or was cancelled. `refused`: it could not be read here, and why."""
+    """The task is done, or was cancelled. `refused`: it could not be read here, and why."""
 
     refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the share at hand."""
+    """Stop the task at hand."""
 
 
 Message = Ready | Happened | Ended
-"""What a worker tells."""
+"""What a worker tells that runs the cells of a share."""
+
+
+class Doing(Protocol):
+    """What a worker is given, pickled: called with its session, it tells what happens. Raises Cancelled."""
+
+    def __call__(self, session: Session, place: Place, token: CancelToken) -> Iterator[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Runs the cells of a share, and tells what Happened in each."""
+
+    share: Share
+
+    def __call__(self, session: Session, place: Place, token: CancelToken) -> Iterator[Happened]:
+        return run_share(session, self.share, place, token)
 
 
 @dataclass(slots=True)
@@ -77,7 +93,7 @@ class Inbox:
     )
 
     def listen(self) -> NoReturn:
-        """Take shares in, and cancel the last; a parent that has hung up, or died, ends the process at once."""
+        """Take tasks in, and cancel the last; a parent that has hung up, or died, ends the process at once."""
         token = CancelToken()
         try:
             while True:
@@ -105,12 +121,12 @@ def main() -> None:
     while True:
         packed, token = inbox.waiting.get()
         try:
-            share: Share = pickle.loads(packed)
+            task: Doing = pickle.loads(packed)
         except Exception as error:
             _tell(told, Ended(f"{type(error).__name__}: {error}"))
             continue
         with suppress(Cancelled):
-            for happened in run_share(session, share, place, token):
+            for happened in task(session, place, token):
                 _tell(told, happened)
         _tell(told, Ended())
 
@@ -123,7 +139,7 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
     return orders, told
 
 
-def _tell(stream: BinaryIO, told: Message) -> None:
+def _tell(stream: BinaryIO, told: Any) -> None:
     pickle.dump(told, stream)
     stream.flush()
 

@@ -79,7 +79,7 @@ class Serving:
         for thread in threads:
             with suppress(OSError):
                 found += (thread / "children").read_text().split()
-        return [int(p) for p in set(found) if b"spawn_main" in _command(p)]
+        return [int(p) for p in set(found) if b"executors.worker" in _command(p)]
 
     def jobs(self) -> list[dict[str, Any]]:
         return self.client.get("/jobs", params={"limit": 200}).json()["jobs"]
@@ -187,9 +187,9 @@ def test_without_resume_what_ran_is_interrupted_and_a_stop_drains(serving: Servi
     (worker,) = serving.workers()
     serving.kill()
     until = time.monotonic() + 60
-    while b"spawn_main" in _command(str(worker)) and time.monotonic() < until:
+    while b"executors.worker" in _command(str(worker)) and time.monotonic() < until:
         time.sleep(0.1)
-    assert b"spawn_main" not in _command(str(worker))  # it goes when the server goes
+    assert b"executors.worker" not in _command(str(worker))  # it goes when the server goes
     serving.start()
     assert serving.client.get(f"/jobs/{job}").json()["state"] == "interrupted"
     assert "torch" not in loaded(serving)

@@ -78,7 +78,7 @@ def test_a_one_time_address_becomes_a_cookie(served: TestClient) -> None:
     cookie = entered.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and cookie.startswith(COOKIE)
     known = {**stranger, "cookie": cookie.partition(";")[0]}
-    assert served.get("/", headers=known).status_code == 200
+    assert served.get("/api/v1/health", headers=known).status_code == 200
     served.cookies.clear()
     assert served.get(f"/enter?ticket={ticket}", headers=stranger).status_code == 403
     typed = served.post("/enter", data={"token": TOKEN}, headers=stranger, follow_redirects=False)
