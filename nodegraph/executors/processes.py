@@ -26,7 +26,7 @@ TRIES = 3
 GRACE = 0.8
 """Seconds in which a worker that is cancelled may stop by itself; then it is killed."""
 STILLBORN = 5
-"""Workers that end before they begin, one after the other, until no more are started."""
+"""Workers that end by themselves before they begin, one after the other, until no more are started."""
 HINT = "a process that needs more memory than there is is killed: let fewer run at a time"
 
 
@@ -144,7 +144,7 @@ class Processes:
         del self._workers[number]
         worker.kill()
         task, code = worker.task, worker.process.returncode
-        if not worker.ready:
+        if not worker.ready and code >= 0:
             self._stillborn += 1
             if self._stillborn >= STILLBORN:
                 raise RuntimeError(f"no worker begins: Python {_ended(code)}")

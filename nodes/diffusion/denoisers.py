@@ -170,6 +170,7 @@ class Leaf(Denoiser[Any]):
         return {name: spread(value, batch, f"rows of '{name}'") for name, value in ready.items()}
 
 
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 Evaluator = Callable[[Tensor, Tensor], list[Prediction]]
 
 
@@ -210,22 +211,44 @@ def _joined(leaves: list[Leaf], batch: int) -> dict[str, Tensor]:
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Group:
-    """Leaves of one network and their prepared conditions, one below the other."""
+    """Leaves of one network and their prepared conditions, one below the other.
+
+    `most`: rows of one call of the network, once there was no memory for all of them.
+    """
 
     leaves: list[Leaf]
     conditions: Conditions
+    most: int | None = None
 
     def call(self, x_t: Tensor, t: Tensor) -> list[tuple[Leaf, Prediction]]:
         network, times = self.leaves[0].network, len(self.leaves)
         rows = x_t.repeat(times, *[1] * (x_t.ndim - 1))
-        output = network.call(rows, t.repeat(times), **self.conditions)
-        parts = output.chunk(times)
+        parts = self.output(rows, t.repeat(times)).chunk(times)
         return [
             (leaf, _prediction(network, x_t, t, part))
             for leaf, part in zip(self.leaves, parts, strict=True)
         ]
+
+    def output(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """What the network gives; where its memory runs out, of half as many rows at a time: they do not depend on each other.
+
+        Raises what the network raises where there is no memory for one row.
+        """
+        while True:
+            size = self.most or len(x_t)
+            try:
+                parts = [self.part(x_t, t, slice(i, i + size)) for i in range(0, len(x_t), size)]
+                return torch.cat(parts) if len(parts) > 1 else parts[0]
+            except OUT_OF_MEMORY:
+                if size == 1:
+                    raise
+            self.most = (size + 1) // 2  # by now the error is let go, and what it held of the call
+
+    def part(self, x_t: Tensor, t: Tensor, rows: slice) -> Tensor:
+        given = {name: value[rows] for name, value in self.conditions.items()}
+        return self.leaves[0].network.call(x_t[rows], t[rows], **given)
 
 
 def _prediction(network: DiffusionNetwork, x_t: Tensor, t: Tensor, output: Tensor) -> Prediction:

@@ -134,7 +134,7 @@ def test_twenty_kills_lose_no_cell_and_repeat_none_that_had_finished(
     place: Path, two: Processes
 ) -> None:
     chance, found, when_done = random.Random(7), dict[int, Outcome](), dict[int, int]()
-    sweep = sweep_of(graph("squared", seconds=True, cached=False), {"seconds": 0.1}, a=range(64))
+    sweep = sweep_of(graph("squared", seconds=True, cached=False), {"seconds": 0.2}, a=range(64))
     killed: list[int] = []
 
     def kill(pid: int) -> None:
@@ -143,10 +143,11 @@ def test_twenty_kills_lose_no_cell_and_repeat_none_that_had_finished(
             killed.append(pid)
 
     def at_any_moment() -> None:
-        for _ in range(14):
+        while len(killed) < 20 - len(amid):
             time.sleep(chance.uniform(0, 0.8))
             until(lambda: not {*two.pids} <= {*killed})
-            kill(chance.choice([pid for pid in two.pids if pid not in killed] or two.pids))
+            if left := [pid for pid in two.pids if pid not in killed]:
+                kill(chance.choice(left))
 
     thread, amid = threading.Thread(target=at_any_moment), {2, 12, 22, 32, 42, 52}
     for cell, event in two.run(shares_of(sweep)):
@@ -300,6 +301,13 @@ def test_values_that_cannot_be_sent_and_nodes_that_are_others(place: Path, warm:
     (outcome,) = [event for _, event in warm.run([share]) if isinstance(event, Outcome)]
     assert outcome.fault is not None
     assert "the nodes are not those that this was begun with" in outcome.fault.message
+
+
+def test_workers_that_cannot_begin_are_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = graph("squared")
+    monkeypatch.setattr("nodegraph.executors.process.COMMAND", ("-c", "raise SystemExit(3)"))
+    with pytest.raises(RuntimeError, match="no worker begins: Python ended with code 3"):
+        list(loaded.each(a=[1, 2], on="processes:2"))
 
 
 def test_places_by_name(place: Path) -> None:

@@ -1,0 +1,51 @@
+"""Batches beyond the memory of a network are run in parts, and are the same."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import Models, drawn
+from torch import Tensor
+
+from nodes.diffusion.denoisers import DiffusionNetwork, Leaf
+from nodes.library.conditioning import label
+from nodes.library.denoising import unet_denoiser
+from nodes.library.sampling import ancestral_sampler
+from nodes.library.schedules import noise_scheduler
+from nodes.models.unet import UNet
+
+
+def small(network: DiffusionNetwork, rows: int, calls: list[int], error: type) -> DiffusionNetwork:
+    """The network with memory for so many rows."""
+
+    def call(x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        calls.append(len(x_t))
+        if len(x_t) > rows:
+            raise error("no room")
+        assert all(len(value) == len(x_t) == len(t) for value in conditions.values())
+        return network.call(x_t, t, **conditions)
+
+    return replace(network, call=call)
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_count_beyond_memory_is_run_in_parts(models: Models, error: type) -> None:
+    unet = models(UNet, "adm/diffusion")
+    whole = unet_denoiser(unet, [label([3, 5])])
+    assert isinstance(whole, Leaf)
+    schedule, calls = noise_scheduler(unet, steps=2), list[int]()
+    halved = replace(whole, network=small(whole.network, 3, calls, error))
+    expected = drawn(ancestral_sampler(whole, schedule, seed=4, count=5))
+    found = drawn(ancestral_sampler(halved, schedule, seed=4, count=5))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    assert calls == [10, 5, 3, 3, 3, 1, 3, 3, 3, 1]
+
+
+def test_no_memory_for_one_row_is_an_error(models: Models) -> None:
+    unet = models(UNet, "adm/diffusion")
+    whole, calls = unet_denoiser(unet, [label([3])]), list[int]()
+    assert isinstance(whole, Leaf)
+    none = replace(whole, network=small(whole.network, 0, calls, MemoryError))
+    with pytest.raises(MemoryError, match="no room"):
+        drawn(ancestral_sampler(none, noise_scheduler(unet, steps=2), count=3))
+    assert calls == [3, 2, 1]
