@@ -1,165 +1,166 @@
-import { describe, expect, test, vi } from 'vitest'
-import * as edit from './edits'
-import { at, readGraph } from './graph'
-import { applied, type Change, inverse } from './text'
-import { ANCHORS, NASTY } from './testing/nasty'
-import { type Case, casesOf, comments, drawing, loaded, trimmed } from './testing/oracle'
-import { FORMS, SHIPPED } from './testing/shipped'
+import { describe, expect, test, vi } from "vitest";
+import * as edit from "./edits";
+import { at, readGraph } from "./graph";
+import { applied, type Change, inverse } from "./text";
+import { ANCHORS, NASTY } from "./testing/nasty";
+import { type Case, casesOf, comments, drawing, loaded, trimmed } from "./testing/oracle";
+import { FORMS, SHIPPED } from "./testing/shipped";
 
-vi.setConfig({ testTimeout: 60_000 })
-const SOAK = process.env.NODEGRAPH_SOAK !== undefined
-const SEQUENCES = Number(process.env.NODEGRAPH_SEQUENCES ?? 200)
+vi.setConfig({ testTimeout: 60_000 });
+const SOAK = process.env.NODEGRAPH_SOAK !== undefined;
+const SEQUENCES = Number(process.env.NODEGRAPH_SEQUENCES ?? 200);
 
 function isPart(less: readonly string[], more: readonly string[]): boolean {
-  const left = [...more]
-  return less.every(item => {
-    const found = left.indexOf(item)
-    if (found >= 0) left.splice(found, 1)
-    return found >= 0
-  })
+  const left = [...more];
+  return less.every((item) => {
+    const found = left.indexOf(item);
+    if (found >= 0) left.splice(found, 1);
+    return found >= 0;
+  });
 }
 
 /** What is wrong with an edit; nothing, if it holds every law. */
 function broken(text: string, { make, change }: Case): string | null {
-  const edits = make(text)
-  const after = applied(text, edits)
-  const wanted = loaded(text)
-  change(wanted)
-  const found = loaded(after)
-  if (JSON.stringify(sorted(found)) !== JSON.stringify(sorted(trimmed(wanted)))) return `says something else:\n${after}`
-  if (applied(after, inverse(text, edits)) !== text) return 'is not undone'
-  if (formOf(text) !== formOf(after) && text.includes('\n')) return `has other line ends:\n${after}`
-  const touched = otherTouched(text, after)
-  if (touched) return `changes ${touched} too:\n${after}`
-  const [was, now] = [comments(text), comments(after)]
-  const oneLine = edits.every(({ from, to }) => !text.slice(from, to).includes('\n'))
-  if (!isPart(now, was) || (oneLine && now.length !== was.length)) return `loses or makes comments:\n${after}`
-  return null
+  const edits = make(text);
+  const after = applied(text, edits);
+  const wanted = loaded(text);
+  change(wanted);
+  const found = loaded(after);
+  if (JSON.stringify(sorted(found)) !== JSON.stringify(sorted(trimmed(wanted))))
+    return `says something else:\n${after}`;
+  if (applied(after, inverse(text, edits)) !== text) return "is not undone";
+  if (formOf(text) !== formOf(after) && text.includes("\n")) return `has other line ends:\n${after}`;
+  const touched = otherTouched(text, after);
+  if (touched) return `changes ${touched} too:\n${after}`;
+  const [was, now] = [comments(text), comments(after)];
+  const oneLine = edits.every(({ from, to }) => !text.slice(from, to).includes("\n"));
+  if (!isPart(now, was) || (oneLine && now.length !== was.length)) return `loses or makes comments:\n${after}`;
+  return null;
 }
 
 function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => [key, sorted(inner)])
+    .map(([key, inner]) => [key, sorted(inner)]);
 }
 
 function formOf(text: string): string {
-  const breaks = new Set(text.match(/\r?\n/g))
-  return JSON.stringify([text.startsWith('\ufeff'), [...breaks].sort()])
+  const breaks = new Set(text.match(/\r?\n/g));
+  return JSON.stringify([text.startsWith("\ufeff"), [...breaks].sort()]);
 }
 
 /** An entry of a section that says what it said, in other characters. */
 function otherTouched(text: string, after: string): string | undefined {
-  const [before, now] = [readGraph(text).ranges, readGraph(after).ranges]
-  const [data, changed] = [loaded(text), loaded(after)]
-  for (const section of Object.keys(data).filter(key => typeof data[key] === 'object')) {
+  const [before, now] = [readGraph(text).ranges, readGraph(after).ranges];
+  const [data, changed] = [loaded(text), loaded(after)];
+  for (const section of Object.keys(data).filter((key) => typeof data[key] === "object")) {
     for (const [name, value] of Object.entries(data[section])) {
-      const [one, other] = [before.get(at(section, name)), now.get(at(section, name))]
-      const same = JSON.stringify(sorted(value)) === JSON.stringify(sorted(changed[section]?.[name]))
-      if (same && text.slice(one?.from, one?.to) !== after.slice(other?.from, other?.to)) return `${section}.${name}`
+      const [one, other] = [before.get(at(section, name)), now.get(at(section, name))];
+      const same = JSON.stringify(sorted(value)) === JSON.stringify(sorted(changed[section]?.[name]));
+      if (same && text.slice(one?.from, one?.to) !== after.slice(other?.from, other?.to)) return `${section}.${name}`;
     }
   }
-  return undefined
+  return undefined;
 }
 
 function some<T>(items: readonly T[], count: number, seed: number): readonly T[] {
-  const draw = drawing(seed)
-  return items.length <= count || SOAK ? items : Array.from({ length: count }, () => items[draw(items.length)] as T)
+  const draw = drawing(seed);
+  return items.length <= count || SOAK ? items : Array.from({ length: count }, () => items[draw(items.length)] as T);
 }
 
 function failures(text: string, cases: readonly Case[]): string[] {
-  return cases.flatMap(one => {
+  return cases.flatMap((one) => {
     try {
-      const wrong = broken(text, one)
-      return wrong ? [`${one.name} ${wrong}`] : []
+      const wrong = broken(text, one);
+      return wrong ? [`${one.name} ${wrong}`] : [];
     } catch (error) {
-      return [`${one.name}: ${String(error)}`]
+      return [`${one.name}: ${String(error)}`];
     }
-  })
+  });
 }
 
-describe.each(Object.entries(FORMS))('edits of shipped graphs, %s', (form, change) => {
-  test.each(SHIPPED)('%s', (name, shipped) => {
-    const text = change(shipped)
-    expect(failures(text, some(casesOf(text), 10, name.length + form.length))).toEqual([])
-  })
-})
+describe.each(Object.entries(FORMS))("edits of shipped graphs, %s", (form, change) => {
+  test.each(SHIPPED)("%s", (name, shipped) => {
+    const text = change(shipped);
+    expect(failures(text, some(casesOf(text), 10, name.length + form.length))).toEqual([]);
+  });
+});
 
-describe.each(Object.entries(NASTY))('edits of a nasty graph, %s', (_, nasty) => {
-  test.each(['as it is', 'BOM, CRLF, no last newline'])('%s', form => {
-    const text = FORMS[form]?.(nasty) ?? ''
-    expect(failures(text, casesOf(text))).toEqual([])
-  })
-})
+describe.each(Object.entries(NASTY))("edits of a nasty graph, %s", (_, nasty) => {
+  test.each(["as it is", "BOM, CRLF, no last newline"])("%s", (form) => {
+    const text = FORMS[form]?.(nasty) ?? "";
+    expect(failures(text, casesOf(text))).toEqual([]);
+  });
+});
 
 /** A comment typed on a line of its own, where the text stays readable. */
 function typed(text: string, draw: (below: number) => number): readonly Change[] {
-  const begins = [...text.matchAll(/\n/g)].map(found => found.index + 1)
-  const from = begins[draw(begins.length)] ?? 0
-  const changes = [{ from, to: from, insert: `# typed ${draw(100)}\n` }]
-  return begins.length && readGraph(applied(text, changes)).graph ? changes : []
+  const begins = [...text.matchAll(/\n/g)].map((found) => found.index + 1);
+  const from = begins[draw(begins.length)] ?? 0;
+  const changes = [{ from, to: from, insert: `# typed ${draw(100)}\n` }];
+  return begins.length && readGraph(applied(text, changes)).graph ? changes : [];
 }
 
 function drawn(text: string, draw: (below: number) => number): readonly Change[] {
-  if (draw(5) === 0) return typed(text, draw)
-  const cases = casesOf(text)
+  if (draw(5) === 0) return typed(text, draw);
+  const cases = casesOf(text);
   try {
-    return cases[draw(cases.length)]?.make(text) ?? []
+    return cases[draw(cases.length)]?.make(text) ?? [];
   } catch (error) {
-    if (error instanceof edit.Refused && error.message.includes('already')) return []
-    throw error
+    if (error instanceof edit.Refused && error.message.includes("already")) return [];
+    throw error;
   }
 }
 
 test(`${SEQUENCES} sequences of 30 edits, undone and redone`, { timeout: 600_000 + SEQUENCES * 1000 }, () => {
-  const texts = [...Object.values(NASTY), ...SHIPPED.map(([, text]) => text)]
+  const texts = [...Object.values(NASTY), ...SHIPPED.map(([, text]) => text)];
   for (let number = 0; number < SEQUENCES; number += 1) {
-    const draw = drawing(number)
-    const text = Object.values(FORMS)[draw(5)]?.(texts[draw(texts.length)] ?? '') ?? ''
-    const undo: Change[][] = []
-    let now = text
+    const draw = drawing(number);
+    const text = Object.values(FORMS)[draw(5)]?.(texts[draw(texts.length)] ?? "") ?? "";
+    const undo: Change[][] = [];
+    let now = text;
     for (let step = 0; step < 30; step += 1) {
-      const changes = drawn(now, draw)
-      undo.push(inverse(now, changes))
-      now = applied(now, changes)
+      const changes = drawn(now, draw);
+      undo.push(inverse(now, changes));
+      now = applied(now, changes);
     }
-    const last = now
-    const redo: Change[][] = []
+    const last = now;
+    const redo: Change[][] = [];
     for (const changes of undo.toReversed()) {
-      redo.push(inverse(now, changes))
-      now = applied(now, changes)
+      redo.push(inverse(now, changes));
+      now = applied(now, changes);
     }
-    expect(now).toBe(text)
-    for (const changes of redo.toReversed()) now = applied(now, changes)
-    expect(now).toBe(last)
+    expect(now).toBe(text);
+    for (const changes of redo.toReversed()) now = applied(now, changes);
+    expect(now).toBe(last);
   }
-})
+});
 
-test('what an anchor reaches is refused', () => {
+test("what an anchor reaches is refused", () => {
   for (const make of [
-    () => edit.setPort(ANCHORS, 'one', 'b', 'x'),
-    () => edit.setPort(ANCHORS, 'one', 'added', 'x'),
-    () => edit.setPort(ANCHORS, 'two', 'b', 'x'),
-    () => edit.setPort(ANCHORS, 'three', 'b', 'x'),
-    () => edit.setPort(ANCHORS, 'three', 'e', 'x'),
-    () => edit.removeNode(ANCHORS, 'one'),
-    () => edit.addInput(ANCHORS, 'more', 'int'),
+    () => edit.setPort(ANCHORS, "one", "b", "x"),
+    () => edit.setPort(ANCHORS, "one", "added", "x"),
+    () => edit.setPort(ANCHORS, "two", "b", "x"),
+    () => edit.setPort(ANCHORS, "three", "b", "x"),
+    () => edit.setPort(ANCHORS, "three", "e", "x"),
+    () => edit.removeNode(ANCHORS, "one"),
+    () => edit.addInput(ANCHORS, "more", "int"),
   ]) {
-    expect(make).toThrow(/line \d+: an anchor/)
+    expect(make).toThrow(/line \d+: an anchor/);
   }
   for (const edits of [
-    edit.setPort(ANCHORS, 'three', 'd', 2),
-    edit.setPort(ANCHORS, 'three', 'f', 2),
-    edit.renameNode(ANCHORS, 'three', 'four'),
-    edit.addNode(ANCHORS, 'four', 'a'),
+    edit.setPort(ANCHORS, "three", "d", 2),
+    edit.setPort(ANCHORS, "three", "f", 2),
+    edit.renameNode(ANCHORS, "three", "four"),
+    edit.addNode(ANCHORS, "four", "a"),
   ]) {
-    const after = applied(ANCHORS, edits)
-    expect(after).not.toBe(ANCHORS)
-    expect(applied(after, inverse(ANCHORS, edits))).toBe(ANCHORS)
+    const after = applied(ANCHORS, edits);
+    expect(after).not.toBe(ANCHORS);
+    expect(applied(after, inverse(ANCHORS, edits))).toBe(ANCHORS);
   }
-})
+});
 
 const SMALL = `graph: 1
 inputs:
@@ -170,45 +171,45 @@ nodes:
     b: 1
   two: {type: b}
   odd: 3
-outputs: {image: $one}`
+outputs: {image: $one}`;
 
 test.each<[string, () => unknown]>([
-  ["there is no node 'onne'", () => edit.setPort(SMALL, 'onne', 'b', 1)],
-  ["there is no input of 'one' 'bb'", () => edit.unsetPort(SMALL, 'one', 'bb')],
-  ["'two' is a node already, in line 8; choose another name", () => edit.addNode(SMALL, 'two', 'a')],
-  ["'seed' is an input already", () => edit.addNode(SMALL, 'seed', 'a')],
-  ["'1st' is not a name", () => edit.addNode(SMALL, '1st', 'a')],
-  ["'two' is a node already", () => edit.renameNode(SMALL, 'one', 'two')],
-  ["there is no input 'sead'", () => edit.renameInput(SMALL, 'sead', 'x')],
-  ["there is no node or input 'no'", () => edit.connect(SMALL, { name: 'no', port: null }, 'one', 'b')],
-  ["nothing on 'b' of 'one' comes from '$two'", () => edit.disconnect(SMALL, { name: 'two', port: null }, 'one', 'b')],
-  ['needs a type', () => edit.unsetInput(SMALL, 'seed', 'type')],
-  ["an input has no 'defualt'", () => edit.setInput(SMALL, 'seed', 'defualt', 1)],
-  ["'type' is no input of a node", () => edit.setPort(SMALL, 'one', 'type', 'a')],
-  ["line 9: node 'odd' is no mapping", () => edit.setPort(SMALL, 'odd', 'b', 1)],
-  ['the text is no graph', () => edit.addNode('- a\n', 'a', 'b')],
-  ['mend the text first, line 1', () => edit.addNode('a: b: c\n', 'a', 'b')],
-  ["'a' stands twice", () => edit.unsetPort(SMALL.replace('b: 1', 'a: 1\n    a: $two'), 'one', 'a')],
-])('refused, and says why: %s', (said, make) => {
-  expect(make).toThrow(edit.Refused)
-  expect(make).toThrow(said)
-})
+  ["there is no node 'onne'", () => edit.setPort(SMALL, "onne", "b", 1)],
+  ["there is no input of 'one' 'bb'", () => edit.unsetPort(SMALL, "one", "bb")],
+  ["'two' is a node already, in line 8; choose another name", () => edit.addNode(SMALL, "two", "a")],
+  ["'seed' is an input already", () => edit.addNode(SMALL, "seed", "a")],
+  ["'1st' is not a name", () => edit.addNode(SMALL, "1st", "a")],
+  ["'two' is a node already", () => edit.renameNode(SMALL, "one", "two")],
+  ["there is no input 'sead'", () => edit.renameInput(SMALL, "sead", "x")],
+  ["there is no node or input 'no'", () => edit.connect(SMALL, { name: "no", port: null }, "one", "b")],
+  ["nothing on 'b' of 'one' comes from '$two'", () => edit.disconnect(SMALL, { name: "two", port: null }, "one", "b")],
+  ["needs a type", () => edit.unsetInput(SMALL, "seed", "type")],
+  ["an input has no 'defualt'", () => edit.setInput(SMALL, "seed", "defualt", 1)],
+  ["'type' is no input of a node", () => edit.setPort(SMALL, "one", "type", "a")],
+  ["line 9: node 'odd' is no mapping", () => edit.setPort(SMALL, "odd", "b", 1)],
+  ["the text is no graph", () => edit.addNode("- a\n", "a", "b")],
+  ["mend the text first, line 1", () => edit.addNode("a: b: c\n", "a", "b")],
+  ["'a' stands twice", () => edit.unsetPort(SMALL.replace("b: 1", "a: 1\n    a: $two"), "one", "a")],
+])("refused, and says why: %s", (said, make) => {
+  expect(make).toThrow(edit.Refused);
+  expect(make).toThrow(said);
+});
 
 test.each<[string, (text: string) => edit.Edits, string[]]>([
   [
-    'a node',
-    t => edit.removeNode(t, 'two'),
-    ['# two', '# its type', '# what it takes', '# wired', '# a list', '# first', '# one', '# second'],
+    "a node",
+    (t) => edit.removeNode(t, "two"),
+    ["# two", "# its type", "# what it takes", "# wired", "# a list", "# first", "# one", "# second"],
   ],
-  ['a node in braces', t => edit.removeNode(t, 'three'), ['# a break', '# more', '# three']],
-  ['a port', t => edit.unsetPort(t, 'two', 'b'), ['# wired']],
-  ['a block list', t => edit.setPort(t, 'two', 'd', 1), ['# first', '# one', '# second']],
-  ['an item', t => edit.disconnect(t, { name: 'one', port: null }, 'two', 'd'), ['# one']],
-  ['an input', t => edit.removeInput(t, 'seed'), ['# {not: a value}']],
-])('only its own comments go with %s', (_, make, lost) => {
-  const text = NASTY.COMMENTS ?? ''
-  const after = comments(applied(text, make(text)))
-  const gone = [...comments(text)]
-  for (const comment of after) gone.splice(gone.indexOf(comment), 1)
-  expect(gone).toEqual(lost.toSorted())
-})
+  ["a node in braces", (t) => edit.removeNode(t, "three"), ["# a break", "# more", "# three"]],
+  ["a port", (t) => edit.unsetPort(t, "two", "b"), ["# wired"]],
+  ["a block list", (t) => edit.setPort(t, "two", "d", 1), ["# first", "# one", "# second"]],
+  ["an item", (t) => edit.disconnect(t, { name: "one", port: null }, "two", "d"), ["# one"]],
+  ["an input", (t) => edit.removeInput(t, "seed"), ["# {not: a value}"]],
+])("only its own comments go with %s", (_, make, lost) => {
+  const text = NASTY.COMMENTS ?? "";
+  const after = comments(applied(text, make(text)));
+  const gone = [...comments(text)];
+  for (const comment of after) gone.splice(gone.indexOf(comment), 1);
+  expect(gone).toEqual(lost.toSorted());
+});

@@ -4,10 +4,10 @@
  * (`written`). Each throws Refused, with the reason, where the edit cannot be made. Several edits in a row are composed by
  * the document that applies them. */
 
-import { INPUT_KEYS, isName, meant, NODE_KEYS } from './graph'
-import { atPath, leaves, withEntries, without, withValue } from './meaning'
-import { frames, left, namesIn, refuseTaken, refuseUnknown, renamed, withoutMember } from './naming'
-import { itemPut, taken } from './rewriting'
+import { INPUT_KEYS, isName, meant, NODE_KEYS } from "./graph";
+import { atPath, leaves, withEntries, without, withValue } from "./meaning";
+import { frames, left, namesIn, refuseTaken, refuseUnknown, renamed, withoutMember } from "./naming";
+import { itemPut, taken } from "./rewriting";
 import {
   assigned,
   type Document,
@@ -19,176 +19,179 @@ import {
   Refused,
   removal,
   settled,
-} from './settling'
-import { lineNumber } from './text'
-import { find, type Items, type Tree } from './tree'
-import { refText, treeOf, type Written } from './written'
+} from "./settling";
+import { lineNumber } from "./text";
+import { find, type Items, type Tree } from "./tree";
+import { refText, treeOf, type Written } from "./written";
 
-export { type Edits, Refused } from './settling'
+export { type Edits, Refused } from "./settling";
 
-const PLACED = ['nodes', 'inputs', 'outputs']
-const EMPTY = treeOf([]) as Items
-const SOURCES = ['nodes', 'inputs']
+const PLACED = ["nodes", "inputs", "outputs"];
+const EMPTY = treeOf([]) as Items;
+const SOURCES = ["nodes", "inputs"];
 /** What a wire comes from: an output of a node (null: its first), or an input of the graph. */
 export interface Source {
-  readonly name: string
-  readonly port: string | null
+  readonly name: string;
+  readonly port: string | null;
 }
 /** The parts of a node besides its type. */
 export interface NodeParts {
-  readonly ports?: ReadonlyMap<string, Written>
-  readonly note?: string
-  readonly each?: ReadonlyMap<string, Written>
+  readonly ports?: ReadonlyMap<string, Written>;
+  readonly note?: string;
+  readonly each?: ReadonlyMap<string, Written>;
 }
 
 function withNode(text: string, name: string): Document {
-  const document = opened(text)
-  refuseUnknown(document, ['nodes'], name, 'node')
-  const entry = find(document.tree, ['nodes', name])
-  if (entry && entry.value.kind !== 'table' && !entry.value.marked) {
-    throw new Refused(`line ${lineNumber(text, entry.from)}: node '${name}' is no mapping; write: ${name}: {type: …}`)
+  const document = opened(text);
+  refuseUnknown(document, ["nodes"], name, "node");
+  const entry = find(document.tree, ["nodes", name]);
+  if (entry && entry.value.kind !== "table" && !entry.value.marked) {
+    throw new Refused(`line ${lineNumber(text, entry.from)}: node '${name}' is no mapping; write: ${name}: {type: …}`);
   }
-  return document
+  return document;
 }
 
 function withInput(text: string, name: string): Document {
-  const document = opened(text)
-  refuseUnknown(document, ['inputs'], name, 'input')
-  return document
+  const document = opened(text);
+  refuseUnknown(document, ["inputs"], name, "input");
+  return document;
 }
 
 function refuseNoPort(port: string): void {
-  if (NODE_KEYS.includes(port)) throw new Refused(`'${port}' is no input of a node`)
+  if (NODE_KEYS.includes(port)) throw new Refused(`'${port}' is no input of a node`);
 }
 
 function refuseNoFact(fact: string): void {
-  if (!INPUT_KEYS.includes(fact)) throw new Refused(`an input has no '${fact}'`)
+  if (!INPUT_KEYS.includes(fact)) throw new Refused(`an input has no '${fact}'`);
 }
 
 /** Writes a value, or a list of values, on an input of a node. */
 export function setPort(text: string, node: string, port: string, value: Written): Edits {
-  refuseNoPort(port)
-  return assigned(withNode(text, node), [['nodes', node, port], value])
+  refuseNoPort(port);
+  return assigned(withNode(text, node), [["nodes", node, port], value]);
 }
 
 /** Takes away what is written on an input of a node. */
 export function unsetPort(text: string, node: string, port: string): Edits {
-  refuseNoPort(port)
-  return gone(withNode(text, node), ['nodes', node, port], `input of '${node}'`)
+  refuseNoPort(port);
+  return gone(withNode(text, node), ["nodes", node, port], `input of '${node}'`);
 }
 
 /** Wires a source to an input of a node, instead of what stands there. */
 export function connect(text: string, source: Source, node: string, port: string): Edits {
-  refuseUnknown(opened(text), SOURCES, source.name, 'node or input')
-  return setPort(text, node, port, refText(source.name, source.port))
+  refuseUnknown(opened(text), SOURCES, source.name, "node or input");
+  return setPort(text, node, port, refText(source.name, source.port));
 }
 
 /** Wires a source to an input that takes several, beside what stands there. */
 export function connectToo(text: string, source: Source, node: string, port: string): Edits {
-  const document = withNode(text, node)
-  const old = find(document.tree, ['nodes', node, port])?.value
-  const ref = treeOf(refText(source.name, source.port))
-  if (!old || (old.kind === 'leaf' && old.value === null)) return connect(text, source, node, port)
-  refuseNoPort(port)
-  refuseUnknown(document, SOURCES, source.name, 'node or input')
-  const path = ['nodes', node, port]
-  if (old.kind !== 'items') return planted(document, [path, { ...EMPTY, values: [old, ref] }])
-  refuseMarks(document, path, true)
-  const wanted = atPath(document.tree, path, () => ({ ...old, values: [...old.values, ref] }))
-  return settled(document, wanted, [itemPut(text, old, ref)])
+  const document = withNode(text, node);
+  const old = find(document.tree, ["nodes", node, port])?.value;
+  const ref = treeOf(refText(source.name, source.port));
+  if (!old || (old.kind === "leaf" && old.value === null)) return connect(text, source, node, port);
+  refuseNoPort(port);
+  refuseUnknown(document, SOURCES, source.name, "node or input");
+  const path = ["nodes", node, port];
+  if (old.kind !== "items") return planted(document, [path, { ...EMPTY, values: [old, ref] }]);
+  refuseMarks(document, path, true);
+  const wanted = atPath(document.tree, path, () => ({ ...old, values: [...old.values, ref] }));
+  return settled(document, wanted, [itemPut(text, old, ref)]);
 }
 
 /** Takes a wire off an input; off a list, only the items that are that wire. */
 export function disconnect(text: string, source: Source, node: string, port: string): Edits {
-  const document = withNode(text, node)
-  const ref = refText(source.name, source.port)
-  const list = find(document.tree, ['nodes', node, port])?.value
-  if (list?.kind === 'leaf' && list.value === ref) return unsetPort(text, node, port)
-  const at = list?.kind === 'items' ? list.values.findIndex(item => item.kind === 'leaf' && item.value === ref) : -1
-  if (list?.kind !== 'items' || at < 0) throw new Refused(`nothing on '${port}' of '${node}' comes from '${ref}'`)
-  if (list.values.length === 1) return unsetPort(text, node, port)
-  refuseMarks(document, ['nodes', node, port], true)
-  const wanted = atPath(document.tree, ['nodes', node, port], () => ({ ...list, values: list.values.toSpliced(at, 1) }))
-  return settled(document, wanted, [taken(text, list, at)])
+  const document = withNode(text, node);
+  const ref = refText(source.name, source.port);
+  const list = find(document.tree, ["nodes", node, port])?.value;
+  if (list?.kind === "leaf" && list.value === ref) return unsetPort(text, node, port);
+  const at = list?.kind === "items" ? list.values.findIndex((item) => item.kind === "leaf" && item.value === ref) : -1;
+  if (list?.kind !== "items" || at < 0) throw new Refused(`nothing on '${port}' of '${node}' comes from '${ref}'`);
+  if (list.values.length === 1) return unsetPort(text, node, port);
+  refuseMarks(document, ["nodes", node, port], true);
+  const wanted = atPath(document.tree, ["nodes", node, port], () => ({
+    ...list,
+    values: list.values.toSpliced(at, 1),
+  }));
+  return settled(document, wanted, [taken(text, list, at)]);
 }
 
 /** Writes the values that an input of a node, or several together (`a+b`), take in turn. */
 export function setEach(text: string, node: string, names: string, values: Written): Edits {
-  return assigned(withNode(text, node), [['nodes', node, 'each', names], values])
+  return assigned(withNode(text, node), [["nodes", node, "each", names], values]);
 }
 
 /** Takes away what an input of a node takes in turn; the whole of it where only that is there. */
 export function unsetEach(text: string, node: string, names: string): Edits {
-  const document = withNode(text, node)
-  const axes = find(document.tree, ['nodes', node, 'each'])?.value
-  const alone = axes?.kind === 'table' && axes.entries.length === 1 && axes.entries[0]?.key === names
-  return gone(document, ['nodes', node, 'each', ...(alone ? [] : [names])], `each of '${node}'`)
+  const document = withNode(text, node);
+  const axes = find(document.tree, ["nodes", node, "each"])?.value;
+  const alone = axes?.kind === "table" && axes.entries.length === 1 && axes.entries[0]?.key === names;
+  return gone(document, ["nodes", node, "each", ...(alone ? [] : [names])], `each of '${node}'`);
 }
 
 /** Makes a node one of another type; what stands on its inputs stays. */
 export function setType(text: string, node: string, type: string): Edits {
-  return assigned(withNode(text, node), [['nodes', node, 'type'], type])
+  return assigned(withNode(text, node), [["nodes", node, "type"], type]);
 }
 
 /** Writes the note of a node; takes it away where it is empty. */
 export function setNote(text: string, node: string, note: string): Edits {
-  const document = withNode(text, node)
-  if (note) return assigned(document, [['nodes', node, 'note'], note])
-  return gone(document, ['nodes', node, 'note'], `key of '${node}'`)
+  const document = withNode(text, node);
+  if (note) return assigned(document, [["nodes", node, "note"], note]);
+  return gone(document, ["nodes", node, "note"], `key of '${node}'`);
 }
 
 /** Adds a node behind the last one. */
 export function addNode(text: string, name: string, type: string, parts: NodeParts = {}): Edits {
-  const document = opened(text)
-  refuseTaken(document, name)
-  for (const port of parts.ports?.keys() ?? []) refuseNoPort(port)
-  const rows: [string, Written][] = [['type', type], ...(parts.ports ?? [])]
-  if (parts.note) rows.push(['note', parts.note])
-  if (parts.each?.size) rows.push(['each', parts.each])
-  return assigned(document, [['nodes', name], new Map(rows)])
+  const document = opened(text);
+  refuseTaken(document, name);
+  for (const port of parts.ports?.keys() ?? []) refuseNoPort(port);
+  const rows: [string, Written][] = [["type", type], ...(parts.ports ?? [])];
+  if (parts.note) rows.push(["note", parts.note]);
+  if (parts.each?.size) rows.push(["each", parts.each]);
+  return assigned(document, [["nodes", name], new Map(rows)]);
 }
 
 /** Takes a node away, with its place and out of its frames. What refers to it stays. */
 export function removeNode(text: string, name: string): Edits {
-  const document = withNode(text, name)
+  const document = withNode(text, name);
   const paths = [
-    ['nodes', name],
-    ['layout', name],
-  ].filter(path => find(document.tree, path))
+    ["nodes", name],
+    ["layout", name],
+  ].filter((path) => find(document.tree, path));
   const framed = frames(document)
     .map(([path, list]) => left(document, path, list, name))
-    .filter(ways => ways !== null)
-  const rest = paths.reduce((tree: Tree, path) => without(tree, path), document.tree)
-  const wanted = atPath(rest, ['frames'], all =>
-    withEntries(all, e => (e.value.kind === 'items' ? { ...e, value: withoutMember(e.value, name) } : e)),
-  )
-  return settled(document, wanted, [...paths.map(path => removal(document, path)), ...framed])
+    .filter((ways) => ways !== null);
+  const rest = paths.reduce((tree: Tree, path) => without(tree, path), document.tree);
+  const wanted = atPath(rest, ["frames"], (all) =>
+    withEntries(all, (e) => (e.value.kind === "items" ? { ...e, value: withoutMember(e.value, name) } : e)),
+  );
+  return settled(document, wanted, [...paths.map((path) => removal(document, path)), ...framed]);
 }
 
 /** Gives a node another name, in all that refers to it too. */
 export function renameNode(text: string, name: string, to: string): Edits {
-  return renamed(withNode(text, name), 'nodes', name, to)
+  return renamed(withNode(text, name), "nodes", name, to);
 }
 
 /** Keeps the place of a node, an input or an output on the canvas. */
 export function move(text: string, name: string, x: number, y: number): Edits {
-  return moveAll(text, new Map([[name, [x, y]]]))
+  return moveAll(text, new Map([[name, [x, y]]]));
 }
 
 /** Keeps the places of several. */
 export function moveAll(text: string, places: ReadonlyMap<string, readonly [number, number]>): Edits {
-  const document = opened(text)
-  for (const name of places.keys()) refuseUnknown(document, PLACED, name, 'node')
-  const there = find(document.tree, ['layout'])?.value
-  if (places.size > 1 && !(there?.kind === 'table' && there.entries.length)) {
-    return assigned(document, [['layout'], new Map([...places])])
+  const document = opened(text);
+  for (const name of places.keys()) refuseUnknown(document, PLACED, name, "node");
+  const there = find(document.tree, ["layout"])?.value;
+  if (places.size > 1 && !(there?.kind === "table" && there.entries.length)) {
+    return assigned(document, [["layout"], new Map([...places])]);
   }
-  return assigned(document, ...[...places].map(([name, place]) => [['layout', name], [...place]] as const))
+  return assigned(document, ...[...places].map(([name, place]) => [["layout", name], [...place]] as const));
 }
 
 /** Forgets the place of a node. */
 export function unplace(text: string, name: string): Edits {
-  return gone(opened(text), ['layout', name], 'place of')
+  return gone(opened(text), ["layout", name], "place of");
 }
 
 /** Declares an input of a type, behind the last one. */
@@ -198,10 +201,10 @@ export function addInput(
   type: string,
   facts: ReadonlyMap<string, Written> = new Map(),
 ): Edits {
-  const document = opened(text)
-  refuseTaken(document, name)
-  ;[...facts.keys()].forEach(refuseNoFact)
-  return assigned(document, [['inputs', name], new Map<string, Written>([['type', type], ...facts])])
+  const document = opened(text);
+  refuseTaken(document, name);
+  [...facts.keys()].forEach(refuseNoFact);
+  return assigned(document, [["inputs", name], new Map<string, Written>([["type", type], ...facts])]);
 }
 
 /** Makes an input of a node one of the graph: what stands there becomes the default, unless `facts` say another. */
@@ -213,86 +216,86 @@ export function exposePort(
   type: string,
   facts: ReadonlyMap<string, Written> = new Map(),
 ): Edits {
-  const document = withNode(text, node)
-  refuseNoPort(port)
-  refuseTaken(document, name)
-  ;[...facts.keys()].forEach(refuseNoFact)
-  const old = find(document.tree, ['nodes', node, port])?.value
-  const rows = treeOf(new Map<string, Written>([['type', type], ...facts]))
-  const keep = old && !facts.has('default') && !leaves(old).some(leaf => meant(leaf.value).kind === 'ref')
-  const input = keep ? withValue(rows, ['default'], old) : rows
-  return planted(document, [['inputs', name], input], [['nodes', node, port], treeOf(`$${name}`)])
+  const document = withNode(text, node);
+  refuseNoPort(port);
+  refuseTaken(document, name);
+  [...facts.keys()].forEach(refuseNoFact);
+  const old = find(document.tree, ["nodes", node, port])?.value;
+  const rows = treeOf(new Map<string, Written>([["type", type], ...facts]));
+  const keep = old && !facts.has("default") && !leaves(old).some((leaf) => meant(leaf.value).kind === "ref");
+  const input = keep ? withValue(rows, ["default"], old) : rows;
+  return planted(document, [["inputs", name], input], [["nodes", node, port], treeOf(`$${name}`)]);
 }
 
 /** Writes a fact of an input: its type, default, min, max, menu, help, or whether it is optional. */
 export function setInput(text: string, name: string, fact: string, value: Written): Edits {
-  refuseNoFact(fact)
-  return assigned(withInput(text, name), [['inputs', name, fact], value])
+  refuseNoFact(fact);
+  return assigned(withInput(text, name), [["inputs", name, fact], value]);
 }
 
 /** Takes away a fact of an input; not its type. */
 export function unsetInput(text: string, name: string, fact: string): Edits {
-  if (fact === 'type') throw new Refused(`input '${name}' needs a type; give it another one, or remove the input`)
-  return gone(withInput(text, name), ['inputs', name, fact], `key of input '${name}'`)
+  if (fact === "type") throw new Refused(`input '${name}' needs a type; give it another one, or remove the input`);
+  return gone(withInput(text, name), ["inputs", name, fact], `key of input '${name}'`);
 }
 
 /** Takes an input away, out of the presets and sweeps too. What refers to it stays. */
 export function removeInput(text: string, name: string): Edits {
-  const document = withInput(text, name)
+  const document = withInput(text, name);
   const paths = [
-    ['inputs', name],
-    ...namesIn(document, 'presets').map(preset => ['presets', preset, name]),
-    ...namesIn(document, 'sweeps').map(sweep => ['sweeps', sweep, 'each', name]),
-    ['layout', name],
-  ].filter(path => find(document.tree, path))
-  const wanted = paths.reduce((tree: Tree, path) => without(tree, path), document.tree)
+    ["inputs", name],
+    ...namesIn(document, "presets").map((preset) => ["presets", preset, name]),
+    ...namesIn(document, "sweeps").map((sweep) => ["sweeps", sweep, "each", name]),
+    ["layout", name],
+  ].filter((path) => find(document.tree, path));
+  const wanted = paths.reduce((tree: Tree, path) => without(tree, path), document.tree);
   return settled(
     document,
     wanted,
-    paths.map(path => removal(document, path)),
-  )
+    paths.map((path) => removal(document, path)),
+  );
 }
 
 /** Gives an input another name, in all that refers to it, the presets and the sweeps too. */
 export function renameInput(text: string, name: string, to: string): Edits {
-  return renamed(withInput(text, name), 'inputs', name, to)
+  return renamed(withInput(text, name), "inputs", name, to);
 }
 
 /** Lets an output come from a source. */
 export function setOutput(text: string, name: string, source: Source): Edits {
-  if (!isName(name)) throw new Refused(`'${name}' is not a name; use letters, digits and '_', not first a digit`)
-  return assigned(opened(text), [['outputs', name], refText(source.name, source.port)])
+  if (!isName(name)) throw new Refused(`'${name}' is not a name; use letters, digits and '_', not first a digit`);
+  return assigned(opened(text), [["outputs", name], refText(source.name, source.port)]);
 }
 
 /** Takes an output away. */
 export function unsetOutput(text: string, name: string): Edits {
-  return gone(opened(text), ['outputs', name], 'output')
+  return gone(opened(text), ["outputs", name], "output");
 }
 
 /** Writes the value that a preset has for an input; makes the preset where there is none. */
 export function setPreset(text: string, preset: string, name: string, value: Written): Edits {
-  return assigned(withInput(text, name), [['presets', preset, name], value])
+  return assigned(withInput(text, name), [["presets", preset, name], value]);
 }
 
 /** Takes away what a preset has for an input; the whole preset where none is named. */
 export function unsetPreset(text: string, preset: string, name?: string): Edits {
-  const path = ['presets', preset, ...(name === undefined ? [] : [name])]
-  return gone(opened(text), path, name === undefined ? 'preset' : `value of preset '${preset}'`)
+  const path = ["presets", preset, ...(name === undefined ? [] : [name])];
+  return gone(opened(text), path, name === undefined ? "preset" : `value of preset '${preset}'`);
 }
 
 /** Draws a frame with a title around nodes. */
 export function setFrame(text: string, title: string, nodes: readonly string[]): Edits {
-  const document = opened(text)
-  for (const name of nodes) refuseUnknown(document, SOURCES, name, 'node')
-  return assigned(document, [['frames', title], [...nodes]])
+  const document = opened(text);
+  for (const name of nodes) refuseUnknown(document, SOURCES, name, "node");
+  return assigned(document, [["frames", title], [...nodes]]);
 }
 
 /** Takes a frame away; its nodes stay. */
 export function unsetFrame(text: string, title: string): Edits {
-  return gone(opened(text), ['frames', title], 'frame')
+  return gone(opened(text), ["frames", title], "frame");
 }
 
 /** Writes the title or the description of the graph. */
-export function setText(text: string, key: 'title' | 'description', value: string): Edits {
-  return assigned(opened(text), [[key], value])
+export function setText(text: string, key: "title" | "description", value: string): Edits {
+  return assigned(opened(text), [[key], value]);
 }

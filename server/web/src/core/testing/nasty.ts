@@ -43,7 +43,7 @@ nodes:  # what is done
 outputs:
   image: $three  # out
   # the end
-`
+`;
 const BLOCK_TEXTS = `graph: 1
 description: >
   A text on several
@@ -74,14 +74,14 @@ nodes:
 # a comment
 outputs:
   image: $three
-`
+`;
 const LAST_IS_BLOCK = `graph: 1
 outputs: {image: $one}
 nodes:
   one:
     type: a
     b: |
-      text`
+      text`;
 const KEPT_AT_END = `graph: 1
 outputs: {image: $one}
 nodes:
@@ -91,7 +91,7 @@ nodes:
       text
 
 
-`
+`;
 const MULTI_LINE = `graph: 1
 title: A plain text
   that goes on
@@ -114,7 +114,7 @@ nodes:
 outputs:
   image:
     $two
-`
+`;
 const QUOTED_KEYS = `"graph": 1
 'inputs':
   "seed": {"type": 'Seed', 'default': 0}
@@ -122,7 +122,7 @@ const QUOTED_KEYS = `"graph": 1
   "one": {"type":"a","b":"$seed"}
   'two': {'type': a, "b": "$one.out", 'c':'$seed'}
 'outputs': {"image":"$two"}
-`
+`;
 const EXPLICIT_KEYS = `? graph
 : 1
 ? nodes
@@ -134,13 +134,13 @@ const EXPLICIT_KEYS = `? graph
   three: {type: a, ? b, c: $two}
 ? outputs
 : image: $three
-`
+`;
 const EMPTY = `graph: 1
 inputs: {}
 presets:
 nodes: {}  # none yet
 outputs:
-`
+`;
 const NULLS = `graph: 1
 inputs: null
 presets: ~
@@ -149,12 +149,12 @@ nodes:
 
 outputs: {image: $a}
 layout: { }
-`
+`;
 const NODES_LAST = `graph: 1
 outputs: {image: $one}
 nodes:
   two: {type: b}
-  one: {type: a, b: $two}`
+  one: {type: a, b: $two}`;
 const DEEP = `graph: 1
 nodes:
                 one:
@@ -168,7 +168,7 @@ nodes:
                                                     2
 outputs:
                 image: $one
-`
+`;
 const MARKERS = `%YAML 1.1
 # head
 ---
@@ -178,9 +178,9 @@ nodes:
   one: {type: a, b: 1}
 outputs: {image: $one}
 ...
-`
+`;
 const ALL_FLOW =
-  '{graph: 1, inputs: {s: {type: int}}, nodes: {one: {type: a, b: $s}, two: {type: b, c: [$one, $one.x], }}, outputs: {image: $two}}'
+  "{graph: 1, inputs: {s: {type: int}}, nodes: {one: {type: a, b: $s}, two: {type: b, c: [$one, $one.x], }}, outputs: {image: $two}}";
 const FLOW_LINES = `{
   "graph": 1,
   "nodes": {
@@ -194,9 +194,9 @@ const FLOW_LINES = `{
   },
   "outputs": {"image": "$two"},
 }
-`
+`;
 const JSON_TIGHT =
-  '{"graph":1,"nodes":{"one":{"type":"a","b":[1,2]},"two":{"type":"b","c":"$one"}},"outputs":{"image":"$two"}}\n'
+  '{"graph":1,"nodes":{"one":{"type":"a","b":[1,2]},"two":{"type":"b","c":"$one"}},"outputs":{"image":"$two"}}\n';
 const NO_INDENT_LIST = `graph: 1
 nodes:
  one:
@@ -208,7 +208,7 @@ nodes:
  two: {type: b}
 outputs:
  image: $one
-`
+`;
 const CANVAS = `graph: 1
 nodes:
   one: {type: a, note: 'about, "one"'}
@@ -221,22 +221,22 @@ frames:
   "All: of it": [one, two]
   Left:
     - one  # the only one
-`
+`;
 const ODD_NAMES = `graph: 1
 nodes:
   true: {type: a, null: 1, 1: 2}
   null: {type: b, yes: $true.1}
 outputs: {no: $null}
-`
+`;
 const EMOJI = `graph: 1 # 😀
 title: 🌈 ein Bögen
 nodes:
   one: {type: a, text: 👩‍🚀 im All, b: 1}  # 🚀
   two: {type: b, c: $one} # ü
 outputs: {image: $two}
-`
+`;
 const BLANKS =
-  '\n\n  \ngraph: 1\n\n\nnodes:   \n\n  one: {type: a, b: 1}   \n   \n\n  two:\n\n    type: b  \n\n    c: $one\n  \noutputs: {image: $two}\n\n\n   \n'
+  "\n\n  \ngraph: 1\n\n\nnodes:   \n\n  one: {type: a, b: 1}   \n   \n\n  two:\n\n    type: b  \n\n    c: $one\n  \noutputs: {image: $two}\n\n\n   \n";
 
 export const NASTY: Readonly<Record<string, string>> = {
   COMMENTS,
@@ -259,7 +259,7 @@ export const NASTY: Readonly<Record<string, string>> = {
   ODD_NAMES,
   EMOJI,
   BLANKS,
-}
+};
 
 export const ANCHORS = `graph: 1
 inputs: &inputs
@@ -269,4 +269,4 @@ nodes:
   two: *one
   three: {type: c, b: *text, d: 1, e: !important x}
 outputs: {image: $three}
-`
+`;

@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { type Graph, readGraph } from "./graph";
+import { arranged, completed, type Link, type Places, type Size } from "./layout";
+import { SHIPPED } from "./testing/shipped";
+import { circle, wiresTo } from "./wires";
+
+/** Boxes as large as a canvas draws them, with their wires. */
+function boxesOf(graph: Graph): { sizes: Map<string, Size>; links: Link[]; first: Set<string> } {
+  const sizes = new Map<string, Size>([...graph.inputs.keys()].map((name) => [name, { width: 144, height: 32 }]));
+  for (const [name, { ports }] of graph.nodes) sizes.set(name, { width: 208, height: 80 + 24 * ports.size });
+  const links = [...graph.nodes.values()].flatMap((node) =>
+    wiresTo(node).map(({ source, port }) => ({
+      source: source.name,
+      target: node.name,
+      leaves: 16,
+      enters: 76 + 24 * [...node.ports.keys()].indexOf(port),
+    })),
+  );
+  return { sizes, links, first: new Set(graph.inputs.keys()) };
+}
+
+function overlaps(places: Places, sizes: ReadonlyMap<string, Size>): string[] {
+  const boxes = [...places].map(([name, [x, y]]) => ({ name, x, y, ...(sizes.get(name) ?? { width: 0, height: 0 }) }));
+  return boxes.flatMap((a, i) =>
+    boxes
+      .slice(i + 1)
+      .filter((b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height)
+      .map((b) => `${a.name} and ${b.name}`),
+  );
+}
+
+test.each(SHIPPED)("%s: no box covers another, and wires lead to the right", (_, text) => {
+  const { graph } = readGraph(text);
+  if (!graph) throw new Error("no graph");
+  const { sizes, links, first } = boxesOf(graph);
+  const places = arranged(sizes, links, first);
+  expect(overlaps(places, sizes)).toEqual([]);
+  expect(circle(graph)).toBeNull();
+  for (const { source, target } of links)
+    expect(places.get(target)?.[0]).toBeGreaterThan(places.get(source)?.[0] ?? NaN);
+  for (const name of first) expect(places.get(name)?.[0]).toBe(0);
+});
+
+const BOX = { width: 100, height: 50 };
+const link = (source: string, target: string): Link => ({ source, target, leaves: 10, enters: 10 });
+
+test("a circle is cut, nothing stands alone, and no boxes need no place", () => {
+  const sizes = new Map(["a", "b", "c"].map((name) => [name, BOX]));
+  const places = arranged(sizes, [link("a", "b"), link("b", "c"), link("c", "a"), link("a", "a"), link("x", "a")]);
+  expect([...places.values()].map(([x]) => x)).toEqual([0, 149, 298]);
+  expect(arranged(new Map(), []).size).toBe(0);
+});
+
+test("what is placed stays, and the rest stands beside what it is wired to, where there is room", () => {
+  const sizes = new Map(["a", "b", "c", "d"].map((name) => [name, BOX]));
+  const links = [link("a", "b"), link("a", "c"), link("c", "d")];
+  const all = arranged(sizes, links);
+  expect(completed(new Map(), all, sizes, links)).toEqual(all);
+  const kept = new Map([
+    ["a", [1000, 1000] as const],
+    ["b", [1150, 950] as const],
+    ["gone", [0, 0] as const],
+  ]);
+  const places = completed(kept, all, sizes, links);
+  expect([places.get("a"), places.get("b"), places.has("gone")]).toEqual([[1000, 1000], [1150, 950], false]);
+  expect(overlaps(places, sizes)).toEqual([]);
+  expect(places.get("c")?.[0]).toBeGreaterThan(1100);
+  expect(places.get("d")?.[0]).toBeGreaterThan(places.get("c")?.[0] ?? NaN);
+});
