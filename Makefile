@@ -66,7 +66,8 @@ newest:  ## the unit tests under the newest Python that is at hand, in an enviro
 	  exit $$?; \
 	done; echo "there is no Python newer than 3.11 here"
 
-soak: setup  ## what takes long: many kills, many random cases
+soak: setup $(TOOLS)  ## what takes long: many kills, many random cases
+	cd server/web && NODEGRAPH_SOAK=1 NODEGRAPH_SEQUENCES=10000 $(NODE) node_modules/vitest/vitest.mjs run src/core
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -m soak
 
 check: setup $(TOOLS)

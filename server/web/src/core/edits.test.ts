@@ -6,7 +6,7 @@ import { ANCHORS, NASTY } from "./testing/nasty";
 import { type Case, casesOf, comments, drawing, loaded, trimmed } from "./testing/oracle";
 import { FORMS, SHIPPED } from "./testing/shipped";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: process.env.NODEGRAPH_SOAK ? 3_600_000 : 60_000 });
 const SOAK = process.env.NODEGRAPH_SOAK !== undefined;
 const SEQUENCES = Number(process.env.NODEGRAPH_SEQUENCES ?? 200);
 
@@ -84,7 +84,7 @@ function failures(text: string, cases: readonly Case[]): string[] {
 describe.each(Object.entries(FORMS))("edits of shipped graphs, %s", (form, change) => {
   test.each(SHIPPED)("%s", (name, shipped) => {
     const text = change(shipped);
-    expect(failures(text, some(casesOf(text), 10, name.length + form.length))).toEqual([]);
+    expect(failures(text, some(casesOf(text), 6, name.length + form.length))).toEqual([]);
   });
 });
 
@@ -114,7 +114,7 @@ function drawn(text: string, draw: (below: number) => number): readonly Change[]
   }
 }
 
-test(`${SEQUENCES} sequences of 30 edits, undone and redone`, { timeout: 600_000 + SEQUENCES * 1000 }, () => {
+test(`${SEQUENCES} sequences of 30 edits, undone and redone`, { timeout: 60_000 + SEQUENCES * 1000 }, () => {
   const texts = [...Object.values(NASTY), ...SHIPPED.map(([, text]) => text)];
   for (let number = 0; number < SEQUENCES; number += 1) {
     const draw = drawing(number);

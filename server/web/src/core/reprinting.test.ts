@@ -7,7 +7,7 @@ import { casesOf, comments } from "./testing/oracle";
 import { FORMS, SHIPPED } from "./testing/shipped";
 import { parse, type Table } from "./tree";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: process.env.NODEGRAPH_SOAK ? 3_600_000 : 60_000 });
 const TEXTS = { ...NASTY, ...Object.fromEntries(SHIPPED.filter((_, i) => i % 18 === 0)) };
 
 test.each(Object.entries(TEXTS))("every edit of %s, by printing its entries anew", (_, shipped) => {

@@ -1,6 +1,6 @@
 /** Every edit that a graph allows, with what it should do to the data of the file; read by `yaml` alone, every scalar a text. */
 
-import { Lexer, parse } from "yaml";
+import { Lexer, parseDocument, visit } from "yaml";
 import * as edit from "../edits";
 import { NODE_KEYS, namesOf } from "../graph";
 import type { Written } from "../written";
@@ -13,10 +13,34 @@ export interface Case {
   readonly change: (data: Data) => void;
 }
 
+/** A function that keeps what it gave for the last texts. */
+function kept<T>(make: (text: string) => T): (text: string) => T {
+  const found = new Map<string, T>();
+  return (text) => {
+    const value = found.get(text) ?? make(text);
+    found.delete(text);
+    found.set(text, value);
+    for (const [oldest] of found) if (found.size > 4) found.delete(oldest);
+    return value;
+  };
+}
+
+const dataOf = kept((text): Data => {
+  const document = parseDocument(text, { schema: "failsafe", logLevel: "error" });
+  const open = (end: number | undefined): boolean => end === text.length && !text.endsWith("\n");
+  visit(document, {
+    // A block text at the end of a file without a last line end has none, for the engine.
+    Scalar: (_, node) => {
+      if (node.type?.startsWith("BLOCK") && open(node.range?.[1])) node.value = String(node.value).replace(/\n$/, "");
+    },
+  });
+  if (document.errors[0]) throw document.errors[0];
+  return trimmed(document.toJS() as Data);
+});
+
 /** The data of a file; an empty section is none. */
 export function loaded(text: string): Data {
-  const data = parse(text, { schema: "failsafe", logLevel: "silent" }) as Data;
-  return trimmed(data);
+  return structuredClone(dataOf(text));
 }
 
 /** Data without empty sections. */
@@ -31,13 +55,13 @@ function isNothing(part: unknown): boolean {
 }
 
 /** The comments of a file, sorted. */
-export function comments(text: string): string[] {
+export const comments = kept((text): string[] => {
   const lexemes = [...new Lexer().lex(text)];
   return lexemes
     .filter((part, i) => part.startsWith("#") && lexemes[i - 1] !== "\u001f")
     .map((part) => part.trimEnd())
     .sort();
-}
+});
 
 function table(data: Data, path: readonly string[]): Data {
   return path.reduce((at, key) => {
