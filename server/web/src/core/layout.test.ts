@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { type Graph, readGraph } from "./graph";
-import { arranged, completed, type Link, type Places, type Size } from "./layout";
+import { arranged, type Link, type Places, type Point, routed, type Size } from "./layout";
+import { completed, pathAlong } from "./places";
 import { SHIPPED } from "./testing/shipped";
 import { circle, wiresTo } from "./wires";
 
@@ -39,6 +40,45 @@ test.each(SHIPPED)("%s: no box covers another, and wires lead to the right", (_,
   for (const { source, target } of links)
     expect(places.get(target)?.[0]).toBeGreaterThan(places.get(source)?.[0] ?? NaN);
   for (const name of first) expect(places.get(name)?.[0]).toBe(0);
+});
+
+test.each(SHIPPED)("%s: wires pass no box", (_, text) => {
+  const { graph } = readGraph(text);
+  if (!graph) throw new Error("no graph");
+  const { sizes, links, first } = boxesOf(graph);
+  const { places, routes } = routed(sizes, links, first);
+  for (const [i, points] of routes.entries()) {
+    const inside = points.flatMap(([x, y], at): Point[] => {
+      const [nextX, nextY] = points[at + 1] ?? [x, y];
+      return y === nextY ? [[(x + nextX) / 2, y]] : [];
+    });
+    const ends = [links[i]?.source, links[i]?.target];
+    const others = [...places].filter(([name]) => !ends.includes(name));
+    const hit = others.filter(([name, [left, top]]) => {
+      const { width, height } = sizes.get(name) ?? { width: 0, height: 0 };
+      return inside.some(([x, y]) => left < x && x < left + width && top < y && y < top + height);
+    });
+    expect(hit).toEqual([]);
+    expect(pathAlong(points)).toMatch(/^M[-\d.]+ [-\d.]+( C[-\d. ]+| H[-\d.]+)+$/);
+  }
+});
+
+test("a wire leaves and enters at its ports, and passes the layers between", () => {
+  const sizes = new Map(["a", "b", "c"].map((name) => [name, BOX]));
+  const { places, routes } = routed(sizes, [link("a", "b"), link("b", "c"), link("a", "c")]);
+  const [top = NaN, beside = NaN] = ["a", "b"].map((name) => places.get(name)?.[1]);
+  expect(routes[0]).toEqual([
+    [100, top + 10],
+    [154, beside + 10],
+  ]);
+  expect(routes[2]?.map(([x]) => x)).toEqual([100, 154, 254, 308]);
+  expect(
+    pathAlong([
+      [0, 0],
+      [100, 0],
+      [200, 50],
+    ]),
+  ).toBe("M0 0 H100 C150 0 150 50 200 50");
 });
 
 const BOX = { width: 100, height: 50 };

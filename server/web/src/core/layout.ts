@@ -14,10 +14,17 @@ export interface Link {
   readonly leaves: number;
   readonly enters: number;
 }
-export type Places = ReadonlyMap<string, readonly [number, number]>;
+export type Point = readonly [number, number];
+export type Places = ReadonlyMap<string, Point>;
+/** The upper left corners of boxes, and for each link the points that it passes. */
+export interface Arrangement {
+  readonly places: Places;
+  readonly routes: readonly (readonly Point[])[];
+}
 
 const SWEEPS = 12;
-const ROOM = 22;
+/** Between boxes above each other. */
+export const ROOM = 22;
 const LANE = 9;
 /** Lanes beyond which long wires keep no room. */
 const MOST_LANES = 20_000;
@@ -44,13 +51,51 @@ export function arranged(
   first: ReadonlySet<string> = new Set(),
   last: ReadonlySet<string> = new Set(),
 ): Places {
+  return routed(sizes, links, first, last).places;
+}
+
+/** The same with the points that each wire passes: from port to port, along the lanes between boxes. */
+export function routed(
+  sizes: ReadonlyMap<string, Size>,
+  links: readonly Link[],
+  first: ReadonlySet<string> = new Set(),
+  last: ReadonlySet<string> = new Set(),
+): Arrangement {
   const known = links.filter((link) => sizes.has(link.source) && sizes.has(link.target));
   const depths = layers([...sizes.keys()], known, first, last);
   const stack = stacked(sizes, known, depths);
   untangle(stack);
   const tops = level(stack);
-  const lefts = leftEdges(sizes, stack);
-  return new Map([...sizes.keys()].map((name) => [name, [lefts[depths.get(name) ?? 0] ?? 0, tops.get(name) ?? 0]]));
+  const edges = edgesOf(sizes, stack);
+  const at = (name: string): Point => [edges[depths.get(name) ?? 0]?.[0] ?? 0, tops.get(name) ?? 0];
+  const routes = links.map((link) => {
+    const lanes = lanesOf(link, depths, edges, tops);
+    const [[x, y], [endX, endY]] = [at(link.source), at(link.target)];
+    return [
+      [x + (sizes.get(link.source)?.width ?? 0), y + link.leaves] as const,
+      ...lanes,
+      [endX, endY + link.enters] as const,
+    ];
+  });
+  return { places: new Map([...sizes.keys()].map((name) => [name, at(name)])), routes };
+}
+
+/** Where a wire passes the layers between its boxes: at the left and the right edge of each. */
+function lanesOf(
+  { source, target, leaves }: Link,
+  depths: ReadonlyMap<string, number>,
+  edges: readonly Point[],
+  tops: ReadonlyMap<string, number>,
+): Point[] {
+  const start = (depths.get(source) ?? 0) + 1;
+  return edges.slice(start, Math.max(start, depths.get(target) ?? 0)).flatMap(([left, right], i) => {
+    const top = tops.get(laneOf(source, leaves, start + i));
+    return top === undefined ? [] : [[left, top] as const, [right, top] as const];
+  });
+}
+
+function laneOf(source: string, leaves: number, depth: number): string {
+  return JSON.stringify([source, leaves, depth]);
 }
 
 /** The layer of each box: one behind all that lead to it; what nothing leads to, before what it leads to. */
@@ -143,7 +188,7 @@ function* piecesOf(
   const [start, end] = [depths.get(source) ?? 0, depths.get(target) ?? 0];
   let [from, offset] = [source, leaves];
   for (let depth = start + 1; depth < end; depth += 1) {
-    const lane = JSON.stringify([source, leaves, depth]);
+    const lane = laneOf(source, leaves, depth);
     if (!stack.lanes.has(lane)) {
       if (stack.lanes.size >= MOST_LANES) return;
       stack.lanes.add(lane);
@@ -303,49 +348,13 @@ function apart(stack: Stack, row: readonly string[], aims: readonly Aim[]): numb
   return blocks.flatMap(({ mean, count }) => Array<number>(count).fill(mean)).map((mean, i) => mean + (above[i] ?? 0));
 }
 
-/** The left edge of each layer; the more wires, the more room before the next. */
-function leftEdges(sizes: ReadonlyMap<string, Size>, stack: Stack): number[] {
-  const edges: number[] = [];
+/** The left and right edge of each layer; the more wires, the more room before the next. */
+function edgesOf(sizes: ReadonlyMap<string, Size>, stack: Stack): Point[] {
   let left = 0;
-  for (const [depth, row] of stack.rows.entries()) {
-    edges.push(left);
-    const widest = Math.max(0, ...row.map((spot) => sizes.get(spot)?.width ?? 0));
-    left += widest + Math.min(44 + 5 * (stack.pieces[depth]?.length ?? 0), 110);
-  }
-  return edges;
-}
-
-/** The places that are kept, and beside what they are wired to those of the other boxes, where nothing stands. */
-export function completed(kept: Places, all: Places, sizes: ReadonlyMap<string, Size>, links: readonly Link[]): Places {
-  const places = new Map([...kept].filter(([name]) => all.has(name)));
-  if (!places.size) return all;
-  for (const [name, [x, y]] of all) {
-    if (places.has(name)) continue;
-    const beside = links.flatMap(({ source, target }) =>
-      source === name ? [target] : target === name ? [source] : [],
-    );
-    const anchor = beside.find((other) => places.has(other)) ?? places.keys().next().value ?? name;
-    const [[fromX, fromY], [toX, toY]] = [all.get(anchor) ?? [x, y], places.get(anchor) ?? [x, y]];
-    places.set(name, freed(places, sizes, name, [x + toX - fromX, y + toY - fromY]));
-  }
-  return places;
-}
-
-/** The next place below at which a box covers no other. */
-function freed(
-  places: Places,
-  sizes: ReadonlyMap<string, Size>,
-  name: string,
-  [x, wanted]: readonly [number, number],
-): [number, number] {
-  const { width, height } = sizes.get(name) ?? { width: 0, height: 0 };
-  const beside = [...places].flatMap(([other, [left, top]]) => {
-    const size = sizes.get(other);
-    return size && left < x + width && x < left + size.width ? [[top, top + size.height] as const] : [];
+  return stack.rows.map((row, depth) => {
+    const begin = left;
+    const right = begin + Math.max(0, ...row.map((spot) => sizes.get(spot)?.width ?? 0));
+    left = right + Math.min(44 + 5 * (stack.pieces[depth]?.length ?? 0), 110);
+    return [begin, right] as const;
   });
-  let y = wanted;
-  for (const [top, bottom] of beside.toSorted((a, b) => a[0] - b[0])) {
-    if (top < y + height + ROOM && y < bottom + ROOM) y = bottom + ROOM;
-  }
-  return [x, y];
 }
