@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import * as edit from "./edits";
 import { at, readGraph } from "./graph";
 import { applied, type Change, inverse } from "./text";
+import kept from "./testing/agreement.json";
 import { ANCHORS, NASTY } from "./testing/nasty";
 import { type Case, casesOf, comments, drawing, loaded, trimmed } from "./testing/oracle";
 import { FORMS, SHIPPED } from "./testing/shipped";
@@ -138,6 +139,25 @@ test(`${SEQUENCES} sequences of 30 edits, undone and redone`, { timeout: 60_000 
   }
 });
 
+test("edits of spoiled graphs are right, or refused", () => {
+  const texts = kept.texts.map(([text]) => String(text)).filter((text) => readGraph(text).graph?.nodes.size);
+  expect(texts.length).toBeGreaterThan(50);
+  let [right, refused] = [0, 0];
+  for (const text of texts) {
+    for (const { make } of casesOf(text)) {
+      try {
+        const edits = make(text);
+        expect(applied(applied(text, edits), inverse(text, edits))).toBe(text);
+        right += 1;
+      } catch (error) {
+        if (!(error instanceof edit.Refused)) throw error;
+        refused += 1;
+      }
+    }
+  }
+  expect(right).toBeGreaterThan(20 * refused);
+});
+
 test("what an anchor reaches is refused", () => {
   for (const make of [
     () => edit.setPort(ANCHORS, "one", "b", "x"),
@@ -172,6 +192,25 @@ nodes:
   two: {type: b}
   odd: 3
 outputs: {image: $one}`;
+
+test("wires of an input that takes its values in turn", () => {
+  const text =
+    "nodes:\n  one: {type: a, each: {b: $two, c+d: $three.rows}}  # one\n  two: {type: b}\n  three: {type: c}\n";
+  const after = (edits: edit.Edits): string => applied(text, edits).split("\n")[1] ?? "";
+  const [two, rows] = [
+    { name: "two", port: null },
+    { name: "three", port: "rows" },
+  ];
+  expect(after(edit.connect(text, rows, "one", "b"))).toBe(
+    "  one: {type: a, each: {b: $three.rows, c+d: $three.rows}}  # one",
+  );
+  expect(after(edit.connectToo(text, rows, "one", "b"))).toContain("each: {b: $three.rows, c+d");
+  expect(after(edit.disconnect(text, two, "one", "b"))).toBe("  one: {type: a, each: {c+d: $three.rows}}  # one");
+  expect(after(edit.disconnect(text, rows, "one", "d"))).toBe("  one: {type: a, each: {b: $two}}  # one");
+  expect(() => edit.connect(text, two, "one", "c")).toThrow(
+    "'c' of 'one' takes its values in turn together with others: c+d",
+  );
+});
 
 test.each<[string, () => unknown]>([
   ["there is no node 'onne'", () => edit.setPort(SMALL, "onne", "b", 1)],

@@ -4,7 +4,7 @@
  * (`written`). Each throws Refused, with the reason, where the edit cannot be made. Several edits in a row are composed by
  * the document that applies them. */
 
-import { INPUT_KEYS, isName, meant, NODE_KEYS } from "./graph";
+import { INPUT_KEYS, isName, meant, namesOf, NODE_KEYS } from "./graph";
 import { atPath, leaves, withEntries, without, withValue } from "./meaning";
 import { frames, left, namesIn, refuseTaken, refuseUnknown, renamed, withoutMember } from "./naming";
 import { itemPut, taken } from "./rewriting";
@@ -21,7 +21,7 @@ import {
   settled,
 } from "./settling";
 import { lineNumber } from "./text";
-import { find, type Items, type Tree } from "./tree";
+import { type Entry, find, type Items, type Tree } from "./tree";
 import { refText, treeOf, type Written } from "./written";
 
 export { type Edits, Refused } from "./settling";
@@ -77,10 +77,20 @@ export function unsetPort(text: string, node: string, port: string): Edits {
   return gone(withNode(text, node), ["nodes", node, port], `input of '${node}'`);
 }
 
-/** Wires a source to an input of a node, instead of what stands there. */
+/** The entry of `each` in which an input of a node takes its values in turn. */
+function axisOf({ tree }: Document, node: string, port: string): Entry | null {
+  const each = find(tree, ["nodes", node, "each"])?.value;
+  return (each?.kind === "table" && each.entries.find(({ key }) => namesOf(key).includes(port))) || null;
+}
+
+/** Wires a source to an input of a node, instead of what stands there; to one that takes values in turn, as those values. */
 export function connect(text: string, source: Source, node: string, port: string): Edits {
   refuseUnknown(opened(text), SOURCES, source.name, "node or input");
-  return setPort(text, node, port, refText(source.name, source.port));
+  const axis = axisOf(opened(text), node, port);
+  const ref = refText(source.name, source.port);
+  if (!axis) return setPort(text, node, port, ref);
+  if (axis.key === port) return setEach(text, node, port, ref);
+  throw new Refused(`'${port}' of '${node}' takes its values in turn together with others: ${axis.key}`);
 }
 
 /** Wires a source to an input that takes several, beside what stands there. */
@@ -88,7 +98,8 @@ export function connectToo(text: string, source: Source, node: string, port: str
   const document = withNode(text, node);
   const old = find(document.tree, ["nodes", node, port])?.value;
   const ref = treeOf(refText(source.name, source.port));
-  if (!old || (old.kind === "leaf" && old.value === null)) return connect(text, source, node, port);
+  if (!old || (old.kind === "leaf" && old.value === null) || axisOf(document, node, port))
+    return connect(text, source, node, port);
   refuseNoPort(port);
   refuseUnknown(document, SOURCES, source.name, "node or input");
   const path = ["nodes", node, port];
@@ -98,11 +109,13 @@ export function connectToo(text: string, source: Source, node: string, port: str
   return settled(document, wanted, [itemPut(text, old, ref)]);
 }
 
-/** Takes a wire off an input; off a list, only the items that are that wire. */
+/** Takes a wire off an input; off a list, only the item that is that wire. */
 export function disconnect(text: string, source: Source, node: string, port: string): Edits {
   const document = withNode(text, node);
   const ref = refText(source.name, source.port);
   const list = find(document.tree, ["nodes", node, port])?.value;
+  const axis = axisOf(document, node, port);
+  if (axis?.value.kind === "leaf" && axis.value.value === ref) return unsetEach(text, node, axis.key);
   if (list?.kind === "leaf" && list.value === ref) return unsetPort(text, node, port);
   const at = list?.kind === "items" ? list.values.findIndex((item) => item.kind === "leaf" && item.value === ref) : -1;
   if (list?.kind !== "items" || at < 0) throw new Refused(`nothing on '${port}' of '${node}' comes from '${ref}'`);

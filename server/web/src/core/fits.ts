@@ -15,6 +15,7 @@ import {
   UNKNOWN,
 } from "./types";
 import { inOrder, waits, wayFrom, type Wire, wiresTo } from "./wires";
+import { refText } from "./written";
 
 /** A port of a node type, as the server's catalogue gives it. */
 export interface Port {
@@ -126,11 +127,17 @@ export function misfit(all: Typed, source: End, name: string, port: string): str
   const known = all.library.nodes.get(node.type);
   const spec = inputOf(all, node, port);
   if (known && !spec) return `'${node.type}' has no input '${port}'`;
-  const type = typeOf(all, source);
-  const swept = node.each.some((axis) => axis.names.includes(port));
-  if (!spec || placed(swept ? (itemOf(type) ?? type) : type, spec, variables(all, node, port), all.library)) return "";
-  const shown = `$${source.name}${source.port ? `.${source.port}` : ""}`;
-  return `'${port}' wants ${typeText(wantedBy(all, name, port))}, and ${shown} gives ${typeText(type)}`;
+  return spec ? mismatch(all, source, node, spec) : "";
+}
+
+function mismatch(all: Typed, source: End, node: GraphNode, port: Port): string {
+  const given = typeOf(all, source);
+  const shown = `${refText(source.name, source.port)} gives ${typeText(given)}`;
+  const swept = node.each.some((axis) => axis.names.includes(port.name));
+  const type = swept && !isLoose(given) ? itemOf(given) : given;
+  if (!type) return `'${port.name}' takes its values in turn: it wants a list, and ${shown}`;
+  if (placed(type, port, variables(all, node, port.name), all.library)) return "";
+  return `'${port.name}' wants ${typeText(wantedBy(all, node.name, port.name))}, and ${shown}`;
 }
 
 /** How well a type fits on a port: 3 as it is, 2 widened, 1 because one of them is open, 0 not. */
