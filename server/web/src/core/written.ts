@@ -70,7 +70,8 @@ function floatText(value: number): string {
 /** A key so that it reads back as itself. */
 export function keyText(name: string): string {
   const read = isSafe(name) && name !== "<<" ? plain(name) : null;
-  return read && read.value !== null && String(read.value) === name ? name : quoted(name);
+  const bare = read && read.value !== null && read.sort !== "flag" && String(read.value) === name;
+  return bare ? name : quoted(name);
 }
 
 function isBare(text: string): boolean {
