@@ -1,6 +1,8 @@
 """A worker seen from its parent: a process, the pipes to it, and the share that it was given."""
 
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -73,7 +75,9 @@ class Worker:
             stream.flush()
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """End it with all that it began, whatever they do."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         with suppress(OSError):
             cast("IO[bytes]", self.process.stdin).close()
@@ -90,7 +94,9 @@ def started(
     """Start a worker. Raises OSError."""
     pipe = subprocess.PIPE
     command = [sys.executable, *COMMAND]
-    worker = Worker(subprocess.Popen(command, stdin=pipe, stdout=pipe, env=dict(environment)))
+    worker = Worker(
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=dict(environment), process_group=0)
+    )
     threading.Thread(target=_listen, args=(worker, heard), daemon=True).start()
     worker.send(place)
     return worker
