@@ -1,14 +1,19 @@
 """The application: who is let in, what is answered, and what goes on beside the requests."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 
 from server import door, pages, problems
+from server.encoding import Answer
+from server.history import tidy
 from server.openapi import document
 from server.problems import Problem
 from server.reference import page
@@ -18,6 +23,7 @@ from server.security import Guard
 from server.services import Services, services
 from server.settings import Settings
 
+log = logging.getLogger("nodegraph.server")
 LOOK = 1.0
 """Seconds between two looks at the files of live documents."""
 TIDY = 600.0
@@ -37,6 +43,7 @@ def application(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         responses=refusals(),
+        default_response_class=Answer,
     )
     app.state.services, app.state.readers, app.state.stopping = found, 0, False
     problems.install(app)
@@ -77,20 +84,46 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 async def _follow(found: Services) -> None:
     """Bring changes of files that other programs made into the live documents."""
+    seen: dict[str, Seen] = {}
     while True:
         await asyncio.sleep(LOOK)
-        await run_in_threadpool(_look, found)
+        await _beside(_look, found, seen)
 
 
-def _look(found: Services) -> None:
-    for draft in found.live.drafts():
+Seen = tuple[int, int, int] | None
+
+
+def _look(found: Services, seen: dict[str, Seen]) -> None:
+    """Read the files that are others than when they were last looked at."""
+    for path, tag in found.live.tags():
         with suppress(Problem):
-            document = found.documents.read(draft.path, found.session.registry)
-            if document.etag != draft.etag:
+            now = _seen(found.documents.place(path))
+            if path in seen and seen[path] == now:
+                continue
+            document = found.documents.read(path, found.session.registry)
+            if document.etag != tag:
                 found.live.open(document)
+            seen[path] = now
+
+
+def _seen(path: Path) -> Seen:
+    """What changes when a file is written."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size, status.st_ino
+    return None
 
 
 async def _tidy(found: Services) -> None:
+    most = found.settings.limits.history
     while True:
-        await run_in_threadpool(found.files.tidy)
+        await _beside(tidy, found.jobs, found.files, most)
         await asyncio.sleep(TIDY)
+
+
+async def _beside(work: Callable[..., None], *given: Any) -> None:
+    """Do something that goes on for ever; an error of it is told, and ends nothing."""
+    try:
+        await run_in_threadpool(work, *given)
+    except Exception as error:
+        log.error("what goes on beside the requests", exc_info=error)

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +10,13 @@ from typing import Any, cast
 
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.base.paths import real_path
+from nodegraph.base.visible import visible_line
 from nodegraph.language.axes import BadAxis, python_axes, sweep_axes
 from nodegraph.language.compile import Compiled
+from nodegraph.language.given import inputs_of_places, named_places
 from nodegraph.language.graph import Graph
 from nodegraph.language.many import Axis
+from nodegraph.language.reading import read_graph
 from nodegraph.language.setting import with_values
 from nodegraph.language.source import SourceText, places
 from nodegraph.options import Options
@@ -60,8 +63,29 @@ class Asks:
             source = with_values(source, given)
         bound = self.limits.megapixels
         options = Options(None, asking.precision, max_megapixels=bound)
+        self._confined(source, inputs)
         job = Job(inputs, {}, asking.preset, options, asking.until)
         return Asked(Recorded(source), job)
+
+    def _confined(self, source: SourceText, inputs: Mapping[str, Any]) -> None:
+        """Refuse files outside that a request names: on a command line that opens them. Raises Problem."""
+        graph = read_graph(source.text, source.name)[0] if inputs else None
+        names = inputs_of_places(graph, self.session.registry) if graph is not None else ()
+        self._inside(source, named_places(inputs, names))
+
+    def _inside(self, source: SourceText, named: Iterable[Path]) -> None:
+        own = places(source, self.session.registry)
+        allowed = [real_path(one) for one in (self.documents.folder, self.files.folder, *own)]
+        for place in named:
+            if not any(real_path(place).is_relative_to(one) for one in allowed):
+                mend = 'upload it, and give {"file": DIGEST}'
+                told = f"'{visible_line(place.name[:80])}' lies outside of the workspace; {mend}"
+                raise Problem(403, "outside", told)
+
+    def uploads(self, asked: Asked, axes: Sequence[Axis] = ()) -> tuple[str, ...]:
+        """The digests of uploads that a job reads."""
+        rows = [row for axis in axes for row in axis.rows]
+        return tuple(self.files.named_in([*asked.job.inputs.values(), *rows]))
 
     def _value(self, value: Any) -> Any:
         """A value of an input; what names an upload becomes its path."""
@@ -86,14 +110,7 @@ class Asks:
         refuse(compiled)
         if compiled.graph is not None and len(compiled.graph.nodes) > self.limits.nodes:
             raise Problem(422, "too-large", f"a graph may have {self.limits.nodes:,} nodes here")
-        own = places(asked.opened.source, self.session.registry)
-        allowed = [real_path(one) for one in (self.documents.folder, self.files.folder, *own)]
-        for place in compiled.checked().named:
-            if not any(real_path(place).is_relative_to(one) for one in allowed):
-                mend = 'upload it, and give {"file": DIGEST}'
-                raise Problem(
-                    403, "outside", f"'{place.name}' lies outside of the workspace; {mend}"
-                )
+        self._inside(asked.opened.source, compiled.checked().named)
         return compiled
 
     def drawn(self, asked: Asked, graph: Graph) -> Asked:

@@ -1,7 +1,10 @@
 """Checks with shapes, and plans, in a process that stays warm; a newer check of a graph cancels the older one."""
 
 import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 
 from nodegraph.base.workspace import Workspace
 from server.jobs.process import Child, Died
@@ -10,6 +13,10 @@ from server.problems import Problem
 
 SECONDS = 60.0
 """The longest that a check may take."""
+MOST = 8
+"""Requests that wait for their turn: each holds a thread of the server."""
+PATHS = 1_000
+"""Graphs of which the newest check is known."""
 
 
 class Superseded(Problem):
@@ -25,7 +32,10 @@ class Checker:
 
     workspace: Workspace
     folder: str
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Condition = field(default_factory=threading.Condition)
+    _busy: bool = False
+    _waiting: int = 0
+    _numbers: Iterator[int] = field(default_factory=count)
     _newest: dict[str, int] = field(default_factory=dict[str, int])
     _current: str | None = None
     _child: Child = field(init=False)
@@ -38,35 +48,57 @@ class Checker:
         self._child.start()
 
     def ask(self, task: Task, path: str = "") -> Told:
-        """What a task tells last. Raises Superseded where a newer one of the same path came, Problem where it died."""
+        """What a task tells last.
+
+        Raises Superseded where a newer one of the same path came, Problem where it died, or too many wait.
+        """
         mine = self._announce(path)
-        with self._lock:
-            if path and self._newest.get(path) != mine:
-                raise Superseded
-            self._current = path
+
+        def unwanted() -> bool:
+            return bool(path) and self._newest.get(path) != mine
+
+        with self._in_turn(path, unwanted):
             try:
-                told = [*self._child.do(task, SECONDS)]
+                told = [*self._child.do(task, SECONDS, unwanted)]
             except Died as error:
-                raise self._died(path, mine, error) from None
-            finally:
-                self._current = None
-                if self._newest.get(path) == mine:
-                    del self._newest[path]
+                if unwanted():
+                    raise Superseded from None
+                detail = f"the check was not made: {error}; ask again"
+                raise Problem(503, "checker-died", detail) from None
         if not told or told[-1]["event"] == "cancelled":
             raise Superseded
         return told[-1]
 
     def _announce(self, path: str) -> int:
         """Note that there is a newer request of a path, and cancel the one that goes on."""
-        mine = self._newest[path] = self._newest.get(path, 0) + 1
+        with self._turn:
+            mine = self._newest[path] = next(self._numbers)
+            while len(self._newest) > PATHS:
+                del self._newest[next(iter(self._newest))]
+            self._turn.notify_all()
         if path and self._current == path:
             self._child.cancel()
         return mine
 
-    def _died(self, path: str, mine: int, error: Died) -> Problem:
-        if path and self._newest.get(path) != mine:
-            return Superseded()
-        return Problem(503, "checker-died", f"the check was not made: {error}; ask again")
+    @contextmanager
+    def _in_turn(self, path: str, unwanted: Callable[[], bool]) -> Generator[None]:
+        """One after the other. Who is not wanted any more leaves at once; one too many is refused."""
+        with self._turn:
+            if self._waiting >= MOST:
+                detail = "too many checks wait for their turn; ask again"
+                raise Problem(503, "checker-busy", detail, {"retry-after": "1"})
+            self._waiting += 1
+            self._turn.wait_for(lambda: unwanted() or not self._busy)
+            self._waiting -= 1
+            if unwanted():
+                raise Superseded
+            self._busy, self._current = True, path
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._busy, self._current = False, None
+                self._turn.notify_all()
 
     def stop(self) -> None:
         """End the process."""

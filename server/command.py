@@ -66,10 +66,17 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    disk_quota: Annotated[
+        float,
+        typer.Option(min=0.01, help="GiB of files; beyond it those that no job names go."),
+    ] = 10.0,
+    history: Annotated[
+        int, typer.Option(min=1, help="Jobs that are remembered after their end.")
+    ] = 2_000,
 ) -> None:
     """Serve graphs to browsers and programs: check, edit, queue, run, watch."""
     from server.database import NoDatabase
-    from server.settings import LOOPBACK, Settings, state_folder
+    from server.settings import LOOPBACK, Limits, Settings, state_folder
 
     if not folder.is_dir():
         _fail(f"there is no folder '{folder}'; name the folder of your graphs")
@@ -91,6 +98,7 @@ def serve(
         keep_warm,
         job_seconds,
         vram_limit,
+        Limits(kept=int(disk_quota * 2**30), history=history),
     )
     try:
         _serve(settings, host, port, socket, open)
@@ -103,8 +111,11 @@ def _token(state: Path, given: str | None) -> str:
 
     if given is not None and len(given) < 16:
         _fail("a token of fewer than 16 characters can be guessed; leave it out, and one is made")
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return given or kept_token(state)
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return given or kept_token(state)
+    except OSError as error:
+        _fail(f"{state} cannot be written: {error.strerror}; name another folder with --state")
 
 
 def _devices(names: str) -> tuple[str, ...]:

@@ -187,7 +187,10 @@ def opened(
     except (sqlite3.Error, OSError) as error:
         mend = "name another folder with --state, on a disk of this machine"
         raise NoDatabase(f"{path} cannot be used: {error}; {mend}") from None
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30.0})
+    # Prompts are parameters: an error that names them would bring them into the log.
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30.0}, hide_parameters=True
+    )
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
     return Database(engine)
@@ -205,6 +208,7 @@ def _begun(connection: Connection) -> None:
 
 
 def _prepare(path: Path, migrations: Mapping[int, tuple[str, ...]], version: int) -> None:
+    path.touch(0o600)  # what SQLite makes beside it is as private
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
     try:
         _journal(connection)

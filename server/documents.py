@@ -4,21 +4,22 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sqlalchemy import delete, insert, select
 
 from nodegraph.base.diagnostics import nearest
 from nodegraph.base.partial import write_text
-from nodegraph.base.paths import read_text, why
+from nodegraph.base.paths import LONGEST_NAME, is_file, read_text, why
+from nodegraph.base.visible import visible_line
 from nodegraph.base.workspace import FOLDER
 from nodegraph.language.source import SourceText
 from nodegraph.library.registry import Registry
 from server.database import Database, saves
-from server.problems import Problem, absent
+from server.problems import Problem, absent, full
 
 SAVES = 20
 """Texts of a file that are kept."""
@@ -26,6 +27,9 @@ MOST = 5_000
 """Files of a workspace that are listed."""
 DEEPEST = 8
 """Folders below each other in which graphs are looked for."""
+FOLDERS = 10_000
+"""Folders that are looked into: somebody may serve a home."""
+LONGEST_PATH = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,30 @@ def etag_of(text: str) -> str:
     return f'"{hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
 
 
+def named(path: str) -> bool:
+    """Whether a text is the path of a graph, and the only one of its file."""
+    parts = path.split("/")
+    return (
+        path == visible_line(path)
+        and path.endswith(".yaml")
+        and len(path) <= LONGEST_PATH
+        and not any(part.startswith(".") or not part for part in parts)
+        and not any(len(os.fsencode(part)) > LONGEST_NAME for part in parts)
+        and "\\" not in path
+    )
+
+
+@contextmanager
+def writable(path: str) -> Generator[None]:
+    """What is written inside is refused with a reason where it cannot be; a full disk is told by who asked."""
+    try:
+        yield
+    except OSError as error:
+        if full(error):
+            raise
+        raise Problem(422, "unwritable-file", f"'{path}' cannot be written: {why(error)}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Documents:
     """The graphs that people see: `.yaml` files below a folder, in none where node code is loaded from."""
@@ -59,7 +87,7 @@ class Documents:
     def listed(self) -> Iterator[str]:
         """Paths of the graph files, in order; hidden folders are left out."""
         found: list[str] = []
-        for place, folders, names in os.walk(self.folder):
+        for number, (place, folders, names) in enumerate(os.walk(self.folder)):
             below = Path(place).relative_to(self.folder)
             keep = len(below.parts) < DEEPEST
             folders[:] = sorted(
@@ -68,9 +96,9 @@ class Documents:
             found += [
                 (below / n).as_posix()
                 for n in names
-                if n.endswith(".yaml") and not n.startswith(".")
+                if n.endswith(".yaml") and named((below / n).as_posix())
             ]
-            if len(found) >= MOST:
+            if len(found) >= MOST or number >= FOLDERS:
                 break
         return iter(sorted(found)[:MOST])
 
@@ -103,19 +131,10 @@ class Documents:
 
     def place(self, path: str) -> Path:
         """Where a graph of the workspace lies. Raises Problem for a path that leads elsewhere, or is none of a graph."""
-        parts = PurePosixPath(path).parts
-        bad = any(part.startswith(".") or "\0" in part or "\\" in part for part in parts)
-        if (
-            not parts
-            or path.startswith("/")
-            or bad
-            or not path.endswith(".yaml")
-            or len(path) > 400
-        ):
+        if not named(path):
+            mend = "it is relative, ends in .yaml, and has no name that is hidden, empty or long"
             raise Problem(
-                400,
-                "bad-path",
-                f"'{path[:80]}' is no path of a graph: it is relative, and ends in .yaml",
+                400, "bad-path", f"'{visible_line(path[:80])}' is no path of a graph: {mend}"
             )
         try:
             real = (self.folder / path).resolve()
@@ -146,7 +165,7 @@ class Documents:
         Raises Problem: 412 with both texts where the file is another than expected.
         """
         real = self._writable(path)
-        with self._lock:
+        with self._lock, writable(path):
             self._match(path, real, text, expected)
             real.parent.mkdir(parents=True, exist_ok=True)
             write_text(real, text)
@@ -179,15 +198,15 @@ class Documents:
     def delete(self, path: str, expected: str | None) -> None:
         """Remove a graph; its saves stay. Raises Problem."""
         real = self._writable(path)
-        with self._lock:
+        with self._lock, writable(path):
             self._match(path, real, "", expected)
             real.unlink()
 
     def move(self, path: str, to: str) -> Document:
         """Give a graph another path, where nothing lies yet. Raises Problem."""
         real, target = self._writable(path), self._writable(to)
-        with self._lock:
-            if not real.is_file():
+        with self._lock, writable(to):
+            if not is_file(real):
                 raise absent(f"graph '{path}'")
             if target.exists():
                 raise Problem(409, "there-already", f"there is a '{to}' already")

@@ -5,12 +5,13 @@ import io
 import mimetypes
 import os
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -18,6 +19,9 @@ from nodegraph.base.partial import replacing
 from server.database import Database, files, job_files
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+ENDING = re.compile(r"\.[a-z0-9]{1,9}")
+FORMATS = ("PNG", "WEBP", "JPEG", "GIF")
+"""Pictures of which small ones are made; readers of others run programs, or have been looked at by few."""
 CHUNK = 2**20
 THUMBNAIL = 256
 """Pixels of the longer side of a thumbnail, or of a preview."""
@@ -53,10 +57,12 @@ class Files:
     folder: Path
     database: Database
     most: int = 10 * 2**30
+    _decoding: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, digest: str, name: str) -> Path:
         """Where a file lies; its name keeps the ending by which nodes tell what it is."""
-        return self.folder / digest[:2] / f"{digest}{Path(name).suffix.lower()[:10]}"
+        ending = Path(name).suffix.lower()
+        return self.folder / digest[:2] / f"{digest}{ending if ENDING.fullmatch(ending) else ''}"
 
     def add(self, content: bytes, name: str) -> File:
         """Keep some bytes."""
@@ -111,23 +117,27 @@ class Files:
         found = self.find(digest)
         if found is None or not found.media.startswith("image/"):
             return None
-        made = webp(found.path.read_bytes())
+        with self._decoding:  # a picture of 64 megapixels takes 200 MB, and many may be asked for
+            made = webp(found.path.read_bytes())
         return None if made is None else self.add(made, "thumbnail.webp")
 
-    def tidy(self) -> int:
-        """Let go what no job names, the least recently used first, until all fits; gives the bytes that went."""
-        held = select(job_files.c.digest)
-        loose = select(files).where(files.c.digest.not_in(held)).order_by(files.c.used)
+    def tidy(self, spare: str = "") -> bool:
+        """Let go what no job names, the least recently used first, until all fits, but for one; whether it does."""
+        loose = select(files).where(
+            files.c.digest.not_in(select(job_files.c.digest)), files.c.digest != spare
+        )
         gone = 0
         with self.database.writing() as connection:
             size = connection.execute(select(func.sum(files.c.size))).scalar() or 0
-            for row in connection.execute(loose).all():
+            if size <= self.most:
+                return True
+            for row in connection.execute(loose.order_by(files.c.used)).all():
                 if size - gone <= self.most:
                     break
                 connection.execute(delete(files).where(files.c.digest == row.digest))
                 self._unlink(row.digest, row.name)
                 gone += row.size
-        return gone
+        return size - gone <= self.most
 
     def drop(self, digests: list[str]) -> None:
         """Remove files that no job names any more."""
@@ -137,6 +147,17 @@ class Files:
             for row in connection.execute(loose).all():
                 connection.execute(delete(files).where(files.c.digest == row.digest))
                 self._unlink(row.digest, row.name)
+
+    def named_in(self, value: Any) -> Iterator[str]:
+        """The digests of the files whose places stand in a value of inputs, however deep."""
+        if isinstance(value, str):
+            place = Path(value)
+            if place.parent.parent == self.folder and DIGEST.fullmatch(place.stem):
+                yield place.stem
+        elif isinstance(value, Mapping | list | tuple):
+            items = value.values() if isinstance(value, Mapping) else value
+            for item in cast("Iterable[Any]", items):
+                yield from self.named_in(item)
 
     def of_job(self, jobs: list[str]) -> list[str]:
         """The digests that jobs name."""
@@ -154,10 +175,10 @@ def webp(content: bytes, side: int = THUMBNAIL, most: int = PREVIEW_BYTES) -> by
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             picture.thumbnail((side, side))
             small = picture.convert("RGBA" if "A" in picture.getbands() else "RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except Exception:  # decoders of foreign bytes raise whatever they stumble over
         return None
     return next((made for made in _encoded(small) if len(made) <= most), None)
 

@@ -19,6 +19,8 @@ from server.problems import Problem
 
 LEASE = 15.0
 """Seconds for which a writer stays the writer without a word."""
+FORGETTING = 100
+"""Updates after which old events of a document are looked for."""
 UPDATES = 2_000
 """Updates of a document that are kept, for clients that come back."""
 DISK = "disk"
@@ -81,14 +83,27 @@ class Live:
     def _follow(self, connection: Connection, draft: Draft, text: str, etag: str) -> None:
         """Take over a change of the file; where the draft is unsaved it is a conflict, which is told and changes nothing."""
         if draft.unsaved and draft.text != text:
-            self.log.add(
-                connection, LIVE + draft.path, "live.conflict", {"etag": etag, "text": text}
-            )
+            topic, told = LIVE + draft.path, {"etag": etag, "text": text}
+            known = self.log.newest(connection, topic, "live.conflict")
+            if known is None or known["etag"] != etag:  # who looks again is not told again
+                self.log.add(connection, topic, "live.conflict", told)
             return
+        self._replace(connection, draft, text, etag)
+
+    def _replace(self, connection: Connection, draft: Draft, text: str, etag: str) -> None:
+        """The text of the file in the place of the draft's, as an update that all hear of."""
         if draft.text != text:
             self._append(connection, draft, DISK, difference(draft.text, text), text)
         values = {"saved": text, "etag": etag}
         connection.execute(update(live).where(live.c.path == draft.path).values(**values))
+
+    def discard(self, document: Document) -> Draft:
+        """Let go what is not saved. Versions go on: a change that is on its way to the old text meets another number."""
+        self.open(document)
+        with self.database.writing() as connection:
+            draft = _known(connection, document.path)
+            self._replace(connection, draft, unix(document.text), document.etag)
+            return _known(connection, document.path)
 
     def change(self, path: str, version: int, client: str, changes: Sequence[Any]) -> Draft:
         """Apply the changes of the writer to a version. Raises Problem: 409 for a stale version, or another's document."""
@@ -120,6 +135,8 @@ class Live:
         connection.execute(delete(updates).where(updates.c.path == draft.path, old))
         told = {"version": version, "client": client, "changes": changes}
         self.log.add(connection, LIVE + draft.path, "live.update", told)
+        if version % FORGETTING == 0:
+            self.log.forget_beyond(connection, LIVE + draft.path, UPDATES)
 
     def take(self, path: str, client: str, take: bool) -> Draft:
         """Become, or stay, the writer; `take` also where another one is. Raises Problem."""
@@ -165,6 +182,11 @@ class Live:
         """Let a draft go."""
         with self.database.writing() as connection:
             connection.execute(delete(live).where(live.c.path == path))
+
+    def tags(self) -> list[tuple[str, str | None]]:
+        """The paths of all live documents, and the tags of their files as they were last seen."""
+        with self.database.reading() as connection:
+            return [(p, t) for p, t in connection.execute(select(live.c.path, live.c.etag))]
 
     def drafts(self) -> list[Draft]:
         """All live documents."""

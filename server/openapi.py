@@ -39,7 +39,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI as it is now."""
     made = get_openapi(title=app.title, version=app.version, routes=app.routes, description=ABOUT)
     found: Services = app.state.services
-    session = found.session.fresh()
+    session = found.fresh()
     shipped = sorted(session.registry.listed)
     for name in [*shipped, *found.documents.listed()][:MOST]:
         operation = _operation(name, found, session)

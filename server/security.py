@@ -87,10 +87,10 @@ class Guard:
 
     def _refused(self, headers: Headers, path: str) -> Problem | None:
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self.settings.token is not None and _name(host) not in self.settings.hosts:
+        if _name(host) not in {known.lower() for known in self.settings.hosts}:
             mend = "start it with --allow-host for another name"
             return Problem(421, "foreign-host", f"this server is not '{host[:80]}'; {mend}")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place(origin) != host:
             return Problem(
                 403, "foreign-origin", f"pages of '{origin[:80]}' may not call this server"
             )
@@ -138,6 +138,14 @@ def too_large(most: int) -> Problem:
 def _name(host: str) -> str:
     """A host without its port."""
     return host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()
+
+
+def _place(origin: str) -> str:
+    """The host of an origin with its port; of what is none, nothing."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _most(path: str, limits: Limits) -> int:

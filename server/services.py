@@ -1,6 +1,7 @@
 """What the routes of a server work with: one of each, made at its start."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from fastapi import Request
 from filelock import FileLock, Timeout
 
 from nodegraph.base.partial import sweep
+from nodegraph.base.paths import why
 from nodegraph.base.workspace import Workspace
 from nodegraph.session import Session
 from server import database
@@ -43,10 +45,16 @@ class Services:
     workers: Workers
     tickets: Tickets
     lock: FileLock
+    reading: threading.Lock = field(default_factory=threading.Lock)
+
+    def fresh(self) -> Session:
+        """The session with the node files of the workspace as they are now, read by one thread for all. Raises NoNodes."""
+        with self.reading:
+            return self.session.fresh()
 
     def asking(self) -> Asks:
-        """Reads requests with the node files of the workspace as they are now. Raises NoNodes."""
-        return Asks(self.session.fresh(), self.documents, self.files, self.settings.limits)
+        """Reads requests with these node files. Raises NoNodes."""
+        return Asks(self.fresh(), self.documents, self.files, self.settings.limits)
 
     def close(self) -> None:
         """Stop what runs, and give back all that is held."""
@@ -58,9 +66,7 @@ class Services:
 
 def services(settings: Settings) -> Services:
     """Everything that a server needs, from its state folder. Raises NoDatabase where that cannot be used."""
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _locked(settings.state)
-    (settings.state / "scratch").mkdir(exist_ok=True)
+    lock = _claimed(settings.state)
     sweep(settings.state / "scratch")
     limits, workspace = settings.limits, Workspace(settings.nodes, settings.folder)
     opened = database.opened(settings.state / "server.sqlite")
@@ -91,6 +97,19 @@ def services(settings: Settings) -> Services:
         Tickets(),
         lock,
     )
+
+
+def _claimed(state: Path) -> FileLock:
+    """The state folder, made if need be, with what is its owner's alone. Raises NoDatabase."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _locked(state)
+        for name in ("scratch", "files"):
+            (state / name).mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        mend = "name another folder with --state"
+        raise NoDatabase(f"{state} cannot be written: {why(error)}; {mend}") from None
+    return lock
 
 
 def _locked(state: Path) -> FileLock:

@@ -30,6 +30,8 @@ class Limits:
     """Events that are kept for a job, beside those that tell its state."""
     kept: int = 10 * 2**30
     """Bytes of uploads, previews and outputs; beyond it those that no job names go, the least recently used first."""
+    history: int = 2_000
+    """Jobs that are remembered after their end; of a sweep its cells are not counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from server.files import Files, first_picture
-from server.jobs.store import Job
+from server.jobs.job import Job
+from server.problems import Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MOST, LARGE = 1_000, 36
+"""Cells of a sheet, and those of which it shows the pictures in their size; of more it shows small ones."""
 
 
 def sheet_of(job: Job, cells: Sequence[Job], files: Files) -> "list[Image]":
     """Pages with the first picture of each cell and the axes labelled; none where no cell gave a picture."""
     from nodegraph.runtime.sheet import Labels, sheet
 
-    pictures = [_picture(cell, files) for cell in cells]
+    if len(cells) > MOST:
+        told = f"a sheet shows {MOST:,} cells at most; GET the table, and the pictures one by one"
+        raise Problem(422, "too-many-cells", told)
+    pictures = [_picture(cell, files, small=len(cells) > LARGE) for cell in cells]
     if not any(pictures):
         return []
     axes = [
@@ -24,7 +31,7 @@ def sheet_of(job: Job, cells: Sequence[Job], files: Files) -> "list[Image]":
     return sheet(pictures, axes)
 
 
-def _picture(cell: Job, files: Files) -> bytes | None:
-    found = first_picture(cell.outputs or {})
+def _picture(cell: Job, files: Files, small: bool) -> bytes | None:
+    found = cell.thumbnail if small else first_picture(cell.outputs or {})
     file = files.find(found) if found else None
     return None if file is None else file.path.read_bytes()

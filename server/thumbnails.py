@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from nodegraph.base.paths import is_file
+
 FOLDER = Path(__file__).with_name("gallery")
 """Made by `docs/make_gallery.py`."""
 _NAME = re.compile(r"\w+(/\w+)*")
@@ -13,4 +15,4 @@ def thumbnail_of(name: str) -> Path | None:
     if not _NAME.fullmatch(name):
         return None
     path = FOLDER / f"{name}.webp"
-    return path if path.is_file() else None
+    return path if is_file(path) else None

@@ -5,11 +5,12 @@ from typing import Any
 
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.language.axes import BadAxis
+from nodegraph.language.given import inputs_of_places
 from nodegraph.language.many import count
 from nodegraph.sweep import Sweep
 from server.asking import Asks, faulty, refuse, seeds_of, title_of
+from server.jobs.job import Wanted
 from server.jobs.requests import cell, kept
-from server.jobs.store import Wanted
 from server.jobs.tasks import Asked
 from server.problems import Problem
 from server.wire import WantedJob
@@ -27,7 +28,8 @@ def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
     request, title = kept(asked, body.cache), title_of(graph, source)
     axes = asks.axes(graph, body)
     if not axes:
-        return Wanted("run", title, request, seeds_of(asks.compiled(asked)), body.priority)
+        seeds, files = seeds_of(asks.compiled(asked)), asks.uploads(asked)
+        return Wanted("run", title, request, seeds, body.priority, files=files)
     number = count(axes)
     if number > asks.limits.cells:
         raise Problem(
@@ -36,6 +38,9 @@ def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
             f"a sweep may have {asks.limits.cells:,} cells here, not {number:,}",
         )
     sweep = Sweep(asks.session, asked.opened, asked.job, axes)
+    if {n for a in axes for n in a.names} & inputs_of_places(graph, asks.session.registry):
+        for job in sweep.each_once():
+            asks.compiled(Asked(asked.opened, job))
     try:
         sweep.check()
     except BadAxis as error:
@@ -45,7 +50,8 @@ def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
     request["axes"] = [{"names": a.names, "rows": a.rows} for a in axes]
     first = sweep.job_of(next(sweep.cells()).values)
     seeds = seeds_of(asks.compiled(Asked(asked.opened, first)))
-    return Wanted("sweep", title, request, {}, body.priority, _cells(sweep, title, seeds))
+    cells, files = _cells(sweep, title, seeds), asks.uploads(asked, axes)
+    return Wanted("sweep", title, request, {}, body.priority, cells, files)
 
 
 def _cells(sweep: Sweep, title: str, seeds: dict[str, Any]) -> tuple[Wanted, ...]:

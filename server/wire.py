@@ -1,8 +1,9 @@
 """The bodies of requests and answers, as the OpenAPI tells them."""
 
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from server.settings import MIB
 
@@ -17,10 +18,49 @@ GraphPath = Annotated[
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
+DEEPEST = 32
+"""Lists and objects in each other that a body may have."""
+
+
+def sound(body: Any) -> Any:
+    """A body that can be kept, told and sent on. Raises ValueError for halves of characters, NaN, and what nests too deep."""
+    waiting = [(body, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested deeper than {DEEPEST}")
+        if isinstance(value, str):
+            _whole(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("numbers are finite")
+        elif isinstance(value, dict):
+            found = cast("dict[str, Any]", value)
+            waiting += ((one, depth + 1) for pair in found.items() for one in pair)
+        elif isinstance(value, list):
+            waiting += ((one, depth + 1) for one in cast("list[Any]", value))
+    return body
+
+
+def _whole(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a character (a surrogate alone)") from None
+
+
 class Body(BaseModel):
     """A body without keys that nobody reads."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sound(cls, body: Any) -> Any:
+        return sound(body)
+
+
+Inputs = Annotated[dict[str, Any], BeforeValidator(sound)]
+"""The inputs of a graph, by name."""
 
 
 class SavedText(Body):

@@ -1,7 +1,7 @@
 """What happened, in order, as rows with rising numbers: readers begin anywhere and miss nothing."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ class Log:
         row = {"topic": topic, "event": event, "data": dict(data), "time": time.time()}
         connection.execute(insert(events).values(**row))
 
+    def add_all(
+        self, connection: Connection, told: Sequence[tuple[str, str, Mapping[str, Any]]]
+    ) -> None:
+        """Add events to a transaction, each with its topic, in their order."""
+        now = time.time()
+        rows = [
+            {"topic": topic, "event": event, "data": dict(data), "time": now}
+            for topic, event, data in told
+        ]
+        connection.execute(insert(events), rows)
+
     def since(self, last: int, readers: Readers, most: int = 200) -> list[Happened]:
         """Events after a number, the oldest first."""
         columns = (events.c.id, events.c.topic, events.c.event, events.c.data)
@@ -61,6 +72,18 @@ class Log:
         """The number of the newest event, 0 before the first."""
         with self.database.reading() as connection:
             return connection.execute(select(func.max(events.c.id))).scalar() or 0
+
+    def newest(self, connection: Connection, topic: str, event: str) -> Mapping[str, Any] | None:
+        """What was told last of something under a name."""
+        where = (events.c.topic == topic, events.c.event == event)
+        wanted = select(events.c.data).where(*where).order_by(events.c.id.desc()).limit(1)
+        return connection.execute(wanted).scalar()
+
+    def forget_beyond(self, connection: Connection, topic: str, most: int) -> None:
+        """Remove what was told of something, but for the newest."""
+        ids = select(events.c.id).where(events.c.topic == topic).order_by(events.c.id.desc())
+        oldest = ids.offset(most).limit(1).scalar_subquery()
+        connection.execute(delete(events).where(events.c.topic == topic, events.c.id <= oldest))
 
     def forget(self, connection: Connection, topic: str) -> None:
         """Remove all that was told of something."""

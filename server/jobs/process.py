@@ -5,15 +5,16 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from nodegraph.base.threads import shared_out
 from nodegraph.base.workspace import Workspace
 from nodegraph.executors.process import Heard, Worker, started
-from nodegraph.executors.worker import Ended, Place, Ready
+from nodegraph.executors.worker import Cancel, Ended, Place, Ready
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.session import Session
 from server.jobs.tasks import Task, Told, done
@@ -22,6 +23,7 @@ GRACE = 10.0
 """Seconds in which a task that is cancelled must come to its end, before its process is killed."""
 NICE = 5
 """How far behind other programs a worker on a CPU stands."""
+Messages = SimpleQueue[Any]
 LOOK = 0.2
 """Seconds between two looks whether a task has gone on for too long."""
 
@@ -63,29 +65,50 @@ class Child:
     grace: float = GRACE
     _worker: Worker | None = None
     _heard: SimpleQueue[Heard | None] = field(default_factory=SimpleQueue[Heard | None])
-    _sending: threading.Lock = field(default_factory=threading.Lock)
+    _messages: Messages = field(default_factory=SimpleQueue[Any])
+    _starting: threading.Lock = field(default_factory=threading.Lock)
     _cancelled: float | None = None
 
-    def do(self, task: Task, seconds: float | None = None) -> Iterator[Told]:
-        """What a task tells. Raises Died where the process did, was killed for not heeding a cancel, or took too long."""
-        begun = time.monotonic()
-        with self._sending:
-            worker, self._cancelled = self._started(), None
-            worker.send(pickle.dumps(Doing(task, self.workspace, self.folder, self.device)))
-            heard = self._heard
-        while True:
+    def do(
+        self, task: Task, seconds: float | None = None, unwanted: Callable[[], bool] = lambda: False
+    ) -> Generator[Told]:
+        """What a task tells. Raises Died where the process did, was killed for not heeding a cancel, or took too long.
+
+        `unwanted` says of a task that is on its way whether somebody cancelled it before. Who does not listen to the end
+        ends the process: what is left of a task must not be taken for the next one's.
+        """
+        begun, ended = time.monotonic(), False
+        with self._starting:
+            self._started()
+            heard, self._cancelled = self._heard, None
+            packed = pickle.dumps(Doing(task, self.workspace, self.folder, self.device))
+            self._messages.put(packed)
+        if unwanted():
+            self.cancel()
+        try:
+            while not isinstance(told := self._told(heard, begun, seconds), Ended):
+                if not isinstance(told, Ready):
+                    yield told
+            ended = True
+        finally:
+            if not ended:
+                self.stop()
+
+    def _told(
+        self, heard: SimpleQueue[Heard | None], begun: float, seconds: float | None
+    ) -> Told | Ready | Ended:
+        """The next thing that is told. Raises Died."""
+        alive, found = True, None
+        while alive:  # what it forked may hold its end of the pipe open: it is looked at too, once more after its end
+            alive = self.alive
             try:
                 found = heard.get(timeout=LOOK)
+                break
             except Empty:
                 self._watch(begun, seconds)
-                continue
-            told = found[1] if found is not None else None
-            if told is None:
-                raise Died(self._reason())
-            if isinstance(told, Ended):
-                return
-            if not isinstance(told, Ready):
-                yield told
+        if found is None or found[1] is None:
+            raise Died(self._reason())
+        return found[1]
 
     def _watch(self, begun: float, seconds: float | None) -> None:
         """Kill the process where it should have ended by now. Raises Died."""
@@ -113,10 +136,10 @@ class Child:
 
     def cancel(self) -> None:
         """Ask the task that goes on to stop; it is given a time to do so."""
-        with self._sending:
+        with self._starting:
             if self._worker is not None:
                 self._cancelled = self._cancelled or time.monotonic()
-                self._worker.cancel()
+                self._messages.put(Cancel())
 
     @property
     def alive(self) -> bool:
@@ -124,22 +147,31 @@ class Child:
         return self._worker is not None and self._worker.process.poll() is None
 
     def stop(self) -> None:
-        """End the process, whatever it does; what it had loaded is gone."""
+        """End the process with all that it began, whatever they do; what it had loaded is gone."""
         worker, self._worker = self._worker, None
+        self._messages.put(None)
         if worker is not None:
             worker.kill()
 
     def start(self) -> None:
         """Start the process before there is anything to do."""
-        with self._sending:
+        with self._starting:
             self._started()
 
-    def _started(self) -> Worker:
+    def _started(self) -> None:
         if self._worker is None or self._worker.process.poll() is not None:
             self.stop()
             self._heard = SimpleQueue()
             self._worker = started(Place(0, Path(self.folder)), shared_out(1), self._heard)
-        return self._worker
+            self._messages = SimpleQueue()
+            given = (self._worker, self._messages)
+            threading.Thread(target=_send, args=given, daemon=True).start()
+
+
+def _send(worker: Worker, messages: Messages) -> None:
+    """Bring messages to a process in their order; nobody else waits where it does not read, since it was stopped."""
+    while (message := messages.get()) is not None:
+        worker.send(message)
 
 
 def _bound(device: Device) -> None:

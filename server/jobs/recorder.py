@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from server.files import File, Files, first_picture
-from server.jobs.store import End, Jobs, State
+from server.jobs.job import End, State
+from server.jobs.store import Jobs
 from server.jobs.tasks import Told, outputs_of
 
 STEP_SECONDS = 0.1

@@ -9,7 +9,8 @@ from nodegraph.language.source import SourceText
 from nodegraph.options import Options
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Job as Asking
-from server.jobs.store import Job, Jobs
+from server.jobs.job import Job
+from server.jobs.store import Jobs
 from server.jobs.tasks import Asked, Get, Run, Task
 from server.settings import Settings
 

@@ -3,19 +3,25 @@
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
 from server.database import Database, files, job_files, jobs, settings
+from server.jobs.job import (
+    ENDED,
+    End,
+    Job,
+    Lane,
+    OtherRequest,
+    QueueFull,
+    State,
+    Wanted,
+    WrongState,
+)
 from server.jobs.log import JOB, Log
 
-State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
-Kind = Literal["run", "sweep", "get"]
-Lane = Literal["device", "fetch", "none"]
-"""Which workers do a job: those of a device, the one that fetches models; a sweep is done by its cells."""
-ENDED = ("done", "failed", "cancelled", "interrupted")
 PARENT: tuple[State, ...] = ("interrupted", "cancelled", "done", "failed")
 """A sweep ends as the first of these that one of its cells ended as."""
 PRIORITY = 1e6
@@ -23,74 +29,6 @@ PRIORITY = 1e6
 
 STEP = 1e-3
 """Seconds between jobs that were put in order by hand."""
-
-
-class QueueFull(RuntimeError):
-    """More jobs wait than a server takes."""
-
-
-class OtherRequest(ValueError):
-    """A key that stands for another request."""
-
-
-class WrongState(ValueError):
-    """A job to which this cannot be done now; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A job that is asked for."""
-
-    kind: Kind
-    title: str
-    request: Mapping[str, Any]
-    seeds: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    priority: int = 0
-    cells: tuple["Wanted", ...] = ()
-
-    @property
-    def lane(self) -> Lane:
-        """The workers that do it."""
-        return {"run": "device", "get": "fetch", "sweep": "none"}[self.kind]  # type: ignore[return-value]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as it is now. Times are seconds since 1970; `nodes` tells of each node its status and seconds."""
-
-    number: int
-    id: str
-    kind: Kind
-    lane: Lane
-    state: State
-    position: float
-    title: str
-    request: Mapping[str, Any]
-    parent: str | None
-    cell: int | None
-    seeds: Mapping[str, Any]
-    created: float
-    started: float | None
-    ended: float | None
-    worker: str | None
-    attempt: int
-    outputs: Mapping[str, Any] | None
-    faults: Sequence[Mapping[str, Any]] | None
-    nodes: Mapping[str, Mapping[str, Any]] | None
-    versions: Mapping[str, str] | None
-    thumbnail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a job ended, and what is kept of it."""
-
-    state: State
-    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    faults: Sequence[Mapping[str, Any]] = ()
-    nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    thumbnail: str | None = None
 
 
 _COLUMNS = tuple(jobs.c[f.name] for f in fields(Job))
@@ -121,26 +59,16 @@ class Jobs:
                     return _job(connection, row.id), False
             if _count(connection, *_WAITING) >= self.most_queued:
                 raise QueueFull(f"{self.most_queued} jobs wait already")
-            made = self._insert(connection, wanted, {"key": key, "body": body})
-            for number, cell in enumerate(wanted.cells):
-                self._insert(connection, cell, {"parent": made, "cell": number}, wanted.priority)
-            return _job(connection, made), True
-
-    def _insert(
-        self,
-        connection: Connection,
-        wanted: Wanted,
-        more: Mapping[str, Any],
-        priority: int | None = None,
-    ) -> str:
-        id, created = secrets.token_hex(8), time.time()
-        before = PRIORITY * (wanted.priority if priority is None else priority)
-        row = {"id": id, "kind": wanted.kind, "lane": wanted.lane, "state": "queued", "attempt": 0}
-        row |= {"title": wanted.title, "request": dict(wanted.request), "seeds": dict(wanted.seeds)}
-        row |= {"created": created, "position": created - before, **more}
-        connection.execute(insert(jobs).values(**row))
-        self.log.add(connection, JOB + id, "job.queued", _about(more))
-        return id
+            now = time.time()
+            when = {"created": now, "position": _behind(connection, now, wanted.priority)}
+            made = _row(wanted, when | {"key": key, "body": body, "parent": None, "cell": None})
+            beside = {"key": None, "body": "", "parent": made["id"]}
+            cells = [_row(c, when | beside | {"cell": n}) for n, c in enumerate(wanted.cells)]
+            connection.execute(insert(jobs), [made, *cells])
+            told = [(JOB + row["id"], "job.queued", _about(row)) for row in (made, *cells)]
+            self.log.add_all(connection, told)
+            self._hold(connection, made["id"], wanted.files)
+            return _job(connection, made["id"]), True
 
     def claim(self, lane: Lane, worker: str) -> Job | None:
         """Take the next job of a lane, if there is one and the queue is not paused; it runs from now on."""
@@ -207,8 +135,8 @@ class Jobs:
             found: list[State] = [state for state in PARENT if states.get(state)]
             self._end(connection, id, End(found[0]))
 
-    def cancel(self, id: str) -> list[str]:
-        """What waits of a job is cancelled; gives the ids of what runs of it, whose workers must be told.
+    def cancel(self, id: str) -> list[Job]:
+        """What waits of a job is cancelled; gives what runs of it, whose workers must be told.
 
         Raises KeyError, and WrongState for a job that has ended.
         """
@@ -217,10 +145,23 @@ class Jobs:
             if job.state in ENDED:
                 raise WrongState(f"the job is {job.state} already")
             whole = [job] if job.kind != "sweep" else _children(connection, id)
-            for one in whole:
-                if one.state == "queued":
-                    self._end(connection, one.id, End("cancelled"))
-            return [one.id for one in whole if one.state == "running"]
+            self._cancel(connection, [one for one in whole if one.state == "queued"])
+            parent = id if job.kind == "sweep" else job.parent
+            if parent is not None:
+                self._end_parent(connection, parent)
+            return [one for one in whole if one.state == "running"]
+
+    def _cancel(self, connection: Connection, waiting: Sequence[Job]) -> None:
+        """Cancel what waits, all at once: a sweep may have ten thousand cells."""
+        if waiting:
+            numbers = [{"one": job.number} for job in waiting]
+            ending = update(jobs).where(jobs.c.number == bindparam("one"))
+            connection.execute(ending.values(state="cancelled", ended=time.time()), numbers)
+            told = {"outputs": {}, "faults": []}
+            self.log.add_all(
+                connection,
+                [(JOB + j.id, "job.cancelled", {**told, **_about(_parentage(j))}) for j in waiting],
+            )
 
     def retry(self, id: str) -> Job:
         """A job that failed, or was cancelled or interrupted, waits again; of a sweep those of its cells.
@@ -241,7 +182,16 @@ class Jobs:
                 values = {"state": "queued", "started": None, "ended": None, "faults": None}
                 connection.execute(update(jobs).where(jobs.c.id == one.id).values(**values))
                 self.log.add(connection, JOB + one.id, "job.queued", _about(_parentage(one)))
+            if job.parent is not None:
+                self._revive(connection, job.parent)
             return _job(connection, id)
+
+    def _revive(self, connection: Connection, id: str) -> None:
+        """A sweep of which a cell is tried again has not come to its end."""
+        where = and_(jobs.c.id == id, jobs.c.state.in_(ENDED))
+        again = update(jobs).where(where).values(state="queued", ended=None)
+        if connection.execute(again).rowcount:
+            self.log.add(connection, JOB + id, "job.queued", {})
 
     def move(self, id: str, before: str | None) -> None:
         """Put a waiting job before another one, or behind all. Raises KeyError, and WrongState for one that does not wait."""
@@ -266,6 +216,8 @@ class Jobs:
             job = _job(connection, id)
             if job.state not in ENDED:
                 raise WrongState(f"the job is {job.state}; cancel it first")
+            if job.parent is not None:
+                raise WrongState(f"it is a cell of {job.parent}, with which it is removed")
             for one in (*_children(connection, id), job):
                 self.log.forget(connection, JOB + one.id)
                 connection.execute(delete(jobs).where(jobs.c.id == one.id))
@@ -316,6 +268,13 @@ class Jobs:
         with self.database.reading() as connection:
             return _children(connection, id)
 
+    def oldest_beyond(self, most: int) -> list[str]:
+        """Ids of jobs that have ended, but for the newest ones."""
+        ended = select(jobs.c.id).where(jobs.c.parent.is_(None), jobs.c.state.in_(ENDED))
+        with self.database.reading() as connection:
+            found = connection.execute(ended.order_by(jobs.c.number.desc()).offset(most))
+            return list(found.scalars())
+
     def counts(self) -> dict[str, int]:
         """How many jobs, cells included, are in each state."""
         with self.database.reading() as connection:
@@ -336,18 +295,32 @@ class Jobs:
     def hold(self, id: str, digests: Sequence[str]) -> None:
         """Note that a job names files, which stay as long as it does."""
         with self.database.writing() as connection:
-            known = connection.execute(
-                select(files.c.digest).where(files.c.digest.in_(digests))
-            ).scalars()
-            for digest in set(known):
-                row = {"job": id, "digest": digest}
-                connection.execute(insert(job_files).prefix_with("OR IGNORE").values(**row))
+            self._hold(connection, id, digests)
+
+    def _hold(self, connection: Connection, id: str, digests: Sequence[str]) -> None:
+        known = select(files.c.digest).where(files.c.digest.in_(digests))
+        for digest in set(connection.execute(known).scalars()):
+            row = {"job": id, "digest": digest}
+            connection.execute(insert(job_files).prefix_with("OR IGNORE").values(**row))
 
     def tell(self, id: str, told: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Log what happened in a job."""
         with self.database.writing() as connection:
             for event, data in told:
                 self.log.add(connection, JOB + id, event, data)
+
+
+def _row(wanted: Wanted, more: Mapping[str, Any]) -> dict[str, Any]:
+    """A new job as a row."""
+    row = {"id": secrets.token_hex(8), "kind": wanted.kind, "lane": wanted.lane, "state": "queued"}
+    row |= {"title": wanted.title, "request": dict(wanted.request), "seeds": dict(wanted.seeds)}
+    return {**row, "attempt": 0, **more}
+
+
+def _behind(connection: Connection, now: float, priority: int) -> float:
+    """The place behind all of a priority, also where the clock of the machine was put back."""
+    newest = connection.execute(select(func.max(jobs.c.created))).scalar() or now
+    return max(now, newest) - PRIORITY * priority
 
 
 def _job(connection: Connection, id: str) -> Job:

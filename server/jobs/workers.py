@@ -5,19 +5,24 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodegraph.base.workspace import Workspace
 from server.files import Files
+from server.jobs.job import End, Job, Lane
 from server.jobs.process import Child, Device, Died
 from server.jobs.recorder import Recorder
-from server.jobs.store import End, Job, Jobs, Lane
+from server.jobs.store import Jobs
 from server.jobs.tasks import Task, Told
+from server.problems import full
 from server.settings import Settings
 
 log = logging.getLogger("nodegraph.server")
 IDLE = 1.0
+RETRY = 2.0
+"""Seconds after which what the database refused is tried again."""
 """Seconds after which a worker without a job looks whether it is to cool down."""
 
 
@@ -36,6 +41,8 @@ class Worker:
     seconds: float | None = None
     rows: int = 5_000
     current: str | None = None
+    _unwanted: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    """Attempts at jobs that were cancelled, and may be on their way to the process."""
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _idle_since: float = field(default_factory=time.monotonic)
@@ -48,47 +55,78 @@ class Worker:
     def _loop(self) -> None:
         seen = self.jobs.database.bell.count
         while not self._stopping.is_set():
-            job = self.jobs.claim(self.lane, self.name)
+            try:
+                job = self.jobs.claim(self.lane, self.name)
+            except (
+                Exception
+            ) as error:  # of the database; a thread that ended here would never claim again
+                log.error("worker %s: no job can be claimed", self.name, exc_info=error)
+                self._stopping.wait(RETRY)
+                continue
             if job is None:
                 self._cool()
                 seen = self.jobs.database.bell.wait(seen, IDLE)
                 continue
             self.current = job.id
-            try:
-                self._do(job)
-            except Exception as error:
-                log.error("job %s: an error of the server", job.id, exc_info=error)
-                message = "an error of the server; its log tells more"
-                self.jobs.end(job.id, End("failed", faults=[broken(message)]))
+            end = self._done(job)
+            self._end(job, end)
+            self._unwanted.discard((job.id, job.attempt))
             self.current, self._idle_since = None, time.monotonic()
 
-    def _do(self, job: Job) -> None:
+    def _end(self, job: Job, end: End) -> None:
+        """Write down how a job ended, again and again where the disk has no room for it."""
+        while True:
+            try:
+                self.jobs.end(job.id, end)
+                log.info("job %s %s", job.id, end.state)
+                return
+            except Exception as error:
+                log.error("job %s: its end cannot be written", job.id, exc_info=error)
+                if self._stopping.wait(RETRY):
+                    return
+
+    def _done(self, job: Job) -> End:
         """Run a job to an end of whatever kind."""
         log.info("job %s started on %s", job.id, self.name)
         out = self.scratch / job.id
-        recorder = Recorder(job.id, self.jobs, self.files, self.rows)
         try:
-            for told in self.child.do(self.task(job, str(out)), self.seconds):
-                recorder.take(told)
+            return self._run(job, str(out))
+        except Exception as error:
+            log.error("job %s: an error of the server", job.id, exc_info=error)
+            message = (
+                "a disk is full" if full(error) else "an error of the server; its log tells more"
+            )
+            return End("failed", faults=[broken(message)])
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    def _run(self, job: Job, out: str) -> End:
+        recorder = Recorder(job.id, self.jobs, self.files, self.rows)
+        task = self.task(job, out)
+        try:
+            with closing(
+                self.child.do(task, self.seconds, lambda: (job.id, job.attempt) in self._unwanted)
+            ) as telling:
+                for told in telling:
+                    recorder.take(told)
             end = recorder.end or End("failed", faults=[broken("the worker gave no result")])
         except Died as error:
             state = "interrupted" if self._stopping.is_set() else "failed"
             state = "cancelled" if "cancelled" in str(error) else state
             end = End(state, faults=[broken(str(error))])
         if self._stopping.is_set() and end.state == "cancelled":
-            end = End("interrupted", nodes=end.nodes)
-        self.jobs.end(job.id, end)
-        shutil.rmtree(out, ignore_errors=True)
-        log.info("job %s %s", job.id, end.state)
+            return End("interrupted", nodes=end.nodes)
+        return end
 
     def _cool(self) -> None:
         """Stop a process that nobody needed for a while; its models go with it."""
         if self.child.alive and time.monotonic() - self._idle_since > self.keep_warm:
             self.child.stop()
 
-    def cancel(self, id: str) -> bool:
-        """Cancel a job, if it is this worker's."""
-        mine = self.current == id
+    def cancel(self, job: Job) -> bool:
+        """Cancel this attempt at a job, if it is this worker's, or is about to be."""
+        self._unwanted.add((job.id, job.attempt))
+        mine = self.current == job.id
         if mine:
             self.child.cancel()
         return mine
@@ -130,9 +168,9 @@ class Workers:
         for thread in stopping:
             thread.join()
 
-    def cancel(self, id: str) -> None:
+    def cancel(self, job: Job) -> None:
         """Cancel a running job."""
-        any(worker.cancel(id) for worker in self.workers)
+        any(worker.cancel(job) for worker in self.workers if worker.name == job.worker)
 
 
 def workers_of(

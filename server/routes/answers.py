@@ -3,8 +3,8 @@
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 
+from server.encoding import Answer
 from server.problems import Problem
 
 PROBLEM: dict[str, Any] = {
@@ -25,7 +25,26 @@ PROBLEM: dict[str, Any] = {
         }
     },
 }
-REFUSALS = (400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 421, 422, 428, 429, 503)
+REFUSALS = (
+    400,
+    401,
+    403,
+    404,
+    405,
+    406,
+    409,
+    410,
+    412,
+    413,
+    415,
+    416,
+    421,
+    422,
+    428,
+    429,
+    503,
+    507,
+)
 """What a request may be answered with beside its own answer."""
 
 
@@ -40,7 +59,7 @@ def tagged(request: Request, content: Any, etag: str, status: int = 200) -> Resp
     known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
     if request.method == "GET" and etag in known:
         return Response(status_code=304, headers=headers)
-    return JSONResponse(content, status, headers)
+    return Answer(content, status, headers)
 
 
 def expected(request: Request) -> str | None:

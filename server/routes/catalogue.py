@@ -14,7 +14,7 @@ from nodegraph.library.registry import Registry
 from nodegraph.models import store
 from nodegraph.models.catalogue import Listing, accept, accepted, listings
 from server import services
-from server.jobs.store import QueueFull, Wanted
+from server.jobs.job import QueueFull, Wanted
 from server.problems import Problem, absent
 from server.routes.answers import tagged
 from server.routes.shown import job_shown
@@ -24,7 +24,7 @@ router = APIRouter(tags=["catalogue"])
 
 
 def _registry(request: Request) -> Registry:
-    return services.of(request).session.fresh().registry
+    return services.of(request).fresh().registry
 
 
 def _answer(request: Request, content: Any) -> Response:

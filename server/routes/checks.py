@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ConfigDict, ValidationError, validate_call
 
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.language import edit
@@ -22,7 +24,7 @@ from server.wire import CheckedText, EditedText, FormattedText, OneEdit, Planned
 
 router = APIRouter(tags=["checks"])
 EDITS = {
-    name: function
+    name: validate_call(config=ConfigDict(strict=True))(function)
     for name, function in inspect.getmembers(edit, inspect.isfunction)
     if function.__module__ == edit.__name__ and not name.startswith("_")
 }
@@ -97,6 +99,10 @@ def _edited(text: str, one: OneEdit) -> str:
         return applied(text, function(text, **given))
     except Refused as error:
         raise Problem(422, "refused-edit", f"{one.edit}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"]))
+        raise Problem(422, "malformed", f"{one.edit}: {at}: {first['msg']}") from None
     except (TypeError, ValueError) as error:
         raise Problem(422, "malformed", f"{one.edit}: {error}") from None
     except GraphError as error:
@@ -113,7 +119,10 @@ def _edited(text: str, one: OneEdit) -> str:
 )
 async def picture(request: Request) -> dict[str, Any]:
     """The graph that made a picture, with the inputs it was made with; the body is the bytes of the PNG."""
-    content = await request.body()
+    return await run_in_threadpool(_pictured, await request.body())
+
+
+def _pictured(content: bytes) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
         path.write_bytes(content)

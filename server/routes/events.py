@@ -1,6 +1,5 @@
 """One stream of everything that happens, as server-sent events; it can be taken up again anywhere."""
 
-import json
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from server import services
+from server.encoding import encoded
 from server.jobs.log import JOB, LIVE, Happened, Readers
 from server.problems import Problem
 from server.services import Services
@@ -41,8 +41,9 @@ def stream(
     """What happens to jobs and live documents. After `Last-Event-ID`, or `since`, all that came later comes again first."""
     readers = Readers(None if jobs == "*" else _names(jobs), _names(live))
     begin = int(last) if last is not None and last.isdecimal() else since
-    if begin is None:
-        begin = services.of(request).log.last()
+    newest = services.of(request).log.last()
+    # Who comes with a number of another database would else wait until this one has got there.
+    begin = newest if begin is None else min(begin, newest)
     # FastAPI's own response for events logs a traceback for who leaves in the middle of a burst.
     events = _counted(request, readers, begin)
     return StreamingResponse(events, headers=UNBUFFERED, media_type="text/event-stream")
@@ -78,7 +79,7 @@ def _sent(event: Happened) -> bytes:
     topic = event.topic
     kind = "job" if topic.startswith(JOB) else "live"
     name = topic.removeprefix(JOB if kind == "job" else LIVE)
-    data = json.dumps({kind: name, **event.data}, ensure_ascii=False)
+    data = encoded({kind: name, **event.data}).decode()
     return format_sse_event(data_str=data, event=event.event, id=str(event.id))
 
 

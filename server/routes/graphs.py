@@ -19,7 +19,7 @@ router = APIRouter(tags=["graphs"])
 def listed(request: Request) -> dict[str, Any]:
     """The graph files of the workspace, and the shipped graphs, which can be read alone."""
     found = services.of(request)
-    known = found.session.fresh().registry
+    known = found.fresh().registry
     own = [{"path": path} for path in found.documents.listed()]
     shipped = [
         _shipped(name, found.documents.read(name, known).text) for name in sorted(known.listed)
@@ -65,7 +65,7 @@ def rename(request: Request, path: str, body: NewPath) -> Response:
 def copy(request: Request, path: str, body: NewPath) -> Response:
     """A copy of a graph, of a shipped one too, where nothing lies yet."""
     found = services.of(request)
-    read = found.documents.read(path, found.session.fresh().registry)
+    read = found.documents.read(path, found.fresh().registry)
     try:
         made = found.documents.save(body.to, read.text, None)
     except Problem as problem:
@@ -79,7 +79,7 @@ def copy(request: Request, path: str, body: NewPath) -> Response:
 def read(request: Request, path: str) -> Response:
     """The text of a graph, with a strong ETag."""
     found = services.of(request)
-    document = found.documents.read(path, found.session.fresh().registry)
+    document = found.documents.read(path, found.fresh().registry)
     content = {"path": document.path, "text": document.text, "shipped": document.shipped}
     return tagged(request, content, document.etag)
 

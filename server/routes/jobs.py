@@ -5,10 +5,12 @@ import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from server import services
-from server.jobs.store import Job, Jobs, OtherRequest, QueueFull, State, WrongState
+from server.encoding import Answer
+from server.history import forget
+from server.jobs.job import Job, OtherRequest, QueueFull, State, WrongState
+from server.jobs.store import Jobs
 from server.problems import Problem, absent
 from server.routes.shown import job_shown, row
 from server.services import Services
@@ -26,7 +28,7 @@ def add(request: Request, body: WantedJob, key: Key = None) -> Response:
     found = services.of(request)
     job, new = queued(found, body, key)
     headers = {"location": f"{request.scope.get('root_path', '')}/api/v1/jobs/{job.id}"}
-    return JSONResponse(job_shown(found.jobs, job), 201 if new else 200, headers)
+    return Answer(job_shown(found.jobs, job), 201 if new else 200, headers)
 
 
 def queued(found: Services, body: WantedJob, key: str | None = None) -> tuple[Job, bool]:
@@ -116,13 +118,10 @@ def move(request: Request, id: str, body: Moved) -> dict[str, Any]:
 
 @router.delete("/jobs/{id}", status_code=204)
 def remove(request: Request, id: str) -> None:
-    """Remove a job that has ended, with its files and events."""
+    """Remove a job that has ended, with what came out of it and its events; what was uploaded for it stays."""
     found = services.of(request)
-    job = known(found.jobs, id)
-    ids = [job.id, *(cell.id for cell in found.jobs.cells(id))]
-    digests = found.files.of_job(ids)
-    changing(found.jobs.remove, id)
-    found.files.drop(digests)
+    known(found.jobs, id)
+    changing(forget, found.jobs, found.files, id)
 
 
 @router.post("/queue/pause", status_code=204)

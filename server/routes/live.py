@@ -23,7 +23,7 @@ def drafts(request: Request) -> list[dict[str, Any]]:
 
 @router.get("/live/{path:path}/updates")
 def updates(
-    request: Request, path: str, since: Annotated[int, Query(ge=0)]
+    request: Request, path: str, since: Annotated[int, Query(ge=0, le=2**62)]
 ) -> list[dict[str, Any]]:
     """The updates of a document after a version; 410 where they are no longer kept."""
     return services.of(request).live.since(path, since)
@@ -49,28 +49,27 @@ def writer(request: Request, path: str, body: Writer) -> dict[str, Any]:
 
 @router.post("/live/{path:path}/discard")
 def discard(request: Request, path: str) -> dict[str, Any]:
-    """Let a draft go: the document begins again with the text of its file."""
+    """Let go what is not saved: the document has the text of its file again, as an update that all hear of."""
     found = services.of(request)
-    found.documents.place(path)
-    found.live.forget(path)
-    return _shown(_opened(found, path))
+    return _shown(found.live.discard(_document(found, path)))
 
 
 @router.get("/live/{path:path}")
 def open(request: Request, path: str) -> dict[str, Any]:
     """The text of a document and its version; it is opened with the text of its file, or empty where there is none."""
-    return _shown(_opened(services.of(request), path))
+    found = services.of(request)
+    return _shown(found.live.open(_document(found, path)))
 
 
-def _opened(found: Services, path: str) -> Draft:
+def _document(found: Services, path: str) -> Document:
+    """The file of a document, empty where there is none. Raises Problem."""
     found.documents.place(path)
     try:
-        document = found.documents.read(path, found.session.registry)
+        return found.documents.read(path, found.session.registry)
     except Problem as problem:
         if problem.status != 404:
             raise
-        document = Document(path, "")
-    return found.live.open(document)
+        return Document(path, "")
 
 
 def _shown(draft: Draft) -> dict[str, Any]:

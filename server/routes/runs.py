@@ -2,20 +2,21 @@
 
 import asyncio
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 
 from server import services
+from server.encoding import Answer
 from server.files import first_picture
-from server.jobs.store import ENDED, Job
+from server.jobs.job import ENDED, Job
 from server.problems import Problem
 from server.routes.jobs import queued
 from server.routes.shown import job_shown
 from server.services import Services
-from server.wire import WantedJob
+from server.wire import Inputs, WantedJob
 
 router = APIRouter(tags=["runs"])
 LONGEST = 600.0
@@ -26,8 +27,8 @@ WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 @router.post("/run/{graph:path}")
 async def run(
     request: Request,
-    graph: str,
-    inputs: Annotated[dict[str, Any] | None, Body()] = None,
+    graph: Annotated[str, Path(max_length=400)],
+    inputs: Annotated[Inputs | None, Body()] = None,
     prefer: Annotated[str | None, Header(max_length=200)] = None,
     accept: Annotated[str | None, Header(max_length=1_000)] = None,
 ) -> Response:
@@ -72,10 +73,10 @@ def _answer(request: Request, found: Services, job: Job, accept: str) -> Respons
             job=job.id,
         )
     if job.state != "done":
-        return JSONResponse(job_shown(found.jobs, job), 202, {**place, "retry-after": "2"})
+        return Answer(job_shown(found.jobs, job), 202, {**place, "retry-after": "2"})
     if "image/" in accept and "application/json" not in accept:
         return _picture(found, job, place)
-    return JSONResponse(job_shown(found.jobs, job), 200, place)
+    return Answer(job_shown(found.jobs, job), 200, place)
 
 
 def _picture(found: Services, job: Job, place: dict[str, str]) -> Response:

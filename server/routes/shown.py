@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.jobs.store import Job, Jobs
+from server.jobs.job import Job
+from server.jobs.store import Jobs
 
 OF_REQUEST = ("graph", "inputs", "texts", "preset", "until", "precision", "cache", "model")
 

@@ -46,6 +46,26 @@ def toy_end() -> str:
 def toy_memory() -> str:
     """Wants more than there is."""
     raise MemoryError
+
+
+@node(pure=False)
+def toy_nan() -> float:
+    """Comes to no number."""
+    return float("nan")
+
+
+@node(pure=False)
+def toy_fork(mark: str = "", ends: bool = True) -> str:
+    """Begins a process that outlives it, and holds all that it held."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    Path(mark).write_text(str(child))
+    if ends:
+        os._exit(9)
+    time.sleep(60)
+    return "woke"
 '''
 SLOW = """graph: 1
 title: slow

@@ -1,0 +1,23 @@
+"""Jobs that have ended, and how long they are remembered."""
+
+from server.files import Files
+from server.jobs.store import Jobs
+
+
+def forget(jobs: Jobs, files: Files, id: str) -> None:
+    """Remove a job with its cells and what came out of them. What was uploaded for them may be used elsewhere, and stays.
+
+    Raises KeyError, and WrongState for one that has not ended.
+    """
+    whole = [jobs.get(id), *jobs.cells(id)]
+    given = {digest for one in whole for digest in files.named_in(one.request.get("inputs"))}
+    made = [digest for digest in files.of_job([one.id for one in whole]) if digest not in given]
+    jobs.remove(id)
+    files.drop(made)
+
+
+def tidy(jobs: Jobs, files: Files, most: int) -> None:
+    """Forget the oldest jobs beyond a number, and then files that no job names beyond the bound of their bytes."""
+    for id in jobs.oldest_beyond(most):
+        forget(jobs, files, id)
+    files.tidy()
