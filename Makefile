@@ -82,6 +82,7 @@ bench: setup
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/checks.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sweeps.py
+	$(BIN)/python benchmarks/server.py
 
 gpu: setup  ## the shipped models on a card beside the CPU; what was seen is added to out/gpu.txt
 	mkdir -p out
