@@ -197,20 +197,21 @@ def with_readers(server: Server) -> float:
     for seed in range(5):
         alone.append(once(seed))
         with server.readers(20, stuck=1):
-            beside.append(once(seed))
+            beside.append(once(100 + seed))
     return statistics.median(beside) / statistics.median(alone)
 
 
-def saves(server: Server) -> float:
-    """Milliseconds of the slowest of thirty saves while eight tabs are open and a model computes."""
+def saves(server: Server) -> tuple[float, float]:
+    """Milliseconds of a save, and of the slowest of thirty, while eight tabs are open and a model computes."""
     tag = server.call("GET", "/graphs/large.yaml")["etag"]
-    text, slowest = large(300), 0.0
+    text, found = large(300), list[float]()
     with server.readers(8), server.computing():
         for number in range(30):
             body = {"text": f"{text}# {number}\n"}
             seconds, told = server.timed("PUT", "/graphs/large.yaml", body, **{"if-match": tag})
-            tag, slowest = told["etag"], max(slowest, seconds)
-    return 1e3 * slowest
+            tag = told["etag"]
+            found.append(1e3 * seconds)
+    return statistics.median(found), max(found)
 
 
 def main() -> None:
@@ -256,7 +257,10 @@ def main() -> None:
             f"{with_readers(server):.3f}",
             "0.98 … 1.02",
         )
-        row("slowest of 30 saves, eight tabs, a model", f"{saves(server):.0f} ms", "100 ms")
+        usual, slowest = saves(server)
+        row(
+            "a save, eight tabs, a model; slowest of 30", f"{usual:.0f}; {slowest:.0f} ms", "100 ms"
+        )
         row("memory at the end", f"{server.memory():.0f} MB, {server.torch()}", "")
     print("| what | found | asked |\n|---|---|---|")
     for what, found, asked in rows:

@@ -126,6 +126,17 @@ def test_readers_hear_what_they_asked_for(port: int) -> None:
     assert one
 
 
+@pytest.mark.parametrize(
+    ("query", "headers"), [(f"&since={2**62}", {}), ("", {"last-event-id": "9" * 20})]
+)
+def test_who_comes_from_another_database_hears_what_is_new(
+    port: int, query: str, headers: dict[str, str]
+) -> None:
+    with reading(port, f"jobs=*{query}", headers) as stream:
+        job = run(port, value="new")
+        assert {data["job"] for _, _, data in told(stream, "job.done")} == {job}
+
+
 def test_steps_are_folded_and_bounded(port: int) -> None:
     job = run(port, steps=300, seconds=0.001)
     with reading(port, f"jobs={job}&since=0") as stream:
