@@ -46,6 +46,7 @@ def application(settings: Settings) -> FastAPI:
         default_response_class=Answer,
     )
     app.state.services, app.state.readers, app.state.stopping = found, 0, False
+    app.state.reading = {}
     problems.install(app)
     app.include_router(router())
     app.include_router(door.router)

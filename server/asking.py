@@ -63,13 +63,15 @@ class Asks:
             source = with_values(source, given)
         bound = self.limits.megapixels
         options = Options(None, asking.precision, max_megapixels=bound)
-        self._confined(source, inputs)
+        self._bounded(source, inputs)
         job = Job(inputs, {}, asking.preset, options, asking.until)
         return Asked(Recorded(source), job)
 
-    def _confined(self, source: SourceText, inputs: Mapping[str, Any]) -> None:
-        """Refuse files outside that a request names: on a command line that opens them. Raises Problem."""
-        graph = read_graph(source.text, source.name)[0] if inputs else None
+    def _bounded(self, source: SourceText, inputs: Mapping[str, Any]) -> None:
+        """Refuse files outside that a request names, which a command line opens; and a graph of too many nodes."""
+        graph = read_graph(source.text, source.name)[0]
+        if graph is not None and len(graph.nodes) > self.limits.nodes:
+            raise Problem(422, "too-large", f"a graph may have {self.limits.nodes:,} nodes here")
         names = inputs_of_places(graph, self.session.registry) if graph is not None else ()
         self._inside(source, named_places(inputs, names))
 
@@ -108,8 +110,6 @@ class Asks:
         """The program of a graph that is to run. Raises Problem with its diagnostics, and for places outside."""
         compiled = self.session.compiled(asked.opened, asked.job)
         refuse(compiled)
-        if compiled.graph is not None and len(compiled.graph.nodes) > self.limits.nodes:
-            raise Problem(422, "too-large", f"a graph may have {self.limits.nodes:,} nodes here")
         self._inside(asked.opened.source, compiled.checked().named)
         return compiled
 

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from server import services
 from server.pages import plain
-from server.security import COOKIE, same
+from server.security import cookie_of, same
 
 router = APIRouter(include_in_schema=False)
 YEAR = 365 * 24 * 3600
@@ -41,6 +41,12 @@ def _inside(request: Request, token: str) -> Response:
     answer = RedirectResponse(f"{prefix}/", 303)
     secure = request.url.scheme == "https"
     answer.set_cookie(
-        COOKIE, token, YEAR, path=prefix or "/", secure=secure, httponly=True, samesite="strict"
+        cookie_of(services.of(request).settings.state),
+        token,
+        YEAR,
+        path=prefix or "/",
+        secure=secure,
+        httponly=True,
+        samesite="strict",
     )
     return answer

@@ -1,5 +1,6 @@
 """Who is let in: the names the server is addressed by, the pages that may call it, the token; and the bounds of bodies."""
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -108,7 +109,8 @@ class Guard:
 
     def _known(self, headers: Headers) -> bool:
         token = self.settings.token
-        return token is None or any(same(token, given) for given in tokens_of(headers))
+        name = cookie_of(self.settings.state)
+        return token is None or any(same(token, given) for given in tokens_of(headers, name))
 
 
 def path_of(scope: Scope) -> str:
@@ -117,17 +119,22 @@ def path_of(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
-def tokens_of(headers: Headers) -> Iterable[str]:
+def tokens_of(headers: Headers, cookie: str) -> Iterable[str]:
     """What a request shows: as a program, and as a browser."""
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         yield given.strip()
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        found = SimpleCookie(headers.get("cookie", "")).get(cookie)
     except CookieError:
         return
-    if cookie is not None:
-        yield cookie.value
+    if found is not None:
+        yield found.value
+
+
+def cookie_of(state: Path) -> str:
+    """The name of a server's cookie: browsers send cookies to all ports of a machine, where other servers may listen."""
+    return f"{COOKIE}-{hashlib.sha256(os.fsencode(state)).hexdigest()[:8]}"
 
 
 def too_large(most: int) -> Problem:

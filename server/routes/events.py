@@ -1,5 +1,6 @@
 """One stream of everything that happens, as server-sent events; it can be taken up again anywhere."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -67,12 +68,31 @@ async def _told(
     bell = found.database.bell
     while not request.app.state.stopping:
         seen = bell.count
-        events = await run_in_threadpool(found.log.since, last, readers)
-        for event in events:
-            last = event.id
-            yield _sent(event)
+        events = await _read(request, found, (last, readers, seen))
+        for number, event in events:
+            last = number
+            yield event
         if not events and await bell.heard(seen, PING) == seen:
             yield format_sse_event(comment="ping")
+
+
+Reading = tuple[int, Readers, int]
+"""After which event, for whom, and how often the bell had rung before."""
+
+
+async def _read(request: Request, found: Services, reading: Reading) -> list[tuple[int, bytes]]:
+    """The next events; readers that wait for the same ones after the same ring of the bell read them once."""
+    under_way: dict[Reading, asyncio.Task[list[tuple[int, bytes]]]] = request.app.state.reading
+    task = under_way.get(reading)
+    if task is None:
+        task = asyncio.create_task(run_in_threadpool(_since, found, *reading[:2]))
+        under_way[reading] = task
+        task.add_done_callback(lambda _: under_way.pop(reading))
+    return await asyncio.shield(task)
+
+
+def _since(found: Services, last: int, readers: Readers) -> list[tuple[int, bytes]]:
+    return [(event.id, _sent(event)) for event in found.log.since(last, readers)]
 
 
 def _sent(event: Happened) -> bytes:

@@ -239,6 +239,21 @@ def test_bombs_of_yaml_are_faults_of_a_graph(quiet: TestClient) -> None:
             assert answer.json()["diagnostics"]
 
 
+def test_a_graph_of_too_many_nodes_is_refused_before_it_is_checked(other: Other) -> None:
+    client = other(Limits(nodes=3))
+    nodes = "".join(f"  n{k}: {{type: toy_nan}}\n" for k in range(4))
+    text = f"graph: 1\nnodes:\n{nodes}outputs: {{o: $n0}}\n"
+    for path, more in (
+        ("/check", {"path": "x.yaml"}),
+        ("/jobs", {}),
+        ("/plan", {"path": "x.yaml"}),
+    ):
+        assert refused(client.post(f"{API}{path}", json={"text": text} | more)) == (
+            422,
+            "too-large",
+        )
+
+
 @pytest.mark.parametrize("value", [3, None, [], {}, True, ["s", "s"], "a.b", "\n", "", "x" * 5000])
 def test_edits_take_what_they_take(quiet: TestClient, value: object) -> None:
     import inspect

@@ -88,6 +88,17 @@ def test_a_one_time_address_becomes_a_cookie(served: TestClient) -> None:
     served.cookies.clear()
 
 
+def test_two_servers_of_a_machine_have_cookies_of_their_own(other: Other) -> None:
+    one, two = other(token="one" * 10), other(token="two" * 10)
+    for client, token in ((one, "one" * 10), (two, "two" * 10)):
+        client.headers["authorization"] = ""
+        client.post("/enter", data={"token": token}, follow_redirects=False)
+    two.cookies.update(dict(one.cookies))
+    assert len(two.cookies) == 2 and two.get(f"{API}/health").status_code == 200
+    one.cookies.update(dict(two.cookies))
+    assert one.get(f"{API}/health").status_code == 200
+
+
 def test_tickets_are_taken_once() -> None:
     tickets = Tickets()
     one, two = tickets.make(), tickets.make()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.security import COOKIE
+from server.security import cookie_of
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -132,7 +132,9 @@ def context(browser: Any, server: Server) -> Iterator[Any]:
     found = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
     found.set_default_timeout(20_000)
     token = (server.state / "token").read_text().strip()
-    found.add_cookies([{"name": COOKIE, "value": token, "url": server.at}])
+    found.add_cookies(
+        [{"name": cookie_of(server.state.resolve()), "value": token, "url": server.at}]
+    )
     yield found
     found.close()
 
