@@ -1,79 +1,105 @@
-import { useEffect, useState } from 'react'
-import { addressOf, ask, type Check, type Diagnostic, fileAddress, get, type GraphFile, type GraphList, isPicture, type Job, post, Problem } from './api'
+import { useCallback, useEffect, useRef, useState } from "react";
+import { get, type NodeSpec, type PortType, Problem } from "./api";
+import { draftOf, readFile, Session } from "./document/session";
+import { Editor } from "./Editor";
+import { Start } from "./Start";
+import { type Catalogue, usePage, useRuns } from "./store";
 
-const FIRST = 'glide/text_to_image'
+const FIRST = "glide/text_to_image";
+const LAST = "nodegraph.last";
+const BLANK = "graph: 1\ntitle: \ninputs: {}\nnodes: {}\noutputs: {}\n";
 
-/** A graph's text, checked as it is typed, run with progress and previews. */
+const fromHash = (): string => decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+const toHash = (path: string): string => `#/${path.split("/").map(encodeURIComponent).join("/")}`;
+
+async function readCatalogue(): Promise<Catalogue> {
+  const [nodes, ports, models] = await Promise.all([
+    get<{ nodes: NodeSpec[] }>("nodes"),
+    get<{ ports: PortType[]; widenings: [string, string][] }>("ports"),
+    get<{ name: string; parts: string[] }[]>("models"),
+  ]);
+  return {
+    nodes: new Map(nodes.nodes.map((spec) => [spec.name, spec])),
+    ports: new Map(ports.ports.map((port) => [port.name, port])),
+    widenings: ports.widenings,
+    bundles: new Map(models.map((one) => [one.name, one.parts])),
+  };
+}
+
+/** Opens the graph that the address names, else the one that was open last, else one that runs. */
 export function App() {
-  const [paths, setPaths] = useState<string[]>([])
-  const [path, setPath] = useState(FIRST)
-  const [text, setText] = useState('')
-  const [faults, setFaults] = useState<Diagnostic[]>([])
-  const [said, setSaid] = useState('')
-  const [job, setJob] = useState<string>()
-  const [pictures, setPictures] = useState<Record<string, string>>({})
-  const refused = (problem: unknown) => {
-    if (!(problem instanceof Problem)) throw problem
-    setFaults(problem.diagnostics)
-    setSaid(problem.message)
-  }
-  useEffect(() => {
-    get<GraphList>('graphs').then(found => setPaths([...found.workspace, ...found.shipped].map(graph => graph.path)), refused)
-  }, [])
-  useEffect(() => {
-    ask<GraphFile>('GET', `graphs/${path}`).then(({ found }) => setText(found.text), refused)
-  }, [path])
-  useEffect(() => {
-    let wanted = true
-    const timer = setTimeout(() => {
-      const told = (found: Check) => wanted && setFaults(found.diagnostics)
-      if (text) post<Check>('check', { path, text, level: 'types' }).then(told, refused)
-    }, 300)
-    return () => {
-      wanted = false
-      clearTimeout(timer)
+  const [session, setSession] = useState<Session | null>(null);
+  const [starting, setStarting] = useState(fromHash() === "start");
+  const [failed, setFailed] = useState("");
+  const said = usePage((page) => page.said);
+  const current = useRef<Session | null>(null);
+  const opening = useRef(0);
+
+  const open = useCallback(async (path: string, values: Record<string, unknown> = {}) => {
+    setFailed("");
+    const mine = ++opening.current;
+    try {
+      const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
+      if (mine !== opening.current) return;
+      usePage.setState({ catalogue, values, preset: "" });
+      useRuns.setState({ job: null, nodes: {}, outputs: {} });
+      history.replaceState(null, "", toHash(path));
+      localStorage.setItem(LAST, path);
+      const moved = (to: string) => {
+        history.replaceState(null, "", toHash(to));
+        localStorage.setItem(LAST, to);
+      };
+      current.current?.close();
+      current.current = new Session(file, moved);
+      setSession(current.current);
+      setStarting(false);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      if (problem.status === 404 && path !== FIRST) return open(FIRST);
+      setFailed(problem.message);
     }
-  }, [path, text])
+  }, []);
+
   useEffect(() => {
-    if (!job) return
-    const events = new EventSource(addressOf(`events?jobs=${job}&since=0`))
-    const on = (name: string, deed: (told: any) => void) => events.addEventListener(name, event => deed(JSON.parse((event as MessageEvent).data)))
-    const show = (name: string, digest: string) => setPictures(old => ({ ...old, [name]: digest }))
-    on('node.started', told => setSaid(`${told.node} …`))
-    on('node.step', told => told.preview && show(told.node, told.preview))
-    on('output', told => isPicture(told.value) && show(told.name, told.value.file))
-    for (const end of ['done', 'failed', 'cancelled', 'interrupted'])
-      on(`job.${end}`, told => {
-        setSaid(end)
-        setFaults(told.faults ?? [])
-        setJob(undefined)
-      })
-    return () => events.close()
-  }, [job])
-  const run = () => {
-    setPictures({})
-    post<Job>('jobs', { graph: path, text }).then(found => setJob(found.id), refused)
+    const named = fromHash();
+    void open(named && named !== "start" ? named : (localStorage.getItem(LAST) ?? FIRST)).then(
+      () => named === "start" && setStarting(true),
+    );
+    const changed = () => (fromHash() === "start" ? setStarting(true) : void open(fromHash()));
+    window.addEventListener("hashchange", changed);
+    return () => window.removeEventListener("hashchange", changed);
+  }, [open]);
+
+  if (failed) {
+    return (
+      <main className="start">
+        <p className="error">{failed}</p>
+        <button onClick={() => location.reload()}>Try again</button>
+      </main>
+    );
   }
+  if (!session) return <p className="start quiet">opens the graph …</p>;
   return (
-    <main className="plain">
-      <h1>nodegraph</h1>
-      <select aria-label="graph" value={path} onChange={event => setPath(event.target.value)}>
-        {paths.map(name => (
-          <option key={name}>{name}</option>
-        ))}
-      </select>{' '}
-      {job ? <button onClick={() => post(`jobs/${job}/cancel`)}>Cancel</button> : <button onClick={run}>Run</button>} <span role="status">{said}</span>
-      <textarea aria-label="text of the graph" spellCheck={false} value={text} onChange={event => setText(event.target.value)} />
-      <ul>
-        {faults.map((fault, n) => (
-          <li key={n}>
-            {fault.line}:{fault.column} {fault.code} {fault.message} {fault.hint}
-          </li>
-        ))}
-      </ul>
-      {Object.entries(pictures).map(([name, digest]) => (
-        <img key={name} alt={name} src={fileAddress(digest)} />
-      ))}
-    </main>
-  )
+    <>
+      {starting ? (
+        <Start
+          onOpen={(path) => void open(path)}
+          onNew={() => void draftOf("graph", BLANK).then((path) => open(path))}
+          onClose={() => setStarting(false)}
+        />
+      ) : (
+        <Editor
+          key={session.id}
+          session={session}
+          onOpen={(path, values) => void open(path, values)}
+          onStart={() => setStarting(true)}
+        />
+      )}
+      {said && (
+        <p className="said" role="alert">
+          {said}
+        </p>
+      )}
+    </>
+  );
 }

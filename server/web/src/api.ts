@@ -1,123 +1,123 @@
 // The server's API: one function that asks, and the types of what it answers.
 
 export interface Place {
-  file: string
-  line: number
-  column: number
-  end_line: number
-  end_column: number
+  file: string;
+  line: number;
+  column: number;
+  end_line: number;
+  end_column: number;
 }
 
 export interface TextEdit extends Place {
-  text: string
+  text: string;
 }
 
 export interface Diagnostic extends Partial<Place> {
-  code: string
-  severity: 'error' | 'warning' | 'info'
-  message: string
-  hint: string
-  node?: string | null
-  port?: string | null
-  fix: TextEdit[]
+  code: string;
+  severity: "error" | "warning" | "info";
+  message: string;
+  hint: string;
+  node?: string | null;
+  port?: string | null;
+  fix: TextEdit[];
 }
 
 export interface PortSpec {
-  name: string
-  type: string
-  required: boolean
-  default: unknown
-  range: { low: number | null; high: number | null; unit: string } | null
-  menu: unknown[] | null
-  doc: string
-  fan_in: boolean
+  name: string;
+  type: string;
+  required: boolean;
+  default: unknown;
+  range: { low: number | null; high: number | null; unit: string } | null;
+  menu: unknown[] | null;
+  doc: string;
+  fan_in: boolean;
 }
 
 export interface NodeSpec {
-  name: string
-  category: string
-  doc: string
-  words: string[]
-  generator: boolean
-  composite: boolean
-  inputs: PortSpec[]
-  outputs: PortSpec[]
+  name: string;
+  category: string;
+  doc: string;
+  words: string[];
+  generator: boolean;
+  composite: boolean;
+  inputs: PortSpec[];
+  outputs: PortSpec[];
 }
 
 export interface PortType {
-  name: string
-  doc: string
-  colour: string
-  shape: 'circle' | 'diamond' | 'square' | 'triangle' | string
-  literal: string
-  live: boolean
+  name: string;
+  doc: string;
+  colour: string;
+  shape: "circle" | "diamond" | "square" | "triangle" | string;
+  literal: string;
+  live: boolean;
 }
 
 export interface PlannedNode {
-  node: string
-  type: string
-  action: 'memory' | 'disk' | 'run' | 'rebuild' | 'skip'
-  reason: string
-  outputs: string[]
-  flops: number
-  memory: number
-  parameters: number
+  node: string;
+  type: string;
+  action: "memory" | "disk" | "run" | "rebuild" | "skip";
+  reason: string;
+  outputs: string[];
+  flops: number;
+  memory: number;
+  parameters: number;
 }
 
 export interface Check {
-  version: number
-  level: 'types' | 'shapes'
-  diagnostics: Diagnostic[]
-  nodes: PlannedNode[]
+  version: number;
+  level: "types" | "shapes";
+  diagnostics: Diagnostic[];
+  nodes: PlannedNode[];
 }
 
 export interface OutFile {
-  file: string
-  name: string
-  media: string
-  bytes: number
+  file: string;
+  name: string;
+  media: string;
+  bytes: number;
 }
 
-export type State = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted'
+export type State = "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted";
 
 export interface Job {
-  id: string
-  number: number
-  kind: string
-  state: State
-  title: string
-  place: number | null
-  asked: Record<string, unknown>
-  seeds: Record<string, number> | null
-  created: number
-  started: number | null
-  ended: number | null
-  outputs: Record<string, unknown[]>
-  diagnostics: Diagnostic[]
-  thumbnail: string | null
-  text?: string
-  nodes?: Record<string, { status?: string; seconds?: number; action?: string; outputs?: Record<string, string> }>
+  id: string;
+  number: number;
+  kind: string;
+  state: State;
+  title: string;
+  place: number | null;
+  asked: Record<string, unknown>;
+  seeds: Record<string, number> | null;
+  created: number;
+  started: number | null;
+  ended: number | null;
+  outputs: Record<string, unknown[]>;
+  diagnostics: Diagnostic[];
+  thumbnail: string | null;
+  text?: string;
+  nodes?: Record<string, { status?: string; seconds?: number; action?: string; outputs?: Record<string, string> }>;
 }
 
 export interface Draft {
-  path: string
-  text: string
-  version: number
-  unsaved: boolean
-  etag: string | null
-  writer: string | null
+  path: string;
+  text: string;
+  version: number;
+  unsaved: boolean;
+  etag: string | null;
+  writer: string | null;
 }
 
 export interface GraphList {
-  workspace: { path: string }[]
-  shipped: { path: string; title: string; thumbnail: boolean }[]
-  composites: string[]
+  workspace: { path: string }[];
+  shipped: { path: string; title: string; thumbnail: boolean }[];
+  composites: string[];
 }
 
 export interface GraphFile {
-  path: string
-  text: string
-  shipped: boolean
+  path: string;
+  text: string;
+  shipped: boolean;
 }
 
 /** What the server refused, with its reason. `type` is for programs. */
@@ -128,42 +128,49 @@ export class Problem extends Error {
     detail: string,
     readonly body: Record<string, unknown>,
   ) {
-    super(detail)
+    super(detail);
   }
 
   get diagnostics(): Diagnostic[] {
-    return (this.body.diagnostics ?? []) as Diagnostic[]
+    return (this.body.diagnostics ?? []) as Diagnostic[];
   }
 }
 
-const ROOT = 'api/v1/'
+const ROOT = "api/v1/";
 
-export const addressOf = (path: string): string => ROOT + path
-export const fileAddress = (digest: string): string => addressOf(`files/${digest}`)
-export const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/')
+export const addressOf = (path: string): string => ROOT + path;
+export const fileAddress = (digest: string): string => addressOf(`files/${digest}`);
+export const encoded = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 
 /** Ask the server. Throws Problem: with status 0 where it does not answer. */
-export async function ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ found: T; etag: string | null }> {
-  const sent: RequestInit = { method, headers: { ...headers } }
-  if (body instanceof FormData || body instanceof Blob) sent.body = body
+export async function ask<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<{ found: T; etag: string | null }> {
+  const sent: RequestInit = { method, headers: { ...headers } };
+  if (body instanceof FormData || body instanceof Blob) sent.body = body;
   else if (body !== undefined) {
-    sent.body = JSON.stringify(body)
-    sent.headers = { ...headers, 'content-type': 'application/json' }
+    sent.body = JSON.stringify(body);
+    sent.headers = { ...headers, "content-type": "application/json" };
   }
-  let answer: Response
+  let answer: Response;
   try {
-    answer = await fetch(addressOf(path), sent)
+    answer = await fetch(addressOf(path), sent);
   } catch {
-    throw new Problem(0, 'no-server', 'the server does not answer', {})
+    throw new Problem(0, "no-server", "the server does not answer", {});
   }
-  const text = await answer.text()
-  const found = text ? JSON.parse(text) : undefined
-  if (!answer.ok) throw new Problem(answer.status, found?.type ?? 'unknown', found?.detail ?? answer.statusText, found ?? {})
-  return { found, etag: answer.headers.get('etag') }
+  const text = await answer.text();
+  const found = text ? JSON.parse(text) : undefined;
+  if (!answer.ok)
+    throw new Problem(answer.status, found?.type ?? "unknown", found?.detail ?? answer.statusText, found ?? {});
+  return { found, etag: answer.headers.get("etag") };
 }
 
-export const get = async <T>(path: string): Promise<T> => (await ask<T>('GET', path)).found
-export const post = async <T>(path: string, body: unknown = {}): Promise<T> => (await ask<T>('POST', path, body)).found
+export const get = async <T>(path: string): Promise<T> => (await ask<T>("GET", path)).found;
+export const post = async <T>(path: string, body: unknown = {}): Promise<T> => (await ask<T>("POST", path, body)).found;
 
-export const isFile = (value: unknown): value is OutFile => typeof value === 'object' && value !== null && 'file' in value
-export const isPicture = (value: unknown): value is OutFile => isFile(value) && value.media.startsWith('image/')
+export const isFile = (value: unknown): value is OutFile =>
+  typeof value === "object" && value !== null && "file" in value;
+export const isPicture = (value: unknown): value is OutFile => isFile(value) && value.media.startsWith("image/");

@@ -1,0 +1,252 @@
+/** The boxes of the canvas: nodes, and the inputs and outputs of the graph. */
+
+import { Handle, type NodeProps, Position } from "@xyflow/react";
+import { createContext, memo, useContext } from "react";
+import { type Diagnostic, fileAddress, isFile, isPicture } from "../api";
+import type { Graph } from "../core/graph";
+import { nodeOf } from "../judging";
+import { type Catalogue, type Progress, usePage, useRuns } from "../store";
+import { type Box, hasPreview, isPictureOutput, outputsOf, words } from "./flow";
+import { colourOf, type Cost, dimensions, rowsOf, shapeOf, short, shown } from "./types";
+import { typeOfRef } from "./typing";
+
+export interface Shared {
+  graph: Graph;
+  catalogue: Catalogue;
+  costs: ReadonlyMap<string, Cost>;
+  stale: boolean;
+  /** The ports that a wire being drawn may not go to, with the reason: `node.port`. */
+  misfits: ReadonlyMap<string, string> | null;
+  mend: (fault: Diagnostic) => void;
+  showInText: (name: string) => void;
+}
+
+export const SharedContext = createContext<Shared | null>(null);
+const useShared = (): Shared => useContext(SharedContext)!;
+
+interface PortProps {
+  id: string;
+  side: "in" | "out";
+  type: string;
+  label: string;
+  reason?: string | undefined;
+}
+
+function Port({ id, side, type, label, reason }: PortProps) {
+  const { catalogue } = useShared();
+  return (
+    <Handle
+      id={id}
+      type={side === "in" ? "target" : "source"}
+      position={side === "in" ? Position.Left : Position.Right}
+      className={`port ${shapeOf(catalogue, type)}${reason ? " misfit" : ""}`}
+      style={{ background: colourOf(catalogue, type) }}
+      title={reason || `${label}${type ? `: ${type}` : ""}`}
+      aria-label={label}
+    />
+  );
+}
+
+function Row({ node, port }: { node: string; port: ReturnType<typeof rowsOf>[number] }) {
+  const { graph, misfits } = useShared();
+  const value = graph.nodes.get(node)?.ports.get(port.name);
+  const swept = graph.nodes.get(node)?.each.some((axis) => axis.names.includes(port.name));
+  const missing = port.required && !value && !swept;
+  const reason = misfits?.get(`${node}.${port.name}`);
+  return (
+    <div
+      className={`row in${missing ? " missing" : ""}${reason ? " dim" : ""}`}
+      title={missing ? `${port.name} is needed: wire it` : port.doc}
+    >
+      <Port id={port.name} side="in" type={port.type} label={`input ${port.name} of ${node}`} reason={reason} />
+      <span>{port.name}</span>
+      {value && value.kind !== "ref" && <span className="value">{shown(value)}</span>}
+      {swept && <span className="value">each</span>}
+    </div>
+  );
+}
+
+const Mark: Readonly<Record<Progress["status"], string>> = {
+  running: "runs",
+  ran: "done",
+  rebuilt: "done",
+  cached: "kept",
+  failed: "failed",
+};
+
+function Status({ name }: { name: string }) {
+  const progress = useRuns((runs) => runs.nodes[name]);
+  const { costs, stale } = useShared();
+  const cost = costs.get(name);
+  const planned = cost && cost.state !== "live" && cost.state !== "skipped" ? cost : undefined;
+  return (
+    <div className={`foot${stale ? " stale" : ""}`}>
+      <span title={cost ? `${cost.reason}; ${short(cost.memory)}B of memory` : ""}>
+        {planned
+          ? [planned.flops ? `${short(planned.flops)}FLOP` : "", planned.state === "kept" && !progress ? "kept" : ""]
+              .filter(Boolean)
+              .join(" · ")
+          : ""}
+      </span>
+      {progress && (
+        <span className={`mark ${progress.status}`}>
+          {Mark[progress.status]}
+          {progress.status === "running" && progress.total > 0 ? ` ${progress.done}/${progress.total}` : ""}
+          {progress.seconds !== null && progress.status !== "cached"
+            ? ` ${progress.seconds.toFixed(progress.seconds < 10 ? 1 : 0)} s`
+            : ""}
+        </span>
+      )}
+    </div>
+  );
+}
+
+function Bar({ name }: { name: string }) {
+  const running = useRuns((runs) => runs.nodes[name]?.status === "running");
+  const share = useRuns((runs) =>
+    runs.nodes[name]?.total ? (runs.nodes[name].done / runs.nodes[name].total) * 100 : 0,
+  );
+  if (!running) return null;
+  return (
+    <div className="bar" role="progressbar" aria-label={`progress of ${name}`} aria-valuenow={Math.round(share)}>
+      <div style={{ width: `${share}%` }} />
+    </div>
+  );
+}
+
+function Preview({ name }: { name: string }) {
+  const preview = useRuns((runs) => runs.nodes[name]?.preview);
+  const note = useRuns((runs) => runs.nodes[name]?.note);
+  return (
+    <div className="preview">
+      {preview ? <img src={fileAddress(preview)} alt={`preview of ${name}`} /> : <span>{note}</span>}
+    </div>
+  );
+}
+
+/** The faults of a node, below it: the first one, and all of them where it is selected. */
+function Faults({ name, whole }: { name: string; whole: boolean }) {
+  const diagnostics = usePage((page) => page.judged.diagnostics);
+  const failed = useRuns((runs) => (runs.nodes[name]?.status === "failed" ? runs.nodes[name].message : ""));
+  const { mend, showInText } = useShared();
+  const mine = diagnostics.filter((fault) => nodeOf(fault) === name);
+  if (!mine.length && !failed) return null;
+  const listed = whole ? mine : mine.slice(0, failed ? 0 : 1);
+  return (
+    <div className={`faults nodrag nokey${whole ? " whole" : ""}`}>
+      {failed && <p className="error">{failed}</p>}
+      {listed.map((fault, n) => (
+        <p key={n} className={fault.severity} title={`${fault.message}\n${fault.hint}`}>
+          <span>{fault.message}</span>
+          {fault.fix.length > 0 && (
+            <button className="link" onClick={() => mend(fault)} title={fault.hint}>
+              Mend
+            </button>
+          )}
+        </p>
+      ))}
+      {whole && (
+        <button className="link" onClick={() => showInText(name)}>
+          Show in text
+        </button>
+      )}
+    </div>
+  );
+}
+
+const worst = (faults: readonly Diagnostic[], name: string) => {
+  const mine = faults.filter((fault) => nodeOf(fault) === name);
+  return mine.some((fault) => fault.severity === "error") ? " error" : mine.length ? " warning" : "";
+};
+
+export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>) {
+  const { graph, catalogue, costs, stale } = useShared();
+  const { name } = data;
+  const state = usePage((page) => worst(page.judged.diagnostics, name));
+  const status = useRuns((runs) => runs.nodes[name]?.status ?? "");
+  const node = graph.nodes.get(name);
+  if (!node) return null;
+  const spec = catalogue.nodes.get(node.type);
+  const outputs = outputsOf(graph, catalogue, name);
+  const measured = costs.get(name)?.outputs ?? [];
+  return (
+    <div className={`box node${selected ? " selected" : ""}${state} ${status}`}>
+      <div className="head" title={spec?.doc}>
+        <b>{name}</b>
+        <small>{words(node.type)}</small>
+      </div>
+      <Bar name={name} />
+      {rowsOf(graph, name, spec).map((port) => (
+        <Row key={port.name} node={name} port={port} />
+      ))}
+      {outputs.map((output, n) => (
+        <div className="row out" key={output.name}>
+          <span className={`value${stale ? " stale" : ""}`} title={measured[n]}>
+            {dimensions(measured[n] ?? "")}
+          </span>
+          <span>{output.name === "output" ? "" : output.name}</span>
+          <Port id={output.name} side="out" type={output.type} label={`output ${output.name} of ${name}`} />
+        </div>
+      ))}
+      {hasPreview(graph, catalogue, name) && <Preview name={name} />}
+      <Status name={name} />
+      <Faults name={name} whole={selected} />
+    </div>
+  );
+});
+
+export const InputBox = memo(function InputBox({ data, selected }: NodeProps<Box>) {
+  const { graph } = useShared();
+  const state = usePage((page) => worst(page.judged.diagnostics, data.name));
+  const input = graph.inputs.get(data.name);
+  const value = usePage((page) => page.values[data.name]);
+  if (!input) return null;
+  const now = value ?? (input.default ? shown(input.default) : undefined);
+  return (
+    <div className={`box pill${selected ? " selected" : ""}${state}`} title={input.help}>
+      <span className="value">{isFile(now) ? "picture" : now === undefined ? "" : String(now)}</span>
+      <b>{data.name}</b>
+      <Port id="" side="out" type={input.type} label={`graph input ${data.name}`} />
+    </div>
+  );
+});
+
+export const OutputBox = memo(function OutputBox({ data, selected }: NodeProps<Box>) {
+  const { graph, catalogue } = useShared();
+  const found = useRuns((runs) => runs.outputs[data.name]);
+  const source = graph.outputs.get(data.name);
+  if (!source) return null;
+  return (
+    <div className={`box output${selected ? " selected" : ""}`}>
+      <div className="row in">
+        <Port
+          id="value"
+          side="in"
+          type={typeOfRef(graph, catalogue, source.name, source.port)}
+          label={`graph output ${data.name}`}
+        />
+        <b>{data.name}</b>
+      </div>
+      {isPictureOutput(graph, catalogue, source) && (
+        <div className="picture">
+          {found?.length ? (
+            found.map((value, n) => <Result key={n} name={data.name} value={value} />)
+          ) : (
+            <span>run to see it</span>
+          )}
+        </div>
+      )}
+      {!isPictureOutput(graph, catalogue, source) && (
+        <div className="value">
+          {found?.map((value) => (isFile(value) ? value.name : JSON.stringify(value))).join(", ")}
+        </div>
+      )}
+    </div>
+  );
+});
+
+function Result({ name, value }: { name: string; value: unknown }) {
+  if (isPicture(value)) return <img src={fileAddress(value.file)} alt={`output ${name}`} />;
+  if (isFile(value)) return <a href={fileAddress(value.file)}>{value.name}</a>;
+  return <span>{JSON.stringify(value)}</span>;
+}

@@ -1,0 +1,300 @@
+/** The open document: one CodeMirror text that the text pane and the canvas change, shared with the server. */
+
+import { history, isolateHistory } from "@codemirror/commands";
+import { Annotation, ChangeSet, EditorState, type Text, Transaction } from "@codemirror/state";
+import { EditorView, type ViewUpdate } from "@codemirror/view";
+import { ask, type Draft, encoded, get, type GraphFile, type GraphList, Problem } from "../api";
+import { type Edits, Refused } from "../core/edits";
+import { type Graph, type ReadGraph, readGraph } from "../core/graph";
+import { Events } from "../events";
+import { EMPTY, page, say, toDocument, UNJUDGED, usePage } from "../store";
+import { RETRY, Sync, type Update } from "./sync";
+
+const FOREIGN = Annotation.define<boolean>();
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "";
+const HOLD = 5_000;
+const KEY = "nodegraph.client";
+const CLIENT = clientId();
+
+/** The name of this page among the writers; a page that is loaded again stays who it was, a copy of it does not. */
+function clientId(): string {
+  const kept = sessionStorage.getItem(KEY);
+  sessionStorage.removeItem(KEY);
+  window.addEventListener("pagehide", () => sessionStorage.setItem(KEY, CLIENT));
+  return kept ?? `tab ${Math.random().toString(36).slice(2, 8)}`;
+}
+
+/** An edit of a text, as `core/edits` makes them. */
+export type Making = (text: string) => Edits;
+
+let opened = 0;
+
+export class Session {
+  readonly id = ++opened;
+  readonly view: EditorView;
+  readonly events: Events;
+  private sync: Sync | null = null;
+  private readonly beat: ReturnType<typeof setInterval>;
+  private draftBegun = false;
+  closed = false;
+
+  constructor(
+    readonly first: GraphFile & { etag: string | null; draft: Draft | null },
+    private readonly moved: (path: string) => void,
+  ) {
+    const text = first.draft?.text ?? first.text;
+    this.view = new EditorView({
+      state: EditorState.create({
+        doc: text,
+        extensions: [
+          EditorState.lineSeparator.of("\n"),
+          history(),
+          EditorState.changeFilter.of((tr) => Boolean(tr.annotation(FOREIGN)) || this.mayWrite),
+          EditorView.updateListener.of((update) => this.updated(update)),
+          EditorView.cspNonce.of(nonce),
+          EditorView.contentAttributes.of({ "aria-label": "text of the graph", spellcheck: "false" }),
+        ],
+      }),
+    });
+    this.show(text);
+    this.events = new Events(first.shipped ? "" : first.path, (open) => this.linked(open));
+    this.events.on(({ name, data }) => this.heard(name, data));
+    if (first.draft) this.share(first.draft);
+    this.beat = setInterval(() => this.keep(), HOLD);
+  }
+
+  get path(): string {
+    return page().document?.path ?? this.first.path;
+  }
+
+  get text(): string {
+    return this.view.state.doc.toString();
+  }
+
+  get mayWrite(): boolean {
+    return !this.sync || this.sync.writer;
+  }
+
+  private show(text: string): void {
+    const { first } = this;
+    usePage.setState({
+      document: {
+        path: first.path,
+        shipped: first.shipped,
+        etag: first.etag,
+        crlf: first.text.includes("\r\n") && !/(^|[^\r])\n/.test(first.text),
+        text: "",
+        read: EMPTY,
+        readable: true,
+        fault: "",
+        link: "written",
+        unsaved: first.draft?.unsaved ?? false,
+        conflict: null,
+      },
+      judged: UNJUDGED,
+      selected: [],
+    });
+    this.read(text);
+  }
+
+  private read(text: string): void {
+    const found = readGraph(text);
+    const fault = found.faults[0]?.message ?? "";
+    if (found.graph && !found.faults.some((f) => f.code !== "structure")) {
+      toDocument({ text, read: found as ReadGraph & { graph: Graph }, readable: true, fault });
+    } else toDocument({ text, readable: false, fault });
+    usePage.setState((old) => ({ judged: { ...old.judged, stale: true } }));
+  }
+
+  private share(draft: Draft): void {
+    const { view } = this;
+    this.sync = new Sync(
+      draft.path,
+      CLIENT,
+      {
+        get doc() {
+          return view.state.doc;
+        },
+        apply: (changes) => this.take(changes),
+        replace: (text) =>
+          this.take(
+            ChangeSet.of({ from: 0, to: this.view.state.doc.length, insert: text }, this.view.state.doc.length, "\n"),
+          ),
+      },
+      draft.version,
+      draft.writer === null || draft.writer === CLIENT,
+      (sync, unsaved) => toDocument({ link: sync.link, ...(unsaved === null ? {} : { unsaved }) }),
+    );
+    toDocument({ link: this.sync.link });
+    void this.sync.hold();
+  }
+
+  private take(changes: ChangeSet): void {
+    this.view.dispatch({ changes, annotations: [FOREIGN.of(true), Transaction.addToHistory.of(false)] });
+  }
+
+  private updated(update: ViewUpdate): void {
+    if (!update.docChanged) return;
+    const foreign = update.transactions.some((tr) => tr.annotation(FOREIGN));
+    this.read(update.state.doc.toString());
+    if (foreign) return;
+    if (this.sync) this.sync.changed(update.changes);
+    else void this.beginDraft();
+  }
+
+  /** The first change of a shipped graph makes a draft in the workspace, below a name that is free. */
+  private async beginDraft(): Promise<void> {
+    if (this.draftBegun) return;
+    this.draftBegun = true;
+    try {
+      const draft = await freeDraft(this.first.path);
+      this.events.follow(draft.path);
+      this.share(draft);
+      toDocument({ path: draft.path, shipped: false, etag: null, unsaved: true });
+      const doc = this.view.state.doc;
+      this.sync?.changed(ChangeSet.of({ from: 0, insert: doc }, 0));
+      this.moved(draft.path);
+    } catch (problem) {
+      this.draftBegun = false;
+      toDocument({ link: "offline" });
+      say(`the draft is not kept yet: ${(problem as Error).message}`);
+      setTimeout(() => !this.closed && void this.beginDraft(), RETRY);
+    }
+  }
+
+  private linked(open: boolean): void {
+    if (open && this.sync) void this.sync.catchUp().then(() => this.sync?.pump());
+  }
+
+  private heard(name: string, data: any): void {
+    if (data.live !== this.path || !this.sync) return;
+    if (name === "live.update") {
+      this.sync.receive(data as Update);
+      if (data.client === "disk") void this.look("the file was changed by another program");
+    } else if (name === "live.writer" && data.writer !== CLIENT) this.sync.lostWriter();
+    else if (name === "live.saved") void this.look("");
+    else if (name === "live.conflict") toDocument({ conflict: { etag: data.etag, text: data.text } });
+  }
+
+  /** Read anew how the document stands to its file. */
+  private async look(said: string): Promise<void> {
+    const draft = await get<Draft>(`live/${encoded(this.path)}`);
+    toDocument({ etag: draft.etag, unsaved: draft.unsaved });
+    if (said) say(said);
+  }
+
+  private keep(): void {
+    if (document.visibilityState === "visible" && this.sync) void this.sync.hold();
+  }
+
+  takeOver(): void {
+    void this.sync?.hold(true);
+  }
+
+  /** Change the text as an edit of the canvas. Whether it was done; a refusal is told. `join` folds it into the edit before. */
+  edit(make: Making | readonly Making[], join = false): boolean {
+    if (!this.mayWrite) {
+      say("another tab writes this graph: take over to edit here");
+      return false;
+    }
+    try {
+      const changes = composed(this.view.state.doc, typeof make === "function" ? [make] : make);
+      if (changes.empty) return true;
+      const mark = join ? [] : [isolateHistory.of("before")];
+      this.view.dispatch({ changes, userEvent: "input.canvas", annotations: mark });
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      say(error.message);
+      return false;
+    }
+  }
+
+  /** Write the file. Where it was changed meanwhile nothing is written, and both texts are shown. */
+  async save(over: string | null = null): Promise<boolean> {
+    const document = page().document;
+    if (!document) return false;
+    if (!this.sync) {
+      say("a shipped graph stays as it is: change it, and it becomes a draft of yours");
+      return false;
+    }
+    await this.sync.pump();
+    const etag = over ?? document.etag;
+    const text = document.crlf ? document.text.replaceAll("\n", "\r\n") : document.text;
+    const match: Record<string, string> = etag ? { "if-match": etag } : { "if-none-match": "*" };
+    try {
+      const saved = await ask<GraphFile>("PUT", `graphs/${encoded(document.path)}`, { text }, match);
+      toDocument({ etag: saved.etag, unsaved: page().document?.text !== document.text, conflict: null });
+      say(`saved ${document.path}`);
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      const { etag: now, theirs } = problem.body as { etag?: string; theirs?: string };
+      if (problem.type === "changed" && now && typeof theirs === "string")
+        toDocument({ conflict: { etag: now, text: theirs } });
+      else say(problem.message);
+      return false;
+    }
+  }
+
+  /** Put another text in the place of this one; it can be undone. */
+  replace(text: string): void {
+    const to = this.view.state.doc.length;
+    this.view.dispatch({
+      changes: { from: 0, to, insert: text.replaceAll("\r\n", "\n") },
+      annotations: isolateHistory.of("full"),
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.beat);
+    this.sync?.close();
+    this.events.close();
+    this.view.destroy();
+  }
+}
+
+/** Several edits, each of the text that the one before left, as one. */
+function composed(doc: Text, makes: readonly Making[]): ChangeSet {
+  let all = ChangeSet.empty(doc.length);
+  for (const make of makes) {
+    const text = all.apply(doc);
+    all = all.compose(ChangeSet.of([...make(text.toString())], text.length, "\n"));
+  }
+  return all;
+}
+
+/** Put a text into a draft of its own, below a name that is free. */
+export async function draftOf(name: string, text: string): Promise<string> {
+  const draft = await freeDraft(name);
+  const changes = ChangeSet.of({ from: 0, insert: text.replaceAll("\r\n", "\n") }, 0, "\n").toJSON();
+  await ask("POST", `live/${encoded(draft.path)}/updates`, { version: draft.version, client: CLIENT, changes });
+  return draft.path;
+}
+
+async function freeDraft(name: string): Promise<Draft> {
+  const base = (name.split("/").at(-1) ?? "graph").replace(/(_\d+)?(\.yaml|\.png)?$/, "") || "graph";
+  const [files, drafts] = await Promise.all([get<GraphList>("graphs"), get<{ path: string }[]>("live")]);
+  const taken = new Set([...files.workspace, ...drafts].map((one) => one.path));
+  for (let n = 1; ; n++) {
+    const path = n === 1 ? `${base}.yaml` : `${base}_${n}.yaml`;
+    if (!taken.has(path)) return get<Draft>(`live/${encoded(path)}`);
+  }
+}
+
+/** What there is of a path: its file, and its draft where it is of the workspace. */
+export async function readFile(path: string): Promise<Session["first"]> {
+  if (!path.endsWith(".yaml")) {
+    const { found } = await ask<GraphFile>("GET", `graphs/${encoded(path)}`);
+    return { ...found, shipped: true, etag: null, draft: null };
+  }
+  const draft = await get<Draft>(`live/${encoded(path)}`);
+  try {
+    const { found, etag } = await ask<GraphFile>("GET", `graphs/${encoded(path)}`);
+    return { ...found, etag, draft };
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status !== 404) throw problem;
+    return { path, text: "", shipped: false, etag: null, draft: { ...draft, unsaved: true } };
+  }
+}

@@ -1,0 +1,48 @@
+/** What the server says of the text: its faults at each pause, then shapes, cost and what would run. */
+
+import { type Check, type Diagnostic, post, Problem } from "./api";
+import { page, type Judged, usePage } from "./store";
+
+const PAUSE = 250;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let newest = 0;
+
+/** Check the open document when it has not changed for a moment. */
+export function judgeSoon(pause = PAUSE): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void judge(), pause);
+}
+
+async function judge(): Promise<void> {
+  const { document, preset } = page();
+  if (!document) return;
+  const version = ++newest;
+  const asked = { path: document.path, text: document.text, version, ...(preset ? { preset } : {}) };
+  try {
+    const found = await post<Check>("check", { ...asked, level: "types" });
+    if (version !== newest) return;
+    keep({ diagnostics: found.diagnostics, message: "" });
+    if (found.diagnostics.some((fault) => fault.severity === "error")) return keep({ planned: [], stale: false });
+    const shapes = await post<Check>("check", { ...asked, level: "shapes" });
+    if (version === newest) keep({ diagnostics: shapes.diagnostics, planned: shapes.nodes, stale: false });
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    if (version !== newest || problem.type === "superseded") return;
+    if (problem.status === 0 || problem.status === 503) judgeSoon(2_000);
+    keep({ message: problem.message, ...(problem.diagnostics.length ? { diagnostics: problem.diagnostics } : {}) });
+  }
+}
+
+function keep(changes: Partial<Judged>): void {
+  usePage.setState((old) => ({ judged: { ...old.judged, ...changes } }));
+}
+
+/** The node or input that a fault is about, as the canvas names it. */
+export function nodeOf(fault: Diagnostic): string {
+  return topOf(fault.node ?? "");
+}
+
+/** The node of this graph that a node within it belongs to: `large/small` is in `large`, `points[3]` in `points`. */
+export function topOf(name: string): string {
+  return /^[^/[.]*/.exec(name)?.[0] ?? name;
+}

@@ -1,0 +1,232 @@
+/** What is selected, as a form: a node's values and wires, or the inputs of the graph for the next run. */
+
+import { useState } from "react";
+import { words } from "../canvas/flow";
+import { shown } from "../canvas/types";
+import { expose } from "../commands";
+import * as edits from "../core/edits";
+import type { GraphInput, Value } from "../core/graph";
+import { refsIn } from "../core/wires";
+import { type Written, written } from "../core/written";
+import type { Session } from "../document/session";
+import type { PortSpec } from "../api";
+import { usePage } from "../store";
+import { Field, type FieldSpec, type Given } from "./Fields";
+
+const specOfPort = (port: PortSpec): FieldSpec => ({
+  name: port.name,
+  type: port.type,
+  help: port.doc,
+  low: port.range?.low ?? null,
+  high: port.range?.high ?? null,
+  menu: port.menu,
+});
+const specOfInput = (input: GraphInput): FieldSpec => ({
+  name: input.name,
+  type: input.type,
+  help: input.help,
+  low: input.min,
+  high: input.max,
+  menu: input.menu,
+});
+
+function given(value: Value | null | undefined): Given {
+  if (!value) return undefined;
+  if (value.kind === "value") return value.value;
+  return value.kind === "list" ? value.items.map((item) => given(item) ?? null) : undefined;
+}
+
+function asWritten(value: Given): Written {
+  if (typeof value === "string") return written({ kind: "value", value });
+  return (Array.isArray(value) ? value.map(asWritten) : value) as Written;
+}
+
+export interface InspectorProps {
+  session: Session;
+  onWire: (node: string, port: string) => void;
+}
+
+export function Inspector({ session, onWire }: InspectorProps) {
+  const graph = usePage((page) => page.document!.read.graph);
+  const chosen = usePage((page) => (page.selected.length === 1 ? page.selected[0]! : ""));
+  if (graph.nodes.has(chosen)) return <NodeForm session={session} name={chosen} onWire={onWire} />;
+  return <Inputs />;
+}
+
+/** The inputs of the graph: what the next run takes. */
+export function Inputs() {
+  const document = usePage((page) => page.document!);
+  const values = usePage((page) => page.values);
+  const preset = usePage((page) => page.preset);
+  const { inputs, presets } = document.read.graph;
+  const set = (name: string, value: Given) => usePage.setState((old) => ({ values: { ...old.values, [name]: value } }));
+  return (
+    <form className="form" onSubmit={(event) => event.preventDefault()}>
+      <h2>{document.read.graph.title || document.path}</h2>
+      {presets.size > 0 && (
+        <label>
+          <span>preset</span>
+          <select
+            aria-label="preset"
+            value={preset}
+            onChange={(event) => usePage.setState({ preset: event.target.value })}
+          >
+            <option value="">none</option>
+            {[...presets.keys()].map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+      )}
+      {[...inputs.values()].map((input) => (
+        <label key={input.name} title={input.help}>
+          <span>{input.name}</span>
+          <Field
+            spec={specOfInput(input)}
+            value={values[input.name] as Given}
+            fallback={given(presets.get(preset)?.get(input.name) ?? input.default)}
+            onChange={(value) => set(input.name, value)}
+          />
+        </label>
+      ))}
+      {inputs.size === 0 && <p className="quiet">This graph has no inputs: Run takes it as it is.</p>}
+    </form>
+  );
+}
+
+function NodeForm({ session, name, onWire }: { session: Session; name: string; onWire: InspectorProps["onWire"] }) {
+  const graph = usePage((page) => page.document!.read.graph);
+  const locked = usePage((page) => !page.document!.readable || page.document!.link === "reading");
+  const catalogue = usePage((page) => page.catalogue!);
+  const [all, setAll] = useState(false);
+  const node = graph.nodes.get(name)!;
+  const spec = catalogue.nodes.get(node.type);
+  const ports: PortSpec[] =
+    spec?.inputs ??
+    [...node.ports.keys()].map((port) => ({
+      name: port,
+      type: "",
+      required: false,
+      default: null,
+      range: null,
+      menu: null,
+      doc: "",
+      fan_in: false,
+    }));
+  const first = (port: PortSpec) => port.required || node.ports.has(port.name) || port.range || port.menu;
+  const listed = all ? ports : ports.filter(first);
+  return (
+    <form className="form" onSubmit={(event) => event.preventDefault()}>
+      <h2>
+        {name} <small>{words(node.type)}</small>
+      </h2>
+      {spec?.doc && <p className="quiet">{spec.doc.split("\n")[0]}</p>}
+      {listed.map((port) => (
+        <PortField
+          key={`${name}.${port.name}`}
+          session={session}
+          node={name}
+          port={port}
+          value={node.ports.get(port.name)}
+          locked={locked}
+          onWire={onWire}
+        />
+      ))}
+      {listed.length < ports.length && (
+        <button className="link" onClick={() => setAll(true)}>
+          {ports.length - listed.length} more
+        </button>
+      )}
+    </form>
+  );
+}
+
+const literal = (type: string, ports: ReadonlyMap<string, { literal: string }>) =>
+  ports.get(/^(?:list\[)?([A-Za-z]+)/.exec(type)?.[1] ?? "")?.literal !== "none" && !/^[A-Z]$/.test(type);
+
+function PortField({
+  session,
+  node,
+  port,
+  value,
+  locked,
+  onWire,
+}: {
+  session: Session;
+  node: string;
+  port: PortSpec;
+  value: Value | undefined;
+  locked: boolean;
+  onWire: InspectorProps["onWire"];
+}) {
+  const catalogue = usePage((page) => page.catalogue!);
+  const refs = value ? refsIn(value) : [];
+  const writes = literal(port.type, catalogue.ports);
+  return (
+    <div className="field">
+      <label title={`${port.type}${port.doc ? `: ${port.doc}` : ""}`}>
+        <span className={port.required && !value ? "missing" : ""}>{port.name}</span>
+        {refs.length === 0 && writes && (
+          <Field
+            spec={specOfPort(port)}
+            value={given(value)}
+            fallback={port.default as Given}
+            disabled={locked}
+            onChange={(next, joined) =>
+              session.edit(
+                (text) =>
+                  next === undefined
+                    ? edits.unsetPort(text, node, port.name)
+                    : edits.setPort(text, node, port.name, asWritten(next)),
+                joined,
+              )
+            }
+          />
+        )}
+      </label>
+      {refs.map((ref) => (
+        <button
+          key={shown(ref)}
+          className="chip"
+          disabled={locked}
+          title="take this wire off"
+          onClick={() => session.edit((text) => edits.disconnect(text, ref, node, port.name))}
+        >
+          {shown(ref)} ×
+        </button>
+      ))}
+      <span className="tools">
+        {(refs.length === 0 || port.fan_in) && (
+          <button
+            className="link"
+            disabled={locked}
+            onClick={() => onWire(node, port.name)}
+            title={`choose what feeds ${port.name}`}
+          >
+            wire
+          </button>
+        )}
+        {refs.length === 0 && writes && (
+          <button
+            className="link"
+            disabled={locked}
+            onClick={() => expose(session, node, port.name)}
+            title={`make ${port.name} an input of the graph`}
+          >
+            input
+          </button>
+        )}
+        {refs.length === 0 && value && (
+          <button
+            className="link"
+            disabled={locked}
+            onClick={() => session.edit((text) => edits.unsetPort(text, node, port.name))}
+            title="back to the default"
+          >
+            reset
+          </button>
+        )}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,107 @@
+/** What the page shows: the document as it was read last, what the server says of it, and what is selected. */
+
+import { create } from "zustand";
+import type { Diagnostic, Job, NodeSpec, PlannedNode, PortType } from "./api";
+import { type Graph, type ReadGraph, readGraph } from "./core/graph";
+import type { Link } from "./document/sync";
+
+export interface Catalogue {
+  nodes: ReadonlyMap<string, NodeSpec>;
+  ports: ReadonlyMap<string, PortType>;
+  widenings: readonly (readonly [string, string])[];
+  /** The parts of bundles of models, by the name of the bundle. */
+  bundles: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface Theirs {
+  etag: string;
+  text: string;
+}
+
+export interface DocumentState {
+  path: string;
+  shipped: boolean;
+  /** The tag of the file that saving replaces; null where there is no file yet. */
+  etag: string | null;
+  crlf: boolean;
+  text: string;
+  /** The last text that could be read, and its graph. */
+  read: ReadGraph & { graph: Graph };
+  readable: boolean;
+  fault: string;
+  link: Link;
+  unsaved: boolean;
+  conflict: Theirs | null;
+}
+
+export interface Judged {
+  diagnostics: readonly Diagnostic[];
+  planned: readonly PlannedNode[];
+  /** Whether the text changed since. */
+  stale: boolean;
+  message: string;
+}
+
+export const EMPTY = readGraph("graph: 1\nnodes: {}\noutputs: {}\n") as ReadGraph & { graph: Graph };
+export const UNJUDGED: Judged = { diagnostics: [], planned: [], stale: true, message: "" };
+
+interface Page {
+  catalogue: Catalogue | null;
+  document: DocumentState | null;
+  judged: Judged;
+  /** Ids of boxes. */
+  selected: readonly string[];
+  wires: readonly { source: { name: string; port: string | null }; target: string; port: string }[];
+  /** Values for the next run, by input; the graph's defaults stand where there is none. */
+  values: Readonly<Record<string, unknown>>;
+  preset: string;
+  said: string;
+}
+
+export const usePage = create<Page>(() => ({
+  catalogue: null,
+  document: null,
+  judged: UNJUDGED,
+  selected: [],
+  wires: [],
+  values: {},
+  preset: "",
+  said: "",
+}));
+
+export const page = (): Page => usePage.getState();
+
+/** Change what is known of the open document. */
+export function toDocument(changes: Partial<DocumentState>): void {
+  usePage.setState((old) => (old.document ? { document: { ...old.document, ...changes } } : old));
+}
+
+let clearing: ReturnType<typeof setTimeout> | undefined;
+
+/** Tell the user something, for as long as it takes to read. */
+export function say(said: string): void {
+  usePage.setState({ said });
+  clearTimeout(clearing);
+  if (said) clearing = setTimeout(() => usePage.setState({ said: "" }), 6_000);
+}
+
+/** How a node does in the newest run. Its own store: it changes thirty times a second. */
+export interface Progress {
+  status: "running" | "ran" | "rebuilt" | "cached" | "failed";
+  done: number;
+  total: number;
+  note: string;
+  preview: string | null;
+  seconds: number | null;
+  message: string;
+}
+
+interface Runs {
+  job: Job | null;
+  nodes: Readonly<Record<string, Progress>>;
+  outputs: Readonly<Record<string, readonly unknown[]>>;
+  listed: readonly Job[];
+  paused: boolean;
+}
+
+export const useRuns = create<Runs>(() => ({ job: null, nodes: {}, outputs: {}, listed: [], paused: false }));

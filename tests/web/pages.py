@@ -1,0 +1,75 @@
+"""What tests do with the editor's page."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from playwright.sync_api import expect
+
+CONTROLS = "button:visible, input:visible, select:visible, textarea:visible"
+
+
+def opened(page: Any, name: str = "small") -> Any:
+    """The page, when its canvas shows a node."""
+    expect(box(page, name)).to_be_visible()
+    return page
+
+
+def visit(page: Any, at: str, path: str) -> None:
+    """Open a graph in a page that is loaded anew."""
+    page.goto("about:blank")
+    page.goto(f"{at}/#/{path}")
+
+
+def box(page: Any, name: str) -> Any:
+    """A box of the canvas by its name."""
+    return page.locator(f'.react-flow__node[data-id="{name}"]')
+
+
+def port(page: Any, label: str) -> Any:
+    """A port of a box by its label: `output model of load`."""
+    return page.get_by_label(label, exact=True)
+
+
+def draw_wire(page: Any, source: Any, target: Any) -> None:
+    """Draw a wire by the mouse from the middle of one thing to that of another."""
+    places = [thing.bounding_box() for thing in (source, target)]
+    (x, y), (u, v) = [(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2) for b in places]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move((x + u) / 2, (y + v) / 2, steps=4)
+    page.mouse.move(u, v, steps=8)
+    page.mouse.up()
+
+
+def path_of(page: Any) -> str:
+    """The path of the open graph, as the address says it."""
+    return unquote(page.evaluate("location.hash").removeprefix("#/"))
+
+
+def live(page: Any, at: str) -> str:
+    """The text of the draft as the server has it."""
+    return page.request.get(f"{at}/api/v1/live/{path_of(page)}").json()["text"]
+
+
+def until(found: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What is found, when there is something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.1)
+    return value
+
+
+def write(page: Any, text: str, where: str = "Control+End") -> None:
+    """Type into the text of the graph."""
+    page.get_by_label("text of the graph").click()
+    page.keyboard.press(where)
+    page.keyboard.type(text)
+
+
+def pick(page: Any, typed: str) -> None:
+    """Choose from the list that is open."""
+    page.get_by_role("dialog").get_by_role("combobox").fill(typed)
+    page.keyboard.press("Enter")

@@ -1,0 +1,164 @@
+"""The editor in a browser: it opens on a graph that runs, text and canvas are one document, and nothing is lost."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import CONTROLS, box, draw_wire, live, opened, path_of, pick, port, until, visit, write
+from playwright.sync_api import expect
+
+GRAPH = """# kept
+graph: 1
+title: scenes
+inputs: {caption: {type: Text, default: a red circle}}  # kept too
+nodes:
+  one: {type: shapes_scene, caption: $caption, size: 16}
+  two: {type: resize, image: $one, size: 8}  # at the end
+outputs: {image: $two}
+"""
+
+
+@pytest.fixture
+def scene(page: Any, server: Any, tmp_path: Path) -> Any:
+    """The editor on a small graph of the workspace, with a file of its own."""
+    name = f"{tmp_path.name}.yaml"
+    (server.folder / name).write_text(GRAPH)
+    visit(page, server.at, name)
+    return opened(page, "one")
+
+
+def test_it_opens_on_a_graph_and_draws_a_picture(page: Any) -> None:
+    opened(page)
+    page.get_by_label("steps", exact=True).fill("2")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("img", name="output image", exact=True).wait_for(timeout=120_000)
+    expect(box(page, "small").locator(".mark")).to_contain_text("done")
+    page.get_by_role("button", name="Runs").click()
+    expect(page.get_by_role("img", name="result of GLIDE, text to image")).to_be_visible()
+
+
+def test_the_start_shows_few_controls(page: Any) -> None:
+    opened(page)
+    buttons = page.locator("button:visible").count()
+    fields = page.locator(CONTROLS).count() - buttons
+    assert buttons <= 12 and fields <= 12
+
+
+def test_what_is_written_is_drawn_and_what_is_drawn_is_written(scene: Any, server: Any) -> None:
+    write(scene, "# last")
+    scene.get_by_label("text of the graph").evaluate("e => e.blur()")
+    box(scene, "two").click()
+    scene.get_by_label("size", exact=True).fill("12")
+    wanted = GRAPH.replace("size: 8", "size: 12") + "# last"
+    until(lambda: live(scene, server.at) == wanted)
+    scene.get_by_label("text of the graph").click()
+    scene.keyboard.press("Control+Home")
+    scene.keyboard.type("nodes: {")
+    expect(scene.get_by_text("The text cannot be read just now")).to_be_visible()
+    expect(box(scene, "two")).to_be_visible()
+    for _ in range(10):
+        scene.keyboard.press("Control+z")
+    until(lambda: live(scene, server.at) == GRAPH)
+
+
+def test_a_graph_is_changed_by_keys_alone_and_undone_to_the_same_bytes(
+    scene: Any, server: Any
+) -> None:
+    box(scene, "two").focus()
+    scene.keyboard.press("Space")
+    pick(scene, "invert mask")
+    until(lambda: "invert_mask: {type: invert_mask}" in live(scene, server.at))
+    scene.keyboard.press("F2")
+    scene.get_by_role("textbox", name="new name of invert_mask").fill("turned")
+    scene.keyboard.press("Enter")
+    until(lambda: "turned: {type: invert_mask}" in live(scene, server.at))
+    scene.keyboard.press("Delete")
+    box(scene, "two").focus()
+    scene.keyboard.press("F2")
+    scene.get_by_role("textbox", name="new name of two").fill("small")
+    scene.keyboard.press("Enter")
+    until(lambda: "image: $small" in live(scene, server.at))
+    for _ in range(4):
+        scene.keyboard.press("Control+z")
+    until(lambda: live(scene, server.at) == GRAPH)
+
+
+def test_deleting_a_node_heals_the_chain(scene: Any, server: Any) -> None:
+    box(scene, "two").click()
+    scene.keyboard.press("Delete")
+    until(lambda: "outputs: {image: $one}" in live(scene, server.at))
+    assert "two" not in live(scene, server.at) and "# kept too" in live(scene, server.at)
+
+
+def test_a_wire_that_does_not_fit_is_refused_with_the_reason(page: Any) -> None:
+    opened(page)
+    draw_wire(page, port(page, "graph input prompt"), port(page, "input image of large"))
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_text("'image' wants Image, and $prompt gives Text")
+    draw_wire(page, port(page, "output output of small"), port(page, "input conditions of cond"))
+    expect(alert).to_have_text("a circle: cond → guided → clipped → small → cond")
+    expect(page.get_by_label("state of the document")).to_have_text("shipped")
+
+
+def test_a_file_that_changed_meanwhile_is_never_written_over(scene: Any, server: Any) -> None:
+    file = server.folder / path_of(scene)
+    write(scene, "# mine")
+    until(lambda: live(scene, server.at).endswith("# mine"))
+    beside = file.with_suffix(".new")
+    beside.write_text(GRAPH + "# theirs")
+    beside.rename(file)
+    scene.keyboard.press("Control+s")
+    expect(scene.get_by_role("region", name="conflict")).to_be_visible()
+    assert file.read_text().endswith("# theirs")
+    expect(scene.get_by_label("state of the document")).to_have_text("conflict")
+    scene.get_by_role("button", name="Save mine over it").click()
+    expect(scene.get_by_label("state of the document")).to_have_text("saved")
+    assert file.read_text() == GRAPH + "# mine"
+
+
+def test_a_file_is_followed_where_nothing_is_unsaved(scene: Any, server: Any) -> None:
+    file = server.folder / path_of(scene)
+    file.write_text(GRAPH.replace("two", "other"))
+    expect(box(scene, "other")).to_be_visible()
+    expect(scene.get_by_label("state of the document")).to_have_text("saved")
+
+
+def test_another_page_follows_and_takes_over(scene: Any, server: Any, seen: Any) -> None:
+    write(scene, "# first")
+    until(lambda: live(scene, server.at).endswith("# first"))
+    other = scene.context.new_page()
+    seen.watch(other, server.at)
+    other.goto(f"{server.at}/#/{path_of(scene)}")
+    opened(other, "one")
+    expect(other.get_by_label("state of the document")).to_contain_text("another tab writes")
+    write(other, "# not taken")
+    other.get_by_role("button", name="Take over").click()
+    expect(other.get_by_label("state of the document")).to_have_text("draft")
+    write(other, " and second")
+    until(lambda: live(scene, server.at) == GRAPH + "# first and second")
+    expect(scene.get_by_label("text of the graph")).to_contain_text("and second")
+    scene.bring_to_front()
+    expect(scene.get_by_label("state of the document")).to_contain_text("another tab writes")
+
+
+def test_what_is_typed_while_the_server_is_gone_is_sent_when_it_is_back(
+    scene: Any, server: Any
+) -> None:
+    write(scene, "# before")
+    until(lambda: live(scene, server.at).endswith("# before"))
+    server.stop(kill=True)
+    scene.keyboard.type(" and meanwhile")
+    expect(scene.get_by_label("state of the document")).to_contain_text("does not answer")
+    server.start()
+    until(lambda: live(scene, server.at) == GRAPH + "# before and meanwhile")
+    expect(scene.get_by_label("state of the document")).to_have_text("draft")
+
+
+def test_a_shipped_graph_that_is_changed_becomes_a_draft(page: Any, server: Any) -> None:
+    visit(page, server.at, "ddpm/unconditional")
+    expect(page.get_by_label("state of the document")).to_have_text("shipped")
+    write(page, "# mine")
+    until(lambda: path_of(page) == "unconditional.yaml")
+    until(lambda: live(page, server.at).endswith("# mine"))
+    page.keyboard.press("Control+s")
+    until(lambda: (server.folder / "unconditional.yaml").is_file())
