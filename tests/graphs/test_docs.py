@@ -75,6 +75,18 @@ def test_the_picture_of_the_house_is_of_the_code_as_it_is(
     assert (tmp_path / "drawn.svg").read_text("utf-8") == drawn, "run `make docs`"
 
 
+def test_the_reference_is_of_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import make_reference
+
+    pages = {
+        "nodes.md": make_reference.nodes_page(),
+        "diagnostics.md": make_reference.diagnostics_page(),
+    }
+    for name, page in pages.items():
+        assert (ROOT / "docs" / name).read_text("utf-8") == page, "run docs/make_reference.py"
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script that makes what the README shows."""
