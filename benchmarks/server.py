@@ -64,7 +64,7 @@ class Server:
         """A job that has ended."""
         id = self.call("POST", "/jobs", body)["id"]
         while (job := self.call("GET", f"/jobs/{id}"))["state"] in ("queued", "running"):
-            time.sleep(0.02)
+            time.sleep(0.1)
         assert job["state"] == "done", job["diagnostics"]
         return job
 
@@ -184,21 +184,25 @@ def to_start(server: Server) -> float:
     return 1e3 * (server.run(graph=GLIDE, inputs={"steps": 1})["started"] - now)
 
 
-def with_readers(server: Server) -> float:
-    """The time of a run with twenty readers, one of them stuck, ÷ that without; medians of five in turns."""
+def with_readers(server: Server) -> tuple[float, float, float]:
+    """What twenty readers, one of them stuck, add to a run: its time, the worker's CPU (÷ alone), the server's CPU (share)."""
 
-    def once(seed: int) -> float:
-        job = server.run(graph=GLIDE, inputs={"steps": 40, "seed": seed}, cache=False)
-        return job["ended"] - job["started"]
+    def once(seed: int) -> tuple[float, float, float]:
+        own, worker = _cpu(server.process.pid), server.children_cpu()
+        job = server.run(graph=GLIDE, inputs={"steps": 120, "seed": seed}, cache=False)
+        seconds = job["ended"] - job["started"]
+        spent = _cpu(server.process.pid) - own
+        return seconds, server.children_cpu() - worker, spent / seconds
 
-    once(0)
-    alone: list[float] = []
-    beside: list[float] = []
+    once(1_000)
+    alone: list[tuple[float, float, float]] = []
+    beside: list[tuple[float, float, float]] = []
     for seed in range(5):
         alone.append(once(seed))
         with server.readers(20, stuck=1):
             beside.append(once(100 + seed))
-    return statistics.median(beside) / statistics.median(alone)
+    a, b = ([statistics.median(v) for v in zip(*runs, strict=True)] for runs in (alone, beside))
+    return b[0] / a[0], b[1] / a[1], b[2] - a[2]
 
 
 def saves(server: Server) -> tuple[float, float]:
@@ -252,11 +256,9 @@ def main() -> None:
         row("request to `job.started`", f"{median(lambda: to_start(server), 15):.0f} ms", "150 ms")
         for kind, found in p99(server, options.requests).items():
             row(f"p99 of {kind} while a model computes", f"{found:.0f} ms", "100 ms")
-        row(
-            "a run beside 20 readers, one stuck, ÷ alone",
-            f"{with_readers(server):.3f}",
-            "0.98 … 1.02",
-        )
+        wall, worker, own = with_readers(server)
+        told = f"{wall:.3f}; CPU of its worker {worker:.3f}, of the server {own:+.0%} of a core"
+        row("a run beside 20 readers, one stuck, ÷ alone", told, "0.98 … 1.02")
         usual, slowest = saves(server)
         row(
             "a save, eight tabs, a model; slowest of 30", f"{usual:.0f}; {slowest:.0f} ms", "100 ms"

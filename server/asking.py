@@ -77,7 +77,10 @@ class Asks:
 
     def _inside(self, source: SourceText, named: Iterable[Path]) -> None:
         own = places(source, self.session.registry)
-        allowed = [real_path(one) for one in (self.documents.folder, self.files.folder, *own)]
+        allowed = [
+            real_path(one)
+            for one in (self.documents.folder, self.files.folder, self.files.runs, *own)
+        ]
         for place in named:
             if not any(real_path(place).is_relative_to(one) for one in allowed):
                 mend = 'upload it, and give {"file": DIGEST}'

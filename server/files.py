@@ -59,6 +59,11 @@ class Files:
     most: int = 10 * 2**30
     _decoding: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def runs(self) -> Path:
+        """Where jobs write, each in a folder that is called as the job is."""
+        return self.folder.with_name("runs")
+
     def place(self, digest: str, name: str) -> Path:
         """Where a file lies; its name keeps the ending by which nodes tell what it is."""
         ending = Path(name).suffix.lower()

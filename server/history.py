@@ -1,19 +1,23 @@
 """Jobs that have ended, and how long they are remembered."""
 
+import shutil
+
 from server.files import Files
 from server.jobs.store import Jobs
 
 
 def forget(jobs: Jobs, files: Files, id: str) -> None:
-    """Remove a job with its cells and what came out of them. What was uploaded for them may be used elsewhere, and stays.
+    """Remove a job with its cells, what came out of them, and what they left in their folders.
 
-    Raises KeyError, and WrongState for one that has not ended.
+    What was uploaded for them may be used elsewhere, and stays. Raises KeyError, and WrongState for one that has not ended.
     """
     whole = [jobs.get(id), *jobs.cells(id)]
     given = {digest for one in whole for digest in files.named_in(one.request.get("inputs"))}
     made = [digest for digest in files.of_job([one.id for one in whole]) if digest not in given]
     jobs.remove(id)
     files.drop(made)
+    for one in whole:
+        shutil.rmtree(files.runs / one.id, ignore_errors=True)
 
 
 def tidy(jobs: Jobs, files: Files, most: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from fastapi import Request
 from filelock import FileLock, Timeout
 
-from nodegraph.base.partial import sweep
 from nodegraph.base.paths import why
 from nodegraph.base.workspace import Workspace
 from nodegraph.session import Session
@@ -67,7 +66,6 @@ class Services:
 def services(settings: Settings) -> Services:
     """Everything that a server needs, from its state folder. Raises NoDatabase where that cannot be used."""
     lock = _claimed(settings.state)
-    sweep(settings.state / "scratch")
     limits, workspace = settings.limits, Workspace(settings.nodes, settings.folder)
     opened = database.opened(settings.state / "server.sqlite")
     log = Log(opened)
@@ -104,7 +102,7 @@ def _claimed(state: Path) -> FileLock:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _locked(state)
-        for name in ("scratch", "files"):
+        for name in ("runs", "files"):
             (state / name).mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         mend = "name another folder with --state"

@@ -1,11 +1,10 @@
 """The workers of a server: a process for each device, and one that fetches models; their threads claim and record jobs."""
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +35,6 @@ class Worker:
     jobs: Jobs
     files: Files
     task: Callable[[Job, str], Task]
-    scratch: Path
     keep_warm: float = 900.0
     seconds: float | None = None
     rows: int = 5_000
@@ -88,7 +86,7 @@ class Worker:
     def _done(self, job: Job) -> End:
         """Run a job to an end of whatever kind."""
         log.info("job %s started on %s", job.id, self.name)
-        out = self.scratch / job.id
+        out = self.files.runs / job.id
         try:
             return self._run(job, str(out))
         except Exception as error:
@@ -98,7 +96,7 @@ class Worker:
             )
             return End("failed", faults=[broken(message)])
         finally:
-            shutil.rmtree(out, ignore_errors=True)
+            settle(out)
 
     def _run(self, job: Job, out: str) -> End:
         recorder = Recorder(job.id, self.jobs, self.files, self.rows)
@@ -190,10 +188,21 @@ def workers_of(
         device = Device(name if lane == "device" else None, settings.vram_limit)
         child = Child(workspace, str(settings.folder), device)
         seconds = settings.job_seconds if lane == "device" else None
-        scratch = settings.state / "scratch"
         warm, rows = settings.keep_warm, settings.limits.rows
-        made.append(Worker(name, lane, child, jobs, files, task, scratch, warm, seconds, rows))
+        made.append(Worker(name, lane, child, jobs, files, task, warm, seconds, rows))
     return Workers(tuple(made))
+
+
+def settle(out: Path) -> None:
+    """Remove what a job wrote, which is kept by its digest, but for folders.
+
+    In them trainings lay their networks, and what another attempt goes on from; they stay as long as the job does.
+    """
+    with suppress(OSError):
+        for path in out.iterdir():
+            if not path.is_dir():
+                path.unlink()
+        out.rmdir()
 
 
 def broken(message: str) -> Told:

@@ -62,9 +62,11 @@ def listed(
 
 @router.get("/jobs/{id}")
 def read(request: Request, id: str) -> dict[str, Any]:
-    """A job as it is now, whole; of a sweep its cells too."""
+    """A job as it is now, whole; of a sweep its cells too. `folder`: where it left what is no output, such as a training."""
     found = services.of(request)
-    return {**job_shown(found.jobs, known(found.jobs, id), whole=True), "event": found.log.last()}
+    shown = job_shown(found.jobs, known(found.jobs, id), whole=True)
+    left = found.files.runs / shown["id"]
+    return {**shown, "folder": str(left) if left.is_dir() else None, "event": found.log.last()}
 
 
 @router.get("/jobs/{id}/table")

@@ -198,6 +198,21 @@ def test_deleting_a_job_removes_its_files(served: TestClient) -> None:
     assert served.get(f"{API}/files/{output['file']}").status_code == 404
 
 
+def test_folders_that_a_job_writes_stay_as_long_as_the_job(served: TestClient) -> None:
+    """A training has its networks there, and goes on from there."""
+    text = SCENE.replace("nodes: {", "nodes: {w: {type: save_image, image: $s, file: run/a.png}, ")
+    job = ended(served, queue(served, text=text, inputs={"caption": "a blue circle"})["id"])
+    written = Path(job["folder"]) / "run" / "a.png"
+    assert (
+        written.read_bytes().startswith(b"\x89PNG")
+        and len(list(Path(job["folder"]).iterdir())) == 1
+    )
+    shown = "graph: 1\ninputs: {image: {type: Image}}\nnodes: {}\noutputs: {image: $image}\n"
+    again = ended(served, queue(served, text=shown, inputs={"image": str(written)})["id"])
+    assert again["state"] == "done" and again["folder"] is None
+    assert served.delete(f"{JOBS}/{job['id']}").status_code == 204 and not written.exists()
+
+
 def test_a_paused_queue_waits(served: TestClient) -> None:
     served.post(f"{API}/queue/pause")
     job = queue(served, graph="slow.yaml")
