@@ -41,7 +41,9 @@ def browser() -> Iterator[Any]:
     if not Path(CHROMIUM).is_file():
         assert not os.environ.get("CI"), f"there is no {CHROMIUM}: apt-get install chromium"
         pytest.skip(f"there is no {CHROMIUM}; CHROMIUM names another")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=20_000)
 
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))

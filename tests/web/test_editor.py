@@ -61,6 +61,30 @@ def test_what_is_written_is_drawn_and_what_is_drawn_is_written(scene: Any, serve
     until(lambda: live(scene, server.at) == GRAPH)
 
 
+def test_a_graph_is_made_from_nothing_by_keys_alone(page: Any, server: Any) -> None:
+    opened(page).get_by_role("button", name="Graphs").press("Enter")
+    page.get_by_role("button", name="New graph").press("Enter")
+    expect(page.get_by_label("state of the document")).to_have_text("draft")
+    for typed in ("input Text", "shapes scene"):
+        page.keyboard.press("Space")
+        pick(page, typed)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(box(page, "shapes_scene")).to_be_visible()
+    page.keyboard.press("i")
+    pick(page, "caption")
+    pick(page, "text")
+    until(lambda: "caption: $text" in live(page, server.at))
+    page.keyboard.press("c")
+    pick(page, "new output")
+    until(lambda: "image: $shapes_scene" in live(page, server.at))
+    box(page, "text").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="text", exact=True)).to_be_focused()
+    page.keyboard.type("a blue square")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("img", name="output image", exact=True).wait_for(timeout=120_000)
+
+
 def test_a_graph_is_changed_by_keys_alone_and_undone_to_the_same_bytes(
     scene: Any, server: Any
 ) -> None:
@@ -162,3 +186,32 @@ def test_a_shipped_graph_that_is_changed_becomes_a_draft(page: Any, server: Any)
     until(lambda: live(page, server.at).endswith("# mine"))
     page.keyboard.press("Control+s")
     until(lambda: (server.folder / "unconditional.yaml").is_file())
+
+
+def test_weights_that_are_not_here_are_one_button(page: Any) -> None:
+    opened(page)
+    page.get_by_label("preset", exact=True).select_option("openai")
+    page.keyboard.press("Control+Enter")
+    missing = page.get_by_role("region", name="missing weights")
+    expect(missing).to_contain_text("openai/glide/base")
+    expect(missing.get_by_role("button", name="Fetch them")).to_be_visible()
+
+
+def test_a_run_is_cancelled(page: Any) -> None:
+    opened(page)
+    page.get_by_role("spinbutton", name="count").fill("16")
+    page.keyboard.press("Control+Enter")
+    page.locator(".foot .running").first.wait_for(timeout=120_000)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=120_000)
+    page.get_by_role("button", name="Runs").click()
+    expect(page.locator(".runs li").first).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Try again").first).to_be_visible()
+
+
+def test_a_fault_stands_on_its_node_and_is_mended_there(page: Any, server: Any) -> None:
+    (server.folder / "faulty.yaml").write_text(GRAPH.replace("type: resize", "type: resise"))
+    visit(page, server.at, "faulty.yaml")
+    opened(page, "two").get_by_role("button", name="Mend").click()
+    until(lambda: live(page, server.at) == GRAPH)
+    expect(box(page, "two").locator(".faults")).to_have_count(0)

@@ -14,6 +14,7 @@ import { draftOf, type Session } from "./document/session";
 import { Help } from "./Help";
 import { judgeSoon } from "./judging";
 import { Inspector } from "./panes/Inspector";
+import { Missing } from "./panes/Missing";
 import { Results, Runs } from "./panes/Runs";
 import { TextPane } from "./panes/TextPane";
 import { changesOf, reveal } from "./panes/places";
@@ -302,7 +303,7 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
     await take(file, onOpen);
   };
 
-  const picker = useMemo(() => asking && <Picker {...asking} onClose={() => setAsking(null)} />, [asking]);
+  const picker = useMemo(() => asking && <Picker key={asking.title} {...asking} onClose={() => setAsking(null)} />, [asking]);
   return (
     <div
       className={`editor${pane === "none" ? " wide" : ""}`}
@@ -331,10 +332,11 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
         <RunButton />
       </header>
       <aside className="side" aria-label="values">
+        <Missing />
         <Inspector session={session} onWire={wiring} />
         <Results />
       </aside>
-      <div className="middle">
+      <main className="middle">
         <ReactFlowProvider>
           <Canvas
             session={session}
@@ -345,11 +347,11 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
             showInText={showInText}
           />
         </ReactFlowProvider>
-      </div>
+      </main>
       {pane !== "none" && (
-        <div className="below">
+        <section className="below" aria-label={pane === "text" ? "text" : "queue and history"}>
           {pane === "text" ? <TextPane session={session} mend={mend} /> : <Runs onOpen={(job) => void openJob(job)} />}
-        </div>
+        </section>
       )}
       {document.conflict && (
         <Suspense>

@@ -24,7 +24,7 @@ export async function run(until: string | null = null): Promise<void> {
   };
   try {
     const job = await post<Job>("jobs", asked);
-    useRuns.setState({ job, nodes: {}, outputs: {} });
+    useRuns.setState({ job, nodes: {}, outputs: {}, missing: [], fetched: {} });
     await list();
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
@@ -87,6 +87,7 @@ export function heard({ name, data }: Happened): void {
     clearTimeout(listing);
     listing = setTimeout(() => void list().catch(() => undefined), 150);
   }
+  if (data.job in useRuns.getState().fetched) fetching(name, data);
   if (data.job !== useRuns.getState().job?.id) return;
   if (name === "output") output(data.name, data.value);
   else if (name.startsWith("node.") && data.node) progress(name.slice(5), topOf(data.node), data);
@@ -137,4 +138,29 @@ function ended(state: string, data: any): void {
   });
   const first = (data.faults ?? []).find((fault: any) => fault.severity === "error");
   if (state === "failed") say(first?.message ?? "the run failed");
+  if (first?.code === "E404") void findMissing();
+}
+
+/** Ask which weights the open graph needs that are not here. */
+async function findMissing(): Promise<void> {
+  const { document, preset, values } = page();
+  if (!document) return;
+  const known = document.read.graph.inputs;
+  const inputs = Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
+  const asked = { path: document.path, text: document.text, inputs, ...(preset ? { preset } : {}) };
+  const plan = await post<{ downloads: { model: string; bytes: number }[] }>("plan", asked).catch(() => null);
+  if (plan) useRuns.setState({ missing: plan.downloads });
+}
+
+function fetching(name: string, data: any): void {
+  useRuns.setState((old) => {
+    const before = old.fetched[data.job]!;
+    const now =
+      name === "node.downloading"
+        ? { done: data.done, total: data.total ?? 0, state: "running" }
+        : name.startsWith("job.")
+          ? { state: name.slice(4) }
+          : {};
+    return { fetched: { ...old.fetched, [data.job]: { ...before, ...now } } };
+  });
 }

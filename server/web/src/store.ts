@@ -102,6 +102,18 @@ interface Runs {
   outputs: Readonly<Record<string, readonly unknown[]>>;
   listed: readonly Job[];
   paused: boolean;
+  /** Weights that the newest run lacks. */
+  missing: readonly { model: string; bytes: number }[];
+  /** Jobs that fetch them. */
+  fetched: Readonly<Record<string, { state: string; done: number; total: number }>>;
 }
 
-export const useRuns = create<Runs>(() => ({ job: null, nodes: {}, outputs: {}, listed: [], paused: false }));
+export const useRuns = create<Runs>(() => ({
+  job: null,
+  nodes: {},
+  outputs: {},
+  listed: [],
+  paused: false,
+  missing: [],
+  fetched: {},
+}));

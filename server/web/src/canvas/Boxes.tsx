@@ -42,6 +42,7 @@ function Port({ id, side, type, label, reason }: PortProps) {
       className={`port ${shapeOf(catalogue, type)}${reason ? " misfit" : ""}`}
       style={{ background: colourOf(catalogue, type) }}
       title={reason || `${label}${type ? `: ${type}` : ""}`}
+      role="img"
       aria-label={label}
     />
   );

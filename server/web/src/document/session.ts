@@ -52,7 +52,7 @@ export class Session {
           EditorState.changeFilter.of((tr) => Boolean(tr.annotation(FOREIGN)) || this.mayWrite),
           EditorView.updateListener.of((update) => this.updated(update)),
           EditorView.cspNonce.of(nonce),
-          EditorView.contentAttributes.of({ "aria-label": "text of the graph", spellcheck: "false" }),
+          EditorView.contentAttributes.of({ "aria-label": "text of the graph", spellcheck: "false", tabindex: "0" }),
         ],
       }),
     });
