@@ -245,7 +245,11 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
   const keys = (event: KeyboardEvent) => {
     const typing = (event.target as Element).closest("input, textarea, select, .cm-editor");
     const control = event.ctrlKey || event.metaKey;
-    const deed = control ? controlled(event, Boolean(typing)) : typing || event.altKey ? null : plainKey(event);
+    const deed = control
+      ? controlled(event, Boolean(typing))
+      : (typing && (event.key !== "Escape" || typing.matches(".cm-editor"))) || event.altKey
+        ? null
+        : plainKey(event);
     if (!deed) return;
     event.preventDefault();
     event.stopPropagation();
@@ -303,7 +307,10 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
     await take(file, onOpen);
   };
 
-  const picker = useMemo(() => asking && <Picker key={asking.title} {...asking} onClose={() => setAsking(null)} />, [asking]);
+  const picker = useMemo(
+    () => asking && <Picker key={asking.title} {...asking} onClose={() => setAsking(null)} />,
+    [asking],
+  );
   return (
     <div
       className={`editor${pane === "none" ? " wide" : ""}`}
