@@ -16,5 +16,8 @@ def uncollected() -> Generator[None]:
     try:
         yield
     finally:
+        # What has been made is old now: it is not looked through as soon as the search goes on.
+        gc.freeze()
+        gc.unfreeze()
         if enabled:
             gc.enable()

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nodegraph.cli import app, console
+from nodegraph.cli.collecting import uncollected
 from nodegraph.language import compile as compiling
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.source import SourceText
@@ -53,3 +54,12 @@ def test_a_command_collects_again_when_it_has_checked(
     assert done.exit_code == (name == "bad.yaml"), done.output
     assert seen and not any(seen)
     assert gc.isenabled()
+
+
+def test_what_was_made_meanwhile_is_old_and_no_object_stays_for_ever() -> None:
+    gc.collect()
+    with uncollected():
+        ring: list[object] = []
+        ring.append(ring)
+    assert gc.get_freeze_count() == 0
+    assert any(found is ring for found in gc.get_objects(generation=2))
