@@ -29,7 +29,7 @@ def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
     axes = asks.axes(graph, body)
     if not axes:
         seeds, files = seeds_of(asks.compiled(asked)), asks.uploads(asked)
-        return Wanted("run", title, request, seeds, body.priority, files=files)
+        return Wanted("run", title, request, seeds, body.priority, (), files, body.device)
     number = count(axes)
     if number > asks.limits.cells:
         raise Problem(
@@ -50,11 +50,14 @@ def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
     request["axes"] = [{"names": a.names, "rows": a.rows} for a in axes]
     first = sweep.job_of(next(sweep.cells()).values)
     seeds = seeds_of(asks.compiled(Asked(asked.opened, first)))
-    cells, files = _cells(sweep, title, seeds), asks.uploads(asked, axes)
+    cells = _cells(sweep, title, seeds, body.device)
+    files = asks.uploads(asked, axes)
     return Wanted("sweep", title, request, {}, body.priority, cells, files)
 
 
-def _cells(sweep: Sweep, title: str, seeds: dict[str, Any]) -> tuple[Wanted, ...]:
+def _cells(
+    sweep: Sweep, title: str, seeds: dict[str, Any], device: str | None
+) -> tuple[Wanted, ...]:
     """A job for each cell; its seeds are those of the first one, but for what varies."""
     return tuple(
         Wanted(
@@ -62,6 +65,7 @@ def _cells(sweep: Sweep, title: str, seeds: dict[str, Any]) -> tuple[Wanted, ...
             title,
             {**cell(sweep.job_of(one.values)), "values": dict(one.values)},
             {name: one.values.get(name, value) for name, value in seeds.items()},
+            device=device,
         )
         for one in sweep.cells()
     )

@@ -142,6 +142,10 @@ class WantedJob(Asking):
     sweep: Annotated[
         str | None, Field(max_length=200, description="One of the graph's own sweeps.")
     ] = None
+    device: Annotated[
+        str | None,
+        Field(max_length=40, description="The worker that is to run it: `cpu`, `cuda:1`."),
+    ] = None
     cache: bool = True
     priority: Annotated[int, Field(ge=-9, le=9, description="A higher one comes first.")] = 0
 

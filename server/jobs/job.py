@@ -6,8 +6,11 @@ from typing import Any, Literal
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Kind = Literal["run", "sweep", "get"]
-Lane = Literal["device", "fetch", "none"]
-"""Which workers do a job: those of a device, the one that fetches models; a sweep is done by its cells."""
+Lane = str
+"""Which workers do a job: `device` for those of any, a device by its name, `fetch` for the one that fetches models.
+
+A sweep (`none`) is done by its cells.
+"""
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 
@@ -35,11 +38,13 @@ class Wanted:
     cells: tuple["Wanted", ...] = ()
     files: tuple[str, ...] = ()
     """Digests of the uploads that it reads: they stay as long as it does."""
+    device: str | None = None
+    """The one device that is to do it."""
 
     @property
     def lane(self) -> Lane:
         """The workers that do it."""
-        return {"run": "device", "get": "fetch", "sweep": "none"}[self.kind]  # type: ignore[return-value]
+        return {"run": self.device or "device", "get": "fetch", "sweep": "none"}[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,12 +71,12 @@ class Jobs:
             return _job(connection, made["id"]), True
 
     def claim(self, lane: Lane, worker: str) -> Job | None:
-        """Take the next job of a lane, if there is one and the queue is not paused; it runs from now on."""
-        if not self.waiting(lane):
+        """Take the next job of a lane, or for this worker alone, if the queue is not paused; it runs from now on."""
+        if not self.waiting(lane, worker):
             return None  # no writing transaction where there is nothing to do
         first = (
             select(jobs.c.number)
-            .where(jobs.c.state == "queued", jobs.c.lane == lane)
+            .where(jobs.c.state == "queued", jobs.c.lane.in_((lane, worker)))
             .order_by(jobs.c.position, jobs.c.number)
             .limit(1)
             .scalar_subquery()
@@ -98,10 +98,11 @@ class Jobs:
                 self._begin_parent(connection, job.parent)
             return job
 
-    def waiting(self, lane: Lane) -> bool:
-        """Whether there is a job for the workers of a lane."""
+    def waiting(self, lane: Lane, worker: str) -> bool:
+        """Whether there is a job for the workers of a lane, or for one of them."""
         with self.database.reading() as connection:
-            found = _count(connection, jobs.c.state == "queued", jobs.c.lane == lane)
+            lanes = jobs.c.lane.in_((lane, worker))
+            found = _count(connection, jobs.c.state == "queued", lanes)
             return bool(found) and not _paused(connection)
 
     def _begin_parent(self, connection: Connection, id: str) -> None:

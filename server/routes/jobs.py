@@ -34,6 +34,11 @@ def add(request: Request, body: WantedJob, key: Key = None) -> Response:
 def queued(found: Services, body: WantedJob, key: str | None = None) -> tuple[Job, bool]:
     """Queue a job; whether it is new. Raises Problem."""
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    workers = found.settings.workers
+    if body.device is not None and body.device not in workers:
+        there = ", ".join(workers) or "none"
+        detail = f"there is no worker '{body.device}'; there are: {there}"
+        raise Problem(422, "no-worker", detail)
     wanted = wanted_job(found.asking(), body)
     try:
         return found.jobs.add(wanted, key, digest)

@@ -9,6 +9,10 @@ import pytest
 from serving import SCENE, ended
 from starlette.testclient import TestClient
 
+from server.database import opened
+from server.jobs.job import Wanted
+from server.jobs.log import Log
+from server.jobs.store import Jobs
 from server.settings import Limits
 
 Other = Callable[..., TestClient]
@@ -281,3 +285,27 @@ def test_what_nobody_names_goes_when_there_is_too_much(other: Other) -> None:
     one = client.post(f"{API}/uploads", files={"file": ("a.txt", b"a" * 80)}).json()["file"]
     two = client.post(f"{API}/uploads", files={"file": ("b.txt", b"b" * 80)}).json()["file"]
     assert [client.get(f"{API}/files/{f}").status_code for f in (one, two)] == [404, 200]
+
+
+def test_a_job_of_a_device_is_run_there(served: TestClient) -> None:
+    job = ended(served, queue(served, graph="slow.yaml", device="cpu")["id"])
+    assert job["state"] == "done" and job["worker"] == "cpu"
+    refused = served.post(JOBS, json={"graph": "slow.yaml", "device": "cuda:7"})
+    assert refused.status_code == 422 and refused.json()["type"] == "no-worker"
+    assert "there are: cpu" in refused.json()["detail"]
+    sweep = queue(served, graph="slow.yaml", device="cpu", each={"value": ["a", "b"]})
+    assert ended(served, sweep["id"])["state"] == "done"
+
+
+def test_a_job_of_a_device_waits_for_its_worker(tmp_path: Path) -> None:
+    database = opened(tmp_path / "server.sqlite")
+    jobs = Jobs(database, Log(database))
+    one, _ = jobs.add(Wanted("run", "one", {}, device="cuda:1"))
+    any_of_them, _ = jobs.add(Wanted("run", "any", {}))
+    assert jobs.waiting("device", "cuda:1")
+    first = jobs.claim("device", "cpu")
+    assert first is not None and first.id == any_of_them.id
+    assert jobs.claim("device", "cpu") is None and not jobs.waiting("device", "cpu")
+    second = jobs.claim("device", "cuda:1")
+    assert second is not None and second.id == one.id
+    database.close()
