@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nodegraph.base.devices import out_of_memory
 from nodegraph.base.diagnostics import GraphError, NodeFailed
 from nodegraph.language.many import Axis
 from nodegraph.options import NoDevice
@@ -185,7 +186,7 @@ def _ended(session: Session, one: _One, event: Completed, seconds: float) -> Ite
 def _of_memory(error: BaseException | None) -> bool:
     """Whether an error came of too little memory."""
     while error is not None:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        if out_of_memory(error):
             return True
         error = error.__cause__
     return False

@@ -81,3 +81,9 @@ def _answers(state: str) -> dict[str, str]:
         return {}
     known = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     return {name: answer for name, answer in known.items() if isinstance(answer, str)}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device has too little memory; the CPU's allocator says it in words alone."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))

@@ -170,7 +170,6 @@ class Leaf(Denoiser[Any]):
         return {name: spread(value, batch, f"rows of '{name}'") for name, value in ready.items()}
 
 
-OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 Evaluator = Callable[[Tensor, Tensor], list[Prediction]]
 
 
@@ -241,14 +240,20 @@ class _Group:
             try:
                 parts = [self.part(x_t, t, slice(i, i + size)) for i in range(0, len(x_t), size)]
                 return torch.cat(parts) if len(parts) > 1 else parts[0]
-            except OUT_OF_MEMORY:
-                if size == 1:
+            except (MemoryError, RuntimeError) as error:
+                if size == 1 or not _out_of_memory(error):
                     raise
             self.most = (size + 1) // 2  # by now the error is let go, and what it held of the call
 
     def part(self, x_t: Tensor, t: Tensor, rows: slice) -> Tensor:
         given = {name: value[rows] for name, value in self.conditions.items()}
         return self.leaves[0].network.call(x_t[rows], t[rows], **given)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether a call found too little memory; the CPU's allocator says it in words alone."""
+    named = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return named or "can't allocate memory" in str(error)
 
 
 def _prediction(network: DiffusionNetwork, x_t: Tensor, t: Tensor, output: Tensor) -> Prediction:

@@ -1,6 +1,7 @@
 """Batches beyond the memory of a network are run in parts, and are the same."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from nodes.library.schedules import noise_scheduler
 from nodes.models.unet import UNet
 
 
-def small(network: DiffusionNetwork, rows: int, calls: list[int], error: type) -> DiffusionNetwork:
+def small(network: DiffusionNetwork, rows: int, calls: list[int], error: Any) -> DiffusionNetwork:
     """The network with memory for so many rows."""
 
     def call(x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
@@ -28,8 +29,15 @@ def small(network: DiffusionNetwork, rows: int, calls: list[int], error: type) -
     return replace(network, call=call)
 
 
-@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
-def test_a_count_beyond_memory_is_run_in_parts(models: Models, error: type) -> None:
+def cpu_allocator(_: str) -> RuntimeError:
+    """What torch raises where the CPU's memory does not suffice."""
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60)
+    return raised.value
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError, cpu_allocator])
+def test_a_count_beyond_memory_is_run_in_parts(models: Models, error: Any) -> None:
     unet = models(UNet, "adm/diffusion")
     whole = unet_denoiser(unet, [label([3, 5])])
     assert isinstance(whole, Leaf)
@@ -49,3 +57,13 @@ def test_no_memory_for_one_row_is_an_error(models: Models) -> None:
     with pytest.raises(MemoryError, match="no room"):
         drawn(ancestral_sampler(none, noise_scheduler(unet, steps=2), count=3))
     assert calls == [3, 2, 1]
+
+
+def test_another_error_is_not_taken_for_want_of_memory(models: Models) -> None:
+    unet = models(UNet, "adm/diffusion")
+    whole, calls = unet_denoiser(unet, [label([3])]), list[int]()
+    assert isinstance(whole, Leaf)
+    broken = replace(whole, network=small(whole.network, 0, calls, RuntimeError))
+    with pytest.raises(RuntimeError, match="no room"):
+        drawn(ancestral_sampler(broken, noise_scheduler(unet, steps=2), count=3))
+    assert calls == [3]
