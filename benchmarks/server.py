@@ -218,55 +218,45 @@ def saves(server: Server) -> tuple[float, float]:
     return statistics.median(found), max(found)
 
 
+def measured(server: Server, requests: int) -> Iterator[tuple[str, str, str]]:
+    """What is measured, what was found, and what is asked."""
+    begun = f"{server.seconds:.2f} s, {server.cpu:.2f} s of CPU"
+    yield "start to the first answer", begun, "1.5 s"
+    yield "`check` types, first", f"{check(server, GLIDE):.0f} ms", ""
+    usual = median(lambda: check(server, GLIDE), 30)
+    yield f"`check` types, `{GLIDE}`", f"{usual:.0f} ms", "25 ms"
+    large = median(lambda: check(server, "large.yaml"), 20)
+    yield "`check` types, 300 nodes", f"{large:.0f} ms", "100 ms"
+    yield "memory, torch loaded", f"{server.memory():.0f} MB, {server.torch()}", "150 MB, False"
+    cpu = f"{shapes_cpu(server):.0f} ms of CPU"
+    yield "`check` shapes after `steps` changed", cpu, "300 ms"
+    to_start(server)
+    begin = median(lambda: to_start(server), 15)
+    yield "request to `job.started`", f"{begin:.0f} ms", "150 ms"
+    for kind, found in p99(server, requests).items():
+        yield f"p99 of {kind} while a model computes", f"{found:.0f} ms", "100 ms"
+    wall, worker, own = with_readers(server)
+    told = f"{wall:.3f}; CPU of its worker {worker:.3f}, of the server {own:+.0%} of a core"
+    yield "a run beside 20 readers, one stuck, ÷ alone", told, "0.98 … 1.02"
+    usual, slowest = saves(server)
+    told = f"{usual:.0f}; {slowest:.0f} ms"
+    yield "a save, eight tabs, a model; slowest of 30", told, "100 ms"
+    yield "memory at the end", f"{server.memory():.0f} MB, {server.torch()}", ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1_000)
     options = parser.parse_args()
-    rows: list[tuple[str, str, str]] = []
-
-    def row(what: str, found: str, asked: str) -> None:
-        rows.append((what, found, asked))
-        print(f"{what}: {found}", file=sys.stderr, flush=True)
-
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ.setdefault("NODEGRAPH_CACHE", str(place / "cache"))
         server = Server(place)
         stack.callback(server.process.wait)
         stack.callback(server.process.terminate)
-        row(
-            "start to the first answer",
-            f"{server.seconds:.2f} s, {server.cpu:.2f} s of CPU",
-            "1.5 s",
-        )
-        row("`check` types, first", f"{check(server, GLIDE):.0f} ms", "")
-        row(
-            f"`check` types, `{GLIDE}`",
-            f"{median(lambda: check(server, GLIDE), 30):.0f} ms",
-            "25 ms",
-        )
-        row(
-            "`check` types, 300 nodes",
-            f"{median(lambda: check(server, 'large.yaml'), 20):.0f} ms",
-            "100 ms",
-        )
-        row("memory, torch loaded", f"{server.memory():.0f} MB, {server.torch()}", "150 MB, False")
-        row("`check` shapes after `steps` changed", f"{shapes_cpu(server):.0f} ms of CPU", "300 ms")
-        to_start(server)
-        row("request to `job.started`", f"{median(lambda: to_start(server), 15):.0f} ms", "150 ms")
-        for kind, found in p99(server, options.requests).items():
-            row(f"p99 of {kind} while a model computes", f"{found:.0f} ms", "100 ms")
-        wall, worker, own = with_readers(server)
-        told = f"{wall:.3f}; CPU of its worker {worker:.3f}, of the server {own:+.0%} of a core"
-        row("a run beside 20 readers, one stuck, ÷ alone", told, "0.98 … 1.02")
-        usual, slowest = saves(server)
-        row(
-            "a save, eight tabs, a model; slowest of 30", f"{usual:.0f}; {slowest:.0f} ms", "100 ms"
-        )
-        row("memory at the end", f"{server.memory():.0f} MB, {server.torch()}", "")
-    print("| what | found | asked |\n|---|---|---|")
-    for what, found, asked in rows:
-        print(f"| {what} | {found} | {asked} |")
+        print("| what | found | asked |\n|---|---|---|")
+        for what, found, asked in measured(server, options.requests):
+            print(f"| {what} | {found} | {asked} |", flush=True)
 
 
 if __name__ == "__main__":

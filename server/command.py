@@ -14,85 +14,86 @@ Nodes = Annotated[
 ]
 
 
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="NODEGRAPH_TOKEN",
+        help="Whoever sends it is let in; one is made.",
+        show_default=False,
+    ),
+]
+Socket = Annotated[
+    Path | None,
+    typer.Option(help="Listen at a socket of one's own, without a token.", show_default=False),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(help="Another name of this server; again for more.", show_default=False),
+]
+Devices = Annotated[
+    str,
+    typer.Option(help="Devices, with commas: cpu, or cuda:0,cuda:1; auto takes what is there."),
+]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder of its database and files; one for each workspace.", show_default=False
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Run again what a stop interrupted.")]
+Warm = Annotated[
+    float, typer.Option(min=0, help="Seconds for which an idle worker keeps its models.")
+]
+Longest = Annotated[
+    float | None,
+    typer.Option(min=1, help="The longest that a job may take.", show_default=False),
+]
+CardShare = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05,
+        max=1,
+        help="The share of a card's memory that a worker may take.",
+        show_default=False,
+    ),
+]
+Quota = Annotated[
+    float, typer.Option(min=0.01, help="GiB of files; beyond it those that no job names go.")
+]
+
+
 def serve(
     folder: Annotated[Path, typer.Argument(help="The folder of graph files.")] = Path(),
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="NODEGRAPH_TOKEN",
-            help="Whoever sends it is let in; one is made.",
-            show_default=False,
-        ),
-    ] = None,
-    socket: Annotated[
-        Path | None,
-        typer.Option(help="Listen at a socket of one's own, without a token.", show_default=False),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(help="Another name of this server; again for more.", show_default=False),
-    ] = None,
-    workers: Annotated[
-        str,
-        typer.Option(help="Devices, with commas: cpu, or cuda:0,cuda:1; auto takes what is there."),
-    ] = "auto",
+    token: Token = None,
+    socket: Socket = None,
+    allow_host: Names = None,
+    workers: Devices = "auto",
     nodes: Nodes = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            help="The folder of its database and files; one for each workspace.", show_default=False
-        ),
-    ] = None,
+    state: State = None,
     open: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Run again what a stop interrupted.")
-    ] = False,
+    resume: Resume = False,
     root_path: Annotated[str, typer.Option(help="The prefix of a proxy: /nodegraph.")] = "",
-    keep_warm: Annotated[
-        float, typer.Option(min=0, help="Seconds for which an idle worker keeps its models.")
-    ] = 900.0,
-    job_seconds: Annotated[
-        float | None,
-        typer.Option(min=1, help="The longest that a job may take.", show_default=False),
-    ] = None,
-    vram_limit: Annotated[
-        float | None,
-        typer.Option(
-            min=0.05,
-            max=1,
-            help="The share of a card's memory that a worker may take.",
-            show_default=False,
-        ),
-    ] = None,
-    disk_quota: Annotated[
-        float,
-        typer.Option(min=0.01, help="GiB of files; beyond it those that no job names go."),
-    ] = 10.0,
+    keep_warm: Warm = 900.0,
+    job_seconds: Longest = None,
+    vram_limit: CardShare = None,
+    disk_quota: Quota = 10.0,
     history: Annotated[
-        int, typer.Option(min=1, help="Jobs that are remembered after their end.")
+        int, typer.Option(min=1, help="Jobs that are kept when they ended.")
     ] = 2_000,
 ) -> None:
     """Serve graphs to browsers and programs: check, edit, queue, run, watch."""
-    from server.database import NoDatabase
-    from server.settings import LOOPBACK, Limits, Settings, state_folder
+    from server.settings import LOOPBACK, Limits, Settings
 
-    if not folder.is_dir():
-        _fail(f"there is no folder '{folder}'; name the folder of your graphs")
-    folder = folder.resolve()
-    place = (state or state_folder(folder)).resolve()
-    if place.is_relative_to(folder):
-        _fail(f"the state folder {place} lies in the workspace; name one elsewhere with --state")
-    found = [path.resolve() for path in nodes or ()]
-    os.chdir(folder)
+    folder, place = _folders(folder, state)
     settings = Settings(
         folder,
         place,
         None if socket else _token(place, token),
         tuple(dict.fromkeys((*LOOPBACK, host, *(allow_host or ())))),
         _devices(workers),
-        tuple(found),
+        tuple(path.resolve() for path in nodes or ()),
         root_path.rstrip("/"),
         resume,
         keep_warm,
@@ -100,10 +101,20 @@ def serve(
         vram_limit,
         Limits(kept=int(disk_quota * 2**30), history=history),
     )
-    try:
-        _serve(settings, host, port, socket, open)
-    except NoDatabase as error:
-        _fail(str(error))
+    _serve(settings, host, port, socket, open)
+
+
+def _folders(folder: Path, state: Path | None) -> tuple[Path, Path]:
+    """The real folder of the graphs, and that of the server's state, which lies elsewhere."""
+    from server.settings import state_folder
+
+    if not folder.is_dir():
+        _fail(f"there is no folder '{folder}'; name the folder of your graphs")
+    folder = folder.resolve()
+    place = (state or state_folder(folder)).resolve()
+    if place.is_relative_to(folder):
+        _fail(f"the state folder {place} lies in the workspace; name one elsewhere with --state")
+    return folder, place
 
 
 def _token(state: Path, given: str | None) -> str:
@@ -134,12 +145,14 @@ def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -
     from nodegraph.base.diagnostics import GraphError
     from nodegraph.base.workspace import NoNodes
     from server.app import application
+    from server.database import NoDatabase
     from server.listening import listening
 
     listener = listening(host, port, path)
+    os.chdir(settings.folder)
     try:
         app = application(settings)
-    except (GraphError, NoNodes) as error:
+    except (GraphError, NoNodes, NoDatabase) as error:
         _fail(str(error))
     address = _address(host, listener, path) + settings.root_path
     door = (

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -60,73 +61,73 @@ def karlo(job: Mapping[str, Any]) -> Callable[[str, int], Drawn]:
     return draw
 
 
-def glide(job: Mapping[str, Any]) -> Callable[[str, int], Drawn]:
-    """glide-text2im's two networks, sampled as its documentation does it: guided ancestral steps, then DDIM."""
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """One of glide-text2im's networks, with its chain and the options that it was made with."""
+
+    model: Any
+    chain: Any
+    options: Mapping[str, Any]
+    device: torch.device
+
+    def words(self, texts: list[str]) -> dict[str, Tensor]:
+        """The conditions that the texts are for it."""
+        encode, padded = self.model.tokenizer.encode, self.model.tokenizer.padded_tokens_and_mask
+        read = [padded(encode(text), self.options["text_ctx"]) for text in texts]
+        tokens, masks = zip(*read, strict=True)
+        mask = torch.tensor(masks, dtype=torch.bool, device=self.device)
+        return {"tokens": torch.tensor(tokens, device=self.device), "mask": mask}
+
+    def first_noise(self, generator: torch.Generator) -> Tensor:
+        side = self.options["image_size"]
+        return torch.randn(1, 3, side, side, generator=generator)
+
+
+def _network(job: Mapping[str, Any], part: str, defaults: Mapping[str, Any]) -> _Network:
     from glide_text2im import model_creation as creation
 
-    def network(part: str, defaults: Mapping[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
-        options = {**defaults, "use_fp16": False, **job.get("options", {}).get(part, {})}
-        options["timestep_respacing"] = str(job["steps"][part])
-        model, diffusion = creation.create_model_and_diffusion(**options)
-        model.load_state_dict(torch.load(job["files"][part], map_location="cpu", weights_only=True))
-        return model.eval().to(job["device"]), diffusion, options
+    options = {**defaults, "use_fp16": False, **job.get("options", {}).get(part, {})}
+    options["timestep_respacing"] = str(job["steps"][part])
+    model, chain = creation.create_model_and_diffusion(**options)
+    model.load_state_dict(torch.load(job["files"][part], map_location="cpu", weights_only=True))
+    return _Network(model.eval().to(job["device"]), chain, options, torch.device(job["device"]))
 
-    base, chain, small = network("base", creation.model_and_diffusion_defaults())
-    upper, upper_chain, large = network(
-        "upsample", creation.model_and_diffusion_defaults_upsampler()
-    )
-    device, scale = torch.device(job["device"]), float(job["guidance"])
 
-    def words(model: Any, options: Mapping[str, Any], texts: list[str]) -> dict[str, Tensor]:
-        tokenizer = model.tokenizer
-        read = [
-            tokenizer.padded_tokens_and_mask(tokenizer.encode(text), options["text_ctx"])
-            for text in texts
-        ]
-        tokens, masks = zip(*read, strict=True)
-        return {
-            "tokens": torch.tensor(tokens, device=device),
-            "mask": torch.tensor(masks, dtype=torch.bool, device=device),
-        }
+def _guided(model: Any, scale: float) -> Callable[..., Tensor]:
+    """The model under guidance, for rows with the prompt and without; both see the first row's x_t."""
 
-    def guided(x: Tensor, t: Tensor, **conditions: Any) -> Tensor:
-        """Rows: with the prompt, and without; both see the first row's x_t."""
-        told = base(torch.cat([x[:1], x[:1]]), t, **conditions)
+    def call(x: Tensor, t: Tensor, **conditions: Any) -> Tensor:
+        told = model(torch.cat([x[:1], x[:1]]), t, **conditions)
         with_text, without = told[:1, :3], told[1:, :3]
         eps = without + scale * (with_text - without)
         return torch.cat([torch.cat([eps, eps]), told[:, 3:]], 1)
 
+    return call
+
+
+def glide(job: Mapping[str, Any]) -> Callable[[str, int], Drawn]:
+    """glide-text2im's two networks, sampled as its documentation does it: guided ancestral steps, then DDIM."""
+    from glide_text2im import model_creation as creation
+
+    base = _network(job, "base", creation.model_and_diffusion_defaults())
+    upper = _network(job, "upsample", creation.model_and_diffusion_defaults_upsampler())
+    ways: dict[str, Any] = {"device": base.device, "clip_denoised": True}
+    guided = _guided(base.model, float(job["guidance"]))
+
     def draw(prompt: str, seed: int) -> Drawn:
         generator = torch.Generator().manual_seed(seed)
-        x_T, second = (
-            torch.randn(1, 3, o["image_size"], o["image_size"], generator=generator)
-            for o in (small, large)
-        )
+        x_T, second = base.first_noise(generator), upper.first_noise(generator)
         torch.manual_seed(seed)
         with recorded(torch, "randn_like") as steps:
-            shape = (2, *x_T.shape[1:])
-            start = torch.cat([x_T, x_T]).to(device)
-            conditions = words(base, small, [prompt, ""])
-            found = chain.p_sample_loop(
-                guided,
-                shape,
-                noise=start,
-                device=device,
-                clip_denoised=True,
-                model_kwargs=conditions,
-            )[:1]
-        conditions = {
-            **words(upper, large, [prompt]),
-            "low_res": ((found + 1) * 127.5).round() / 127.5 - 1,
-        }
-        image = upper_chain.ddim_sample_loop(
-            upper,
-            second.shape,
-            noise=second.to(device) * job["temperature"],
-            device=device,
-            clip_denoised=True,
-            model_kwargs=conditions,
-        )
+            start = torch.cat([x_T, x_T]).to(base.device)
+            told = base.words([prompt, ""])
+            sample = base.chain.p_sample_loop
+            found = sample(guided, start.shape, noise=start, model_kwargs=told, **ways)[:1]
+        low_res = ((found + 1) * 127.5).round() / 127.5 - 1
+        told = {**upper.words([prompt]), "low_res": low_res}
+        noise = second.to(upper.device) * job["temperature"]
+        sample = upper.chain.ddim_sample_loop
+        image = sample(upper.model, second.shape, noise=noise, model_kwargs=told, **ways)
         later = torch.stack([step[:1] for step in steps])
         return image, {"base": (x_T, later), "upsample": (second, None)}
 

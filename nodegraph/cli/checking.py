@@ -10,7 +10,7 @@ from rich.table import Table
 from nodegraph.base.diagnostics import Diagnostic, GraphError
 from nodegraph.base.render import as_json as fault_as_json
 from nodegraph.base.visible import visible_line
-from nodegraph.cli.arguments import input_values, no_graph, print_help
+from nodegraph.cli.arguments import input_values
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
@@ -25,16 +25,17 @@ from nodegraph.cli.console import (
     registry,
     results,
 )
+from nodegraph.cli.graph_options import graph_of
 from nodegraph.cli.opening import (
     Device,
     Megapixels,
     Ports,
     Precise,
+    ShowHelp,
     Traceback,
     Until,
     Values,
     asked,
-    open_graph,
     refusing,
 )
 from nodegraph.language.setting import with_values
@@ -120,19 +121,11 @@ def plan(
     ports: Ports = None,
     until: Until = None,
     nodes: Nodes = None,
-    show_help: Annotated[
-        bool, typer.Option("--help", help="Show this, or the inputs of the graph.")
-    ] = False,
+    show_help: ShowHelp = False,
 ) -> None:
     """Say what a run would do and why, without running: order, cache, shapes, memory, operations, downloads."""
-    if not graph:
-        no_graph(context, show_help)
     with refusing(as_json):
-        session, opened = open_graph(graph, nodes)
-        read = session.read(opened)
-        if show_help:
-            print_help(read, context, graph)
-            return
+        session, opened, read = graph_of(context, graph, nodes, show_help)
         options = asked(device, precision, Path("out"), True, max_megapixels)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         opened = replace(opened, source=with_values(opened.source, ports or ()))

@@ -59,6 +59,8 @@ Until = Annotated[
     typer.Option(help="Run to this node, and give what comes out of it.", show_default=False),
 ]
 
+ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
+
 
 def open_graph(name: str, nodes: Iterable[Path] | None = None) -> tuple[Session, Recorded]:
     """A session, and the graph in it; with the inputs and options recorded with it if it comes out of a picture."""

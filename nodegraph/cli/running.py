@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -11,7 +12,7 @@ import typer
 
 from nodegraph.base.diagnostics import GraphError, NodeFailed
 from nodegraph.base.visible import visible_line
-from nodegraph.cli.arguments import input_values, no_graph, print_help
+from nodegraph.cli.arguments import input_values
 from nodegraph.cli.collecting import uncollected
 from nodegraph.cli.console import (
     FAILED,
@@ -26,16 +27,17 @@ from nodegraph.cli.console import (
     stopped,
 )
 from nodegraph.cli.fetching import fetch_missing
+from nodegraph.cli.graph_options import graph_of
 from nodegraph.cli.opening import (
     Device,
     Megapixels,
     Ports,
     Precise,
+    ShowHelp,
     Traceback,
     Until,
     Values,
     asked,
-    open_graph,
     refusing,
 )
 from nodegraph.cli.report import Report, progress_of
@@ -81,7 +83,6 @@ Watch = Annotated[
     bool,
     typer.Option("--watch", help="Run again, what changed, when a file of the graph is saved."),
 ]
-ShowHelp = Annotated[bool, typer.Option("--help", help="Show this, or the inputs of the graph.")]
 
 
 def run(
@@ -109,30 +110,27 @@ def run(
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
-    if not graph:
-        no_graph(context, show_help)
     with refusing(as_json, traceback):
-        session, opened = open_graph(graph, nodes)
-        read = session.read(opened)
-        if show_help:
-            print_help(read, context, graph)
-            return
+        session, opened, read = graph_of(context, graph, nodes, show_help)
         opened = replace(opened, source=with_values(opened.source, ports or ()))
         options = asked(device, precision, out, not no_cache, max_megapixels)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
-        shown = Shown(quiet, as_json, traceback)
         place, axes = place_of(on, session), axes_of(read, each or (), sweep)
         if axes:
             run_sweep(Sweep(session, opened, job, axes), place, yes, quiet, as_json, get)
             return
-        if on != "here":
-            fail(f"--on {on} runs the cells of a sweep: say --each NAME=VALUES too", USAGE)
+        alone(on)
         if get:
             fetch_missing(session.missing(opened, [job]), yes)
-        if watch:
-            watched(lambda: run_again(session, graph, ports or (), job, shown))
-        else:
-            run_once(session, opened, job, shown)
+        shown = Shown(quiet, as_json, traceback)
+        again = partial(run_again, session, graph, ports or (), job, shown)
+        watched(again) if watch else run_once(session, opened, job, shown)
+
+
+def alone(on: str) -> None:
+    """End the program where a run alone is to be shared out."""
+    if on != "here":
+        fail(f"--on {on} runs the cells of a sweep: say --each NAME=VALUES too", USAGE)
 
 
 @dataclass(frozen=True, slots=True)

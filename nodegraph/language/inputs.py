@@ -151,15 +151,7 @@ class Inputs:
         request: Request,
         preset: Mapping[str, Value],
     ) -> Bound:
-        if declared.name in RESERVED:
-            message = f"'{declared.name}' is an option of the command line and cannot name an input"
-            self.faults.add(Code.RESERVED_INPUT, message, declared.span, "choose another name")
-        if declared.name in SINCE:
-            message = (
-                f"'{declared.name}' is an option of the command line since {SINCE[declared.name]}"
-            )
-            hint = f"the input is given by --input {declared.name}=VALUE"
-            self.faults.add(Code.INPUT_LIKE_OPTION, message, declared.span, hint)
+        self.check_name(declared)
         ref = declared_type(declared, graph, self.faults, self.registry)
         if ref is None:
             return FAILED
@@ -187,6 +179,17 @@ class Inputs:
         hint = f"give {option} (in Python: {declared.name}=…)"
         self.faults.add(Code.MISSING_INPUT, message, declared.span, hint)
         return FAILED
+
+    def check_name(self, declared: GraphInput) -> None:
+        """Whether the command line has an option of that name."""
+        name = declared.name
+        if name in RESERVED:
+            message = f"'{name}' is an option of the command line and cannot name an input"
+            self.faults.add(Code.RESERVED_INPUT, message, declared.span, "choose another name")
+        if name in SINCE:
+            message = f"'{name}' is an option of the command line since {SINCE[name]}"
+            hint = f"the input is given by --input {name}=VALUE"
+            self.faults.add(Code.INPUT_LIKE_OPTION, message, declared.span, hint)
 
     def check_written(self, declared: GraphInput, ref: TypeRef, written: Value) -> bool:
         """Whether a default, or the value of a preset, fits its input; each item of a list is held against it."""

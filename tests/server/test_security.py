@@ -5,11 +5,13 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import TOKEN
 from starlette.testclient import TestClient
 
+from server.command import serve
 from server.listening import listening
 from server.security import COOKIE, Tickets, kept_token
 from server.settings import Limits
@@ -140,3 +142,20 @@ def test_a_socket_of_a_path_is_its_owners_alone(tmp_path: Path) -> None:
     free = listening("127.0.0.1", 0, None)
     assert free.family == socket.AF_INET and os.get_inheritable(free.fileno()) is False
     free.close()
+
+
+def test_a_socket_is_named_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[tuple[Any, socket.socket]] = []
+    run = lambda server, sockets: served.append((server.config.app, sockets[0]))  # noqa: E731
+    monkeypatch.setattr("uvicorn.Server.run", run)
+    (tmp_path / "graphs").mkdir()
+    monkeypatch.setenv("NODEGRAPH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    serve(Path("graphs"), socket=Path("own"), workers="cpu", state=Path("state"))
+    assert (tmp_path / "own").is_socket() and Path.cwd() == tmp_path / "graphs"
+    ((app, listener),) = served
+    assert listener.getsockname() == "own"
+    listener.close()
+    app.state.services.close()

@@ -91,8 +91,7 @@ def trainer(
     training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
 
     def drawn(state: State) -> Image:
-        module = loop.averaged(state, network.build)
-        samples = objective.sample(module, dataset, prompts)
+        samples = objective.sample(loop.averaged(state, network.build), dataset, prompts)
         return torch.ones(BLANK) if samples is None else samples
 
     yield Progress(0, steps, None, network.origin())
