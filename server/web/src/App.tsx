@@ -91,7 +91,7 @@ export function App() {
         <Editor
           key={session.id}
           session={session}
-          onOpen={(path, values) => void open(path, values)}
+          onOpen={open}
           onStart={() => setStarting(true)}
         />
       )}

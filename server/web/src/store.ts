@@ -56,6 +56,8 @@ interface Page {
   values: Readonly<Record<string, unknown>>;
   preset: string;
   said: string;
+  /** What stands below the canvas; empty where nothing does. */
+  pane: string;
 }
 
 export const usePage = create<Page>(() => ({
@@ -67,6 +69,7 @@ export const usePage = create<Page>(() => ({
   values: {},
   preset: "",
   said: "",
+  pane: "text",
 }));
 
 export const page = (): Page => usePage.getState();
@@ -74,6 +77,11 @@ export const page = (): Page => usePage.getState();
 /** Change what is known of the open document. */
 export function toDocument(changes: Partial<DocumentState>): void {
   usePage.setState((old) => (old.document ? { document: { ...old.document, ...changes } } : old));
+}
+
+/** Show a pane below the canvas, or put it away. */
+export function togglePane(pane: string): void {
+  usePage.setState((old) => ({ pane: old.pane === pane ? "" : pane }));
 }
 
 let clearing: ReturnType<typeof setTimeout> | undefined;

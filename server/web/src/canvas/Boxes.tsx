@@ -3,7 +3,9 @@
 import { Handle, type NodeProps, Position } from "@xyflow/react";
 import { createContext, memo, useContext } from "react";
 import { type Diagnostic, fileAddress, isFile, isPicture } from "../api";
+import { mend, showInText } from "../commands/text";
 import type { Graph } from "../core/graph";
+import type { Session } from "../document/session";
 import { nodeOf } from "../judging";
 import { type Catalogue, type Progress, usePage, useRuns } from "../store";
 import { type Box, hasPreview, isPictureOutput, outputsOf, words } from "./flow";
@@ -17,8 +19,7 @@ export interface Shared {
   stale: boolean;
   /** The ports that a wire being drawn may not go to, with the reason: `node.port`. */
   misfits: ReadonlyMap<string, string> | null;
-  mend: (fault: Diagnostic) => void;
-  showInText: (name: string) => void;
+  session: Session;
 }
 
 export const SharedContext = createContext<Shared | null>(null);
@@ -129,7 +130,7 @@ function Preview({ name }: { name: string }) {
 function Faults({ name, whole }: { name: string; whole: boolean }) {
   const diagnostics = usePage((page) => page.judged.diagnostics);
   const failed = useRuns((runs) => (runs.nodes[name]?.status === "failed" ? runs.nodes[name].message : ""));
-  const { mend, showInText } = useShared();
+  const { session } = useShared();
   const mine = diagnostics.filter((fault) => nodeOf(fault) === name);
   if (!mine.length && !failed) return null;
   const listed = whole ? mine : mine.slice(0, failed ? 0 : 1);
@@ -140,14 +141,14 @@ function Faults({ name, whole }: { name: string; whole: boolean }) {
         <p key={n} className={fault.severity} title={`${fault.message}\n${fault.hint}`}>
           <span>{fault.message}</span>
           {fault.fix.length > 0 && (
-            <button className="link" onClick={() => mend(fault)} title={fault.hint}>
+            <button className="link" onClick={() => mend(session, fault)} title={fault.hint}>
               Mend
             </button>
           )}
         </p>
       ))}
       {whole && (
-        <button className="link" onClick={() => showInText(name)}>
+        <button className="link" onClick={() => showInText(session, name)}>
           Show in text
         </button>
       )}

@@ -15,7 +15,8 @@ import {
 } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { Diagnostic } from "../api";
+import { adding, dropped } from "../commands/adding";
+import { wired } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { Session } from "../document/session";
 import { page, say, usePage } from "../store";
@@ -28,23 +29,7 @@ import { type End, misfit } from "./typing";
 const BOXES = { node: NodeBox, input_: InputBox, output_: OutputBox };
 const STILL = 400;
 
-export interface CanvasProps {
-  session: Session;
-  /** A wire was let go over nothing, or over a node: what could take it is offered. */
-  onDropped: (
-    source: End | null,
-    target: { node: string; port: string } | null,
-    over: string | null,
-    at: { x: number; y: number },
-    flow: { x: number; y: number },
-  ) => void;
-  onAdd: (at: { x: number; y: number }, flow: { x: number; y: number }) => void;
-  onWired: (source: End, node: string, port: string) => void;
-  mend: (fault: Diagnostic) => void;
-  showInText: (name: string) => void;
-}
-
-export function Canvas({ session, onDropped, onAdd, onWired, mend, showInText }: CanvasProps) {
+export function Canvas({ session }: { session: Session }) {
   const document = usePage((page) => page.document)!;
   const catalogue = usePage((page) => page.catalogue)!;
   const planned = usePage((page) => page.judged.planned);
@@ -110,7 +95,7 @@ export function Canvas({ session, onDropped, onAdd, onWired, mend, showInText }:
   const connect = (wire: Connection) => {
     const source = endOf(wire.source, wire.sourceHandle);
     if (wire.target.startsWith("output ")) session.edit((text) => edits.setOutput(text, nameOf(wire.target), source));
-    else onWired(source, wire.target, wire.targetHandle ?? "");
+    else void wired(session, source, wire.target, wire.targetHandle ?? "");
   };
 
   const ended: OnConnectEnd = (event, state) => {
@@ -131,7 +116,7 @@ export function Canvas({ session, onDropped, onAdd, onWired, mend, showInText }:
     const over = (event.target as Element).closest?.(".react-flow__node")?.getAttribute("data-id") ?? null;
     const end = out ? endOf(state.fromNode.id, state.fromHandle.id ?? null) : null;
     const port = out ? null : { node: state.fromNode.id, port: state.fromHandle.id ?? "" };
-    if (over !== state.fromNode.id) onDropped(end, port, over, where, flow.screenToFlowPosition(where));
+    if (over !== state.fromNode.id) void dropped(session, end, port, over, where, flow.screenToFlowPosition(where));
   };
 
   const changedBoxes = (changes: NodeChange<Box>[]) => {
@@ -177,8 +162,8 @@ export function Canvas({ session, onDropped, onAdd, onWired, mend, showInText }:
 
   const locked = !document.readable || document.link === "reading";
   const shared = useMemo(
-    () => ({ graph, catalogue, costs: found, stale, misfits, mend, showInText }),
-    [graph, catalogue, found, stale, misfits, mend, showInText],
+    () => ({ graph, catalogue, costs: found, stale, misfits, session }),
+    [graph, catalogue, found, stale, misfits, session],
   );
   return (
     <SharedContext.Provider value={shared}>
@@ -187,7 +172,7 @@ export function Canvas({ session, onDropped, onAdd, onWired, mend, showInText }:
         onDoubleClick={(event) => {
           const at = { x: event.clientX, y: event.clientY };
           if ((event.target as Element).classList.contains("react-flow__pane"))
-            onAdd(at, flow.screenToFlowPosition(at));
+            void adding(session, at, flow.screenToFlowPosition(at));
         }}
       >
         <ReactFlow

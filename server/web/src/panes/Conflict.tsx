@@ -1,10 +1,11 @@
 /** The file is another than the one that was read: both texts, and who gives way. Nothing is written before that is said. */
 
+import { copyAway, type Open } from "../commands/files";
 import type { Session } from "../document/session";
 import { toDocument, usePage } from "../store";
 import { compared } from "./compared";
 
-export function Conflict({ session, onCopy }: { session: Session; onCopy: () => void }) {
+export function Conflict({ session, open }: { session: Session; open: Open }) {
   const document = usePage((page) => page.document!);
   const { conflict } = document;
   if (!conflict) return null;
@@ -21,7 +22,7 @@ export function Conflict({ session, onCopy }: { session: Session; onCopy: () => 
       <div className="tools">
         <button onClick={() => void session.save(conflict.etag)}>Save mine over it</button>
         <button onClick={takeTheirs}>Take the file's text</button>
-        <button onClick={onCopy}>Keep mine as a copy</button>
+        <button onClick={() => void copyAway(session, open)}>Keep mine as a copy</button>
         <button onClick={() => toDocument({ conflict: null })}>Later</button>
       </div>
       <table>

@@ -3,7 +3,7 @@
 import { useState } from "react";
 import { words } from "../canvas/flow";
 import { shown } from "../canvas/types";
-import { expose } from "../commands";
+import { expose, feeding } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { GraphInput, Value } from "../core/graph";
 import { refsIn } from "../core/wires";
@@ -41,15 +41,10 @@ function asWritten(value: Given): Written {
   return (Array.isArray(value) ? value.map(asWritten) : value) as Written;
 }
 
-export interface InspectorProps {
-  session: Session;
-  onWire: (node: string, port: string) => void;
-}
-
-export function Inspector({ session, onWire }: InspectorProps) {
+export function Inspector({ session }: { session: Session }) {
   const graph = usePage((page) => page.document!.read.graph);
   const chosen = usePage((page) => (page.selected.length === 1 ? page.selected[0]! : ""));
-  if (graph.nodes.has(chosen)) return <NodeForm session={session} name={chosen} onWire={onWire} />;
+  if (graph.nodes.has(chosen)) return <NodeForm session={session} name={chosen} />;
   return <Inputs />;
 }
 
@@ -94,7 +89,7 @@ export function Inputs() {
   );
 }
 
-function NodeForm({ session, name, onWire }: { session: Session; name: string; onWire: InspectorProps["onWire"] }) {
+function NodeForm({ session, name }: { session: Session; name: string }) {
   const graph = usePage((page) => page.document!.read.graph);
   const locked = usePage((page) => !page.document!.readable || page.document!.link === "reading");
   const catalogue = usePage((page) => page.catalogue!);
@@ -129,7 +124,6 @@ function NodeForm({ session, name, onWire }: { session: Session; name: string; o
           port={port}
           value={node.ports.get(port.name)}
           locked={locked}
-          onWire={onWire}
         />
       ))}
       {listed.length < ports.length && (
@@ -150,14 +144,12 @@ function PortField({
   port,
   value,
   locked,
-  onWire,
 }: {
   session: Session;
   node: string;
   port: PortSpec;
   value: Value | undefined;
   locked: boolean;
-  onWire: InspectorProps["onWire"];
 }) {
   const catalogue = usePage((page) => page.catalogue!);
   const refs = value ? refsIn(value) : [];
@@ -200,7 +192,7 @@ function PortField({
           <button
             className="link"
             disabled={locked}
-            onClick={() => onWire(node, port.name)}
+            onClick={() => void feeding(session, node, port.name)}
             title={`choose what feeds ${port.name}`}
           >
             wire

@@ -1,11 +1,12 @@
 /** The queue and what was run: its pictures, and the graph that made each. */
 
 import { useEffect } from "react";
-import { fileAddress, isFile, isPicture, type Job } from "../api";
+import { fileAddress, isFile, isPicture } from "../api";
+import { type Open, openJob } from "../commands/files";
 import { cancel, ENDED, first, list, pause, retry, show } from "../running";
 import { useRuns } from "../store";
 
-export function Runs({ onOpen }: { onOpen: (job: Job) => void }) {
+export function Runs({ open }: { open: Open }) {
   const jobs = useRuns((runs) => runs.listed);
   const paused = useRuns((runs) => runs.paused);
   const current = useRuns((runs) => runs.job?.id);
@@ -40,7 +41,7 @@ export function Runs({ onOpen }: { onOpen: (job: Job) => void }) {
                 <small className="error">{job.diagnostics.find((fault) => fault.severity === "error")?.message}</small>
               )}
               <span className="tools">
-                <button className="link" onClick={() => onOpen(job)}>
+                <button className="link" onClick={() => void openJob(job.id, open)}>
                   Open its graph
                 </button>
                 {!ENDED.includes(job.state) && (

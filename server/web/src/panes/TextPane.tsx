@@ -2,14 +2,14 @@
 
 import { StateEffect } from "@codemirror/state";
 import { useEffect, useRef, useState } from "react";
-import type { Diagnostic } from "../api";
+import { mend } from "../commands/text";
 import type { Session } from "../document/session";
 import { usePage } from "../store";
 
 type Setup = typeof import("./textSetup");
 const furnished = new WeakSet<Session>();
 
-export function TextPane({ session, mend }: { session: Session; mend: (fault: Diagnostic) => void }) {
+export function TextPane({ session }: { session: Session }) {
   const place = useRef<HTMLDivElement>(null);
   const [setup, setSetup] = useState<Setup | null>(null);
   const diagnostics = usePage((page) => page.judged.diagnostics);
@@ -24,6 +24,9 @@ export function TextPane({ session, mend }: { session: Session; mend: (fault: Di
     session.view.requestMeasure();
     return () => session.view.dom.remove();
   }, [session]);
-  useEffect(() => setup?.underline(session.view, diagnostics, mend), [session, setup, diagnostics, mend]);
+  useEffect(
+    () => setup?.underline(session.view, diagnostics, (fault) => mend(session, fault)),
+    [session, setup, diagnostics],
+  );
   return <div className="text" ref={place} />;
 }

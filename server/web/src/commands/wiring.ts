@@ -1,0 +1,176 @@
+/** Wires between what is there, drawn by mouse or chosen by keys. */
+
+import { outputsOf } from "../canvas/flow";
+import { colourOf } from "../canvas/types";
+import { type End, misfit, typeOfRef, wantsPart } from "../canvas/typing";
+import * as edits from "../core/edits";
+import { refsIn } from "../core/wires";
+import type { Written } from "../core/written";
+import { type Place, pick } from "../dialogs";
+import type { Session } from "../document/session";
+import type { Choice } from "../Picker";
+import { page, say } from "../store";
+import { chosen, freeName, graph } from "./selection";
+
+export interface Target {
+  node: string;
+  port: string;
+}
+
+/** Make a port an input of the graph; what stood there is its default. */
+export function expose(session: Session, node: string, port: string): void {
+  const spec = page()
+    .catalogue!.nodes.get(graph().nodes.get(node)?.type ?? "")
+    ?.inputs.find((one) => one.name === port);
+  const value = graph().nodes.get(node)?.ports.get(port);
+  const taken = graph().inputs.has(port) || graph().nodes.has(port);
+  const facts = new Map<string, Written>();
+  if (!value && spec && spec.default !== null && spec.default !== undefined)
+    facts.set("default", spec.default as Written);
+  if (spec?.range?.low !== null && spec?.range) facts.set("min", spec.range.low as Written);
+  if (spec?.range?.high !== null && spec?.range) facts.set("max", spec.range.high as Written);
+  session.edit((text) =>
+    edits.exposePort(
+      text,
+      node,
+      port,
+      taken ? freeName(`${node}_${port}`) : port,
+      spec?.type.split(" | ")[0] ?? "str",
+      facts,
+    ),
+  );
+}
+
+/** A new output of the graph, named after what it gives. */
+export function toOutput(session: Session, source: End): void {
+  const { outputs } = graph();
+  const type = typeOfRef(graph(), page().catalogue!, source.name, source.port);
+  const base = /^[A-Z][a-z]+/.test(type) ? /^[A-Za-z]+/.exec(type)![0].toLowerCase() : source.name;
+  let name = base;
+  for (let n = 2; outputs.has(name); n++) name = `${base}_${n}`;
+  session.edit((text) => edits.setOutput(text, name, source));
+}
+
+/** The ports that an output may be wired to; those that do not fit say why. */
+export function targets(source: End): Choice[] {
+  const { catalogue } = page();
+  const known = graph();
+  const ports = [...known.nodes.values()]
+    .filter((node) => node.name !== source.name)
+    .flatMap((node) => (catalogue!.nodes.get(node.type)?.inputs ?? []).map((port) => ({ node: node.name, port })));
+  const rows = ports.map(({ node, port }): Choice => {
+    const value = known.nodes.get(node)!.ports.get(port.name);
+    return {
+      key: `${node} ${port.name}`,
+      label: `${node}.${port.name}`,
+      detail: value ? "in the place of what is there" : port.required ? "needed" : "",
+      colour: colourOf(catalogue!, port.type),
+      reason: misfit(known, catalogue!, source, node, port.name),
+    };
+  });
+  const outputs = [...known.outputs.keys()].map((name): Choice => ({
+    key: `output ${name}`,
+    label: `output ${name}`,
+    detail: "an output of the graph",
+  }));
+  return [...rows, ...outputs, { key: "output", label: "new output", detail: "an output of the graph" }];
+}
+
+/** Wire a source to a port: beside what is there where the port takes several, else in its place. */
+export function wire(session: Session, source: End, node: string, port: string): boolean {
+  const type = graph().nodes.get(node)?.type ?? "";
+  const several = page()
+    .catalogue!.nodes.get(type)
+    ?.inputs.find((one) => one.name === port)?.fan_in;
+  return session.edit((text) => (several ? edits.connectToo : edits.connect)(text, source, node, port));
+}
+
+/** Let an output of the graph, or a new one, come from a source. */
+export function wireOutput(session: Session, source: End, name: string | undefined): void {
+  if (name) session.edit((text) => edits.setOutput(text, name, source));
+  else toOutput(session, source);
+}
+
+/** What may feed a port; what does not fit says why. */
+export function sources(node: string, port: string): Choice[] {
+  const { catalogue } = page();
+  const known = graph();
+  const inputs = [...known.inputs.values()].flatMap(({ name, type }) => [
+    { name, port: null as string | null, type },
+    ...partsOf(name).map((part) => ({ name, port: part, type: "a part" })),
+  ]);
+  const outputs = [...known.nodes.keys()].flatMap((name) =>
+    outputsOf(known, catalogue!, name).map((out, n) => ({ name, port: n === 0 ? null : out.name, type: out.type })),
+  );
+  return [...inputs, ...outputs].map((end): Choice => ({
+    key: `${end.name} ${end.port ?? ""}`,
+    label: end.port ? `${end.name}.${end.port}` : end.name,
+    detail: end.type,
+    colour: colourOf(catalogue!, end.type),
+    reason: misfit(known, catalogue!, end, node, port),
+  }));
+}
+
+/** The parts of the bundle that an input gives: `base` of `$models.base`. */
+export function partsOf(input: string): string[] {
+  const found = graph().inputs.get(input);
+  if (found?.type !== "Bundle") return [];
+  const used = [...graph().nodes.values()]
+    .flatMap((node) => [...node.ports.values()].flatMap(refsIn))
+    .filter((ref) => ref.name === input && ref.port);
+  const named =
+    found.default?.kind === "value" ? (page().catalogue!.bundles.get(String(found.default.value)) ?? []) : [];
+  return [...new Set([...named, ...used.map((ref) => ref.port!)])];
+}
+
+/** Wire a source to a port; of a bundle it is asked which part. */
+export async function wired(session: Session, source: End, node: string, port: string): Promise<void> {
+  let part: string | null = source.port;
+  if (wantsPart(graph(), page().catalogue!, source, node, port)) {
+    const parts = partsOf(source.name).map((part): Choice => ({ key: part, label: part }));
+    const choice = await pick(`which part of ${source.name}`, parts);
+    if (!choice) return;
+    part = choice.key;
+  }
+  wire(session, { ...source, port: part }, node, port);
+}
+
+/** Offer what may feed a port. */
+export async function feeding(session: Session, node: string, port: string): Promise<void> {
+  const choice = await pick(`what feeds ${port} of ${node}`, sources(node, port));
+  if (!choice) return;
+  const [name = "", out] = choice.key.split(" ");
+  await wired(session, { name, port: out || null }, node, port);
+}
+
+/** Offer the ports that a source may lead to; `over` are those of one box alone. */
+export async function leading(session: Session, source: End, over: string | null = null, place?: Place): Promise<void> {
+  const choices = targets(source).filter((choice) => !over || choice.key.startsWith(`${over} `));
+  const choice = await pick(`wire ${source.name} to`, choices, place);
+  if (!choice) return;
+  const [node = "", port] = choice.key.split(" ");
+  if (node === "output") wireOutput(session, source, port);
+  else await wired(session, source, node, port!);
+}
+
+/** Lead what the selected box gives to a port. */
+export async function wireOut(session: Session): Promise<void> {
+  const name = chosen();
+  if (graph().inputs.has(name)) return leading(session, { name, port: null });
+  if (!graph().nodes.has(name)) return say("select a node, then C wires what it gives");
+  const outputs = outputsOf(graph(), page().catalogue!, name);
+  const rows = outputs.map((port, n) => ({ key: n ? port.name : "", label: port.name, detail: port.type }));
+  const choice = rows.length === 1 ? rows[0]! : await pick(`which output of ${name}`, rows);
+  if (choice) await leading(session, { name, port: choice.key || null });
+}
+
+/** Lead something to a port of the selected node. */
+export async function wireIn(session: Session): Promise<void> {
+  const name = chosen();
+  const type = graph().nodes.get(name)?.type;
+  if (!type) return say("select a node, then I wires something to it");
+  const ports = page().catalogue!.nodes.get(type)?.inputs ?? [];
+  const rows = ports.map((port): Choice => ({ key: port.name, label: port.name, detail: port.type }));
+  const choice = await pick(`which port of ${name}`, rows);
+  if (choice) await feeding(session, name, choice.key);
+}

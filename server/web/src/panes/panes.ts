@@ -1,0 +1,26 @@
+/** What can stand below the canvas, one at a time. */
+
+import type { ComponentType } from "react";
+import type { Open } from "../commands/files";
+import type { Session } from "../document/session";
+import { Runs } from "./Runs";
+import { TextPane } from "./TextPane";
+
+export interface PaneProps {
+  session: Session;
+  open: Open;
+}
+export interface Pane {
+  name: string;
+  /** What its button says. */
+  label: string;
+  /** What it is, for who does not see it. */
+  title: string;
+  Show: ComponentType<PaneProps>;
+}
+
+/** Those that one needs at once are loaded with the page; others by `lazy`. */
+export const PANES: readonly Pane[] = [
+  { name: "text", label: "Text", title: "text", Show: TextPane },
+  { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
+];
