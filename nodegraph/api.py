@@ -142,7 +142,7 @@ def given_away(event: Event) -> Event:
     """An event with values that are the caller's own: what is done to them changes nothing that is kept."""
     match event:
         case Stepped():
-            return replace(event, preview=own(event.preview))
+            return replace(event, preview=own(event.preview), noisy=own(event.noisy))
         case Completed():
             return replace(event, outputs={n: own(value) for n, value in event.outputs.items()})
         case _:

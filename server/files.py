@@ -191,7 +191,7 @@ def webp(content: bytes, side: int = THUMBNAIL, most: int = PREVIEW_BYTES) -> by
 def _encoded(picture: "object") -> Iterator[bytes]:
     for quality in (85, 60, 30, 5):
         made = io.BytesIO()
-        picture.save(made, "WEBP", quality=quality)  # type: ignore[attr-defined]
+        picture.save(made, "WEBP", quality=quality, method=0)  # type: ignore[attr-defined]
         yield made.getvalue()
 
 

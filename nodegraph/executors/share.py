@@ -60,7 +60,7 @@ def without_values(event: Event) -> Event:
     """An event for another process: what it tells, without tensors."""
     match event:
         case Stepped():
-            return replace(event, preview=None, encode=None)
+            return replace(event, preview=None, noisy=None, encode=None)
         case Completed():
             return replace(event, outputs={})
         case _:

@@ -11,12 +11,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a generator node yields: steps done of total, and a value of the output's type to look at."""
+    """What a generator node yields: steps done of total, and a value of the output's type to look at.
+
+    `noisy`: where that is a prediction, the value that is still on its way to it: a sampler's x_t beside its x̂₀.
+    """
 
     done: int
     total: int
     preview: Any = None
     note: str = ""
+    noisy: Any = None
 
 
 @dataclass(frozen=True, slots=True)

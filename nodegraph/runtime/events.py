@@ -62,7 +62,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A generator node yielded: steps done of total; `preview` is a value of its output's type, or None."""
+    """A generator node yielded: steps done of total; `preview` is a value of its output's type, or None.
+
+    `noisy` is another one where that is a prediction: what is still on its way to it.
+    """
 
     node: str
     done: int
@@ -70,10 +73,12 @@ class Stepped:
     preview: Any
     note: str
     encode: Callable[[Any], bytes | None] | None = field(default=None, repr=False, compare=False)
+    noisy: Any = None
 
-    def image(self) -> bytes | None:
-        """The preview as the bytes of a picture file, made when this is called; None where there is none."""
-        return None if self.preview is None or self.encode is None else self.encode(self.preview)
+    def image(self, noisy: bool = False) -> bytes | None:
+        """The preview, or `noisy`, as the bytes of a picture file, made when this is called; None where there is none."""
+        value = self.noisy if noisy else self.preview
+        return None if value is None or self.encode is None else self.encode(value)
 
     def to_json(self) -> Json:
         steps = {"done": self.done, "total": self.total, "note": self.note}

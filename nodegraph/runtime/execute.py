@@ -293,7 +293,8 @@ class Run:
                 yield from self.loaded(step)
                 if not isinstance(now, Progress):
                     raise WrongResult(f"promised steps and yielded {shown(now)}", YIELDS)
-                yield Stepped(step.name, now.done, now.total, now.preview, now.note, encode)
+                seen = (now.preview, now.note, encode, now.noisy)
+                yield Stepped(step.name, now.done, now.total, *seen)
         finally:
             generator.close()
 

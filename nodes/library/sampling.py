@@ -117,13 +117,18 @@ def _sampled(denoiser: Denoiser[Any], sampling: Sampling) -> Generator[Progress,
 def _shown(
     sampling: Sampling, value: Callable[[Tensor], Any] | None = None
 ) -> Generator[Progress, None, Any]:
-    """The steps of a sampler as progress, with what the predicted x_0 stands for to look at."""
+    """The steps of a sampler as progress, with what the predicted x_0 and x_t stand for to look at."""
+    shown = value or _itself
     while True:
         try:
             now = next(sampling)
         except StopIteration as stop:
             return stop.value
-        yield Progress(now.done, now.total, value(now.x0) if value else now.x0)
+        yield Progress(now.done, now.total, shown(now.x0), noisy=shown(now.x_t))
+
+
+def _itself(value: Tensor) -> Tensor:
+    return value
 
 
 def _check(denoiser: Denoiser[Any], schedule: Schedule) -> None:
@@ -281,7 +286,7 @@ def film_strip(
     kept: list[Now] = []
     for now in samplers.ancestral(denoiser, left, first):
         kept += [now] if now.done in wanted else []
-        yield Progress(now.done, now.total, now.x0)
+        yield Progress(now.done, now.total, now.x0, noisy=now.x_t)
     noisy, predicted = (_side_by_side([getattr(n, name) for n in kept]) for name in ("x_t", "x0"))
     return Strip(noisy, predicted, kept[-1].x_t)
 

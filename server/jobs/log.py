@@ -79,6 +79,25 @@ class Log:
         wanted = select(events.c.data).where(*where).order_by(events.c.id.desc()).limit(1)
         return connection.execute(wanted).scalar()
 
+    def kept_steps(self, topic: str) -> dict[str, list[Mapping[str, Any]]]:
+        """The steps of a job's nodes whose pictures are kept, in order; of several attempts those of the last."""
+        kept = (events.c.event == "node.step") & events.c.data["kept"].as_boolean()
+        return self._by_step(topic, kept, "done")
+
+    def _by_step(
+        self, topic: str, which: ColumnElement[bool], number: str
+    ) -> dict[str, list[Mapping[str, Any]]]:
+        wanted = select(events.c.data).where(events.c.topic == topic, which).order_by(events.c.id)
+        found: dict[str, dict[int, Mapping[str, Any]]] = {}
+        with self.database.reading() as connection:
+            for step in connection.execute(wanted).scalars():
+                found.setdefault(step["node"], {})[step[number]] = step
+        return {node: [steps[done] for done in sorted(steps)] for node, steps in found.items()}
+
+    def metrics(self, topic: str) -> dict[str, list[Mapping[str, Any]]]:
+        """The numbers that a job's nodes told with their steps, in order; of several attempts those of the last."""
+        return self._by_step(topic, events.c.event == "metric", "step")
+
     def forget_beyond(self, connection: Connection, topic: str, most: int) -> None:
         """Remove what was told of something, but for the newest."""
         ids = select(events.c.id).where(events.c.topic == topic).order_by(events.c.id.desc())

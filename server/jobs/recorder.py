@@ -17,6 +17,8 @@ STEP_SECONDS = 0.1
 NAMES = {"stepped": "step", "loaded": "loading", "warned": "warned", "downloading": "downloading"}
 """Names of the API for events of the session that have others there."""
 FOLDED = ("stepped", "downloading")
+NOTED = ("planned", "started", "finished", "cached", "failed")
+"""What changes the state of a node."""
 ENDS: Mapping[str, State] = {"cancelled": "cancelled", "refused": "failed", "broken": "failed"}
 METRIC = re.compile(r"([a-z][a-z_ ]*?) (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?:, |$)")
 """A number in the note of a step: `loss 0.0123`."""
@@ -47,6 +49,8 @@ class Recorder:
             self._written(told)
         elif name not in ("completed",) and self._due(told):
             self._log(told)
+        if name in NOTED:
+            self.jobs.note(self.id, self._nodes)
 
     def _note(self, told: Told) -> None:
         """Keep what is told of a node with the job."""
@@ -55,7 +59,7 @@ class Recorder:
             self._nodes = {
                 s["node"]: {"action": s["action"], "reason": s["reason"]} for s in told["steps"]
             }
-        elif node and name in ("started", "finished", "cached", "failed"):
+        elif node and name in NOTED:
             status = {"started": "running", "finished": told.get("status", "ran")}.get(name, name)
             kept = {n: told[n] for n in ("seconds", "memory", "outputs") if n in told}
             self._nodes[node] = {**self._nodes.get(node, {}), "status": status, **kept}
@@ -74,15 +78,16 @@ class Recorder:
         return True
 
     def _log(self, told: Told) -> None:
-        self._kept += 1
-        if self._kept > self.rows:
+        self._kept += not told.get("kept")
+        if self._kept > self.rows and not told.get("kept"):
             if self._kept == self.rows + 1:
                 self.jobs.tell(self.id, [("gap", {"kept": self.rows})])
             return
         name = told["event"]
         data = {key: value for key, value in told.items() if key != "event"}
-        if data.get("preview"):
-            data["preview"] = self._held(self.files.add(data["preview"], "preview.webp"))
+        for picture in ("preview", "noisy"):
+            if data.get(picture):
+                data[picture] = self._held(self.files.add(data[picture], "preview.webp"))
         rows: list[tuple[str, Mapping[str, Any]]] = [(f"node.{NAMES.get(name, name)}", data)]
         numbers = dict(METRIC.findall(told.get("note", ""))) if name == "stepped" else {}
         if numbers:

@@ -304,6 +304,11 @@ class Jobs:
             row = {"job": id, "digest": digest}
             connection.execute(insert(job_files).prefix_with("OR IGNORE").values(**row))
 
+    def note(self, id: str, nodes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep how the nodes of a running job do: who comes later sees it too."""
+        with self.database.writing() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == id).values(nodes=dict(nodes)))
+
     def tell(self, id: str, told: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Log what happened in a job."""
         with self.database.writing() as connection:

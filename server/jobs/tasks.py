@@ -26,6 +26,8 @@ from server.files import webp
 Told = dict[str, Any]
 PREVIEW_SECONDS = 0.25
 """The least time between two previews of a node."""
+KEPT = 32
+"""Steps of a node whose pictures are kept, evenly spaced: one can go back and forth through them."""
 BROKEN = "an error of the program; the log of the server tells more"
 
 
@@ -178,16 +180,26 @@ class Previews:
     """Puts previews and memory to events; a preview of a node no more often than somebody can look at."""
 
     _last: dict[str, float] = field(default_factory=dict[str, float])
+    _parts: dict[str, int] = field(default_factory=dict[str, int])
 
     def told(self, event: Event) -> Told:
-        """The event as plain data."""
+        """The event as plain data; of a step that is kept with what it was predicted from."""
         told = event.to_json()
-        if isinstance(event, Stepped) and self._due(event):
-            image = event.image()
-            told["preview"] = None if image is None else webp(image)
+        if isinstance(event, Stepped):
+            kept = self._kept(event)
+            if self._due(event) or kept:
+                told["preview"] = _small(event.image())
+            if kept and told["preview"]:
+                told |= {"kept": True, "noisy": _small(event.image(noisy=True))}
         if told["event"] == "finished":
             told["memory"] = peak_memory()
         return told
+
+    def _kept(self, event: Stepped) -> bool:
+        """Whether a step is the first to lie in another part of its node's steps than the one before."""
+        part = KEPT * event.done // max(event.total, 1)
+        before, self._parts[event.node] = self._parts.get(event.node, 0), part
+        return part != before
 
     def _due(self, event: Stepped) -> bool:
         now = time.monotonic()
@@ -195,6 +207,10 @@ class Previews:
         if due:
             self._last[event.node] = now
         return due
+
+
+def _small(image: bytes | None) -> bytes | None:
+    return None if image is None else webp(image)
 
 
 def peak_memory() -> int:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.jobs.job import Job
+from server.jobs.log import JOB
 from server.jobs.store import Jobs
 
 OF_REQUEST = ("graph", "inputs", "texts", "preset", "until", "precision", "cache", "model")
 
 
 def job_shown(jobs: Jobs, job: Job, whole: bool = False) -> dict[str, Any]:
-    """A job: what was asked, its state, and what came out. `whole`: with its text, nodes and cells."""
+    """A job: what was asked, its state, and what came out. `whole`: with its text, cells, and what its nodes told."""
     request = job.request if job.parent is None else {**jobs.get(job.parent).request, **job.request}
     shown = {
         "id": job.id,
@@ -38,7 +39,8 @@ def job_shown(jobs: Jobs, job: Job, whole: bool = False) -> dict[str, Any]:
 def _more(jobs: Jobs, job: Job, request: Mapping[str, Any]) -> dict[str, Any]:
     cells = [row(cell) for cell in jobs.cells(job.id)] if job.kind == "sweep" else []
     told = {"text": request.get("text"), "nodes": job.nodes or {}, "versions": job.versions or {}}
-    return {**told, "cells": cells}
+    log, topic = jobs.log, JOB + job.id
+    return {**told, "steps": log.kept_steps(topic), "metrics": log.metrics(topic), "cells": cells}
 
 
 def row(cell: Job) -> dict[str, Any]:

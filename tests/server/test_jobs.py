@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +310,43 @@ def test_a_job_of_a_device_waits_for_its_worker(tmp_path: Path) -> None:
     second = jobs.claim("device", "cuda:1")
     assert second is not None and second.id == one.id
     database.close()
+
+
+STEPS = """graph: 1
+nodes:
+  scene: {type: shapes_scene, caption: a red circle, size: 16}
+  all: {type: toy_steps, image: $scene, steps: 100}
+  few: {type: toy_steps, image: $all, steps: 3}
+outputs: {image: $few}
+"""
+
+
+def test_some_steps_of_a_node_are_kept_evenly_with_what_was_predicted_and_from_what(
+    served: TestClient,
+) -> None:
+    job = ended(served, queue(served, text=STEPS)["id"])
+    steps = job["steps"]
+    assert [step["done"] for step in steps["few"]] == [1, 2, 3]
+    assert [row["loss"] for row in job["metrics"]["few"]] == [1.0, 0.5, 0.333]
+    done = [step["done"] for step in steps["all"]]
+    assert len(done) == 32 and done[-1] == 100
+    assert {after - before for before, after in pairwise(done)} <= {3, 4}
+    first, last = steps["all"][0], steps["all"][-1]
+    assert first["preview"] == last["preview"] and first["noisy"] != last["noisy"]
+    picture = served.get(f"{API}/files/{first['noisy']}")
+    assert picture.headers["content-type"] == "image/webp"
+    assert served.delete(f"{JOBS}/{job['id']}").status_code == 204
+    assert served.get(f"{API}/files/{first['noisy']}").status_code == 404
+
+
+def test_who_looks_at_a_running_job_sees_how_its_nodes_do(served: TestClient) -> None:
+    job = queue(served, graph="slow.yaml", inputs={"steps": 100, "seconds": 0.1})
+    until = time.monotonic() + 30
+    while (found := served.get(f"{JOBS}/{job['id']}").json())["nodes"].get("s", {}).get(
+        "status"
+    ) is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert found["state"] == "running" and found["nodes"]["s"]["status"] == "running"
+    served.post(f"{JOBS}/{job['id']}/cancel")
+    assert ended(served, job["id"])["state"] == "cancelled"

@@ -29,6 +29,15 @@ def toy_slow(steps: int = 3, seconds: float = 0.0, value: str = "a", mark: str =
     return value
 
 
+@node(pure=False)
+def toy_steps(image: Image, steps: int = 3) -> Generator[Progress, None, Image]:
+    """Comes out of the dark, step by step."""
+    for step in range(steps):
+        share = (step + 1) / steps
+        yield Progress(step + 1, steps, image, f"loss {1 / (step + 1):.3f}", noisy=image * share * 2)
+    return image
+
+
 @node
 def toy_deaf(seconds: float = 30.0) -> str:
     """Does not hear a cancel."""

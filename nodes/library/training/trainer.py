@@ -127,7 +127,8 @@ def _shown(
         except StopIteration as stop:
             return stop.value
         samples = drawn(now.state) if now.sample else samples
-        yield Progress(now.step, steps, samples, f"loss {now.record.loss:.4f}")
+        note = f"loss {now.record.loss:.4f}, learning rate {now.record.learning_rate:.3g}"
+        yield Progress(now.step, steps, samples, note)
 
 
 def _abstract_package(model: H) -> H:
