@@ -215,3 +215,26 @@ def test_a_fault_stands_on_its_node_and_is_mended_there(page: Any, server: Any) 
     opened(page, "two").get_by_role("button", name="Mend").click()
     until(lambda: live(page, server.at) == GRAPH)
     expect(box(page, "two").locator(".faults")).to_have_count(0)
+
+
+def test_the_canvas_edits_a_text_that_is_not_shown_and_one_history_undoes_both(
+    scene: Any, server: Any
+) -> None:
+    write(scene, "# last")
+    scene.get_by_role("button", name="Text", exact=True).click()
+    expect(scene.get_by_label("text of the graph")).to_have_count(0)
+    box(scene, "two").click()
+    scene.keyboard.press("Delete")
+    until(lambda: "two" not in live(scene, server.at))
+    scene.keyboard.press("Control+z")
+    until(lambda: live(scene, server.at) == GRAPH + "# last")
+    scene.keyboard.press("Control+Shift+z")
+    until(lambda: "two" not in live(scene, server.at))
+    box(scene, "one").focus()
+    scene.keyboard.press("t")
+    text = scene.get_by_label("text of the graph")
+    expect(text).to_be_focused()
+    expect(text.locator(".cm-activeLine")).to_contain_text("one: {type")
+    for _ in range(2):
+        scene.keyboard.press("Control+z")
+    until(lambda: live(scene, server.at) == GRAPH)

@@ -1,12 +1,12 @@
 /** All that can be done to the open graph: what the palette offers, menus show and keys do. */
 
-import { redo, undo } from "@codemirror/commands";
 import { type Open, revert, saveAs } from "./commands/files";
 import { adding } from "./commands/adding";
 import { arrangeAnew, chosen, duplicate, remove, renaming } from "./commands/selection";
 import { format, showInText } from "./commands/text";
 import { wireIn, wireOut } from "./commands/wiring";
 import { type Place, pick, showShortcuts } from "./dialogs";
+import { redo, undo } from "./document/history";
 import type { Session } from "./document/session";
 import { PANES } from "./panes/panes";
 import type { Choice } from "./Picker";
@@ -64,8 +64,8 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
     { key: "rename", label: "Rename", shortcut: "F2", when: isChosen, deed: () => renaming(session) },
     { key: "duplicate", label: "Duplicate", shortcut: "Ctrl D", deed: () => duplicate(session) },
     { key: "remove", label: "Remove", shortcut: "Delete, Backspace", deed: () => remove(session) },
-    { key: "undo", label: "Undo", shortcut: "Ctrl Z", deed: () => undo(session.view) },
-    { key: "redo", label: "Redo", shortcut: "Shift Ctrl Z, Ctrl Y", deed: () => redo(session.view) },
+    { key: "undo", label: "Undo", shortcut: "Ctrl Z", deed: () => undo(session) },
+    { key: "redo", label: "Redo", shortcut: "Shift Ctrl Z, Ctrl Y", deed: () => redo(session) },
     { key: "save", label: "Save", shortcut: "Ctrl S", anywhere: true, deed: () => session.save() },
     { key: "saveAs", label: "Save as …", deed: () => saveAs(session, open) },
     { key: "revert", label: "Revert to a save …", deed: () => revert(session) },

@@ -148,7 +148,7 @@ function Faults({ name, whole }: { name: string; whole: boolean }) {
         </p>
       ))}
       {whole && (
-        <button className="link" onClick={() => showInText(session, name)}>
+        <button className="link" onClick={() => void showInText(session, name)}>
           Show in text
         </button>
       )}

@@ -3,19 +3,20 @@
 import { type Diagnostic, post } from "../api";
 import { at } from "../core/graph";
 import type { Session } from "../document/session";
-import { changesOf, reveal } from "../panes/places";
+import { changesOf } from "../panes/places";
 import { page, say, usePage } from "../store";
 
 /** Do what a fault's hint says. */
 export function mend(session: Session, fault: Diagnostic): void {
   if (page().judged.stale) return say("the text has changed: wait for the check, then mend");
-  session.view.dispatch({ changes: changesOf(session.view.state.doc, fault.fix), userEvent: "input.canvas" });
+  session.dispatch({ changes: changesOf(session.state.doc, fault.fix), userEvent: "input.canvas" });
 }
 
 /** Show where a node stands in the text. */
-export function showInText(session: Session, name: string): void {
+export async function showInText(session: Session, name: string): Promise<void> {
   usePage.setState({ pane: "text" });
-  requestAnimationFrame(() => reveal(session.view, at("nodes", name)));
+  const { reveal } = await import("../panes/textSetup");
+  requestAnimationFrame(() => reveal(session, at("nodes", name)));
 }
 
 /** Write the text in the form that `nodegraph fmt` gives it. */

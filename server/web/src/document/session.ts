@@ -1,17 +1,27 @@
 /** The open document: one CodeMirror text that the text pane and the canvas change, shared with the server. */
 
-import { history, isolateHistory } from "@codemirror/commands";
-import { Annotation, ChangeSet, EditorState, type Text, Transaction } from "@codemirror/state";
-import { EditorView, type ViewUpdate } from "@codemirror/view";
+import {
+  Annotation,
+  ChangeSet,
+  type ChangeSpec,
+  Compartment,
+  EditorState,
+  type Extension,
+  type Text,
+  Transaction,
+  type TransactionSpec,
+} from "@codemirror/state";
+import type { EditorView } from "@codemirror/view";
 import { ask, type Draft, encoded, get, type GraphFile, type GraphList, Problem } from "../api";
 import { type Edits, Refused } from "../core/edits";
 import { type Graph, type ReadGraph, readGraph } from "../core/graph";
 import { Events } from "../events";
 import { EMPTY, page, say, toDocument, UNJUDGED, usePage } from "../store";
+import { historyField, isolateHistory } from "./history";
 import { RETRY, Sync, type Update } from "./sync";
 
 const FOREIGN = Annotation.define<boolean>();
-const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "";
+const FURNITURE = new Compartment();
 const HOLD = 5_000;
 const KEY = "nodegraph.client";
 const CLIENT = clientId();
@@ -31,7 +41,9 @@ let opened = 0;
 
 export class Session {
   readonly id = ++opened;
-  readonly view: EditorView;
+  state: EditorState;
+  /** What shows the text, while it is to be seen. */
+  view: EditorView | null = null;
   readonly events: Events;
   private sync: Sync | null = null;
   private readonly beat: ReturnType<typeof setInterval>;
@@ -43,18 +55,14 @@ export class Session {
     private readonly moved: (path: string) => void,
   ) {
     const text = first.draft?.text ?? first.text;
-    this.view = new EditorView({
-      state: EditorState.create({
-        doc: text,
-        extensions: [
-          EditorState.lineSeparator.of("\n"),
-          history(),
-          EditorState.changeFilter.of((tr) => Boolean(tr.annotation(FOREIGN)) || this.mayWrite),
-          EditorView.updateListener.of((update) => this.updated(update)),
-          EditorView.cspNonce.of(nonce),
-          EditorView.contentAttributes.of({ "aria-label": "text of the graph", spellcheck: "false", tabindex: "0" }),
-        ],
-      }),
+    this.state = EditorState.create({
+      doc: text,
+      extensions: [
+        EditorState.lineSeparator.of("\n"),
+        historyField,
+        EditorState.changeFilter.of((tr) => Boolean(tr.annotation(FOREIGN)) || this.mayWrite),
+        FURNITURE.of([]),
+      ],
     });
     this.show(text);
     this.events = new Events(first.shipped ? "" : first.path, (open) => this.linked(open));
@@ -68,7 +76,7 @@ export class Session {
   }
 
   get text(): string {
-    return this.view.state.doc.toString();
+    return this.state.doc.toString();
   }
 
   get mayWrite(): boolean {
@@ -107,19 +115,13 @@ export class Session {
   }
 
   private share(draft: Draft): void {
-    const { view } = this;
     this.sync = new Sync(
       draft.path,
       CLIENT,
       {
-        get doc() {
-          return view.state.doc;
-        },
+        doc: () => this.state.doc,
         apply: (changes) => this.take(changes),
-        replace: (text) =>
-          this.take(
-            ChangeSet.of({ from: 0, to: this.view.state.doc.length, insert: text }, this.view.state.doc.length, "\n"),
-          ),
+        replace: (text) => this.take({ from: 0, to: this.state.doc.length, insert: text }),
       },
       draft.version,
       draft.writer === null || draft.writer === CLIENT,
@@ -129,17 +131,36 @@ export class Session {
     void this.sync.hold();
   }
 
-  private take(changes: ChangeSet): void {
-    this.view.dispatch({ changes, annotations: [FOREIGN.of(true), Transaction.addToHistory.of(false)] });
+  private take(changes: ChangeSpec): void {
+    this.dispatch({ changes, annotations: [FOREIGN.of(true), Transaction.addToHistory.of(false)] });
   }
 
-  private updated(update: ViewUpdate): void {
-    if (!update.docChanged) return;
-    const foreign = update.transactions.some((tr) => tr.annotation(FOREIGN));
-    this.read(update.state.doc.toString());
-    if (foreign) return;
-    if (this.sync) this.sync.changed(update.changes);
-    else void this.beginDraft();
+  /** Change the text, the selection or what is kept with them; a transaction is taken as it is. */
+  readonly dispatch = (what: TransactionSpec | Transaction): void =>
+    this.apply([what instanceof Transaction ? what : this.state.update(what)]);
+
+  /** Take transactions of the state as it is now: show them, read the text, and tell the server what was written here. */
+  apply(all: readonly Transaction[]): void {
+    this.state = all.at(-1)?.state ?? this.state;
+    this.view?.update(all);
+    if (!all.some((tr) => tr.docChanged)) return;
+    this.read(this.text);
+    for (const tr of all) {
+      if (!tr.docChanged || tr.annotation(FOREIGN)) continue;
+      if (this.sync) this.sync.changed(tr.changes);
+      else void this.beginDraft();
+    }
+  }
+
+  /** Give the text what a view of it needs. */
+  furnish(extension: Extension): void {
+    this.dispatch({ effects: FURNITURE.reconfigure(extension) });
+  }
+
+  /** Go on without a view; text, selection and history stay. */
+  detach(): void {
+    this.view = null;
+    this.furnish([]);
   }
 
   /** The first change of a shipped graph makes a draft in the workspace, below a name that is free. */
@@ -151,7 +172,7 @@ export class Session {
       this.events.follow(draft.path);
       this.share(draft);
       toDocument({ path: draft.path, shipped: false, etag: null, unsaved: true });
-      const doc = this.view.state.doc;
+      const { doc } = this.state;
       this.sync?.changed(ChangeSet.of({ from: 0, insert: doc }, 0));
       this.moved(draft.path);
     } catch (problem) {
@@ -198,10 +219,10 @@ export class Session {
       return false;
     }
     try {
-      const changes = composed(this.view.state.doc, typeof make === "function" ? [make] : make);
+      const changes = composed(this.state.doc, typeof make === "function" ? [make] : make);
       if (changes.empty) return true;
       const mark = join ? [] : [isolateHistory.of("before")];
-      this.view.dispatch({ changes, userEvent: "input.canvas", annotations: mark });
+      this.dispatch({ changes, userEvent: "input.canvas", annotations: mark });
       return true;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -239,9 +260,8 @@ export class Session {
 
   /** Put another text in the place of this one; it can be undone. */
   replace(text: string): void {
-    const to = this.view.state.doc.length;
-    this.view.dispatch({
-      changes: { from: 0, to, insert: text.replaceAll("\r\n", "\n") },
+    this.dispatch({
+      changes: { from: 0, to: this.state.doc.length, insert: text.replaceAll("\r\n", "\n") },
       annotations: isolateHistory.of("full"),
     });
   }
@@ -251,7 +271,6 @@ export class Session {
     clearInterval(this.beat);
     this.sync?.close();
     this.events.close();
-    this.view.destroy();
   }
 }
 

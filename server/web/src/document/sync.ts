@@ -11,7 +11,7 @@ export interface Update {
 
 /** What the text is held in: applies what comes from elsewhere, told whether it may be written. */
 export interface Held {
-  readonly doc: Text;
+  doc(): Text;
   apply(changes: ChangeSet): void;
   replace(text: string): void;
 }
@@ -118,7 +118,7 @@ export class Sync {
   /** Updates are no longer kept: the server's text is taken, and what was not yet sent is put over it. */
   private async startAgain(): Promise<void> {
     const draft = await get<Draft>(`live/${encoded(this.path)}`);
-    const mine = this.settled ? null : this.held.doc;
+    const mine = this.settled ? null : this.held.doc();
     this.version = draft.version;
     this.sent = this.waiting = null;
     this.held.replace(draft.text);

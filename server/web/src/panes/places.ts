@@ -1,9 +1,7 @@
-/** Places of the text: those of diagnostics, and those of the graph's entries. */
+/** Places of the text, as diagnostics name them. */
 
 import type { Text } from "@codemirror/state";
-import { EditorView } from "@codemirror/view";
 import type { TextEdit } from "../api";
-import { page } from "../store";
 
 /** The offset of a line and column; both count from 1. */
 export function offset(doc: Text, line: number, column: number): number {
@@ -18,15 +16,4 @@ export function changesOf(doc: Text, fix: readonly TextEdit[]): { from: number; 
     to: offset(doc, edit.end_line, edit.end_column),
     insert: edit.text,
   }));
-}
-
-/** Show where an entry of the graph stands in the text. */
-export function reveal(view: EditorView, path: string): void {
-  const range = page().document?.read.ranges.get(path);
-  if (!range || range.to > view.state.doc.length) return;
-  view.dispatch({
-    selection: { anchor: range.keyFrom },
-    effects: EditorView.scrollIntoView(range.keyFrom, { y: "center" }),
-  });
-  view.focus();
 }

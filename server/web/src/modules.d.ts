@@ -1,0 +1,3 @@
+declare module "@codemirror/commands?history" {
+  export * from "@codemirror/commands";
+}
