@@ -171,6 +171,13 @@ export async function ask<T>(
 export const get = async <T>(path: string): Promise<T> => (await ask<T>("GET", path)).found;
 export const post = async <T>(path: string, body: unknown = {}): Promise<T> => (await ask<T>("POST", path, body)).found;
 
+/** Keep a file at the server. */
+export async function upload(file: Blob, name = "upload"): Promise<OutFile> {
+  const form = new FormData();
+  form.append("file", file, file instanceof File ? file.name : name);
+  return post<OutFile>("uploads", form);
+}
+
 export const isFile = (value: unknown): value is OutFile =>
   typeof value === "object" && value !== null && "file" in value;
 export const isPicture = (value: unknown): value is OutFile => isFile(value) && value.media.startsWith("image/");

@@ -1,9 +1,9 @@
 /** Fields for values, by what the value is for. */
 
 import { useEffect, useRef, useState } from "react";
-import { fileAddress, isFile, post } from "../api";
 import { baseOf } from "../canvas/types";
 import { plain, type Scalar } from "../core/scalars";
+import { FileField } from "./FileField";
 
 export interface FieldSpec {
   name: string;
@@ -12,11 +12,13 @@ export interface FieldSpec {
   low: number | null;
   high: number | null;
   menu: readonly unknown[] | null;
+  /** Whether a file that was uploaded may stand for it: for inputs of the graph alone. */
+  uploads: boolean;
 }
 
 export type Given = Scalar | readonly Given[] | { file: string } | undefined;
 
-interface FieldProps {
+export interface FieldProps {
   spec: FieldSpec;
   value: Given;
   /** What stands where nothing is given. */
@@ -27,7 +29,6 @@ interface FieldProps {
 }
 
 const NUMBERS = ["int", "float", "Seed"];
-const PICTURES = ["Image", "Mask", "PictureFile", "AlphaFile"];
 
 export function Field({ spec, value, fallback, disabled = false, onChange }: FieldProps) {
   const base = baseOf(spec.type);
@@ -55,14 +56,14 @@ export function Field({ spec, value, fallback, disabled = false, onChange }: Fie
         onChange={(event) => onChange(event.target.checked, false)}
       />
     );
-  if (PICTURES.includes(base)) return <Picture common={common} value={now} onChange={onChange} />;
+  if (spec.uploads) return <FileField common={common} type={base} value={now} onChange={onChange} />;
   if (NUMBERS.includes(base) && (typeof now === "number" || now === undefined || now === null))
     return <Numeric spec={spec} common={common} value={now ?? undefined} onChange={onChange} />;
   if (base === "Text") return <Typed common={common} value={now} rows={3} spec={spec} onChange={onChange} />;
   return <Typed common={common} value={now} rows={1} spec={spec} onChange={onChange} />;
 }
 
-type Common = { id: string; title: string; disabled: boolean; "aria-label": string };
+export type Common = { id: string; title: string; disabled: boolean; "aria-label": string };
 
 function Numeric({
   spec,
@@ -199,24 +200,4 @@ export function readAs(text: string): Given {
   }
   const found = plain(trimmed);
   return found ? (found.value as Given) : text;
-}
-
-function Picture({ common, value, onChange }: { common: Common; value: Given; onChange: FieldProps["onChange"] }) {
-  const upload = async (file: File | undefined) => {
-    if (!file) return;
-    const form = new FormData();
-    form.append("file", file);
-    const kept = await post<{ file: string }>("uploads", form);
-    onChange({ file: kept.file }, false);
-  };
-  return (
-    <span className="upload">
-      {isFile(value) ? (
-        <img src={fileAddress(value.file)} alt="" />
-      ) : (
-        typeof value === "string" && <small>{value}</small>
-      )}
-      <input {...common} type="file" accept="image/*" onChange={(event) => void upload(event.target.files?.[0])} />
-    </span>
-  );
 }

@@ -2,15 +2,20 @@
 
 import { useState } from "react";
 import { words } from "../canvas/flow";
+<<<<<<< HEAD
 import { shown } from "../canvas/types";
 import { expose, feeding } from "../commands/wiring";
+=======
+import { baseOf, shown } from "../canvas/types";
+import { expose } from "../commands";
+>>>>>>> 18b54c4 (A mask is painted over its picture: what is painted changes, the rest stays)
 import * as edits from "../core/edits";
 import type { GraphInput, Value } from "../core/graph";
 import { refsIn } from "../core/wires";
 import { type Written, written } from "../core/written";
 import type { Session } from "../document/session";
 import type { PortSpec } from "../api";
-import { usePage } from "../store";
+import { type Catalogue, usePage } from "../store";
 import { Field, type FieldSpec, type Given } from "./Fields";
 
 const specOfPort = (port: PortSpec): FieldSpec => ({
@@ -20,14 +25,18 @@ const specOfPort = (port: PortSpec): FieldSpec => ({
   low: port.range?.low ?? null,
   high: port.range?.high ?? null,
   menu: port.menu,
+  uploads: false,
 });
-const specOfInput = (input: GraphInput): FieldSpec => ({
+/** Port types of paths that name no file to read. */
+const WRITTEN: readonly string[] = ["PictureFile", "RunFolder", "ReadFolder"];
+const specOfInput = (input: GraphInput, ports: Catalogue["ports"]): FieldSpec => ({
   name: input.name,
   type: input.type,
   help: input.help,
   low: input.min,
   high: input.max,
   menu: input.menu,
+  uploads: ports.get(baseOf(input.type))?.literal === "path" && !WRITTEN.includes(baseOf(input.type)),
 });
 
 function given(value: Value | null | undefined): Given {
@@ -53,6 +62,7 @@ export function Inputs() {
   const document = usePage((page) => page.document!);
   const values = usePage((page) => page.values);
   const preset = usePage((page) => page.preset);
+  const ports = usePage((page) => page.catalogue!.ports);
   const { inputs, presets } = document.read.graph;
   const set = (name: string, value: Given) => usePage.setState((old) => ({ values: { ...old.values, [name]: value } }));
   return (
@@ -73,17 +83,22 @@ export function Inputs() {
           </select>
         </label>
       )}
-      {[...inputs.values()].map((input) => (
-        <label key={input.name} title={input.help}>
-          <span>{input.name}</span>
-          <Field
-            spec={specOfInput(input)}
-            value={values[input.name] as Given}
-            fallback={given(presets.get(preset)?.get(input.name) ?? input.default)}
-            onChange={(value) => set(input.name, value)}
-          />
-        </label>
-      ))}
+      {[...inputs.values()].map((input) => {
+        const spec = specOfInput(input, ports);
+        // A file has several buttons: a label would press the first of them.
+        const Row = spec.uploads ? "div" : "label";
+        return (
+          <Row key={input.name} className="input" title={input.help}>
+            <span>{input.name}</span>
+            <Field
+              spec={spec}
+              value={values[input.name] as Given}
+              fallback={given(presets.get(preset)?.get(input.name) ?? input.default)}
+              onChange={(value) => set(input.name, value)}
+            />
+          </Row>
+        );
+      })}
       {inputs.size === 0 && <p className="quiet">This graph has no inputs: Run takes it as it is.</p>}
     </form>
   );
