@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import box, opened, until, visit
 from PIL import Image
 from playwright.sync_api import expect
-
-from pages import box, opened, until, visit
 
 SOURCE = Path(__file__).parents[2] / "docs/images/gallery/source.png"
 
@@ -33,7 +32,9 @@ def stage(page: Any) -> Any:
 def drag(page: Any, *shares: tuple[float, float]) -> None:
     """Paint along places, in shares of the picture."""
     sheet = page.locator(".sheet").bounding_box()
-    places = [(sheet["x"] + x * sheet["width"], sheet["y"] + y * sheet["height"]) for x, y in shares]
+    places = [
+        (sheet["x"] + x * sheet["width"], sheet["y"] + y * sheet["height"]) for x, y in shares
+    ]
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:

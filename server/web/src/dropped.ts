@@ -1,6 +1,6 @@
 /** A file that was dropped on the page. */
 
-import { ask, post, Problem } from "./api";
+import { ask, Problem, upload } from "./api";
 import type { Open } from "./commands/files";
 import { draftOf } from "./document/session";
 import { page, say, usePage } from "./store";
@@ -36,10 +36,8 @@ async function graphOf(file: File): Promise<Found | null> {
 
 async function toInput(file: File): Promise<void> {
   const inputs = [...page().document!.read.graph.inputs.values()];
-  const input = inputs.find((one) => ["Image", "PictureFile"].includes(one.type));
+  const input = inputs.find((one) => one.type === "Image");
   if (!input) return say("this picture tells no graph, and this graph takes no picture");
-  const form = new FormData();
-  form.append("file", file);
-  const kept = await post<{ file: string }>("uploads", form);
+  const kept = await upload(file);
   usePage.setState((old) => ({ values: { ...old.values, [input.name]: { file: kept.file } } }));
 }

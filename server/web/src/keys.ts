@@ -22,7 +22,7 @@ export function keysOf(deeds: readonly Deed[]): (event: KeyboardEvent) => void {
     const stroke = strokeOf(event);
     const deed = bound.get(stroke);
     const target = event.target as Element;
-    if (!deed || isAsking() || isTyped(target, stroke, deed)) return;
+    if (!deed || isAsking() || target.closest("dialog") || isTyped(target, stroke, deed)) return;
     if (["Space", "Enter"].includes(stroke) && target.closest("button, a, summary")) return;
     const focused = target.closest(".react-flow__node")?.getAttribute("data-id");
     if (focused && !page().selected.includes(focused)) usePage.setState({ selected: [focused] });

@@ -2,13 +2,8 @@
 
 import { useState } from "react";
 import { words } from "../canvas/flow";
-<<<<<<< HEAD
-import { shown } from "../canvas/types";
-import { expose, feeding } from "../commands/wiring";
-=======
 import { baseOf, shown } from "../canvas/types";
-import { expose } from "../commands";
->>>>>>> 18b54c4 (A mask is painted over its picture: what is painted changes, the rest stays)
+import { expose, feeding } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { GraphInput, Value } from "../core/graph";
 import { refsIn } from "../core/wires";
