@@ -32,15 +32,25 @@ def port(page: Any, label: str) -> Any:
     return page.get_by_label(label, exact=True)
 
 
-def draw_wire(page: Any, source: Any, target: Any) -> None:
-    """Draw a wire by the mouse from the middle of one thing to that of another."""
-    places = [thing.bounding_box() for thing in (source, target)]
-    (x, y), (u, v) = [(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2) for b in places]
+def middle(thing: Any) -> tuple[float, float]:
+    """The place of the middle of a thing."""
+    place = thing.bounding_box()
+    return place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+
+
+def drag(page: Any, source: tuple[float, float], target: tuple[float, float]) -> None:
+    """Press the mouse at one place, and let go at another."""
+    (x, y), (u, v) = source, target
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move((x + u) / 2, (y + v) / 2, steps=4)
     page.mouse.move(u, v, steps=8)
     page.mouse.up()
+
+
+def draw_wire(page: Any, source: Any, target: Any) -> None:
+    """Draw a wire by the mouse from the middle of one thing to that of another."""
+    drag(page, middle(source), middle(target))
 
 
 def path_of(page: Any) -> str:
@@ -73,3 +83,20 @@ def pick(page: Any, typed: str) -> None:
     """Choose from the list that is open."""
     page.get_by_role("dialog").get_by_role("combobox").fill(typed)
     page.keyboard.press("Enter")
+
+
+def tab_to(page: Any, thing: Any, most: int = 80) -> None:
+    """Press Tab until a thing has the focus, as who has no mouse."""
+    focused = "e => e === document.activeElement"
+    for _ in range(most):
+        if thing.count() and thing.evaluate(focused):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {thing}")
+
+
+def picture(page: Any, name: str = "image") -> Any:
+    """The picture of an output of the graph, when it is there."""
+    found = page.get_by_role("img", name=f"output {name}", exact=True)
+    found.wait_for(timeout=120_000)
+    return found
