@@ -96,9 +96,9 @@ class Server:
             self.process = None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of an empty workspace."""
+    """A server of a workspace that all tests share, below names of their own."""
     make = tmp_path_factory.mktemp
     found = Server(make("workspace"), make("state"), make("cache"))
     found.start()

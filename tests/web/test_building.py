@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 import yaml
 from pages import (
     box,
@@ -169,6 +168,7 @@ def sampler(mouse: Mouse) -> None:
     mouse.grow("output output of clip_x0", "ancestral sampler", "ancestral_sampler")
     scheduler = "noise_scheduler"
     mouse.grow("input schedule of ancestral_sampler", "noise scheduler", scheduler, -130, 200)
+    expect(mouse.form.get_by_label("kind", exact=True)).to_have_value("")
     mouse.value("steps", "2")
     mouse.wire("graph input model", scheduler, "model")
     mouse.grow("output output of ancestral_sampler", "upsampler", "upsampler")
@@ -183,39 +183,74 @@ class Keys:
 
     def __init__(self, page: Any) -> None:
         self.page, self.press = page, page.keyboard.press
+        self.form = page.get_by_label("values")
         page.evaluate(
-            "['pointerdown', 'mousedown', 'click'].forEach(kind => window.addEventListener(kind,"
-            " event => event.detail && (window.clicked = kind), true))"
+            "['pointerdown', 'mousedown'].forEach(kind =>"
+            " window.addEventListener(kind, () => window.pointed = true, true))"
         )
 
-    def add(self, typed: str, made: str) -> None:
-        """Add a node; it is selected."""
+    def push(self, thing: Any) -> None:
+        """Go to a button by Tab, and press Enter."""
+        tab_to(self.page, thing)
+        self.press("Enter")
+
+    def add(self, typed: str, made: str, **wires: str) -> None:
+        """Add a node, and wire what feeds its ports."""
         self.press("Space")
         pick(self.page, typed)
         expect(box(self.page, made)).to_be_visible()
+        for which, source in wires.items():
+            self.press("i")
+            pick(self.page, which)
+            pick(self.page, source)
+            expect(self.page.get_by_role("dialog")).to_have_count(0)
 
-    def wire(self, which: str, source: str) -> None:
-        """Wire a source to a port of the node that is selected."""
-        wires = self.page.locator(".react-flow__edge")
-        before = wires.count()
-        self.press("i")
-        for typed in (which, source):
-            pick(self.page, typed)
-        expect(wires).to_have_count(before + 1)
-
-    def value(self, label: str, text: str) -> None:
-        """Write a value into the form, where it may have to be unfolded, and go back to the canvas."""
-        form = self.page.get_by_label("values")
+    def value(self, label: str, text: str, *then: str) -> None:
+        """Write a value into the form of what is selected, press keys, and go back to its box."""
         self.press("Enter")
-        if not form.get_by_label(label, exact=True).count():
-            self.page.keyboard.press("Shift+Tab")
-            tab_to(self.page, form.get_by_role("button", name="more"))
-            self.press("Enter")
-        field = form.get_by_label(label, exact=True)
-        tab_to(self.page, field)
-        self.press("Control+a")
+        tab_to(self.page, self.form.get_by_label(label, exact=True))
         self.page.keyboard.type(text)
+        for key in then:
+            self.press(key)
+        tab_to(self.page, self.page.locator(".react-flow__node.selected"))
 
-    def clicked(self) -> str | None:
-        """The event of a pointer that came all the same."""
-        return self.page.evaluate("window.clicked")
+
+def test_glide_is_built_by_keys_alone(page: Any, server: Any) -> None:
+    keys = Keys(opened(page))
+    keys.push(page.get_by_role("button", name="Graphs"))
+    keys.push(page.get_by_role("button", name="New graph"))
+    expect(page.get_by_label("state of the document")).to_have_text("draft")
+    keys.add("text encoder", "text_encoder")
+    keys.value("model", "shapes/glide/base")
+    for name in ("model", "text"):
+        keys.press("Enter")
+        keys.push(keys.form.get_by_title(f"make {name} an input of the graph"))
+    keys.add("text encoder", "text_encoder_2", model="model")
+    keys.value("text", "x", "Backspace")
+    branches_by_keys(keys)
+    keys.add("noise scheduler", "noise_scheduler", model="model")
+    keys.press("Enter")
+    keys.push(keys.form.get_by_role("button", name="more"))
+    keys.value("steps", "2")
+    sampler = {"denoiser": "clip_x0", "schedule": "noise_scheduler"}
+    keys.add("ancestral sampler", "ancestral_sampler", **sampler)
+    keys.add("upsampler", "upsampler", image="ancestral_sampler", text="text")
+    keys.value("model", "shapes/glide/upsample")
+    keys.value("steps", "2")
+    keys.press("c")
+    pick(page, "new output")
+    until(lambda: is_glide(page, server.at))
+    tab_to(page, box(page, "text"))
+    keys.value("text", "a red circle")
+    keys.press("Control+Enter")
+    picture(page)
+    assert not page.evaluate("window.pointed")
+
+
+def branches_by_keys(keys: Keys) -> None:
+    """Two branches, one guided away from the other."""
+    keys.add("unet denoiser", "unet_denoiser", model="model", conditions="text_encoder")
+    keys.add("unet denoiser", "unet_denoiser_2", model="model", conditions="text_encoder_2")
+    branches = {"cond": "unet_denoiser", "uncond": "unet_denoiser_2"}
+    keys.add("classifier free guidance", "classifier_free_guidance", **branches)
+    keys.add("clip x0", "clip_x0", denoiser="classifier_free_guidance")

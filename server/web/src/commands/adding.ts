@@ -59,7 +59,9 @@ export function additions(query: string): Choice[] {
     detail: "an input of the graph",
     colour: colourOf(catalogue!, type),
   }));
-  return [...ranked(query, outputChoices()), ...nodes, ...ranked(query, inputs)];
+  const outputs = ranked(query, outputChoices());
+  const wanted = "output".startsWith(query.trim().split(/\s/)[0]!.toLowerCase());
+  return [...(wanted ? [...outputs, ...nodes] : [...nodes, ...outputs]), ...ranked(query, inputs)];
 }
 
 function outputChoices(): Choice[] {

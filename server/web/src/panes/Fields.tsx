@@ -38,9 +38,10 @@ export function Field({ spec, value, fallback, disabled = false, onChange }: Fie
     return (
       <select
         {...common}
-        value={String(now)}
+        value={String(now ?? "")}
         onChange={(event) => onChange(spec.menu?.find((one) => String(one) === event.target.value) as Given, false)}
       >
+        {(now ?? null) === null && <option />}
         {spec.menu.map((one) => (
           <option key={String(one)}>{String(one)}</option>
         ))}

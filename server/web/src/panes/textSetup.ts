@@ -37,6 +37,9 @@ const textSetup = [
       if (command) event.preventDefault();
       return command?.(view);
     },
+    // Tab goes through the text to what comes next; once something was clicked or typed there it indents, and Esc ends that.
+    focus: (_, view) => view.setTabFocusMode(Infinity),
+    click: (_, view) => view.setTabFocusMode(false),
   }),
 ];
 
