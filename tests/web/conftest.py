@@ -43,7 +43,7 @@ def browser() -> Iterator[Any]:
         pytest.skip(f"there is no {CHROMIUM}; CHROMIUM names another")
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
 
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
@@ -132,7 +132,7 @@ class Seen:
 def context(browser: Any, server: Server) -> Iterator[Any]:
     """A browser that is let in."""
     found = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(60_000)
     token = (server.state / "token").read_text().strip()
     found.add_cookies(
         [{"name": cookie_of(server.state.resolve()), "value": token, "url": server.at}]

@@ -63,7 +63,7 @@ def live(page: Any, at: str) -> str:
     return page.request.get(f"{at}/api/v1/live/{path_of(page)}").json()["text"]
 
 
-def until(found: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What is found, when there is something."""
     end = time.monotonic() + seconds
     while not (value := found()):
