@@ -3,17 +3,15 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodegraph.base.codes import Code
 from nodegraph.base.devices import device_for
 from nodegraph.base.diagnostics import Diagnostic, GraphError, Span, diagnostic, nearest, place
-from nodegraph.base.libraries import Broken
-from nodegraph.base.node_files import NodeFiles
 from nodegraph.base.paths import Sandbox, is_file, is_folder, results_folder
-from nodegraph.base.workspace import NOWHERE, Workspace, importable_since
+from nodegraph.base.workspace import NOWHERE, Workspace
 from nodegraph.language.compile import Compiled, compile_graph
 from nodegraph.language.graph import Graph
 from nodegraph.language.inputs import Request
@@ -21,8 +19,7 @@ from nodegraph.language.older import of_older_version
 from nodegraph.language.program import Constant, Program
 from nodegraph.language.reading import read_graph
 from nodegraph.language.source import SourceText, places, read_source
-from nodegraph.library.beside import with_node_files
-from nodegraph.library.catalogue import installed
+from nodegraph.library.following import registry
 from nodegraph.library.registry import Arrays, Registry
 from nodegraph.models.residency import Residency
 from nodegraph.options import NoDevice, Options
@@ -356,26 +353,6 @@ def _other_makers(opened: Recorded, keyed: Keyed) -> Iterator[Diagnostic]:
                     f"'{name}' has other weights than those that made the picture: it will differ"
                 )
                 yield diagnostic(Code.OTHER_WEIGHTS, message)
-
-
-def registry(workspace: Workspace = NOWHERE) -> Registry:
-    """The registry of what is installed, read once, and of the node files of a workspace as they are now. Raises NoNodes."""
-    if not workspace:
-        return _installed()
-    return _with_node_files(*workspace.read(), importable_since())
-
-
-@lru_cache(maxsize=4)
-def _with_node_files(
-    files: tuple[NodeFiles, ...], refused: tuple[Broken, ...], since: tuple[float, ...]
-) -> Registry:
-    """With node files; those that cannot be read now may be `since` something else was installed."""
-    return with_node_files(_installed(), files, refused)
-
-
-@cache
-def _installed() -> Registry:
-    return installed()
 
 
 def find_graph(name: str, known: Registry) -> SourceText:

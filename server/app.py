@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from server import door, pages, problems
 from server.encoding import Answer
+from server.following import Following
 from server.history import tidy
 from server.openapi import document
 from server.problems import Problem
@@ -25,7 +26,7 @@ from server.settings import Settings
 
 log = logging.getLogger("nodegraph.server")
 LOOK = 1.0
-"""Seconds between two looks at the files of live documents."""
+"""Seconds between two looks at the files of live documents, and at what is installed."""
 TIDY = 600.0
 DRAIN = 10.0
 """Seconds that running jobs are given when the server is stopped."""
@@ -69,7 +70,7 @@ def _reference(request: Request) -> Response:
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     found: Services = app.state.services
     found.workers.start()
-    beside = [asyncio.create_task(_follow(found)), asyncio.create_task(_tidy(found))]
+    beside = [asyncio.create_task(work(found)) for work in (_follow, _catalogue, _tidy)]
     try:
         yield
     finally:
@@ -113,6 +114,14 @@ def _seen(path: Path) -> Seen:
         status = path.stat()
         return status.st_mtime_ns, status.st_size, status.st_ino
     return None
+
+
+async def _catalogue(found: Services) -> None:
+    """Bring libraries that come or change, and node files, into the catalogue."""
+    following = Following(found.database, found.log, lambda: found.fresh().registry)
+    while True:
+        await _beside(following.look)
+        await asyncio.sleep(LOOK)
 
 
 async def _tidy(found: Services) -> None:

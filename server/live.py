@@ -1,7 +1,7 @@
 """Live documents: the text of a graph as it is being written, kept at every change, with one writer at a time.
 
 A draft is the text here; a file is written by saving alone. Line ends travel as `\\n`: a file whose lines all end in
-`\\r\\n` gets them back when it is saved.
+`\\r\\n` gets them back when its document is saved from here.
 """
 
 import time
@@ -47,6 +47,11 @@ class Draft:
 def unix(text: str) -> str:
     """A text as it travels: where all its lines end in `\\r\\n`, with `\\n`."""
     return text.replace("\r\n", "\n") if crlf(text) else text
+
+
+def as_before(text: str, before: str) -> str:
+    """A text with the line ends of the one that it replaces."""
+    return text.replace("\n", "\r\n") if crlf(before) and "\r" not in text else text
 
 
 def crlf(text: str) -> bool:
@@ -111,8 +116,7 @@ class Live:
             draft = _known(connection, path)
             self._lease(connection, draft, client, take=False)
             if draft.version != version:
-                detail = f"the document is at version {draft.version}; read it again"
-                raise Problem(409, "stale", detail, version=draft.version)
+                raise _stale(draft)
             try:
                 text = changed(draft.text, changes)
             except BadChange as error:
@@ -166,6 +170,14 @@ class Live:
             )
         return [{"version": r.version, "client": r.client, "changes": r.changes} for r in rows]
 
+    def at(self, path: str, version: int) -> Draft:
+        """A draft that is to be saved as it is at a version. Raises Problem where it has gone on."""
+        with self.database.reading() as connection:
+            draft = _known(connection, path)
+        if draft.version != version:
+            raise _stale(draft)
+        return draft
+
     def written(self, document: Document) -> None:
         """A file was saved: what is unsaved of its draft is counted from there."""
         with self.database.writing() as connection:
@@ -201,6 +213,11 @@ def _draft(connection: Connection, path: str) -> Draft | None:
         return None
     writer = row.writer if row.until > time.time() else None
     return Draft(row.path, row.text, row.version, row.saved, row.etag, writer)
+
+
+def _stale(draft: Draft) -> Problem:
+    detail = f"the document is at version {draft.version}; read it again"
+    return Problem(409, "stale", detail, version=draft.version)
 
 
 def _known(connection: Connection, path: str) -> Draft:

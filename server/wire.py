@@ -170,6 +170,12 @@ class Updates(Body):
     changes: Annotated[list[Any], Field(max_length=20_000)]
 
 
+class SavedLive(Body):
+    """The version of a live document that is to be written to its file."""
+
+    version: Annotated[int, Field(ge=0)]
+
+
 class Writer(Body):
     """Who wants to write a live document; `take` also where another one does."""
 

@@ -46,9 +46,10 @@ def catalogue_of(files: NodeFiles) -> Registry:
 
 def code_of(files: NodeFiles) -> str:
     """What the results of the nodes of some files depend on, short of their inputs: the files, the port types, the engine."""
-    return f"{_types_digest()}-{files.digest}"
+    return f"{types_digest()}-{files.digest}"
 
 
 @cache
-def _types_digest() -> str:
+def types_digest() -> str:
+    """Digest of the port types that are installed, and of the engine."""
     return sources_digest(libraries(TYPE_GROUP), ())

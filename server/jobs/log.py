@@ -10,11 +10,13 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 from server.database import Database, events
 
 JOB, LIVE = "job:", "live:"
+CATALOGUE = "catalogue"
+"""The topic of what all readers hear: there are other nodes, port types or shipped graphs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One event: its number, what it is about (`job:ID`, `live:PATH`), its name and what it tells."""
+    """One event: its number, what it is about (`job:ID`, `live:PATH`, `catalogue`), its name and what it tells."""
 
     id: int
     topic: str
@@ -32,7 +34,7 @@ class Readers:
     def clause(self) -> ColumnElement[bool]:
         """The condition on topics."""
         named = [JOB + job for job in self.jobs or ()] + [LIVE + path for path in self.live]
-        wanted: list[ColumnElement[bool]] = [events.c.topic.in_(named)]
+        wanted: list[ColumnElement[bool]] = [events.c.topic.in_((CATALOGUE, *named))]
         if self.jobs is None:
             wanted.append(events.c.topic.startswith(JOB))
         return or_(*wanted)

@@ -15,6 +15,7 @@ from nodegraph.base.threads import shared_out
 from nodegraph.base.workspace import Workspace
 from nodegraph.executors.process import Heard, Worker, started
 from nodegraph.executors.worker import Cancel, Ended, Place, Ready
+from nodegraph.library.following import edition
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.session import Session
 from server.jobs.tasks import Task, Told, done
@@ -57,7 +58,8 @@ class Doing:
 
 @dataclass(slots=True)
 class Child:
-    """A worker that does one task after the other. It starts with the first, and again when it died."""
+    """A worker that does one task after the other. It starts with the first, and again when it died, or when a library was
+    installed or changed since: what it has imported cannot be taken back."""
 
     workspace: Workspace
     folder: str = "."
@@ -68,6 +70,8 @@ class Child:
     _messages: Messages = field(default_factory=SimpleQueue[Any])
     _starting: threading.Lock = field(default_factory=threading.Lock)
     _cancelled: float | None = None
+    _edition: int = 0
+    """Of what is installed, when it was started."""
 
     def do(
         self, task: Task, seconds: float | None = None, unwanted: Callable[[], bool] = lambda: False
@@ -159,8 +163,9 @@ class Child:
             self._started()
 
     def _started(self) -> None:
-        if self._worker is None or self._worker.process.poll() is not None:
+        if not self.alive or self._edition != edition():
             self.stop()
+            self._edition = edition()
             self._heard = SimpleQueue()
             self._worker = started(Place(0, Path(self.folder)), shared_out(1), self._heard)
             self._messages = SimpleQueue()

@@ -11,7 +11,7 @@ from fastapi.sse import format_sse_event
 
 from server import services
 from server.encoding import encoded
-from server.jobs.log import JOB, LIVE, Happened, Readers
+from server.jobs.log import Happened, Readers
 from server.problems import Problem
 from server.services import Services
 
@@ -39,7 +39,10 @@ def stream(
     last: Annotated[str | None, Header(alias="last-event-id", max_length=20)] = None,
     since: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> StreamingResponse:
-    """What happens to jobs and live documents. After `Last-Event-ID`, or `since`, all that came later comes again first."""
+    """What happens to jobs and live documents; `catalogue` says that there are other nodes, ports or shipped graphs.
+
+    After `Last-Event-ID`, or `since`, all that came later comes again first.
+    """
     readers = Readers(None if jobs == "*" else _names(jobs), _names(live))
     begin = int(last) if last is not None and last.isdecimal() else since
     newest = services.of(request).log.last()
@@ -97,9 +100,8 @@ def _since(found: Services, last: int, readers: Readers) -> list[tuple[int, byte
 
 def _sent(event: Happened) -> bytes:
     topic = event.topic
-    kind = "job" if topic.startswith(JOB) else "live"
-    name = topic.removeprefix(JOB if kind == "job" else LIVE)
-    data = encoded({kind: name, **event.data}).decode()
+    kind, _, name = topic.partition(":")  # of the catalogue there is one, without a name
+    data = encoded({kind: name, **event.data} if name else event.data).decode()
     return format_sse_event(data_str=data, event=event.event, id=str(event.id))
 
 

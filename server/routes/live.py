@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from server import services
 from server.documents import Document
-from server.live import Draft
+from server.live import Draft, as_before
 from server.problems import Problem
+from server.routes.answers import expected, tagged
 from server.services import Services
-from server.wire import Updates, Writer
+from server.wire import SavedLive, Updates, Writer
 
 router = APIRouter(tags=["live"])
 
@@ -52,6 +53,20 @@ def discard(request: Request, path: str) -> dict[str, Any]:
     """Let go what is not saved: the document has the text of its file again, as an update that all hear of."""
     found = services.of(request)
     return _shown(found.live.discard(_document(found, path)))
+
+
+@router.post("/live/{path:path}/save")
+def save(request: Request, path: str, body: SavedLive) -> Response:
+    """Write a document to its file, with the line ends that the file has; `If-Match` and `If-None-Match` as for a graph.
+
+    409 where it is not at this version any more.
+    """
+    found, tag = services.of(request), expected(request)
+    draft = found.live.at(path, body.version)
+    text = as_before(draft.text, _document(found, path).text)
+    document = found.documents.save(path, text, tag)
+    found.live.written(document)
+    return tagged(request, {"path": path, "version": draft.version}, document.etag)
 
 
 @router.get("/live/{path:path}")

@@ -127,6 +127,37 @@ def test_saving_settles_a_draft_and_discarding_drops_it(other: Other, folder: Pa
     (folder / "settled.yaml").unlink()
 
 
+def test_a_document_is_saved_with_the_line_ends_of_its_file(other: Other, folder: Path) -> None:
+    client, path, file = other(), f"{LIVE}/ends.yaml", folder / "ends.yaml"
+    for before, after in (
+        (b"a\r\nb\r\n", b"a\r\nb\r\nc\r\n"),
+        (b"a\n", b"a\nc\n"),
+        (b"a\r\nb\n", b"a\r\nb\nc\n"),
+    ):
+        file.write_bytes(before)
+        opened = client.get(path).json()
+        at, tag = opened["version"], {"if-match": opened["etag"]}
+        change = [len(opened["text"]), [0, "c", ""]]
+        body = {"version": at, "client": "me", "changes": change}
+        assert client.post(f"{path}/updates", json=body).status_code == 200
+        assert (
+            client.post(f"{path}/save", json={"version": at}, headers=tag).json()["type"] == "stale"
+        )
+        wanted = {"version": at + 1}
+        assert client.post(f"{path}/save", json=wanted).status_code == 428
+        saved = client.post(f"{path}/save", json=wanted, headers=tag)
+        assert saved.status_code == 200 and file.read_bytes() == after
+        assert saved.headers["etag"] == client.get("/api/v1/graphs/ends.yaml").headers["etag"]
+        assert not client.get(path).json()["unsaved"]
+        assert client.post(f"{path}/save", json=wanted, headers=tag).status_code == 412
+    file.unlink()
+    assert (
+        client.post(f"{path}/save", json=wanted, headers={"if-none-match": "*"}).status_code == 200
+    )
+    assert file.read_bytes() == after
+    file.unlink()
+
+
 def test_a_change_on_disk_is_an_update_or_a_conflict(other: Other, folder: Path) -> None:
     client, path, file = other(), f"{LIVE}/disk.yaml", folder / "disk.yaml"
     file.write_text("one\n", "utf-8")

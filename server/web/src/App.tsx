@@ -1,9 +1,11 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { get, type NodeSpec, type PortType, Problem } from "./api";
+import { Problem } from "./api";
+import { readCatalogue } from "./catalogue";
 import { draftOf, readFile, Session } from "./document/session";
 import { Editor } from "./Editor";
 import { Start } from "./Start";
-import { type Catalogue, usePage, useRuns } from "./store";
+import { judgeSoon } from "./judging";
+import { usePage, useRuns } from "./store";
 
 const FIRST = "glide/text_to_image";
 const LAST = "nodegraph.last";
@@ -11,20 +13,6 @@ const BLANK = "graph: 1\ntitle: \ninputs: {}\nnodes: {}\noutputs: {}\n";
 
 const fromHash = (): string => decodeURIComponent(location.hash.replace(/^#\/?/, ""));
 const toHash = (path: string): string => `#/${path.split("/").map(encodeURIComponent).join("/")}`;
-
-async function readCatalogue(): Promise<Catalogue> {
-  const [nodes, ports, models] = await Promise.all([
-    get<{ nodes: NodeSpec[] }>("nodes"),
-    get<{ ports: PortType[]; widenings: [string, string][] }>("ports"),
-    get<{ name: string; parts: string[] }[]>("models"),
-  ]);
-  return {
-    nodes: new Map(nodes.nodes.map((spec) => [spec.name, spec])),
-    ports: new Map(ports.ports.map((port) => [port.name, port])),
-    widenings: ports.widenings,
-    bundles: new Map(models.map((one) => [one.name, one.parts])),
-  };
-}
 
 /** Opens the graph that the address names, else the one that was open last, else one that runs. */
 export function App() {
@@ -69,6 +57,18 @@ export function App() {
     window.addEventListener("hashchange", changed);
     return () => window.removeEventListener("hashchange", changed);
   }, [open]);
+
+  useEffect(
+    () =>
+      session?.events.on(({ name }) => {
+        if (name === "catalogue")
+          void readCatalogue().then((catalogue) => {
+            usePage.setState({ catalogue });
+            judgeSoon();
+          });
+      }),
+    [session],
+  );
 
   if (failed) {
     return (

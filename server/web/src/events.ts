@@ -32,6 +32,7 @@ const NAMES = [
   "live.writer",
   "live.saved",
   "live.conflict",
+  "catalogue",
 ];
 
 /** Listens for jobs and for one live document; events carry rising numbers, so that none is lost on the way back. */

@@ -23,7 +23,6 @@ export interface DocumentState {
   shipped: boolean;
   /** The tag of the file that saving replaces; null where there is no file yet. */
   etag: string | null;
-  crlf: boolean;
   text: string;
   /** The last text that could be read, and its graph. */
   read: ReadGraph & { graph: Graph };

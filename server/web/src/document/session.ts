@@ -90,7 +90,6 @@ export class Session {
         path: first.path,
         shipped: first.shipped,
         etag: first.etag,
-        crlf: first.text.includes("\r\n") && !/(^|[^\r])\n/.test(first.text),
         text: "",
         read: EMPTY,
         readable: true,
@@ -240,12 +239,17 @@ export class Session {
       return false;
     }
     await this.sync.pump();
+    const { version, settled } = this.sync;
+    if (!settled) {
+      say("what was typed last is not with the server: it is not saved");
+      return false;
+    }
+    const { text } = this;
     const etag = over ?? document.etag;
-    const text = document.crlf ? document.text.replaceAll("\n", "\r\n") : document.text;
     const match: Record<string, string> = etag ? { "if-match": etag } : { "if-none-match": "*" };
     try {
-      const saved = await ask<GraphFile>("PUT", `graphs/${encoded(document.path)}`, { text }, match);
-      toDocument({ etag: saved.etag, unsaved: page().document?.text !== document.text, conflict: null });
+      const saved = await ask<GraphFile>("POST", `live/${encoded(document.path)}/save`, { version }, match);
+      toDocument({ etag: saved.etag, unsaved: this.text !== text, conflict: null });
       say(`saved ${document.path}`);
       return true;
     } catch (problem) {

@@ -28,7 +28,7 @@ export class Sync {
   link: Link = "written";
   private sent: ChangeSet | null = null;
   private waiting: ChangeSet | null = null;
-  private busy = false;
+  private pumping: Promise<void> | null = null;
   private closed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -36,7 +36,7 @@ export class Sync {
     readonly path: string,
     readonly client: string,
     private readonly held: Held,
-    private version: number,
+    public version: number,
     public writer: boolean,
     private readonly told: (sync: Sync, unsaved: boolean | null) => void,
   ) {
@@ -56,15 +56,18 @@ export class Sync {
 
   /** Send what waits; returns when nothing is on its way any more. */
   async pump(): Promise<void> {
-    if (this.busy || this.closed || this.settled) return;
-    this.busy = true;
+    await (this.pumping ??= this.sendAll().finally(() => {
+      this.pumping = null;
+    }));
+  }
+
+  private async sendAll(): Promise<void> {
+    if (this.closed || this.settled) return;
     try {
       while (!this.settled && !this.closed) await this.next();
       this.say("written");
     } catch (problem) {
       await this.failed(problem);
-    } finally {
-      this.busy = false;
     }
   }
 
