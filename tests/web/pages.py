@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 from playwright.sync_api import expect
 
-CONTROLS = "button:visible, input:visible, select:visible, textarea:visible"
+CONTROLS = ", ".join(
+    f"{tag}:visible" for tag in ("a", "button", "input", "select", "summary", "textarea")
+)
 
 
 def opened(page: Any, name: str = "small") -> Any:

@@ -78,38 +78,22 @@ function Numeric({
   onChange: FieldProps["onChange"];
 }) {
   const whole = baseOf(spec.type) !== "float";
-  const slides = spec.low !== null && spec.high !== null && spec.high - spec.low <= 1_000;
-  const dragging = useRef(false);
-  const step = whole ? 1 : spec.high !== null && spec.low !== null && spec.high - spec.low <= 2 ? 0.01 : 0.1;
+  const { low, high } = spec;
+  const range = low !== null && high !== null && high > low && high - low <= 1_000 ? { low, high } : null;
+  const step = whole ? 1 : range && range.high - range.low <= 2 ? 0.01 : 0.1;
   const change = (text: string, joined: boolean) => {
     const number = Number(text);
     if (text.trim() && Number.isFinite(number)) onChange(whole ? Math.round(number) : number, joined);
   };
   return (
     <span className="numeric">
-      {slides && (
-        <input
-          type="range"
-          tabIndex={-1}
-          aria-hidden
-          disabled={common.disabled}
-          min={spec.low!}
-          max={spec.high!}
-          step={step}
-          value={value ?? spec.low!}
-          onPointerDown={() => (dragging.current = false)}
-          onChange={(event) => {
-            change(event.target.value, dragging.current);
-            dragging.current = true;
-          }}
-        />
-      )}
       <Draft
         common={common}
         type="number"
         step={step}
         text={value === undefined ? "" : String(value)}
         onText={change}
+        {...(range && sliding(range, step, value ?? range.low, onChange))}
       />
       {baseOf(spec.type) === "Seed" && (
         <button
@@ -125,21 +109,59 @@ function Numeric({
   );
 }
 
+/** What makes a number in a range a slider: it is filled as far as the value is, and a drag over it changes it. */
+function sliding(
+  { low, high }: { low: number; high: number },
+  step: number,
+  value: number,
+  onChange: FieldProps["onChange"],
+) {
+  const begin = (event: React.PointerEvent<HTMLInputElement>) => {
+    const field = event.currentTarget;
+    if (field === document.activeElement || event.button) return;
+    let dragged = false;
+    const move = (now: PointerEvent) => {
+      const far = now.clientX - event.clientX;
+      if (!dragged && Math.abs(far) < 4) return;
+      const next = Math.round((value + (far / field.clientWidth) * (high - low)) / step) * step;
+      onChange(Number(Math.min(high, Math.max(low, next)).toFixed(2)), dragged);
+      dragged = true;
+    };
+    const end = () => {
+      field.removeEventListener("pointermove", move);
+      if (!dragged) field.select();
+    };
+    field.setPointerCapture(event.pointerId);
+    field.addEventListener("pointermove", move);
+    field.addEventListener("lostpointercapture", end, { once: true });
+  };
+  const part = ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * 100;
+  return {
+    sliding: true,
+    min: low,
+    max: high,
+    style: { "--part": `${part}%` } as React.CSSProperties,
+    onPointerDown: begin,
+    // The focus comes with a click, not at the begin of a drag.
+    onMouseDown: (event: React.MouseEvent) => event.target !== document.activeElement && event.preventDefault(),
+  };
+}
+
 /** A field that keeps what is typed while it is typed, and takes what comes from elsewhere when it is not. */
 function Draft({
   common,
   text,
   onText,
   rows = 0,
+  sliding = false,
   ...more
 }: {
   common: Common;
   text: string;
   onText: (text: string, joined: boolean) => void;
   rows?: number;
-  type?: string;
-  step?: number;
-}) {
+  sliding?: boolean;
+} & Omit<React.InputHTMLAttributes<HTMLInputElement>, "onChange">) {
   const [typed, setTyped] = useState<string | null>(null);
   const begun = useRef(false);
   useEffect(() => {
@@ -147,7 +169,7 @@ function Draft({
   }, [common.id]);
   const shared = {
     ...common,
-    className: "nodrag nokey nowheel",
+    className: `nodrag nokey nowheel${sliding ? " sliding" : ""}`,
     value: typed ?? text,
     spellCheck: false,
     onChange: (event: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) => {

@@ -52,50 +52,64 @@ export function Inspector({ session }: { session: Session }) {
   return <Inputs />;
 }
 
-/** The inputs of the graph: what the next run takes. */
+/** The inputs of the graph: what the next run takes. Weights and presets are folded away, but for what they are now. */
 export function Inputs() {
   const document = usePage((page) => page.document!);
   const values = usePage((page) => page.values);
   const preset = usePage((page) => page.preset);
-  const ports = usePage((page) => page.catalogue!.ports);
-  const { inputs, presets } = document.read.graph;
-  const set = (name: string, value: Given) => usePage.setState((old) => ({ values: { ...old.values, [name]: value } }));
+  const { inputs, presets, title } = document.read.graph;
+  const fallback = (input: GraphInput) => given(presets.get(preset)?.get(input.name) ?? input.default);
+  const row = (input: GraphInput) => (
+    <InputField key={input.name} input={input} value={values[input.name] as Given} fallback={fallback(input)} />
+  );
+  const weights = [...inputs.values()].filter((input) => input.type === "Bundle" && input.default);
+  const folded = weights.length + Number(presets.size > 0) > 1 ? weights : [];
+  const choice = presets.size > 0 && <Preset names={[...presets.keys()]} now={preset} />;
   return (
     <form className="form" onSubmit={(event) => event.preventDefault()}>
-      <h2>{document.read.graph.title || document.path}</h2>
-      {presets.size > 0 && (
-        <label>
-          <span>preset</span>
-          <select
-            aria-label="preset"
-            value={preset}
-            onChange={(event) => usePage.setState({ preset: event.target.value })}
-          >
-            <option value="">none</option>
-            {[...presets.keys()].map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
+      <h2>{title || document.path}</h2>
+      {folded.length === 0 && choice}
+      {[...inputs.values()].filter((input) => !folded.includes(input)).map(row)}
+      {folded.length > 0 && (
+        <details>
+          <summary title="which weights, and a preset for them">
+            <span>{folded.map((input) => input.name).join(", ")}</span>
+            {[preset, ...folded.map((input) => values[input.name] ?? fallback(input))].filter(Boolean).join(", ")}
+          </summary>
+          {choice}
+          {folded.map(row)}
+        </details>
       )}
-      {[...inputs.values()].map((input) => {
-        const spec = specOfInput(input, ports);
-        // A file has several buttons: a label would press the first of them.
-        const Row = spec.uploads ? "div" : "label";
-        return (
-          <Row key={input.name} className="input" title={input.help}>
-            <span>{input.name}</span>
-            <Field
-              spec={spec}
-              value={values[input.name] as Given}
-              fallback={given(presets.get(preset)?.get(input.name) ?? input.default)}
-              onChange={(value) => set(input.name, value)}
-            />
-          </Row>
-        );
-      })}
       {inputs.size === 0 && <p className="quiet">This graph has no inputs: Run takes it as it is.</p>}
     </form>
+  );
+}
+
+function Preset({ names, now }: { names: readonly string[]; now: string }) {
+  return (
+    <label>
+      <span>preset</span>
+      <select aria-label="preset" value={now} onChange={(event) => usePage.setState({ preset: event.target.value })}>
+        <option value="">none</option>
+        {names.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function InputField({ input, value, fallback }: { input: GraphInput; value: Given; fallback: Given }) {
+  const ports = usePage((page) => page.catalogue!.ports);
+  const spec = specOfInput(input, ports);
+  const set = (value: Given) => usePage.setState((old) => ({ values: { ...old.values, [input.name]: value } }));
+  // A file has several buttons: a label would press the first of them.
+  const Row = spec.uploads ? "div" : "label";
+  return (
+    <Row className="input" title={input.help}>
+      <span>{input.name}</span>
+      <Field spec={spec} value={value} fallback={fallback} onChange={set} />
+    </Row>
   );
 }
 

@@ -19,7 +19,7 @@ export interface Pane {
   Show: ComponentType<PaneProps>;
 }
 
-/** Those that one needs at once are loaded with the page; others by `lazy`. */
+/** Those that one needs at once are loaded with the page, others by `lazy`. Each is a button: there are few. */
 export const PANES: readonly Pane[] = [
   { name: "text", label: "Text", title: "text", Show: TextPane },
   { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
