@@ -3,7 +3,7 @@
 import resource
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Cancelled, Diagnostic, GraphError, NodeFailed, diagnostic
 from nodegraph.base.workspace import NoNodes
+from nodegraph.library.port import Weights
 from nodegraph.options import NoDevice
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.events import Completed, Event, Stepped
@@ -71,10 +72,11 @@ class Check:
     def __call__(self, session: Session, token: CancelToken) -> Iterator[Told]:
         found = session.check(self.asked.opened, self.asked.job, token=token)
         faults = as_problem_list(found.diagnostics, found.texts)
-        nodes: list[Told] = []
-        if not any(fault.severity == "error" for fault in found.diagnostics):
-            nodes = _planned(session, self.asked)
-        yield {"event": "checked", "diagnostics": faults, "unknown": found.unknown, "nodes": nodes}
+        told: Told = {"event": "checked", "diagnostics": faults, "unknown": found.unknown}
+        if any(fault.severity == "error" for fault in found.diagnostics):
+            yield told
+        else:
+            yield told | _planned(session, self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Plan:
             "flops": made.flops,
             "parameters": made.parameters,
             "peak_memory": made.peak_memory,
-            "downloads": [{"model": m.name, "bytes": m.download} for m in made.downloads],
+            "downloads": lacking(made.downloads),
             "diagnostics": as_problem_list(shapes, made.texts),
         }
 
@@ -139,13 +141,28 @@ def _transfer(fetch: Fetch, token: CancelToken) -> Iterator[tuple[int, int | Non
         running.result()
 
 
-def _planned(session: Session, asked: Asked) -> list[Told]:
-    """Shapes, cost and state of each node; none where an input that has no default is not given."""
+def _planned(session: Session, asked: Asked) -> Told:
+    """Shapes, cost and state of each node, and weights that lack; nothing where an input without a default is not given."""
     try:
         made = session.plan(asked.opened, asked.job)
     except (GraphError, NoDevice):
+        return {}
+    return {"nodes": [asdict(step) for step in made.steps], "missing": lacking(made.downloads)}
+
+
+def lacking(weights: Sequence[Weights]) -> list[Told]:
+    """Weights that are to be fetched, with what is asked before: bytes (None: unknown), licence, whether it is accepted."""
+    if not weights:
         return []
-    return [asdict(step) for step in made.steps]
+    from nodegraph.models.catalogue import accepted, listings
+
+    of = {file.model: row for row in listings()[0] for file in row.files}
+    found: list[Told] = []
+    for model in weights:
+        row = of.get(model.name)
+        terms = {"licence": row and row.licence, "accepted": row is None or accepted(row)}
+        found.append({"model": model.name, "bytes": model.download, **terms})
+    return found
 
 
 def done(session: Session, task: Task, token: CancelToken) -> Iterator[Told]:

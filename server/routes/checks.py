@@ -32,7 +32,8 @@ EDITS = {
 
 @router.post("/check")
 def check(request: Request, body: CheckedText) -> dict[str, Any]:
-    """All faults of a text with their mends; with shapes also the shapes, cost and state of each node.
+    """All faults of a text with their mends; with shapes also the shapes, cost and state of each node, and `missing`: the
+    weights that a run needs and that are not here, with their bytes and licence (null where that was not looked at).
 
     Lines count from 1, columns from 1 in UTF-16 units. A newer check of a path makes the older one useless: 409.
     """
@@ -44,7 +45,7 @@ def check(request: Request, body: CheckedText) -> dict[str, Any]:
     told = asks.session.check(asked.opened, asked.job, types=True)
     if body.level == "types" or any(f.severity == "error" for f in told.diagnostics):
         faults = as_problem_list(told.diagnostics, told.texts)
-        return {**answer, "diagnostics": faults, "nodes": [], "unknown": 0}
+        return {**answer, "diagnostics": faults, "nodes": [], "unknown": 0, "missing": None}
     made = found.checker.ask(Check(asked), body.path)
     return {**answer, **_checked(made)}
 
@@ -54,6 +55,7 @@ def _checked(told: dict[str, Any]) -> dict[str, Any]:
         "diagnostics": told.get("diagnostics", []),
         "nodes": told.get("nodes", []),
         "unknown": told.get("unknown", 0),
+        "missing": told.get("missing"),
     }
 
 

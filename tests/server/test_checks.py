@@ -40,6 +40,20 @@ def test_shapes_and_costs_of_each_node_come_from_the_checker(served: TestClient)
     assert refused.status_code == 422 and refused.json()["diagnostics"]
 
 
+def test_weights_that_a_run_needs_are_told_with_bytes_and_licence(served: TestClient) -> None:
+    text = served.get(f"{API}/graphs/glide/text_to_image").json()["text"]
+    body = {"path": "glide/text_to_image", "text": text, "preset": "openai", "version": 1}
+    assert served.post(f"{API}/check", json=body).json()["missing"] is None
+    found = served.post(f"{API}/check", json={**body, "level": "shapes"}).json()
+    assert not [f for f in found["diagnostics"] if f["severity"] == "error"]
+    base = next(one for one in found["missing"] if one["model"] == "openai/glide/base")
+    assert base["bytes"] > 5e8 and base["licence"] and isinstance(base["accepted"], bool)
+    plan = served.post(f"{API}/plan", json={k: v for k, v in body.items() if k != "version"}).json()
+    assert plan["downloads"] == found["missing"]
+    own = check(served, SCENE, "shapes")
+    assert own["missing"] == []
+
+
 def test_a_text_is_formatted_and_edited(served: TestClient) -> None:
     long = "graph:   1\nnodes: {s: {type: shapes_scene,   caption: a}}\noutputs: {s: $s}\n"
     assert (

@@ -209,7 +209,6 @@ def test_weights_that_are_not_here_are_one_button(page: Any) -> None:
     page.locator("summary", has_text="models").click()
     page.get_by_label("preset", exact=True).select_option("openai")
     expect(page.locator("summary")).to_contain_text("openai, openai/glide")
-    page.keyboard.press("Control+Enter")
     missing = page.get_by_role("region", name="missing weights")
     expect(missing).to_contain_text("openai/glide/base", timeout=120_000)
     expect(missing.get_by_role("button", name="Fetch them")).to_be_visible()

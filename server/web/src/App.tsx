@@ -30,7 +30,7 @@ export function App() {
       const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
       if (mine !== opening.current) return;
       usePage.setState({ catalogue, values, preset: "" });
-      useRuns.setState({ job: null, nodes: {}, outputs: {}, missing: [], fetched: {} });
+      useRuns.setState({ job: null, nodes: {}, outputs: {}, fetched: {} });
       history.replaceState(null, "", toHash(path));
       localStorage.setItem(LAST, path);
       const moved = (to: string) => {

@@ -72,6 +72,7 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
 function useFollowing(session: Session): void {
   const { path, text, unsaved } = usePage((page) => page.document)!;
   const preset = usePage((page) => page.preset);
+  const values = usePage((page) => page.values);
   useEffect(
     () =>
       session.events.on((event) => {
@@ -80,7 +81,7 @@ function useFollowing(session: Session): void {
       }),
     [session],
   );
-  useEffect(() => judgeSoon(), [text, path, preset]);
+  useEffect(() => judgeSoon(), [text, path, preset, values]);
   useEffect(() => {
     document.title = `${unsaved ? "• " : ""}${path} – nodegraph`;
   }, [path, unsaved]);

@@ -69,6 +69,14 @@ export interface Check {
   level: "types" | "shapes";
   diagnostics: Diagnostic[];
   nodes: PlannedNode[];
+  missing: Lacking[] | null;
+}
+
+/** Weights that a run needs and that are not at the server. */
+export interface Lacking {
+  model: string;
+  bytes: number | null;
+  licence: string | null;
 }
 
 export interface OutFile {

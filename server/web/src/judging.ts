@@ -14,23 +14,31 @@ export function judgeSoon(pause = PAUSE): void {
 }
 
 async function judge(): Promise<void> {
-  const { document, preset } = page();
+  const { document } = page();
   if (!document) return;
   const version = ++newest;
-  const asked = { path: document.path, text: document.text, version, ...(preset ? { preset } : {}) };
+  const asked = { path: document.path, text: document.text, version, ...given() };
   try {
     const found = await post<Check>("check", { ...asked, level: "types" });
     if (version !== newest) return;
     keep({ diagnostics: found.diagnostics, message: "" });
-    if (found.diagnostics.some((fault) => fault.severity === "error")) return keep({ planned: [], stale: false });
+    if (found.diagnostics.some((fault) => fault.severity === "error")) return keep({ planned: [], missing: [], stale: false });
     const shapes = await post<Check>("check", { ...asked, level: "shapes" });
-    if (version === newest) keep({ diagnostics: shapes.diagnostics, planned: shapes.nodes, stale: false });
+    if (version === newest) keep({ diagnostics: shapes.diagnostics, planned: shapes.nodes, missing: shapes.missing ?? [], stale: false });
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (version !== newest || problem.type === "superseded") return;
     if (problem.status === 0 || problem.status === 503) judgeSoon(2_000);
     keep({ message: problem.message, ...(problem.diagnostics.length ? { diagnostics: problem.diagnostics } : {}) });
   }
+}
+
+/** What a run of the open graph is given: values of inputs that it has, and a preset. */
+export function given(): { inputs: Record<string, unknown>; preset?: string } {
+  const { document, values, preset } = page();
+  const known = document!.read.graph.inputs;
+  const inputs = Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
+  return { inputs, ...(preset ? { preset } : {}) };
 }
 
 function keep(changes: Partial<Judged>): void {

@@ -2,7 +2,7 @@
 
 import { get, type Job, post, Problem } from "./api";
 import type { Happened } from "./events";
-import { topOf } from "./judging";
+import { given, topOf } from "./judging";
 import { page, type Progress, say, usePage, useRuns } from "./store";
 
 const BEGUN: Progress = { status: "running", done: 0, total: 0, note: "", preview: null, seconds: null, message: "" };
@@ -10,21 +10,13 @@ export const ENDED: readonly string[] = ["done", "failed", "cancelled", "interru
 
 /** Run the open document, or what a node of it needs. */
 export async function run(until: string | null = null): Promise<void> {
-  const { document, values, preset } = page();
+  const { document } = page();
   if (!document) return;
   if (!document.readable) return say("the text cannot be read: mend it first");
-  const known = document.read.graph.inputs;
-  const inputs = Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
-  const asked = {
-    graph: document.path,
-    text: document.text,
-    inputs,
-    ...(preset ? { preset } : {}),
-    ...(until ? { until } : {}),
-  };
+  const asked = { graph: document.path, text: document.text, ...given(), ...(until ? { until } : {}) };
   try {
     const job = await post<Job>("jobs", asked);
-    useRuns.setState({ job, nodes: {}, outputs: {}, missing: [], fetched: {} });
+    useRuns.setState({ job, nodes: {}, outputs: {}, fetched: {} });
     await list();
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
@@ -138,18 +130,6 @@ function ended(state: string, data: any): void {
   });
   const first = (data.faults ?? []).find((fault: any) => fault.severity === "error");
   if (state === "failed") say(first?.message ?? "the run failed");
-  if (first?.code === "E404") void findMissing();
-}
-
-/** Ask which weights the open graph needs that are not here. */
-async function findMissing(): Promise<void> {
-  const { document, preset, values } = page();
-  if (!document) return;
-  const known = document.read.graph.inputs;
-  const inputs = Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
-  const asked = { path: document.path, text: document.text, inputs, ...(preset ? { preset } : {}) };
-  const plan = await post<{ downloads: { model: string; bytes: number }[] }>("plan", asked).catch(() => null);
-  if (plan) useRuns.setState({ missing: plan.downloads });
 }
 
 function fetching(name: string, data: any): void {

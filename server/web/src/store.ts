@@ -1,7 +1,7 @@
 /** What the page shows: the document as it was read last, what the server says of it, and what is selected. */
 
 import { create } from "zustand";
-import type { Diagnostic, Job, NodeSpec, PlannedNode, PortType } from "./api";
+import type { Diagnostic, Job, Lacking, NodeSpec, PlannedNode, PortType } from "./api";
 import { type Graph, type ReadGraph, readGraph } from "./core/graph";
 import type { Link } from "./document/sync";
 
@@ -36,13 +36,14 @@ export interface DocumentState {
 export interface Judged {
   diagnostics: readonly Diagnostic[];
   planned: readonly PlannedNode[];
+  missing: readonly Lacking[];
   /** Whether the text changed since. */
   stale: boolean;
   message: string;
 }
 
 export const EMPTY = readGraph("graph: 1\nnodes: {}\noutputs: {}\n") as ReadGraph & { graph: Graph };
-export const UNJUDGED: Judged = { diagnostics: [], planned: [], stale: true, message: "" };
+export const UNJUDGED: Judged = { diagnostics: [], planned: [], missing: [], stale: true, message: "" };
 
 interface Page {
   catalogue: Catalogue | null;
@@ -110,7 +111,6 @@ interface Runs {
   listed: readonly Job[];
   paused: boolean;
   /** Weights that the newest run lacks. */
-  missing: readonly { model: string; bytes: number }[];
   /** Jobs that fetch them. */
   fetched: Readonly<Record<string, { state: string; done: number; total: number }>>;
 }
@@ -121,6 +121,5 @@ export const useRuns = create<Runs>(() => ({
   outputs: {},
   listed: [],
   paused: false,
-  missing: [],
   fetched: {},
 }));

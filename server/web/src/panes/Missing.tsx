@@ -4,7 +4,7 @@ import { useState } from "react";
 import { ask, Problem } from "../api";
 import { short } from "../canvas/types";
 import { ENDED } from "../running";
-import { say, useRuns } from "../store";
+import { say, usePage, useRuns } from "../store";
 
 interface Terms {
   model: string;
@@ -13,11 +13,12 @@ interface Terms {
 }
 
 export function Missing() {
-  const missing = useRuns((runs) => runs.missing);
+  const missing = usePage((page) => page.judged.missing);
   const fetched = useRuns((runs) => runs.fetched);
   const [terms, setTerms] = useState<Terms | null>(null);
   if (!missing.length) return null;
-  const bytes = missing.reduce((sum, one) => sum + one.bytes, 0);
+  const bytes = missing.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
+  const licences = [...new Set(missing.map((one) => one.licence ?? "licence unknown"))];
   const fetchAll = async (accepted: string | null) => {
     setTerms(null);
     for (const { model } of missing) {
@@ -42,7 +43,7 @@ export function Missing() {
   return (
     <section className="lacking" aria-label="missing weights">
       <p>
-        Not on this machine: {missing.map((one) => one.model).join(", ")} ({short(bytes)}B).
+        Not on this machine: {missing.map((one) => one.model).join(", ")} ({short(bytes)}B, {licences.join(", ")}).
       </p>
       {terms ? (
         <p>
@@ -51,8 +52,6 @@ export function Missing() {
         </p>
       ) : running.length ? (
         <progress aria-label="fetched" value={total ? done / total : 0} max={1} />
-      ) : going.length && !failed ? (
-        <p>They are here now: run again.</p>
       ) : (
         <button onClick={() => void fetchAll(null)}>{failed ? "Try again" : "Fetch them"}</button>
       )}
