@@ -1,61 +1,71 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { hashOf, noteRecent, readAddress, recents } from "./address";
 import { Problem } from "./api";
 import { readCatalogue } from "./catalogue";
-import { draftOf, readFile, Session } from "./document/session";
+import { readFile, Session } from "./document/session";
 import { Editor } from "./Editor";
-import { Start } from "./Start";
 import { judgeSoon } from "./judging";
 import { usePage, useRuns } from "./store";
 
+const AppView = lazy(async () => ({ default: (await import("./AppView")).AppView }));
+const Start = lazy(async () => ({ default: (await import("./Start")).Start }));
+
 const FIRST = "glide/text_to_image";
-const LAST = "nodegraph.last";
-const BLANK = "graph: 1\ntitle: \ninputs: {}\nnodes: {}\noutputs: {}\n";
-
-const fromHash = (): string => decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-const toHash = (path: string): string => `#/${path.split("/").map(encodeURIComponent).join("/")}`;
-
 /** Opens the graph that the address names, else the one that was open last, else one that runs. */
 export function App() {
   const [session, setSession] = useState<Session | null>(null);
-  const [starting, setStarting] = useState(fromHash() === "start");
+  const [view, setView] = useState(() => readAddress(location.hash).view);
   const [failed, setFailed] = useState("");
   const said = usePage((page) => page.said);
   const current = useRef<Session | null>(null);
   const opening = useRef(0);
 
-  const open = useCallback(async (path: string, values: Record<string, unknown> = {}) => {
-    setFailed("");
-    const mine = ++opening.current;
-    try {
-      const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
-      if (mine !== opening.current) return;
-      usePage.setState({ catalogue, values, preset: "" });
-      useRuns.setState({ job: null, nodes: {}, outputs: {}, fetched: {} });
-      history.replaceState(null, "", toHash(path));
-      localStorage.setItem(LAST, path);
-      const moved = (to: string) => {
-        history.replaceState(null, "", toHash(to));
-        localStorage.setItem(LAST, to);
-      };
-      current.current?.close();
-      current.current = new Session(file, moved);
-      setSession(current.current);
-      setStarting(false);
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      if (problem.status === 404 && path !== FIRST) return open(FIRST);
-      setFailed(problem.message);
-    }
+  const open = useCallback(
+    async (path: string, values: Record<string, unknown> = {}, as: "editor" | "app" = "editor"): Promise<void> => {
+      setFailed("");
+      const mine = ++opening.current;
+      try {
+        const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
+        if (mine !== opening.current) return;
+        usePage.setState({ catalogue, values, preset: "" });
+        useRuns.setState({ job: null, nodes: {}, outputs: {}, fetched: {} });
+        const moved = (to: string) => {
+          history.replaceState(null, "", hashOf(to, as));
+          noteRecent(to);
+        };
+        moved(path);
+        current.current?.close();
+        current.current = new Session(file, moved, as === "app");
+        setSession(current.current);
+        setView(as);
+      } catch (problem) {
+        if (!(problem instanceof Problem)) throw problem;
+        if (problem.status !== 404 || path === FIRST) return setFailed(problem.message);
+        noteRecent(path, false);
+        return open(FIRST, {}, as);
+      }
+    },
+    [],
+  );
+
+  const leave = useCallback(() => {
+    current.current?.close();
+    current.current = null;
+    setSession(null);
   }, []);
 
   useEffect(() => {
-    const named = fromHash();
-    void open(named && named !== "start" ? named : (localStorage.getItem(LAST) ?? FIRST)).then(
-      () => named === "start" && setStarting(true),
-    );
-    const changed = () => (fromHash() === "start" ? setStarting(true) : void open(fromHash()));
-    window.addEventListener("hashchange", changed);
-    return () => window.removeEventListener("hashchange", changed);
+    const follow = () => {
+      const to = readAddress(location.hash);
+      const { document, values } = usePage.getState();
+      if (to.view === "start") return setView("start");
+      const same = current.current && (!to.path || document?.path === to.path);
+      if (same && current.current!.reader === (to.view === "app")) return setView(to.view);
+      void open(to.path || (recents()[0] ?? FIRST), same ? values : {}, to.view);
+    };
+    follow();
+    window.addEventListener("hashchange", follow);
+    return () => window.removeEventListener("hashchange", follow);
   }, [open]);
 
   useEffect(
@@ -78,23 +88,19 @@ export function App() {
       </main>
     );
   }
-  if (!session) return <p className="start quiet">opens the graph …</p>;
   return (
     <>
-      {starting ? (
-        <Start
-          onOpen={(path) => void open(path)}
-          onNew={() => void draftOf("graph", BLANK).then((path) => open(path))}
-          onClose={() => setStarting(false)}
-        />
-      ) : (
-        <Editor
-          key={session.id}
-          session={session}
-          onOpen={open}
-          onStart={() => setStarting(true)}
-        />
-      )}
+      <Suspense fallback={<p className="start quiet">opens …</p>}>
+        {view === "start" ? (
+          <Start open={open} current={session?.path ?? null} leave={leave} />
+        ) : !session ? (
+          <p className="start quiet">opens the graph …</p>
+        ) : view === "app" ? (
+          <AppView key={session.id} session={session} open={open} />
+        ) : (
+          <Editor key={session.id} session={session} open={open} />
+        )}
+      </Suspense>
       {said && (
         <p className="said" role="alert">
           {said}

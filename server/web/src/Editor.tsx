@@ -22,13 +22,12 @@ const Conflict = lazy(async () => ({ default: (await import("./panes/Conflict"))
 
 export interface EditorProps {
   session: Session;
-  onOpen: Open;
-  onStart: () => void;
+  open: Open;
 }
 
-export function Editor({ session, onOpen, onStart }: EditorProps) {
+export function Editor({ session, open }: EditorProps) {
   const conflict = usePage((page) => page.document!.conflict);
-  const deeds = useMemo(() => deedsOf(session, onOpen), [session, onOpen]);
+  const deeds = useMemo(() => deedsOf(session, open), [session, open]);
   const pane = usePage((page) => PANES.find(({ name }) => name === page.pane));
   useFollowing(session);
   useEffect(() => {
@@ -40,11 +39,11 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
     const file = event.dataTransfer.files[0];
     if (!file) return;
     event.preventDefault();
-    void take(file, onOpen);
+    void take(file, open);
   };
   return (
     <div className={`editor${pane ? "" : " wide"}`} onDragOver={(event) => event.preventDefault()} onDrop={drop}>
-      <Header session={session} onStart={onStart} onCommands={() => void offer(deeds)} />
+      <Header session={session} onCommands={() => void offer(deeds)} />
       <aside className="side" aria-label="values">
         <Missing />
         <Inspector session={session} />
@@ -58,10 +57,10 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
       <Suspense>
         {pane && (
           <section className="below" aria-label={pane.title}>
-            <pane.Show session={session} open={onOpen} />
+            <pane.Show session={session} open={open} />
           </section>
         )}
-        {conflict && <Conflict session={session} open={onOpen} />}
+        {conflict && <Conflict session={session} open={open} />}
       </Suspense>
       <Dialogs />
     </div>
@@ -69,7 +68,7 @@ export function Editor({ session, onOpen, onStart }: EditorProps) {
 }
 
 /** Hear what the server tells, have the text checked when it has changed, and say in the tab what is open. */
-function useFollowing(session: Session): void {
+export function useFollowing(session: Session): void {
   const { path, text, unsaved } = usePage((page) => page.document)!;
   const preset = usePage((page) => page.preset);
   const values = usePage((page) => page.values);

@@ -1,5 +1,6 @@
 /** The line above: what is open, how it stands to its file, and what is done most. */
 
+import { hashOf } from "./address";
 import type { Session } from "./document/session";
 import { PANES } from "./panes/panes";
 import { cancel, ENDED, run } from "./running";
@@ -7,16 +8,15 @@ import { type DocumentState, togglePane, usePage, useRuns } from "./store";
 
 interface HeaderProps {
   session: Session;
-  onStart: () => void;
   onCommands: () => void;
 }
 
-export function Header({ session, onStart, onCommands }: HeaderProps) {
+export function Header({ session, onCommands }: HeaderProps) {
   const document = usePage((page) => page.document)!;
   const pane = usePage((page) => page.pane);
   return (
     <header className="top">
-      <button onClick={onStart}>Graphs</button>
+      <button onClick={() => (location.hash = "#/start")}>Graphs</button>
       <h1>{document.path}</h1>
       <Standing document={document} session={session} />
       <span className="gap" />
@@ -25,6 +25,9 @@ export function Header({ session, onStart, onCommands }: HeaderProps) {
           Save
         </button>
       )}
+      <a className="button" href={hashOf(document.path, "app")} title="inputs and outputs alone, without wires">
+        App
+      </a>
       {PANES.map(({ name, label }) => (
         <button key={name} aria-pressed={pane === name} onClick={() => togglePane(name)}>
           {label}
@@ -60,7 +63,7 @@ function Standing({ document, session }: { document: DocumentState; session: Ses
   );
 }
 
-function RunButton() {
+export function RunButton() {
   const job = useRuns((runs) => runs.job);
   const [said, title, deed] =
     job && !ENDED.includes(job.state)

@@ -186,6 +186,10 @@ export async function upload(file: Blob, name = "upload"): Promise<OutFile> {
   return post<OutFile>("uploads", form);
 }
 
+/** Whether a job is a run of a graph; of a shipped one jobs say the name with an ending. */
+export const isOf = (job: Job, path: string): boolean => plainPath(String(job.asked.graph)) === plainPath(path);
+export const plainPath = (path: string): string => path.replace(/\.yaml$/, "");
+
 export const isFile = (value: unknown): value is OutFile =>
   typeof value === "object" && value !== null && "file" in value;
 export const isPicture = (value: unknown): value is OutFile => isFile(value) && value.media.startsWith("image/");

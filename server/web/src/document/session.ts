@@ -53,6 +53,8 @@ export class Session {
   constructor(
     readonly first: GraphFile & { etag: string | null; draft: Draft | null },
     private readonly moved: (path: string) => void,
+    /** Whether it only follows what others write. */
+    readonly reader = false,
   ) {
     const text = first.draft?.text ?? first.text;
     this.state = EditorState.create({
@@ -123,11 +125,11 @@ export class Session {
         replace: (text) => this.take({ from: 0, to: this.state.doc.length, insert: text }),
       },
       draft.version,
-      draft.writer === null || draft.writer === CLIENT,
+      !this.reader && (draft.writer === null || draft.writer === CLIENT),
       (sync, unsaved) => toDocument({ link: sync.link, ...(unsaved === null ? {} : { unsaved }) }),
     );
     toDocument({ link: this.sync.link });
-    void this.sync.hold();
+    if (!this.reader) void this.sync.hold();
   }
 
   private take(changes: ChangeSpec): void {
@@ -204,7 +206,7 @@ export class Session {
   }
 
   private keep(): void {
-    if (document.visibilityState === "visible" && this.sync) void this.sync.hold();
+    if (document.visibilityState === "visible" && !this.reader) void this.sync?.hold();
   }
 
   takeOver(): void {
@@ -290,19 +292,31 @@ function composed(doc: Text, makes: readonly Making[]): ChangeSet {
 
 /** Put a text into a draft of its own, below a name that is free. */
 export async function draftOf(name: string, text: string): Promise<string> {
-  const draft = await freeDraft(name);
-  const changes = ChangeSet.of({ from: 0, insert: text.replaceAll("\r\n", "\n") }, 0, "\n").toJSON();
-  await ask("POST", `live/${encoded(draft.path)}/updates`, { version: draft.version, client: CLIENT, changes });
-  return draft.path;
+  const path = await freePath(name);
+  await writeDraft(path, text);
+  return path;
 }
 
-async function freeDraft(name: string): Promise<Draft> {
+/** Let a text be the draft of a path. */
+export async function writeDraft(path: string, text: string): Promise<void> {
+  const draft = await get<Draft>(`live/${encoded(path)}`);
+  const insert = text.replaceAll("\r\n", "\n");
+  if (draft.text === insert) return;
+  const to = draft.text.length;
+  const changes = ChangeSet.of({ from: 0, to, insert }, to, "\n").toJSON();
+  await ask("POST", `live/${encoded(path)}/updates`, { version: draft.version, client: CLIENT, changes });
+}
+
+const freeDraft = async (name: string): Promise<Draft> => get<Draft>(`live/${encoded(await freePath(name))}`);
+
+/** A path of the workspace that is not taken, called as a graph is. */
+export async function freePath(name: string): Promise<string> {
   const base = (name.split("/").at(-1) ?? "graph").replace(/(_\d+)?(\.yaml|\.png)?$/, "") || "graph";
   const [files, drafts] = await Promise.all([get<GraphList>("graphs"), get<{ path: string }[]>("live")]);
   const taken = new Set([...files.workspace, ...drafts].map((one) => one.path));
   for (let n = 1; ; n++) {
     const path = n === 1 ? `${base}.yaml` : `${base}_${n}.yaml`;
-    if (!taken.has(path)) return get<Draft>(`live/${encoded(path)}`);
+    if (!taken.has(path)) return path;
   }
 }
 

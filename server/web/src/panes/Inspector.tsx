@@ -46,10 +46,16 @@ function asWritten(value: Given): Written {
 }
 
 export function Inspector({ session }: { session: Session }) {
-  const graph = usePage((page) => page.document!.read.graph);
+  const { path, read } = usePage((page) => page.document!);
+  const { graph } = read;
   const chosen = usePage((page) => (page.selected.length === 1 ? page.selected[0]! : ""));
   if (graph.nodes.has(chosen)) return <NodeForm session={session} name={chosen} />;
-  return <Inputs />;
+  return (
+    <>
+      <h2>{graph.title || path}</h2>
+      <Inputs />
+    </>
+  );
 }
 
 /** The inputs of the graph: what the next run takes. Weights and presets are folded away, but for what they are now. */
@@ -57,7 +63,7 @@ export function Inputs() {
   const document = usePage((page) => page.document!);
   const values = usePage((page) => page.values);
   const preset = usePage((page) => page.preset);
-  const { inputs, presets, title } = document.read.graph;
+  const { inputs, presets } = document.read.graph;
   const fallback = (input: GraphInput) => given(presets.get(preset)?.get(input.name) ?? input.default);
   const row = (input: GraphInput) => (
     <InputField key={input.name} input={input} value={values[input.name] as Given} fallback={fallback(input)} />
@@ -67,7 +73,6 @@ export function Inputs() {
   const choice = presets.size > 0 && <Preset names={[...presets.keys()]} now={preset} />;
   return (
     <form className="form" onSubmit={(event) => event.preventDefault()}>
-      <h2>{title || document.path}</h2>
       {folded.length === 0 && choice}
       {[...inputs.values()].filter((input) => !folded.includes(input)).map(row)}
       {folded.length > 0 && (

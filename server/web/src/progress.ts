@@ -1,0 +1,38 @@
+/** How far a run is, in one line. */
+
+import type { Job } from "./api";
+import type { Progress } from "./store";
+
+export interface Line {
+  said: string;
+  /** What is done of the node that runs, 0 to 1; null where nothing runs. */
+  share: number | null;
+  failed: boolean;
+}
+
+const WORDS: Readonly<Partial<Record<Job["state"], string>>> = {
+  queued: "waits for its turn",
+  cancelled: "cancelled",
+  interrupted: "interrupted: run it again, and it goes on from what was done",
+};
+
+export function progressOf(job: Job | null, nodes: Readonly<Record<string, Progress>>): Line {
+  if (!job) return { said: "", share: null, failed: false };
+  if (job.state === "running") return running(nodes);
+  if (job.state === "failed") return { said: faultOf(job, nodes), share: null, failed: true };
+  const seconds = job.started && job.ended ? ` in ${(job.ended - job.started).toFixed(1)} s` : "";
+  return { said: WORDS[job.state] ?? `done${seconds}`, share: null, failed: false };
+}
+
+function running(nodes: Readonly<Record<string, Progress>>): Line {
+  const now = Object.entries(nodes).findLast(([, one]) => one.status === "running");
+  if (!now) return { said: "begins …", share: 0, failed: false };
+  const [name, { done, total, note }] = now;
+  const steps = total ? `${done} of ${total}` : note || "…";
+  return { said: `${name}: ${steps}`, share: total ? done / total : 0, failed: false };
+}
+
+function faultOf(job: Job, nodes: Readonly<Record<string, Progress>>): string {
+  const told = job.diagnostics.find((fault) => fault.severity === "error")?.message;
+  return told ?? Object.values(nodes).find((one) => one.status === "failed")?.message ?? "the run failed";
+}
