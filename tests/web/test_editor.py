@@ -255,3 +255,17 @@ def test_the_canvas_edits_a_text_that_is_not_shown_and_one_history_undoes_both(
     for _ in range(2):
         scene.keyboard.press("Control+z")
     until(lambda: live(scene, server.at) == GRAPH)
+
+
+def test_eight_tabs_are_open_and_one_saves(scene: Any, server: Any, seen: Any) -> None:
+    others = [scene.context.new_page() for _ in range(7)]
+    for other in others:
+        seen.watch(other, server.at)
+        other.goto(f"{server.at}/#/{path_of(scene)}")
+        opened(other, "one")
+    scene.bring_to_front()
+    write(scene, "# mine")
+    until(lambda: live(scene, server.at).endswith("# mine"))
+    scene.keyboard.press("Control+s")
+    until(lambda: (server.folder / path_of(scene)).read_text().endswith("# mine"))
+    expect(others[-1].get_by_label("text of the graph")).to_contain_text("# mine")

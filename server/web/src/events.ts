@@ -1,6 +1,7 @@
-/** The stream of what happens at the server: one for the page, taken up again where it broke off. */
+/** What happens at the server, as this page hears it. */
 
 import { addressOf } from "./api";
+import { join, type Told, type Wish } from "./hub";
 
 export interface Happened {
   name: string;
@@ -35,36 +36,36 @@ const NAMES = [
   "catalogue",
 ];
 
-/** Listens for jobs and for one live document; events carry rising numbers, so that none is lost on the way back. */
+/** Where events come from: a worker that the tabs share; where there is none, this page itself. */
+function connected(): MessagePort {
+  if ("SharedWorker" in window) return new SharedWorker(new URL("./hub.ts", import.meta.url), { type: "module" }).port;
+  const { port1, port2 } = new MessageChannel();
+  join(port1);
+  return port2;
+}
+
+/** Listens for jobs and for one live document. */
 export class Events {
-  private source: EventSource | null = null;
-  private last = "";
+  private readonly port = connected();
   private readonly listeners = new Set<Listener>();
+  private readonly closing = new AbortController();
 
   constructor(
     private live: string,
-    private readonly linked: (open: boolean) => void,
+    linked: (open: boolean) => void,
   ) {
-    this.open();
-  }
-
-  private open(): void {
-    const since = this.last ? `&since=${this.last}` : "";
-    const source = new EventSource(addressOf(`events?live=${encodeURIComponent(this.live)}${since}`));
-    this.source = source;
-    source.onopen = () => this.linked(true);
-    source.onerror = () => {
-      this.linked(false);
-      if (source.readyState === EventSource.CLOSED && this.source === source)
-        setTimeout(() => this.source === source && this.open(), 2_000);
+    this.port.onmessage = ({ data }: MessageEvent<Told>) => {
+      if ("open" in data) linked(data.open);
+      else for (const listener of [...this.listeners]) listener({ name: data.name, data: JSON.parse(data.data) });
     };
-    for (const name of NAMES) source.addEventListener(name, (event) => this.heard(name, event as MessageEvent));
+    this.follow(live);
+    const { signal } = this.closing;
+    window.addEventListener("pagehide", () => this.wish(null), { signal });
+    window.addEventListener("pageshow", () => this.follow(this.live), { signal });
   }
 
-  private heard(name: string, event: MessageEvent): void {
-    this.last = event.lastEventId;
-    const data = JSON.parse(event.data);
-    for (const listener of [...this.listeners]) listener({ name, data });
+  private wish(wish: Wish): void {
+    this.port.postMessage(wish);
   }
 
   on(listener: Listener): () => void {
@@ -74,13 +75,13 @@ export class Events {
 
   /** Listen for another live document from now on. */
   follow(live: string): void {
-    this.close();
     this.live = live;
-    this.open();
+    this.wish({ at: new URL(addressOf("events"), document.baseURI).href, names: NAMES, live });
   }
 
   close(): void {
-    this.source?.close();
-    this.source = null;
+    this.closing.abort();
+    this.wish(null);
+    this.port.close();
   }
 }
