@@ -2,7 +2,8 @@
 
 import { type Open, revert, saveAs } from "./commands/files";
 import { adding } from "./commands/adding";
-import { arrangeAnew, chosen, duplicate, remove, renaming } from "./commands/selection";
+import { duplicate } from "./commands/gestures";
+import { arrangeAnew, chosen, remove, renaming } from "./commands/selection";
 import { format, showInText } from "./commands/text";
 import { wireIn, wireOut } from "./commands/wiring";
 import { type Place, pick, showShortcuts } from "./dialogs";

@@ -1,6 +1,9 @@
 /** What the server says of the text: its faults at each pause, then shapes, cost and what would run. */
 
 import { type Check, type Diagnostic, post, Problem } from "./api";
+import { Refused } from "./core/edits";
+import { applied } from "./core/text";
+import type { Making } from "./document/session";
 import { page, type Judged, usePage } from "./store";
 
 const PAUSE = 250;
@@ -39,6 +42,24 @@ export function given(): { inputs: Record<string, unknown>; preset?: string } {
   const known = document!.read.graph.inputs;
   const inputs = Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
   return { inputs, ...(preset ? { preset } : {}) };
+}
+
+/** Why an edit would make the graph worse, as the engine says it, with shapes; empty where it would not, null where that is not known. */
+export async function refusalOf(text: string, make: Making): Promise<string | null> {
+  const { document, judged } = page();
+  if (!document) return null;
+  const known = new Set(judged.diagnostics.map((fault) => `${fault.node} ${fault.message}`));
+  const asked = { path: document.path, level: "shapes", version: ++newest, ...given() };
+  try {
+    const found = await post<Check>("check", { ...asked, text: applied(text, make(text)) });
+    const worse = found.diagnostics.find(
+      (fault) => fault.severity === "error" && !known.has(`${fault.node} ${fault.message}`),
+    );
+    return worse ? worse.message : "";
+  } catch (problem) {
+    if (problem instanceof Problem || problem instanceof Refused) return null;
+    throw problem;
+  }
 }
 
 function keep(changes: Partial<Judged>): void {

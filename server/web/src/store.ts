@@ -52,6 +52,8 @@ interface Page {
   /** Ids of boxes. */
   selected: readonly string[];
   wires: readonly { source: { name: string; port: string | null }; target: string; port: string }[];
+  /** Ids of nodes and frames that are drawn closed; kept by the browser. */
+  closed: ReadonlySet<string>;
   /** Values for the next run, by input; the graph's defaults stand where there is none. */
   values: Readonly<Record<string, unknown>>;
   preset: string;
@@ -66,6 +68,7 @@ export const usePage = create<Page>(() => ({
   judged: UNJUDGED,
   selected: [],
   wires: [],
+  closed: new Set(),
   values: {},
   preset: "",
   said: "",
@@ -73,6 +76,20 @@ export const usePage = create<Page>(() => ({
 }));
 
 export const page = (): Page => usePage.getState();
+
+/** Draw nodes or frames closed, or open again. */
+export function close(ids: readonly string[]): void {
+  const { closed, document } = page();
+  const open = ids.every((id) => closed.has(id));
+  const now = new Set(open ? [...closed].filter((id) => !ids.includes(id)) : [...closed, ...ids]);
+  usePage.setState({ closed: now });
+  if (document) localStorage.setItem(`nodegraph.closed ${document.path}`, JSON.stringify([...now]));
+}
+
+/** What was closed of a graph when it was open last. */
+export function closedOf(path: string): ReadonlySet<string> {
+  return new Set(JSON.parse(localStorage.getItem(`nodegraph.closed ${path}`) ?? "[]") as string[]);
+}
 
 /** Change what is known of the open document. */
 export function toDocument(changes: Partial<DocumentState>): void {

@@ -7,17 +7,19 @@ import { mend, showInText } from "../commands/text";
 import type { Graph } from "../core/graph";
 import type { Session } from "../document/session";
 import { nodeOf } from "../judging";
-import { type Catalogue, type Progress, usePage, useRuns } from "../store";
-import { type Box, hasPreview, isPictureOutput, outputsOf, words } from "./flow";
-import { colourOf, type Cost, dimensions, rowsOf, shapeOf, short, shown } from "./types";
-import { typeOfRef } from "./typing";
+import { type Catalogue, close, type Progress, usePage, useRuns } from "../store";
+import { type Box, hasPreview, isPictureOutput, noteHeight, outputsOf, words } from "./flow";
+import { colourOf, type Cost, rowsOf, shapeOf, short, shown } from "./types";
+import { type End, typeOfRef } from "./typing";
 
 export interface Shared {
   graph: Graph;
   catalogue: Catalogue;
   costs: ReadonlyMap<string, Cost>;
   stale: boolean;
-  /** The ports that a wire being drawn may not go to, with the reason: `node.port`. */
+  /** The shape of what an output gives, as the last check has it; empty where it is not known. */
+  describe: (end: End) => string;
+  /** The ports that a wire being drawn may not go to, with the reason: `node.port`, and `node:output` against its way. */
   misfits: ReadonlyMap<string, string> | null;
   session: Session;
 }
@@ -31,15 +33,18 @@ interface PortProps {
   type: string;
   label: string;
   reason?: string | undefined;
+  /** Whether wires may be drawn at it. */
+  open?: boolean;
 }
 
-function Port({ id, side, type, label, reason }: PortProps) {
+function Port({ id, side, type, label, reason, open = true }: PortProps) {
   const { catalogue } = useShared();
   return (
     <Handle
       id={id}
       type={side === "in" ? "target" : "source"}
       position={side === "in" ? Position.Left : Position.Right}
+      isConnectable={open}
       className={`port ${shapeOf(catalogue, type)}${reason ? " misfit" : ""}`}
       style={{ background: colourOf(catalogue, type) }}
       title={reason || `${label}${type ? `: ${type}` : ""}`}
@@ -126,20 +131,20 @@ function Preview({ name }: { name: string }) {
   );
 }
 
-/** The faults of a node, below it: the first one, and all of them where it is selected. */
-function Faults({ name, whole }: { name: string; whole: boolean }) {
+/** The faults of a node, below it: two lines of the first one, and all of all where it is selected or pointed at. */
+function Faults({ name }: { name: string }) {
   const diagnostics = usePage((page) => page.judged.diagnostics);
   const failed = useRuns((runs) => (runs.nodes[name]?.status === "failed" ? runs.nodes[name].message : ""));
   const { session } = useShared();
   const mine = diagnostics.filter((fault) => nodeOf(fault) === name);
   if (!mine.length && !failed) return null;
-  const listed = whole ? mine : mine.slice(0, failed ? 0 : 1);
   return (
-    <div className={`faults nodrag nokey${whole ? " whole" : ""}`}>
+    <div className="faults nodrag nokey">
       {failed && <p className="error">{failed}</p>}
-      {listed.map((fault, n) => (
-        <p key={n} className={fault.severity} title={`${fault.message}\n${fault.hint}`}>
-          <span>{fault.message}</span>
+      {mine.map((fault, n) => (
+        <p key={n} className={fault.severity}>
+          {fault.message}
+          {fault.hint && <small>{fault.hint}</small>}
           {fault.fix.length > 0 && (
             <button className="link" onClick={() => mend(session, fault)} title={fault.hint}>
               Mend
@@ -147,11 +152,9 @@ function Faults({ name, whole }: { name: string; whole: boolean }) {
           )}
         </p>
       ))}
-      {whole && (
-        <button className="link" onClick={() => void showInText(session, name)}>
-          Show in text
-        </button>
-      )}
+      <button className="link" onClick={() => void showInText(session, name)}>
+        Show in text
+      </button>
     </div>
   );
 }
@@ -162,43 +165,96 @@ const worst = (faults: readonly Diagnostic[], name: string) => {
 };
 
 export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>) {
-  const { graph, catalogue, costs, stale } = useShared();
+  const { graph, catalogue } = useShared();
   const { name } = data;
   const state = usePage((page) => worst(page.judged.diagnostics, name));
   const status = useRuns((runs) => runs.nodes[name]?.status ?? "");
+  const closed = usePage((page) => page.closed.has(name));
   const node = graph.nodes.get(name);
   if (!node) return null;
   const spec = catalogue.nodes.get(node.type);
-  const outputs = outputsOf(graph, catalogue, name);
-  const measured = costs.get(name)?.outputs ?? [];
   return (
-    <div className={`box node${selected ? " selected" : ""}${state} ${status}`}>
+    <div className={`box node${selected ? " selected" : ""}${closed ? " closed" : ""}${state} ${status}`}>
       <div className="head" title={spec?.doc}>
         <b>{name}</b>
         <small>{words(node.type)}</small>
       </div>
       <Bar name={name} />
+      {node.note && !closed && (
+        <p className="note" style={{ height: noteHeight(node.note) }} title={node.note}>
+          {node.note}
+        </p>
+      )}
       {rowsOf(graph, name, spec).map((port) => (
         <Row key={port.name} node={name} port={port} />
       ))}
-      {outputs.map((output, n) => (
-        <div className="row out" key={output.name}>
-          <span className={`value${stale ? " stale" : ""}`} title={measured[n]}>
-            {dimensions(measured[n] ?? "")}
-          </span>
-          <span>{output.name === "output" ? "" : output.name}</span>
-          <Port id={output.name} side="out" type={output.type} label={`output ${output.name} of ${name}`} />
-        </div>
+      {outputsOf(graph, catalogue, name).map((output, n) => (
+        <OutRow key={output.name} node={name} output={output} first={n === 0} />
       ))}
-      {hasPreview(graph, catalogue, name) && <Preview name={name} />}
-      <Status name={name} />
-      <Faults name={name} whole={selected} />
+      {!closed && hasPreview(graph, catalogue, name) && <Preview name={name} />}
+      {!closed && <Status name={name} />}
+      <Faults name={name} />
+    </div>
+  );
+});
+
+function OutRow({ node, output, first }: { node: string; output: { name: string; type: string }; first: boolean }) {
+  const { describe, stale, misfits } = useShared();
+  const shape = describe({ name: node, port: first ? null : output.name });
+  return (
+    <div className="row out">
+      <span className={`value${stale ? " stale" : ""}`}>{shape}</span>
+      <span>{output.name === "output" ? "" : output.name}</span>
+      <Port
+        id={output.name}
+        side="out"
+        type={output.type}
+        label={`output ${output.name} of ${node}`}
+        reason={misfits?.get(`${node}:${output.name}`)}
+      />
+    </div>
+  );
+}
+
+/** A frame behind its nodes; its title moves them all. */
+export const FrameBox = memo(function FrameBox({ id, data, selected }: NodeProps<Box>) {
+  return (
+    <div className={`frame${selected ? " selected" : ""}`}>
+      <div className="title">
+        <b>{data.name}</b>
+        <button className="link nodrag" onClick={() => close([id])} aria-label={`close frame ${data.name}`}>
+          −
+        </button>
+      </div>
+    </div>
+  );
+});
+
+/** A closed frame: one box in the place of its nodes. */
+export const ClosedFrame = memo(function ClosedFrame({ id, data, selected }: NodeProps<Box>) {
+  const { graph } = useShared();
+  const members = graph.frames.get(data.name) ?? [];
+  const state = usePage((page) => members.map((name) => worst(page.judged.diagnostics, name)).find(Boolean) ?? "");
+  const status = useRuns((runs) => members.map((name) => runs.nodes[name]?.status).find((one) => one === "running"));
+  return (
+    <div className={`box closed${selected ? " selected" : ""}${state} ${status ?? ""}`}>
+      <div className="head">
+        <b>{data.name}</b>
+        <small>
+          {members.length} boxes{status ? ", runs" : ""}
+        </small>
+        <button className="link nodrag" onClick={() => close([id])} aria-label={`open frame ${data.name}`}>
+          +
+        </button>
+      </div>
+      <Port id="in" side="in" type="" label={`into frame ${data.name}`} open={false} />
+      <Port id="out" side="out" type="" label={`out of frame ${data.name}`} open={false} />
     </div>
   );
 });
 
 export const InputBox = memo(function InputBox({ data, selected }: NodeProps<Box>) {
-  const { graph } = useShared();
+  const { graph, misfits } = useShared();
   const state = usePage((page) => worst(page.judged.diagnostics, data.name));
   const input = graph.inputs.get(data.name);
   const value = usePage((page) => page.values[data.name]);
@@ -208,7 +264,13 @@ export const InputBox = memo(function InputBox({ data, selected }: NodeProps<Box
     <div className={`box pill${selected ? " selected" : ""}${state}`} title={input.help}>
       <span className="value">{isFile(now) ? "picture" : now === undefined ? "" : String(now)}</span>
       <b>{data.name}</b>
-      <Port id="" side="out" type={input.type} label={`graph input ${data.name}`} />
+      <Port
+        id=""
+        side="out"
+        type={input.type}
+        label={`graph input ${data.name}`}
+        reason={misfits?.get(`${data.name}:`)}
+      />
     </div>
   );
 });

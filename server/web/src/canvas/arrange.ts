@@ -1,31 +1,38 @@
-/** Where the boxes stand: as the text says, else beside what they are wired to. */
+/** Where the boxes stand and the wires pass: as the text says, else beside what they are wired to. */
 
+import type { Edge } from "@xyflow/react";
 import type { Graph } from "../core/graph";
-import { arranged as laidOut, type Link, type Places } from "../core/layout";
+import { framed } from "../core/framed";
+import type { Arrangement, Link } from "../core/layout";
 import { completed } from "../core/places";
 import type { Catalogue } from "../store";
-import { HEAD, outputId, outputsOf, ROW, sizesOf, wiresOf } from "./flow";
+import { frameId, HEAD, outputId, outputsOf, ROW, rowsTop, sizesOf, type Wire } from "./flow";
 import { rowsOf } from "./types";
 
-/** The place of every box by its id. */
-export function arranged(graph: Graph, catalogue: Catalogue): Places {
-  const sizes = sizesOf(graph, catalogue);
-  const links = wiresOf(graph, catalogue).map((wire): Link => {
-    const spec = catalogue.nodes.get(graph.nodes.get(wire.target)?.type ?? "");
-    const rows = rowsOf(graph, wire.target, spec).map((row) => row.name);
-    const enters = graph.nodes.has(wire.target) ? HEAD + ROW * (rows.indexOf(wire.targetHandle ?? "") + 0.5) : ROW / 2;
+/** The place of every box by its id, and the points that each wire would pass if every box stood where the layout puts it. */
+export function arranged(
+  graph: Graph,
+  catalogue: Catalogue,
+  wires: readonly Edge<Wire>[],
+  closed: ReadonlySet<string>,
+): Arrangement {
+  const sizes = sizesOf(graph, catalogue, closed);
+  const links = wires.map(({ source, target, sourceHandle, targetHandle }): Link => {
+    const small = (id: string) => closed.has(id);
     return {
-      source: wire.source,
-      target: wire.target,
-      leaves: leaving(graph, catalogue, wire.source, wire.sourceHandle ?? ""),
-      enters,
+      source,
+      target,
+      leaves: small(source) ? HEAD / 2 : leaving(graph, catalogue, source, sourceHandle ?? ""),
+      enters: small(target) ? HEAD / 2 : entering(graph, catalogue, target, targetHandle ?? ""),
     };
   });
-  const all = laidOut(sizes, links, new Set(), new Set([...graph.outputs.keys()].map(outputId)));
+  const last = new Set([...graph.outputs.keys()].map(outputId));
+  const frames = [...graph.frames].filter(([title]) => !closed.has(frameId(title))).map(([, names]) => names);
+  const { places, routes } = framed(sizes, links, last, frames);
   const kept = new Map<string, readonly [number, number]>();
   for (const [name, place] of graph.layout)
     kept.set(graph.nodes.has(name) || graph.inputs.has(name) ? name : outputId(name), place);
-  return completed(kept, all, sizes, links);
+  return { places: completed(kept, places, sizes, links), routes };
 }
 
 function leaving(graph: Graph, catalogue: Catalogue, source: string, handle: string): number {
@@ -33,5 +40,12 @@ function leaving(graph: Graph, catalogue: Catalogue, source: string, handle: str
   if (!node) return 16;
   const rows = rowsOf(graph, source, catalogue.nodes.get(node.type)).length;
   const outputs = outputsOf(graph, catalogue, source).map((port) => port.name);
-  return HEAD + ROW * (rows + outputs.indexOf(handle) + 0.5);
+  return rowsTop(graph, source) + ROW * (rows + outputs.indexOf(handle) + 0.5);
+}
+
+function entering(graph: Graph, catalogue: Catalogue, target: string, handle: string): number {
+  const node = graph.nodes.get(target);
+  if (!node) return ROW / 2;
+  const rows = rowsOf(graph, target, catalogue.nodes.get(node.type)).map((row) => row.name);
+  return rowsTop(graph, target) + ROW * (rows.indexOf(handle) + 0.5);
 }

@@ -3,6 +3,7 @@
 import type { Edge, Node } from "@xyflow/react";
 import type { Graph, Ref } from "../core/graph";
 import type { Catalogue } from "../store";
+import type { Point } from "../core/layout";
 import { refsIn } from "../core/wires";
 import { baseOf, colourOf, rowsOf } from "./types";
 import { typeOfRef } from "./typing";
@@ -15,14 +16,35 @@ export const PREVIEW = 96;
 export const PICTURE = 168;
 
 export interface BoxData extends Record<string, unknown> {
-  kind: "node" | "input" | "output";
+  kind: "node" | "input" | "output" | "frame";
   name: string;
 }
 export type Box = Node<BoxData>;
 
 /** Ids of boxes: an output may have the name of a node. */
 export const outputId = (name: string): string => `output ${name}`;
-export const nameOf = (id: string): string => id.replace(/^output /, "");
+export const frameId = (title: string): string => `frame ${title}`;
+export const nameOf = (id: string): string => id.replace(/^(output|frame) /, "");
+/** Between a frame and what stands in it: at its sides, and above. */
+export const PAD = 16;
+export const TITLE = 32;
+const NOTE = 16;
+
+/** The height of a node's note, of at most three lines. */
+export const noteHeight = (note: string): number => (note ? NOTE * Math.min(3, Math.ceil(note.length / 26)) + 4 : 0);
+
+/** How far below its upper edge the rows of a node begin. */
+export const rowsTop = (graph: Graph, name: string): number => HEAD + noteHeight(graph.nodes.get(name)?.note ?? "");
+
+/** The box that stands for another: of what is in a closed frame, the frame. */
+export type Standing = (id: string) => string;
+
+export function standing(graph: Graph, closed: ReadonlySet<string>): Standing {
+  const found = new Map<string, string>();
+  for (const [title, names] of graph.frames)
+    if (closed.has(frameId(title))) for (const name of names) if (!found.has(name)) found.set(name, frameId(title));
+  return (id) => found.get(id) ?? id;
+}
 
 /** The names of a node's outputs; of one that the catalogue does not know, those that are used. */
 export function outputsOf(graph: Graph, catalogue: Catalogue, name: string): { name: string; type: string }[] {
@@ -57,16 +79,22 @@ export interface Size {
 }
 
 /** How large the boxes are, as the layout needs it before they are drawn. */
-export function sizesOf(graph: Graph, catalogue: Catalogue): Map<string, Size> {
+export function sizesOf(graph: Graph, catalogue: Catalogue, closed: ReadonlySet<string>): Map<string, Size> {
   const found = new Map<string, Size>();
   for (const name of graph.inputs.keys()) found.set(name, { width: 136, height: 32 });
   for (const [name, node] of graph.nodes) {
     const rows = rowsOf(graph, name, catalogue.nodes.get(node.type)).length + outputsOf(graph, catalogue, name).length;
     const preview = hasPreview(graph, catalogue, name) ? PREVIEW + 8 : 0;
-    found.set(name, { width: WIDTH, height: HEAD + FOOT + rows * ROW + preview });
+    const height = closed.has(name) ? HEAD : rowsTop(graph, name) + FOOT + rows * ROW + preview;
+    found.set(name, { width: WIDTH, height });
   }
   for (const [name, source] of graph.outputs) {
     found.set(outputId(name), { width: WIDTH, height: isPictureOutput(graph, catalogue, source) ? PICTURE + 48 : 56 });
+  }
+  const stands = standing(graph, closed);
+  for (const name of [...found.keys()].filter((one) => stands(one) !== one)) {
+    found.delete(name);
+    found.set(stands(name), { width: WIDTH, height: HEAD });
   }
   return found;
 }
@@ -79,30 +107,39 @@ export function handleOf(graph: Graph, catalogue: Catalogue, name: string, port:
 
 export interface Wire extends Record<string, unknown> {
   source: { name: string; port: string | null };
+  target: string;
   port: string;
+  /** The points that it passes where both its boxes stand as they were laid out. */
+  route: readonly Point[];
 }
 
-/** One wire for each reference. */
-export function wiresOf(graph: Graph, catalogue: Catalogue): Edge<Wire>[] {
+/** One wire for each reference; none within a closed frame. */
+export function wiresOf(graph: Graph, catalogue: Catalogue, stands: Standing): Edge<Wire>[] {
   const wires: Edge<Wire>[] = [];
+  const known = new Set<string>();
   const add = (ref: { name: string; port: string | null }, target: string, port: string, targetName: string) => {
     if (!graph.inputs.has(ref.name) && !graph.nodes.has(ref.name)) return;
     const id = `${ref.name}.${ref.port ?? ""} to ${target}.${port}`;
-    if (wires.some((wire) => wire.id === id)) return;
+    const [from, to] = [stands(ref.name), stands(target)];
+    if (known.has(id) || (from === to && from !== ref.name)) return;
+    known.add(id);
     wires.push({
       id,
-      source: ref.name,
-      sourceHandle: handleOf(graph, catalogue, ref.name, ref.port),
-      target,
-      targetHandle: port,
+      source: from,
+      sourceHandle: from === ref.name ? handleOf(graph, catalogue, ref.name, ref.port) : "out",
+      target: to,
+      targetHandle: to === target ? port : "in",
       style: {
-        stroke: colourOf(
-          catalogue,
-          typeOfRef(graph, catalogue, ref.name, ref.port) || typeOfPort(graph, catalogue, target, port),
+        stroke: inked(
+          colourOf(
+            catalogue,
+            typeOfRef(graph, catalogue, ref.name, ref.port) || typeOfPort(graph, catalogue, target, port),
+          ),
         ),
       },
       ariaLabel: `wire from ${ref.name}${ref.port ? `.${ref.port}` : ""} to ${port} of ${targetName}`,
-      data: { source: { name: ref.name, port: ref.port }, port },
+      type: "line",
+      data: { source: { name: ref.name, port: ref.port }, target, port, route: [] },
       focusable: false,
     });
   };
@@ -115,39 +152,60 @@ export function wiresOf(graph: Graph, catalogue: Catalogue): Edge<Wire>[] {
   return wires;
 }
 
+/** A colour that is seen on light and dark ground. */
+const inked = (colour: string): string => `color-mix(in oklab, ${colour} 80%, var(--ink))`;
+
 export function typeOfPort(graph: Graph, catalogue: Catalogue, node: string, port: string): string {
   const spec = catalogue.nodes.get(graph.nodes.get(node)?.type ?? "");
   return spec?.inputs.find((one) => one.name === port)?.type ?? "";
 }
 
-/** Boxes at their places. */
-export function boxesOf(graph: Graph, places: ReadonlyMap<string, readonly [number, number]>): Box[] {
-  const at = (id: string) => {
+/** Boxes at their places; closed frames stand for what is in them. */
+export function boxesOf(
+  graph: Graph,
+  places: ReadonlyMap<string, readonly [number, number]>,
+  closed: ReadonlySet<string>,
+): Box[] {
+  const stands = standing(graph, closed);
+  const box = (kind: BoxData["kind"], id: string, type: string, ariaLabel: string): Box => {
     const [x, y] = places.get(id) ?? [0, 0];
-    return { x, y };
+    return { id, type, position: { x, y }, data: { kind, name: nameOf(id) }, ariaLabel };
   };
-  const inputs = [...graph.inputs.keys()].map((name): Box => ({
-    id: name,
-    type: "input_",
-    position: at(name),
-    data: { kind: "input", name },
-    ariaLabel: `input ${name}`,
-  }));
-  const nodes = [...graph.nodes.values()].map(({ name, type }): Box => ({
-    id: name,
-    type: "node",
-    position: at(name),
-    data: { kind: "node", name },
-    ariaLabel: `node ${name}, ${words(type)}`,
-  }));
-  const outputs = [...graph.outputs.keys()].map((name): Box => ({
-    id: outputId(name),
-    type: "output_",
-    position: at(outputId(name)),
-    data: { kind: "output", name },
-    ariaLabel: `output ${name}`,
-  }));
-  return [...inputs, ...nodes, ...outputs];
+  return [
+    ...[...graph.inputs.keys()].map((name) => box("input", name, "input_", `input ${name}`)),
+    ...[...graph.nodes.values()].map(({ name, type }) => box("node", name, "node", `node ${name}, ${words(type)}`)),
+    ...[...graph.outputs.keys()].map((name) => box("output", outputId(name), "output_", `output ${name}`)),
+    ...[...graph.frames.keys()]
+      .filter((title) => closed.has(frameId(title)))
+      .map((title) => box("frame", frameId(title), "closed", `closed frame ${title}`)),
+  ].filter(({ id }) => stands(id) === id);
+}
+
+/** Open frames around their boxes, wherever those stand. */
+export function framesOf(graph: Graph, boxes: readonly Box[], sizes: ReadonlyMap<string, Size>): Box[] {
+  const by = new Map(boxes.map((box) => [box.id, box]));
+  return [...graph.frames].flatMap(([title, names]): Box[] => {
+    const members = names.flatMap((name) => by.get(name) ?? []);
+    if (!members.length || by.has(frameId(title))) return [];
+    const [left, top] = [Math.min(...members.map((b) => b.position.x)), Math.min(...members.map((b) => b.position.y))];
+    const of = (box: Box): Size => sizes.get(box.id) ?? { width: WIDTH, height: HEAD };
+    const right = Math.max(...members.map((b) => b.position.x + of(b).width));
+    const bottom = Math.max(...members.map((b) => b.position.y + (b.measured?.height ?? of(b).height)));
+    const size = { width: right - left + 2 * PAD, height: bottom - top + TITLE + PAD };
+    return [
+      {
+        id: frameId(title),
+        type: "frame",
+        position: { x: left - PAD, y: top - TITLE },
+        data: { kind: "frame", name: title },
+        ...size,
+        measured: size,
+        zIndex: -1,
+        dragHandle: ".title",
+        ariaLabel: `frame ${title}`,
+      },
+    ];
+  });
 }
 
 /** A type as words: `noise_scheduler` is `noise scheduler`. */

@@ -4,17 +4,17 @@ import { outputsOf, words } from "../canvas/flow";
 import { colourOf } from "../canvas/types";
 import { type End, typedOf } from "../canvas/typing";
 import * as edits from "../core/edits";
-import { type Port, typeOf } from "../core/fits";
+import { typeOf } from "../core/fits";
 import { search, type Wish } from "../core/search";
 import { type Place, pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
 import { type Choice, ranked } from "../Picker";
 import { page, usePage } from "../store";
-import { freeName, graph, select } from "./selection";
-import { expose, leading, type Target, toOutput } from "./wiring";
+import { freeName, graph, placed, select } from "./selection";
+import { expose, leading, portOf, type Target, toOutput } from "./wiring";
 
 const placing = (name: string, place: Place | null): Making[] =>
-  place ? [(text) => edits.move(text, name, Math.round(place.x), Math.round(place.y))] : [];
+  place ? placed(new Map([[name, [Math.round(place.x), Math.round(place.y)]]])) : [];
 
 /** Add a node of a type, at a place where one was pointed at, wired where it came from a wire. */
 export function addNode(
@@ -115,12 +115,6 @@ function wishOf(source: End | null, target: Target | null): Wish | null {
   if (source) return { gives: typeOf(typedOf(graph(), page().catalogue!), source) };
   const takes = target && portOf(target.node, target.port);
   return takes ? { takes } : null;
-}
-
-function portOf(node: string, port: string): Port | undefined {
-  return page()
-    .catalogue!.nodes.get(graph().nodes.get(node)?.type ?? "")
-    ?.inputs.find((one) => one.name === port);
 }
 
 /** Do what was chosen of `fitting`. */

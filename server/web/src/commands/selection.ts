@@ -2,10 +2,10 @@
 
 import { nameOf } from "../canvas/flow";
 import { typeOfRef } from "../canvas/typing";
+import { pinned, type Spot } from "../canvas/view";
 import * as edits from "../core/edits";
 import type { Graph } from "../core/graph";
 import { refsIn } from "../core/wires";
-import { written } from "../core/written";
 import { askFor } from "../dialogs";
 import type { Making, Session } from "../document/session";
 import { page, usePage } from "../store";
@@ -19,13 +19,20 @@ export function select(id: string): void {
 /** The box that is selected, the first of several; empty where there is none. */
 export const chosen = (): string => page().selected[0] ?? "";
 
+/** Places of boxes, and of all others that have none in the text yet: those where they are. */
+export function placed(places: ReadonlyMap<string, Spot>): Making[] {
+  const all = places.size ? pinned(places) : places;
+  return all.size ? [(text) => edits.moveAll(text, all)] : [];
+}
+
 /** A name that is not taken: `schedule`, `schedule_2` … */
-export function freeName(base: string): string {
+export function freeName(base: string, also: ReadonlySet<string> = new Set()): string {
   const known = graph();
   const plain = base.replace(/[^A-Za-z0-9_]/g, "_").replace(/^(?=\d)/, "_") || "node";
+  const stem = plain.replace(/_\d+$/, "");
   for (let n = 1; ; n++) {
-    const name = n === 1 ? plain : `${plain}_${n}`;
-    if (!known.nodes.has(name) && !known.inputs.has(name)) return name;
+    const name = n === 1 ? plain : `${stem}_${n}`;
+    if (!known.nodes.has(name) && !known.inputs.has(name) && !also.has(name)) return name;
   }
 }
 
@@ -42,6 +49,7 @@ export function remove(session: Session): void {
   if (selected.length > 1) for (const id of selected) makes.push(...detached(id, selected));
   for (const id of selected) {
     if (id.startsWith("output ")) makes.push((text) => edits.unsetOutput(text, nameOf(id)));
+    else if (id.startsWith("frame ")) makes.push((text) => edits.unsetFrame(text, nameOf(id)));
     else if (known.inputs.has(id)) makes.push(...healed(id), (text) => edits.removeInput(text, id));
     else if (known.nodes.has(id))
       makes.push(...(selected.length > 1 ? [] : healed(id)), (text) => edits.removeNode(text, id));
@@ -95,24 +103,6 @@ function detached(id: string, going: readonly string[]): Making[] {
   return makes;
 }
 
-/** Copies of the selected nodes beside them, with the same wires. */
-export function duplicate(session: Session): void {
-  const known = graph();
-  const makes: Making[] = [];
-  const made: string[] = [];
-  for (const id of page().selected) {
-    const node = known.nodes.get(id);
-    if (!node) continue;
-    const name = freeName(`${id}_copy`);
-    const ports = new Map([...node.ports].map(([port, value]) => [port, written(value)] as const));
-    made.push(name);
-    makes.push((text) => edits.addNode(text, name, node.type, { ports }));
-  }
-  const before = page().selected;
-  usePage.setState({ selected: made });
-  if (!makes.length || !session.edit(makes)) usePage.setState({ selected: before });
-}
-
 /** Give what is selected another name, in all that refers to it. */
 export function rename(session: Session, id: string, to: string): boolean {
   const known = graph();
@@ -121,9 +111,14 @@ export function rename(session: Session, id: string, to: string): boolean {
     return session.edit([(text) => edits.setOutput(text, to, ref), (text) => edits.unsetOutput(text, nameOf(id))]);
   }
   const before = page().selected;
-  usePage.setState({ selected: [to] });
+  const framed = id.startsWith("frame ");
+  usePage.setState({ selected: [framed ? `frame ${to}` : to] });
   const done = session.edit((text) =>
-    known.inputs.has(id) ? edits.renameInput(text, id, to) : edits.renameNode(text, id, to),
+    framed
+      ? edits.renameFrame(text, nameOf(id), to)
+      : known.inputs.has(id)
+        ? edits.renameInput(text, id, to)
+        : edits.renameNode(text, id, to),
   );
   if (!done) usePage.setState({ selected: before });
   return done;

@@ -1,5 +1,6 @@
 /** Wires between what is there, drawn by mouse or chosen by keys. */
 
+import type { PortSpec } from "../api";
 import { outputsOf } from "../canvas/flow";
 import { colourOf } from "../canvas/types";
 import { type End, misfit, typeOfRef, wantsPart } from "../canvas/typing";
@@ -7,7 +8,7 @@ import * as edits from "../core/edits";
 import { refsIn } from "../core/wires";
 import type { Written } from "../core/written";
 import { type Place, pick } from "../dialogs";
-import type { Session } from "../document/session";
+import type { Making, Session } from "../document/session";
 import type { Choice } from "../Picker";
 import { page, say } from "../store";
 import { chosen, freeName, graph } from "./selection";
@@ -19,9 +20,7 @@ export interface Target {
 
 /** Make a port an input of the graph; what stood there is its default. */
 export function expose(session: Session, node: string, port: string): void {
-  const spec = page()
-    .catalogue!.nodes.get(graph().nodes.get(node)?.type ?? "")
-    ?.inputs.find((one) => one.name === port);
+  const spec = portOf(node, port);
   const value = graph().nodes.get(node)?.ports.get(port);
   const taken = graph().inputs.has(port) || graph().nodes.has(port);
   const facts = new Map<string, Written>();
@@ -76,13 +75,18 @@ export function targets(source: End): Choice[] {
   return [...rows, ...outputs, { key: "output", label: "new output", detail: "an output of the graph" }];
 }
 
-/** Wire a source to a port: beside what is there where the port takes several, else in its place. */
-export function wire(session: Session, source: End, node: string, port: string): boolean {
+/** What the catalogue says of a port. */
+export function portOf(node: string, port: string): PortSpec | undefined {
   const type = graph().nodes.get(node)?.type ?? "";
-  const several = page()
+  return page()
     .catalogue!.nodes.get(type)
-    ?.inputs.find((one) => one.name === port)?.fan_in;
-  return session.edit((text) => (several ? edits.connectToo : edits.connect)(text, source, node, port));
+    ?.inputs.find((one) => one.name === port);
+}
+
+/** The wire from a source to a port: beside what is there where the port takes several, else in its place. */
+export function wiring(source: End, node: string, port: string): Making {
+  const several = portOf(node, port)?.fan_in;
+  return (text) => (several ? edits.connectToo : edits.connect)(text, source, node, port);
 }
 
 /** Let an output of the graph, or a new one, come from a source. */
@@ -132,7 +136,7 @@ export async function wired(session: Session, source: End, node: string, port: s
     if (!choice) return;
     part = choice.key;
   }
-  wire(session, { ...source, port: part }, node, port);
+  session.edit(wiring({ ...source, port: part }, node, port));
 }
 
 /** Offer what may feed a port. */

@@ -5,9 +5,9 @@
  * the document that applies them. */
 
 import { INPUT_KEYS, isName, meant, namesOf, NODE_KEYS } from "./graph";
-import { atPath, leaves, withEntries, without, withValue } from "./meaning";
+import { atPath, leaves, type Path, withEntries, withLeaves, without, withValue } from "./meaning";
 import { frames, left, namesIn, refuseTaken, refuseUnknown, renamed, withoutMember } from "./naming";
-import { itemPut, taken } from "./rewriting";
+import { itemPut, renamed as keyRenamed, taken } from "./rewriting";
 import {
   assigned,
   type Document,
@@ -21,8 +21,8 @@ import {
   settled,
 } from "./settling";
 import { lineNumber } from "./text";
-import { type Entry, find, type Items, type Tree } from "./tree";
-import { refText, treeOf, type Written } from "./written";
+import { type Entry, find, type Items, type Leaf, type Tree } from "./tree";
+import { flow, refText, treeOf, type Written } from "./written";
 
 export { type Edits, Refused } from "./settling";
 
@@ -107,6 +107,22 @@ export function connectToo(text: string, source: Source, node: string, port: str
   refuseMarks(document, path, true);
   const wanted = atPath(document.tree, path, () => ({ ...old, values: [...old.values, ref] }));
   return settled(document, wanted, [itemPut(text, old, ref)]);
+}
+
+/** Lets a wire of an input come from another source; of a list, only the item that is that wire. */
+export function rewire(text: string, from: Source, to: Source, node: string, port: string): Edits {
+  const document = withNode(text, node);
+  refuseUnknown(document, SOURCES, to.name, "node or input");
+  const [was, now] = [refText(from.name, from.port), treeOf(refText(to.name, to.port))];
+  const axis = axisOf(document, node, port)?.key ?? "";
+  const inAll = (path: Path) => leaves(find(document.tree, path)?.value ?? EMPTY).filter((leaf) => leaf.value === was);
+  const path = [[port], ["each", axis]].map((rest) => ["nodes", node, ...rest]).find((one) => inAll(one).length);
+  const found = path ? inAll(path) : [];
+  if (!path) throw new Refused(`nothing on '${port}' of '${node}' comes from '${was}'`);
+  refuseMarks(document, path, true);
+  const other = (leaf: Leaf): Leaf => (leaf.value === was ? { ...(now as Leaf) } : leaf);
+  const wanted = atPath(document.tree, path, (value) => withLeaves(value, other));
+  return settled(document, wanted, [[found.map((leaf) => ({ from: leaf.from, to: leaf.to, insert: flow(now) }))]]);
 }
 
 /** Takes a wire off an input; off a list, only the item that is that wire. */
@@ -301,6 +317,20 @@ export function setFrame(text: string, title: string, nodes: readonly string[]):
   const document = opened(text);
   for (const name of nodes) refuseUnknown(document, SOURCES, name, "node");
   return assigned(document, [["frames", title], [...nodes]]);
+}
+
+/** Gives a frame another title. */
+export function renameFrame(text: string, title: string, to: string): Edits {
+  const document = opened(text);
+  const entry = find(document.tree, ["frames", title]);
+  if (!entry) throw new Refused(`there is no frame '${title}'`);
+  if (title === to) return [];
+  if (find(document.tree, ["frames", to])) throw new Refused(`there is a frame '${to}' already; choose another title`);
+  refuseMarks(document, ["frames", title], false);
+  const wanted = atPath(document.tree, ["frames"], (all) =>
+    withEntries(all, (e) => (e.key === title ? { ...e, key: to } : e)),
+  );
+  return settled(document, wanted, [keyRenamed(text, entry.keyFrom, entry.keyTo, to)]);
 }
 
 /** Takes a frame away; its nodes stay. */

@@ -354,7 +354,7 @@ function edgesOf(sizes: ReadonlyMap<string, Size>, stack: Stack): Point[] {
   return stack.rows.map((row, depth) => {
     const begin = left;
     const right = begin + Math.max(0, ...row.map((spot) => sizes.get(spot)?.width ?? 0));
-    left = right + Math.min(44 + 5 * (stack.pieces[depth]?.length ?? 0), 110);
+    left = right + Math.min(40 + 4 * (stack.pieces[depth]?.length ?? 0), 80);
     return [begin, right] as const;
   });
 }

@@ -16,7 +16,7 @@ import { ask, type Draft, encoded, get, type GraphFile, type GraphList, Problem 
 import { type Edits, Refused } from "../core/edits";
 import { type Graph, type ReadGraph, readGraph } from "../core/graph";
 import { Events } from "../events";
-import { EMPTY, page, say, toDocument, UNJUDGED, usePage } from "../store";
+import { closedOf, EMPTY, page, say, toDocument, UNJUDGED, usePage } from "../store";
 import { historyField, isolateHistory } from "./history";
 import { RETRY, Sync, type Update } from "./sync";
 
@@ -102,6 +102,7 @@ export class Session {
       },
       judged: UNJUDGED,
       selected: [],
+      closed: closedOf(first.path),
     });
     this.read(text);
   }

@@ -168,6 +168,12 @@ function* ofPort(node: string, port: string, old: any, [value, said]: readonly [
   if (!wire) return;
   const [name = "", ...rest] = String(wire).slice(1).split(".");
   const source = { name, port: rest.join(".") || null };
+  const now = `$${node}.other`;
+  yield case_(
+    `rewire ${node}.${port}`,
+    (t) => edit.rewire(t, source, { name: node, port: "other" }, node, port),
+    set(Array.isArray(old) ? old.map((v: unknown) => (v === wire ? now : v)) : now),
+  );
   const without = Array.isArray(old) && old.length > 1 ? set(old.toSpliced(old.indexOf(wire), 1)) : drop(...path);
   yield case_(`unwire ${node}.${port}`, (t) => edit.disconnect(t, source, node, port), without);
 }
@@ -240,6 +246,10 @@ function* ofCanvas(data: Data): Generator<Case> {
   for (const title of ["My: frame", ...Object.keys(data.frames ?? {})]) {
     yield case_(`frame ${title}`, (t) => edit.setFrame(t, title, members), write("frames", title)(members));
   }
+  const retitled = (title: string) => (all: Data) =>
+    void (all.frames = mapped(all.frames, (key, value) => [key === title ? "An: other" : key, value]));
+  for (const title of Object.keys(data.frames ?? {}))
+    yield case_(`retitle ${title}`, (t) => edit.renameFrame(t, title, "An: other"), retitled(title));
   for (const title of Object.keys(data.frames ?? {}))
     yield case_(`no frame ${title}`, (t) => edit.unsetFrame(t, title), drop("frames", title));
   for (const name of Object.keys(data.layout ?? {}))

@@ -1,0 +1,160 @@
+/** What happens while a wire is drawn: what does not fit is dimmed with its reason, and the engine is asked where types fit. */
+
+import type { Connection, Edge, Handle, OnConnectEnd, OnConnectStartParams } from "@xyflow/react";
+import { useMemo, useRef, useState } from "react";
+import { dropped } from "../commands/adding";
+import { moveWires } from "../commands/gestures";
+import { wired, wiring } from "../commands/wiring";
+import * as edits from "../core/edits";
+import type { Graph } from "../core/graph";
+import { refsIn } from "../core/wires";
+import type { Session } from "../document/session";
+import { judgeSoon, refusalOf } from "../judging";
+import { type Catalogue, page, say } from "../store";
+import { nameOf, outputsOf } from "./flow";
+import { type End, misfit, wantsPart } from "./typing";
+
+/** How long a wire stays over a port before the engine is asked. */
+const WAIT = 120;
+/** And how long it is before it is asked again, where it had no answer. */
+const AGAIN = 1_000;
+
+interface Point {
+  x: number;
+  y: number;
+}
+export interface Hint {
+  words: string;
+  bad: boolean;
+  wire?: Connection;
+}
+interface Drawn extends OnConnectStartParams {
+  /** Whether all wires of the output are taken along. */
+  moves: boolean;
+}
+
+/** The end that a handle of a box is. */
+export function endOf(graph: Graph, catalogue: Catalogue, id: string, handle: string | null | undefined): End {
+  const first = outputsOf(graph, catalogue, id)[0]?.name;
+  return { name: id, port: graph.inputs.has(id) || !handle || first === handle ? null : handle };
+}
+
+/** Why a wire between two boxes may not be; an output of the graph takes everything. */
+function reasonAt(graph: Graph, catalogue: Catalogue, source: End, target: string, port: string): string {
+  return graph.nodes.has(target) ? misfit(graph, catalogue, source, target, port) : "";
+}
+
+/** The ports and outputs that the drawn wire may not go to, with the reason: `node.port`, and `node:output` against its way. */
+function misfitsOf(graph: Graph, catalogue: Catalogue, { nodeId, handleId, handleType, moves }: Drawn) {
+  const reasons = new Map<string, string>();
+  if (!nodeId || moves) return reasons;
+  const add = (key: string, reason: string) => reason && reasons.set(key, reason);
+  for (const [name, node] of handleType === "source" ? graph.nodes : []) {
+    for (const { name: port } of catalogue.nodes.get(node.type)?.inputs ?? [])
+      add(`${name}.${port}`, reasonAt(graph, catalogue, endOf(graph, catalogue, nodeId, handleId), name, port));
+  }
+  for (const name of handleType === "target" ? [...graph.inputs.keys(), ...graph.nodes.keys()] : []) {
+    const outputs = graph.inputs.has(name) ? [{ name: "" }] : outputsOf(graph, catalogue, name);
+    for (const { name: port } of outputs)
+      add(`${name}:${port}`, reasonAt(graph, catalogue, endOf(graph, catalogue, name, port), nodeId, handleId ?? ""));
+  }
+  return reasons;
+}
+
+/** What the canvas does while wires are drawn. */
+export function useWiring(
+  session: Session,
+  graph: Graph,
+  catalogue: Catalogue,
+  describe: (end: End) => string,
+  toFlow: (at: Point) => Point,
+) {
+  const [drawn, setDrawn] = useState<Drawn | null>(null);
+  /** What the engine says of the wires that were held over ports; empty where it has nothing against them. */
+  const [refused, setRefused] = useState<ReadonlyMap<string, string>>(new Map());
+  const asked = useRef<{ key: string; timer: ReturnType<typeof setTimeout> } | null>(null);
+  const misfits = useMemo(() => (drawn ? misfitsOf(graph, catalogue, drawn) : null), [drawn, graph, catalogue]);
+
+  const reasonOf = (wire: Connection | Edge): string => {
+    const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
+    const port = wire.targetHandle ?? "";
+    const reason = reasonAt(graph, catalogue, source, wire.target, port);
+    const shape = reason && describe(source);
+    return shape ? `${reason} of ${shape}` : reason || (refused.get(keyOf(wire)) ?? "");
+  };
+
+  const asks = (wire: Connection): void => {
+    const key = keyOf(wire);
+    if (asked.current?.key === key || refused.has(key)) return;
+    clearTimeout(asked.current?.timer);
+    const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
+    const ask = async () => {
+      const reason = await refusalOf(session.text, wiring(source, wire.target, wire.targetHandle ?? ""));
+      if (reason !== null) setRefused((old) => new Map(old).set(key, reason));
+      else if (asked.current?.key === key) asked.current.timer = setTimeout(() => void ask(), AGAIN);
+    };
+    asked.current = { key, timer: setTimeout(() => void ask(), WAIT) };
+  };
+
+  /** What letting the wire go over a port would do, in words; `wire` where only the engine knows whether it may. */
+  const hint = (from: string, handle: Handle, to: string, other: Handle): Hint => {
+    if (drawn?.moves) return { words: "takes all wires along", bad: other.type !== "source" };
+    if (other.type === handle.type) return { words: "", bad: true };
+    const [source, target] = handle.type === "source" ? [from, to] : [to, from];
+    const [out, into] = handle.type === "source" ? [handle, other] : [other, handle];
+    const port = into.id ?? "";
+    const wire = { source, sourceHandle: out.id ?? null, target, targetHandle: port };
+    const reason = reasonOf(wire);
+    if (reason) return { words: reason, bad: true };
+    const end = endOf(graph, catalogue, source, out.id);
+    const node = graph.nodes.get(target);
+    const [there] = [node?.ports.get(port)].flatMap((value) => (value ? refsIn(value) : []));
+    const several = catalogue.nodes.get(node?.type ?? "")?.inputs.find((one) => one.name === port)?.fan_in;
+    const place = there && !several ? `in the place of $${there.name}` : "";
+    const known = !node || wantsPart(graph, catalogue, end, target, port);
+    return { words: [describe(end), place].filter(Boolean).join(" "), bad: false, ...(known ? {} : { wire }) };
+  };
+
+  const started = (event: MouseEvent | TouchEvent, start: OnConnectStartParams): void => {
+    setRefused(new Map());
+    setDrawn({ ...start, moves: start.handleType === "source" && (event.ctrlKey || event.metaKey) });
+  };
+
+  const connect = (wire: Connection): void => {
+    // The engine may have answered since the pointer moved last.
+    const reason = reasonOf(wire);
+    if (reason) return say(reason);
+    const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
+    if (wire.target.startsWith("output ")) session.edit((text) => edits.setOutput(text, nameOf(wire.target), source));
+    else void wired(session, source, wire.target, wire.targetHandle ?? "");
+  };
+
+  const ended: OnConnectEnd = (event, state) => {
+    clearTimeout(asked.current?.timer);
+    if (asked.current && page().judged.stale) judgeSoon(0);
+    asked.current = null;
+    setDrawn(null);
+    const { fromNode, fromHandle, toNode, toHandle } = state;
+    if (!fromNode || !fromHandle) return;
+    const out = fromHandle.type === "source";
+    const [from, to] = [endOf(graph, catalogue, fromNode.id, fromHandle.id), toHandle];
+    if (drawn?.moves) {
+      if (toNode && to?.type === "source")
+        moveWires(session, from, endOf(graph, catalogue, toNode.id, to.id));
+      return;
+    }
+    if (state.isValid) return;
+    const at = "changedTouches" in event ? event.changedTouches[0]! : event;
+    const where = { x: at.clientX, y: at.clientY };
+    if (toNode && to && to.type !== fromHandle.type)
+      return say(hint(fromNode.id, fromHandle, toNode.id, to).words || "that cannot be wired");
+    const over = (event.target as Element).closest?.(".react-flow__node")?.getAttribute("data-id") ?? null;
+    const port = out ? null : { node: fromNode.id, port: fromHandle.id ?? "" };
+    if (over !== fromNode.id) void dropped(session, out ? from : null, port, over, where, toFlow(where));
+  };
+  const valid = (wire: Connection | Edge) => !drawn?.moves && !reasonOf(wire);
+  return { misfits, hint, asks, started, connect, ended, valid };
+}
+
+const keyOf = (wire: Connection | Edge): string =>
+  [wire.source, wire.sourceHandle, wire.target, wire.targetHandle].join(" ");
