@@ -42,7 +42,11 @@ export function Editor({ session, open }: EditorProps) {
     void take(file, open);
   };
   return (
-    <div className={`editor${pane ? "" : " wide"}`} onDragOver={(event) => event.preventDefault()} onDrop={drop}>
+    <div
+      className={`editor${pane || conflict ? "" : " wide"}`}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={drop}
+    >
       <Header session={session} onCommands={() => void offer(deeds)} />
       <aside className="side" aria-label="values">
         <Missing />
@@ -55,12 +59,13 @@ export function Editor({ session, open }: EditorProps) {
         </ReactFlowProvider>
       </main>
       <Suspense>
-        {pane && (
+        {conflict ? (
+          <Conflict session={session} theirs={conflict} />
+        ) : pane ? (
           <section className="below" aria-label={pane.title}>
             <pane.Show session={session} open={open} />
           </section>
-        )}
-        {conflict && <Conflict session={session} open={open} />}
+        ) : null}
       </Suspense>
       <Dialogs />
     </div>

@@ -28,7 +28,7 @@ export function Header({ session, onCommands }: HeaderProps) {
       <a className="button" href={hashOf(document.path, "app")} title="inputs and outputs alone, without wires">
         App
       </a>
-      {PANES.map(({ name, label }) => (
+      {PANES.filter(({ seldom }) => !seldom).map(({ name, label }) => (
         <button key={name} aria-pressed={pane === name} onClick={() => togglePane(name)}>
           {label}
         </button>

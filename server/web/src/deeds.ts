@@ -1,6 +1,6 @@
 /** All that can be done to the open graph: what the palette offers, menus show and keys do. */
 
-import { type Open, revert, saveAs } from "./commands/files";
+import { type Open, saveAs } from "./commands/files";
 import { adding } from "./commands/adding";
 import { duplicate } from "./commands/gestures";
 import { arrangeAnew, chosen, remove, renaming } from "./commands/selection";
@@ -69,10 +69,13 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
     { key: "redo", label: "Redo", shortcut: "Shift Ctrl Z, Ctrl Y", deed: () => redo(session) },
     { key: "save", label: "Save", shortcut: "Ctrl S", anywhere: true, deed: () => session.save() },
     { key: "saveAs", label: "Save as …", deed: () => saveAs(session, open) },
-    { key: "revert", label: "Revert to a save …", deed: () => revert(session) },
     { key: "arrange", label: "Lay out anew", detail: "forgets all places", deed: () => arrangeAnew(session) },
     { key: "format", label: "Format the text", deed: () => format(session) },
-    ...PANES.map(({ name, label }) => ({ key: name, label: `${label}: show or hide`, deed: () => togglePane(name) })),
+    ...PANES.map(({ name, label, seldom }) => ({
+      key: name,
+      label: seldom ? label : `${label}: show or hide`,
+      deed: () => togglePane(name),
+    })),
     { key: "commands", label: "All commands", shortcut: "Ctrl K", anywhere: true, deed: () => offer(all) },
     { key: "help", label: "Shortcuts", shortcut: "?", deed: () => showShortcuts(shortcutsOf(all)) },
   ];

@@ -16,7 +16,7 @@ import { ask, type Draft, encoded, get, type GraphFile, type GraphList, Problem 
 import { type Edits, Refused } from "../core/edits";
 import { type Graph, type ReadGraph, readGraph } from "../core/graph";
 import { Events } from "../events";
-import { closedOf, EMPTY, page, say, toDocument, UNJUDGED, usePage } from "../store";
+import { closedOf, EMPTY, page, say, type Theirs, toDocument, UNJUDGED, usePage } from "../store";
 import { historyField, isolateHistory } from "./history";
 import { RETRY, Sync, type Update } from "./sync";
 
@@ -98,7 +98,7 @@ export class Session {
         fault: "",
         link: "written",
         unsaved: first.draft?.unsaved ?? false,
-        conflict: null,
+        conflict: conflictOf(first),
       },
       judged: UNJUDGED,
       selected: [],
@@ -265,6 +265,14 @@ export class Session {
     }
   }
 
+  /** Let the file's text stand in the place of the draft's; it can be undone. */
+  async takeTheirs({ etag, text }: Theirs): Promise<void> {
+    this.replace(text);
+    toDocument({ etag, conflict: null });
+    await this.sync?.pump();
+    await this.look("");
+  }
+
   /** Put another text in the place of this one; it can be undone. */
   replace(text: string): void {
     this.dispatch({
@@ -279,6 +287,12 @@ export class Session {
     this.sync?.close();
     this.events.close();
   }
+}
+
+/** The file, where it was changed since the draft was begun. */
+function conflictOf({ draft, etag, text }: Session["first"]): Theirs | null {
+  const other = draft?.unsaved && etag && draft.etag !== etag && draft.text !== text.replaceAll("\r\n", "\n");
+  return other ? { etag, text } : null;
 }
 
 /** Several edits, each of the text that the one before left, as one. */

@@ -1,46 +1,58 @@
 /** The file is another than the one that was read: both texts, and who gives way. Nothing is written before that is said. */
 
-import { copyAway, type Open } from "../commands/files";
-import type { Session } from "../document/session";
-import { toDocument, usePage } from "../store";
-import { compared } from "./compared";
+import { useEffect, useRef, useState } from "react";
+import { draftOf, type Session } from "../document/session";
+import { say, type Theirs, toDocument, usePage } from "../store";
 
-export function Conflict({ session, open }: { session: Session; open: Open }) {
-  const document = usePage((page) => page.document!);
-  const { conflict } = document;
-  if (!conflict) return null;
-  const rows = compared(document.text, conflict.text.replaceAll("\r\n", "\n"));
-  const takeTheirs = () => {
-    session.replace(conflict.text);
-    toDocument({ etag: conflict.etag, conflict: null });
+export function Conflict({ session, theirs }: { session: Session; theirs: Theirs }) {
+  const path = usePage((page) => page.document!.path);
+  const place = useRef<HTMLDivElement>(null);
+  const [busy, setBusy] = useState(false);
+  useEffect(() => {
+    let end: (() => void) | null = null;
+    let gone = false;
+    void import("./comparing").then(({ mergeInto }) => {
+      if (!gone) end = mergeInto(session, place.current!, theirs.text);
+    });
+    return () => {
+      gone = true;
+      end?.();
+    };
+  }, [session, theirs]);
+  const deed = (what: () => Promise<unknown>) => () => {
+    setBusy(true);
+    void what()
+      .catch((problem: Error) => say(problem.message))
+      .finally(() => setBusy(false));
+  };
+  const keepBoth = async () => {
+    const copy = await draftOf(path, session.text);
+    await session.takeTheirs(theirs);
+    say(`yours is kept as ${copy}`);
   };
   return (
-    <section className="conflict" role="region" aria-label="conflict">
-      <p>
-        <b>{document.path} was changed by another program.</b> Nothing is lost: your draft is kept, and so is the file.
-      </p>
-      <div className="tools">
-        <button onClick={() => void session.save(conflict.etag)}>Save mine over it</button>
-        <button onClick={takeTheirs}>Take the file's text</button>
-        <button onClick={() => void copyAway(session, open)}>Keep mine as a copy</button>
+    <section className="below conflict" role="region" aria-label="conflict">
+      <header>
+        <p role="status">
+          <b>{path} was changed by another program.</b> Nothing is written before you say what: → takes lines of the
+          file over, and your side can be written in.
+        </p>
+        <button disabled={busy} onClick={deed(() => session.save(theirs.etag))}>
+          Save mine over it
+        </button>
+        <button disabled={busy} onClick={deed(() => session.takeTheirs(theirs))}>
+          Take the file's text
+        </button>
+        <button disabled={busy} onClick={deed(keepBoth)}>
+          Keep both
+        </button>
         <button onClick={() => toDocument({ conflict: null })}>Later</button>
+      </header>
+      <div className="sides" aria-hidden="true">
+        <span>the file</span>
+        <span>your draft</span>
       </div>
-      <table>
-        <thead>
-          <tr>
-            <th>mine</th>
-            <th>the file</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, n) => (
-            <tr key={n} className={row.same ? "" : "differs"}>
-              <td>{row.mine}</td>
-              <td>{row.theirs}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <div className="compared" ref={place} />
     </section>
   );
 }

@@ -1,6 +1,6 @@
 /** What can stand below the canvas, one at a time. */
 
-import type { ComponentType } from "react";
+import { type ComponentType, lazy } from "react";
 import type { Open } from "../commands/files";
 import type { Session } from "../document/session";
 import { Runs } from "./Runs";
@@ -17,10 +17,19 @@ export interface Pane {
   /** What it is, for who does not see it. */
   title: string;
   Show: ComponentType<PaneProps>;
+  /** Whether it is asked for seldom, and has no button of its own. */
+  seldom?: boolean;
 }
 
 /** Those that one needs at once are loaded with the page, others by `lazy`. Each is a button: there are few. */
 export const PANES: readonly Pane[] = [
   { name: "text", label: "Text", title: "text", Show: TextPane },
   { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
+  {
+    name: "saves",
+    label: "Revert to a save",
+    title: "saves",
+    Show: lazy(async () => ({ default: (await import("./Saves")).Saves })),
+    seldom: true,
+  },
 ];

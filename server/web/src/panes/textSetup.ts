@@ -12,7 +12,7 @@ import type { Session } from "../document/session";
 import { page } from "../store";
 import { offset } from "./places";
 
-const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "";
+export const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "";
 const historyKeys: readonly KeyBinding[] = [
   { key: "Mod-z", run: undo, preventDefault: true },
   { key: "Mod-y", mac: "Mod-Shift-z", run: redo, preventDefault: true },
