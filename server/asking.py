@@ -28,6 +28,7 @@ from server.files import Files
 from server.jobs.tasks import Asked
 from server.problems import Problem, absent
 from server.settings import Limits
+from server.turns import Turns
 from server.wire import Asking, WantedJob
 
 RANDOM = "random"
@@ -42,6 +43,7 @@ class Asks:
     documents: Documents
     files: Files
     limits: Limits
+    turns: Turns
 
     def source(self, path: str | None, text: str | None) -> SourceText:
         """The graph of a path, with a text in the place of its own; or of a text alone. Raises Problem."""

@@ -145,6 +145,7 @@ def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -
     from nodegraph.base.diagnostics import GraphError
     from nodegraph.base.workspace import NoNodes
     from server.app import application
+    from server.connections import Bounded
     from server.database import NoDatabase
     from server.listening import listening
 
@@ -170,6 +171,7 @@ def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -
         timeout_graceful_shutdown=5,
         server_header=False,
         proxy_headers=True,
+        http=Bounded,
     )
     with suppress(KeyboardInterrupt):  # the server has stopped in order when the signal comes again
         uvicorn.Server(config).run(sockets=[listener])

@@ -24,6 +24,7 @@ from server.jobs.workers import Workers, workers_of
 from server.live import Live
 from server.security import Tickets
 from server.settings import Settings
+from server.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Services:
     workers: Workers
     tickets: Tickets
     lock: FileLock
+    turns: Turns
     reading: threading.Lock = field(default_factory=threading.Lock)
 
     def fresh(self) -> Session:
@@ -53,7 +55,7 @@ class Services:
 
     def asking(self) -> Asks:
         """Reads requests with these node files. Raises NoNodes."""
-        return Asks(self.fresh(), self.documents, self.files, self.settings.limits)
+        return Asks(self.fresh(), self.documents, self.files, self.settings.limits, self.turns)
 
     def close(self) -> None:
         """Stop what runs, and give back all that is held."""
@@ -76,7 +78,8 @@ def services(settings: Settings) -> Services:
     checker = Checker(workspace, str(settings.folder))
     task = partial(task_of, jobs=jobs, settings=settings)
     workers = workers_of(settings, workspace, jobs, files, task)
-    asks = Asks(session, documents, files, limits)
+    turns = Turns()
+    asks = Asks(session, documents, files, limits, turns)
     live = Live(opened, log, limits.text)
     jobs.restarted(settings.resume)
     return Services(
@@ -94,6 +97,7 @@ def services(settings: Settings) -> Services:
         workers,
         Tickets(),
         lock,
+        turns,
     )
 
 

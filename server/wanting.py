@@ -7,6 +7,7 @@ from nodegraph.base.diagnostics import GraphError
 from nodegraph.language.axes import BadAxis
 from nodegraph.language.given import inputs_of_places
 from nodegraph.language.many import count
+from nodegraph.language.source import SourceText
 from nodegraph.sweep import Sweep
 from server.asking import Asks, faulty, refuse, seeds_of, title_of
 from server.jobs.job import Wanted
@@ -19,6 +20,11 @@ from server.wire import WantedJob
 def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
     """The job of a request, checked. Raises Problem."""
     source = asks.source(body.graph, body.text)
+    with asks.turns.of(source.text):
+        return _wanted(asks, body, source)
+
+
+def _wanted(asks: Asks, body: WantedJob, source: SourceText) -> Wanted:
     asked = asks.asked(source, body)
     graph = asks.session.compiled(asked.opened, replace(asked.job, until=None)).graph
     if graph is None:

@@ -40,9 +40,10 @@ def check(request: Request, body: CheckedText) -> dict[str, Any]:
     found = services.of(request)
     asks = found.asking()
     source = asks.source(body.path, body.text)
-    asked = asks.asked(source, body)
     answer: dict[str, Any] = {"path": body.path, "version": body.version, "level": body.level}
-    told = asks.session.check(asked.opened, asked.job, types=True)
+    with asks.turns.of(source.text):
+        asked = asks.asked(source, body)
+        told = asks.session.check(asked.opened, asked.job, types=True)
     if body.level == "types" or any(f.severity == "error" for f in told.diagnostics):
         faults = as_problem_list(told.diagnostics, told.texts)
         return {**answer, "diagnostics": faults, "nodes": [], "unknown": 0, "missing": None}
@@ -64,8 +65,10 @@ def plan(request: Request, body: PlannedText) -> dict[str, Any]:
     """What a run would do with each node and why: shapes, memory, operations, downloads."""
     found = services.of(request)
     asks = found.asking()
-    asked = asks.asked(asks.source(body.path, body.text), body)
-    asks.compiled(asked)
+    source = asks.source(body.path, body.text)
+    with asks.turns.of(source.text):
+        asked = asks.asked(source, body)
+        asks.compiled(asked)
     told = found.checker.ask(Plan(asked))
     if told["event"] == "refused":
         raise Problem(422, "faulty-graph", "the graph has faults", diagnostics=told["diagnostics"])
@@ -73,20 +76,22 @@ def plan(request: Request, body: PlannedText) -> dict[str, Any]:
 
 
 @router.post("/format")
-def format(body: FormattedText) -> dict[str, str]:
+def format(request: Request, body: FormattedText) -> dict[str, str]:
     """The canonical form of a text; comments stay."""
     try:
-        return {"text": formatted(body.text, "graph.yaml")}
+        with services.of(request).turns.of(body.text):
+            return {"text": formatted(body.text, "graph.yaml")}
     except Unformattable as error:
         raise faulty(GraphError(error.diagnostics, {"graph.yaml": body.text})) from None
 
 
 @router.post("/edit")
-def edited(body: EditedText) -> dict[str, str]:
+def edited(request: Request, body: EditedText) -> dict[str, str]:
     """A text with edits made in it, each of which changes its own entry alone: `set_port`, `connect`, `rename_node` …"""
     text = body.text
-    for one in body.edits:
-        text = _edited(text, one)
+    with services.of(request).turns.of(*[text] * len(body.edits)):
+        for one in body.edits:
+            text = _edited(text, one)
     return {"text": text}
 
 
