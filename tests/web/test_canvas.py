@@ -1,10 +1,11 @@
 """The canvas in a browser: wires that say why they may not be, nodes put between, copied, taken along and put together."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import box, draw_wire, live, opened, port, until, visit
+from pages import box, draw_wire, live, opened, pick, port, until, visit
 from playwright.sync_api import expect
 
 GRAPH = """# kept
@@ -151,3 +152,127 @@ def test_a_node_that_is_dropped_on_a_wire_goes_into_it(
     text = live(scene, server.at)
     assert "half: {type: resize, size: 12, image: $one}  # between" in text
     undone(scene, server, FREE)
+
+
+def command(page: Any, label: str) -> None:
+    """Do a command of the palette."""
+    page.keyboard.press("Control+k")
+    pick(page, label)
+
+
+def test_another_type_keeps_the_wires_and_values_that_fit(scene: Any, server: Any) -> None:
+    box(scene, "two").click()
+    scene.keyboard.press("r")
+    scene.get_by_role("dialog").get_by_role("combobox").fill("crop")
+    expect(scene.get_by_role("option").first).to_contain_text("keeps")
+    scene.keyboard.press("Enter")
+    until(
+        lambda: "two: {type: " in live(scene, server.at) and "resize" not in live(scene, server.at)
+    )
+    text = live(scene, server.at)
+    assert "image: $one" in text and "# at the end" in text and "image: $two" in text
+    undone(scene, server, GRAPH)
+
+
+def test_a_port_takes_several_values_in_turn(scene: Any, server: Any) -> None:
+    box(scene, "one").click()
+    scene.keyboard.press("v")
+    pick(scene, "seed")
+    scene.get_by_role("dialog").get_by_role("textbox").fill("1, 2, 4")
+    scene.keyboard.press("Enter")
+    until(lambda: "each: {seed: [1, 2, 4]}" in live(scene, server.at))
+    scene.get_by_role("button", name="[1, 2, 4] ×").click()
+    until(lambda: live(scene, server.at) == GRAPH)
+
+
+def test_an_input_is_swept_over(scene: Any) -> None:
+    scene.mouse.click(400, 400)
+    scene.keyboard.press("v")
+    pick(scene, "caption")
+    scene.get_by_role("dialog").get_by_role("textbox").fill("a red circle, a blue star")
+    scene.keyboard.press("Enter")
+    expect(scene.get_by_role("button", name="[a red circle, a blue star] ×")).to_be_visible()
+    with scene.expect_response("**/jobs") as answer:
+        scene.keyboard.press("Control+Enter")
+    asked = answer.value.request.post_data_json
+    assert asked["each"] == {"caption": "[a red circle, a blue star]"}
+    assert answer.value.ok
+
+
+def test_the_menu_of_a_box_is_there_for_mouse_and_keys(scene: Any, server: Any) -> None:
+    box(scene, "two").click(button="right")
+    expect(scene.get_by_role("option", name="Duplicate")).to_be_visible()
+    expect(scene.get_by_role("option", name="Save as")).to_have_count(0)
+    scene.keyboard.press("Escape")
+    scene.keyboard.press("Shift+F10")
+    pick(scene, "duplicate")
+    until(lambda: "two_2: {type: resize, image: $one, size: 8}" in live(scene, server.at))
+    undone(scene, server, GRAPH)
+
+
+CLIPBOARD = """(text) => {
+  const data = new DataTransfer();
+  if (text !== null) data.setData("text/plain", text);
+  const event = new ClipboardEvent(text === null ? "copy" : "paste", {clipboardData: data, bubbles: true, cancelable: true});
+  document.body.dispatchEvent(event);
+  return data.getData("text/plain");
+}"""
+
+
+def test_nodes_go_through_the_clipboard_as_text(scene: Any, server: Any) -> None:
+    box(scene, "one").click()
+    scene.keyboard.down("Control")
+    box(scene, "two").click()
+    scene.keyboard.up("Control")
+    copied = scene.evaluate(CLIPBOARD, None)
+    assert copied.startswith("nodes:\n  one: {type: shapes_scene, caption: $caption, size: 16}\n")
+    assert "# at the end" in copied
+    scene.evaluate(CLIPBOARD, copied)
+    until(lambda: "two_2: {type: resize, image: $one_2, size: 8}" in live(scene, server.at))
+    undone(scene, server, GRAPH)
+    scene.evaluate(CLIPBOARD, "turned: {type: flip, image: $nothing}")
+    expect(scene.get_by_role("alert")).to_contain_text("turned.image")
+    until(lambda: "turned: {type: flip}" in live(scene, server.at))
+
+
+def test_frames_and_notes_are_made_moved_closed_and_dissolved(scene: Any, server: Any) -> None:
+    box(scene, "one").click()
+    scene.keyboard.press("n")
+    scene.get_by_role("dialog").get_by_role("textbox").fill("draws a caption")
+    scene.keyboard.press("Enter")
+    expect(box(scene, "one").locator(".note")).to_have_text("draws a caption")
+    scene.keyboard.press("g")
+    scene.get_by_role("dialog").get_by_role("textbox").fill("Scene: first")
+    scene.keyboard.press("Enter")
+    until(lambda: 'frames:\n  "Scene: first": [one]' in live(scene, server.at))
+    frame = box(scene, "frame Scene: first")
+    x, y = middle(frame.locator(".title b"))
+    before = box(scene, "one").bounding_box()
+    drag(scene, (x, y), (x + 40, y + 60))
+    until(lambda: "layout:" in live(scene, server.at))
+    assert box(scene, "one").bounding_box()["y"] > before["y"] + 30
+    scene.keyboard.press("x")
+    expect(box(scene, "one")).to_have_count(0)
+    expect(frame).to_contain_text("1 boxes")
+    scene.reload()
+    expect(frame).to_contain_text("1 boxes")
+    frame.get_by_role("button", name="open frame").click()
+    expect(box(scene, "one")).to_be_visible()
+    frame.locator(".title b").click()
+    command(scene, "dissolve")
+    until(lambda: "frames:" not in live(scene, server.at))
+
+
+def test_a_node_is_found_by_its_values(page: Any) -> None:
+    opened(page)
+    page.keyboard.press("Control+f")
+    pick(page, "scale guid")
+    expect(box(page, "guided")).to_have_class(re.compile("selected"))
+
+
+def test_the_graph_of_a_node_is_opened_with_a_way_back(page: Any, server: Any) -> None:
+    opened(page)
+    box(page, "large").click()
+    page.keyboard.press("o")
+    page.get_by_role("button", name="glide/text_to_image ›").click(timeout=60_000)
+    expect(box(page, "large")).to_have_class(re.compile("selected"))

@@ -4,14 +4,14 @@ import { ReactFlowProvider } from "@xyflow/react";
 import { lazy, Suspense, useEffect, useMemo } from "react";
 import { Canvas } from "./canvas/Canvas";
 import type { Open } from "./commands/files";
-import { deedsOf, offer } from "./deeds";
+import { listenToClipboard } from "./commands/clipboard";
+import { deedsOf, menuAt, offer } from "./deeds";
 import { Dialogs } from "./dialogs";
 import type { Session } from "./document/session";
 import { take } from "./dropped";
 import { Header } from "./Header";
 import { judgeSoon } from "./judging";
 import { keysOf } from "./keys";
-import { Empty } from "./panes/Empty";
 import { Inspector } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
 import { PANES } from "./panes/panes";
@@ -36,6 +36,7 @@ export function Editor({ session, open }: EditorProps) {
     window.addEventListener("keydown", keys, true);
     return () => window.removeEventListener("keydown", keys, true);
   }, [deeds]);
+  useEffect(() => listenToClipboard(session), [session]);
   const drop = (event: React.DragEvent) => {
     const file = event.dataTransfer.files[0];
     if (!file) return;
@@ -48,17 +49,16 @@ export function Editor({ session, open }: EditorProps) {
       onDragOver={(event) => event.preventDefault()}
       onDrop={drop}
     >
-      <Header session={session} onCommands={() => void offer(deeds)} />
+      <Header session={session} open={open} onCommands={() => void offer(deeds)} />
       <aside className="side" aria-label="values">
         <Missing />
         <Inspector session={session} />
         <Results />
       </aside>
-      <main className="middle">
+      <main className="middle" onContextMenu={(event) => menuAt(event, deeds)}>
         <ReactFlowProvider>
           <Canvas session={session} />
         </ReactFlowProvider>
-        <Empty session={session} open={open} />
       </main>
       <Suspense>
         {conflict ? (

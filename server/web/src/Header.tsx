@@ -1,6 +1,8 @@
 /** The line above: what is open, how it stands to its file, and what is done most. */
 
 import { hashOf } from "./address";
+import type { Open } from "./commands/files";
+import { back } from "./commands/finding";
 import type { Session } from "./document/session";
 import { PANES } from "./panes/panes";
 import { cancel, ENDED, run } from "./running";
@@ -8,16 +10,25 @@ import { type DocumentState, togglePane, usePage, useRuns } from "./store";
 
 interface HeaderProps {
   session: Session;
+  open: Open;
   onCommands: () => void;
 }
 
-export function Header({ session, onCommands }: HeaderProps) {
+export function Header({ session, open, onCommands }: HeaderProps) {
   const document = usePage((page) => page.document)!;
   const pane = usePage((page) => page.pane);
+  const trail = usePage((page) => page.trail);
   return (
     <header className="top">
       <button onClick={() => (location.hash = "#/start")}>Graphs</button>
-      <h1>{document.path}</h1>
+      <h1>
+        {trail.map(({ path, node }, n) => (
+          <button key={path} className="link" onClick={() => back(open, trail.length - n)} title={`back to ${node} of ${path}`}>
+            {path} ›
+          </button>
+        ))}
+        {document.path}
+      </h1>
       <Standing document={document} session={session} />
       <span className="gap" />
       {!document.shipped && (

@@ -1,9 +1,15 @@
 /** All that can be done to the open graph: what the palette offers, menus show and keys do. */
 
+import { fit } from "./canvas/view";
 import { type Open, saveAs } from "./commands/files";
 import { adding } from "./commands/adding";
-import { duplicate } from "./commands/gestures";
+import { duplicate, movingWires, splicing } from "./commands/gestures";
+import { copy, pasteHere } from "./commands/clipboard";
+import { back, finding, innerPath, openInner } from "./commands/finding";
+import { closing, dissolve, framing, hasNote, isFrame, isNode, noting, unnote } from "./commands/framing";
 import { arrangeAnew, chosen, remove, renaming } from "./commands/selection";
+import { replacing } from "./commands/replacing";
+import { several } from "./commands/several";
 import { format, showInText } from "./commands/text";
 import { wireIn, wireOut } from "./commands/wiring";
 import { type Place, pick, showShortcuts } from "./dialogs";
@@ -12,7 +18,7 @@ import type { Session } from "./document/session";
 import { PANES } from "./panes/panes";
 import type { Choice } from "./Picker";
 import { cancel, ENDED, run } from "./running";
-import { togglePane, useRuns } from "./store";
+import { page, togglePane, usePage, useRuns } from "./store";
 
 export interface Deed extends Choice {
   deed: () => unknown;
@@ -20,6 +26,8 @@ export interface Deed extends Choice {
   shortcut?: string;
   /** Whether its keys also count while something is typed. */
   anywhere?: boolean;
+  /** Whether it stands in the menu of the box that is pointed at. */
+  menu?: boolean;
   /** Whether it can be done now. */
   when?: () => boolean;
 }
@@ -27,6 +35,10 @@ export interface Deed extends Choice {
 const GESTURES = [
   ["Tab, arrows", "to the next box; move it"],
   ["double click", "add a node there"],
+  ["Ctrl C, Ctrl X, Ctrl V", "copy, cut, paste nodes as text"],
+  ["Alt and draw", "leave a copy"],
+  ["Ctrl and draw from an output", "take its wires along to another output"],
+  ["Shift F10, right button", "what can be done to it"],
 ] as const;
 
 const running = () => {
@@ -58,13 +70,11 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
       deed: () => cancel(running()!.id),
     },
     { key: "add", label: "Add a node", shortcut: "Space, /", deed: () => adding(session) },
+    { key: "find", label: "Find a node", shortcut: "Ctrl F", deed: finding },
     { key: "out", label: "Wire the selected node to …", shortcut: "C", deed: () => wireOut(session) },
     { key: "in", label: "Wire … to the selected node", shortcut: "I", deed: () => wireIn(session) },
-    { key: "form", label: "To the form of the selected node", shortcut: "Enter", when: isChosen, deed: toForm },
-    { key: "show", label: "Show in text", shortcut: "T", when: isChosen, deed: () => showInText(session, chosen()) },
-    { key: "rename", label: "Rename", shortcut: "F2", when: isChosen, deed: () => renaming(session) },
-    { key: "duplicate", label: "Duplicate", shortcut: "Ctrl D", deed: () => duplicate(session) },
-    { key: "remove", label: "Remove", shortcut: "Delete, Backspace", deed: () => remove(session) },
+    { key: "several", label: "Try several values of …", shortcut: "V", menu: true, deed: () => several(session) },
+    ...ofSelection(session, open),
     { key: "undo", label: "Undo", shortcut: "Ctrl Z", deed: () => undo(session) },
     { key: "redo", label: "Redo", shortcut: "Shift Ctrl Z, Ctrl Y", deed: () => redo(session) },
     { key: "save", label: "Save", shortcut: "Ctrl S", anywhere: true, deed: () => session.save() },
@@ -76,17 +86,61 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
       label: seldom ? label : `${label}: show or hide`,
       deed: () => togglePane(name),
     })),
+    { key: "back", label: "Back to the graph it was opened from", shortcut: "U", when: () => page().trail.length > 0, deed: () => back(open) },
+    { key: "paste", label: "Paste nodes", detail: "Ctrl V", deed: () => pasteHere(session) },
+    { key: "fit", label: "All into sight", shortcut: "H", deed: () => fit() },
+    { key: "menu", label: "What can be done to it", shortcut: "Shift F10", when: isChosen, deed: () => menuHere(all) },
     { key: "commands", label: "All commands", shortcut: "Ctrl K", anywhere: true, deed: () => offer(all) },
     { key: "help", label: "Shortcuts", shortcut: "?", deed: () => showShortcuts(shortcutsOf(all)) },
   ];
   return all;
 }
 
+/** What is done to what is selected: the menu of a box. */
+function ofSelection(session: Session, open: Open): Deed[] {
+  const all: Deed[] = [
+    { key: "form", label: "To the form of the selected node", shortcut: "Enter", deed: toForm },
+    { key: "show", label: "Show in text", shortcut: "T", deed: () => showInText(session, chosen()) },
+    { key: "rename", label: "Rename", shortcut: "F2", deed: () => renaming(session) },
+    { key: "replace", label: "Put another type in its place …", shortcut: "R", when: isNode, deed: () => replacing(session) },
+    { key: "splice", label: "Put into a wire …", when: isNode, deed: () => splicing(session) },
+    { key: "wires", label: "Take its wires to another output …", when: isNode, deed: () => movingWires(session) },
+    { key: "inner", label: "Open the graph it is made of", shortcut: "O", when: () => Boolean(innerPath()), deed: () => openInner(open) },
+    { key: "note", label: "Note …", shortcut: "N", when: isNode, deed: () => noting(session) },
+    { key: "unnote", label: "Remove the note", when: hasNote, deed: () => unnote(session) },
+    { key: "frame", label: "Frame the selection …", shortcut: "G", when: () => !isFrame(), deed: () => framing(session) },
+    { key: "dissolve", label: "Dissolve the frame", when: isFrame, deed: () => dissolve(session) },
+    { key: "close", label: "Draw closed, or open again", shortcut: "X", when: () => isNode() || isFrame(), deed: closing },
+    { key: "copy", label: "Copy as text", detail: "Ctrl C", when: isNode, deed: copy },
+    { key: "duplicate", label: "Duplicate", shortcut: "Ctrl D", when: isNode, deed: () => duplicate(session) },
+    { key: "remove", label: "Remove", shortcut: "Delete, Backspace", deed: () => remove(session) },
+  ];
+  return all.map((deed) => ({ ...deed, menu: true, when: () => isThere() && (deed.when?.() ?? true) }));
+}
+
+const isThere = () => isChosen() || page().wires.length > 0;
 const isChosen = () => chosen() !== "";
 const shortcutsOf = (deeds: readonly Deed[]) => [
   ...deeds.flatMap(({ shortcut, label }) => (shortcut ? [[shortcut, label] as const] : [])),
   ...GESTURES,
 ];
+
+/** Offer what can be done to the box or wire that is pointed at, or to what is selected. */
+export function menuAt(event: React.MouseEvent, deeds: readonly Deed[]): void {
+  const target = event.target as Element;
+  if (target.closest("input, textarea, a[href], img")) return;
+  event.preventDefault();
+  const id = target.closest(".react-flow__node")?.getAttribute("data-id");
+  if (id && !page().selected.includes(id)) usePage.setState({ selected: [id] });
+  const { clientX: x, clientY: y } = event;
+  void offer(deeds.filter((deed) => (id ? deed.menu : !deed.menu)), { x, y });
+}
+
+/** The same for the box that is selected, beside it. */
+function menuHere(deeds: readonly Deed[]): void {
+  const box = document.querySelector(`.react-flow__node[data-id="${CSS.escape(chosen())}"]`)?.getBoundingClientRect();
+  void offer(deeds.filter((deed) => deed.menu), box && { x: box.right, y: box.top });
+}
 
 /** Offer the deeds that can be done now, and do the one that is chosen. */
 export async function offer(deeds: readonly Deed[], place?: Place): Promise<void> {

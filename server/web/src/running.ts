@@ -13,7 +13,9 @@ export async function run(until: string | null = null): Promise<void> {
   const { document } = page();
   if (!document) return;
   if (!document.readable) return say("the text cannot be read: mend it first");
-  const asked = { graph: document.path, text: document.text, ...given(), ...(until ? { until } : {}) };
+  const swept = Object.entries(page().each).filter(([name]) => document.read.graph.inputs.has(name));
+  const each = swept.length && !until ? { each: Object.fromEntries(swept) } : {};
+  const asked = { graph: document.path, text: document.text, ...given(), ...each, ...(until ? { until } : {}) };
   try {
     const job = await post<Job>("jobs", asked);
     useRuns.setState({ job, nodes: {}, outputs: {}, fetched: {} });

@@ -57,6 +57,10 @@ interface Page {
   /** Values for the next run, by input; the graph's defaults stand where there is none. */
   values: Readonly<Record<string, unknown>>;
   preset: string;
+  /** Inputs over which the next run sweeps, with their values as on a command line: `[1, 2]`, `0..7`. */
+  each: Readonly<Record<string, string>>;
+  /** The graphs from which this one was opened, as what a node of them is made of. */
+  trail: readonly { path: string; node: string; values: Readonly<Record<string, unknown>> }[];
   said: string;
   /** What stands below the canvas; empty where nothing does. */
   pane: string;
@@ -71,6 +75,8 @@ export const usePage = create<Page>(() => ({
   closed: new Set(),
   values: {},
   preset: "",
+  each: {},
+  trail: [],
   said: "",
   pane: "text",
 }));

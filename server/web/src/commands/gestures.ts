@@ -1,6 +1,6 @@
 /** What whole gestures of the canvas do to the text: wires taken along, nodes put between, copies, another type. */
 
-import { nameOf, outputsOf } from "../canvas/flow";
+import { nameOf, outputsOf, wiresOf } from "../canvas/flow";
 import { type End, misfit } from "../canvas/typing";
 import type { Spot } from "../canvas/view";
 import * as edits from "../core/edits";
@@ -8,9 +8,10 @@ import { type Graph, type GraphNode, readGraph, type Value } from "../core/graph
 import { applied } from "../core/text";
 import { wiresTo } from "../core/wires";
 import { type Written, written } from "../core/written";
+import { pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
 import { page, say, usePage } from "../store";
-import { freeName, graph, placed } from "./selection";
+import { chosen as chosenBox, freeName, graph, placed } from "./selection";
 import { wiring } from "./wiring";
 
 /** Whether a reference is to an output of a box. */
@@ -86,11 +87,26 @@ export function splice(session: Session, name: string, wire: Between, place: Spo
 }
 
 /** Copies of nodes, with the wires among them and from what stays, at places where those are given; `stay` are those of others. */
-export function copies(session: Session, at: ReadonlyMap<string, Spot | null>, stay: readonly [string, Spot][] = []): boolean {
+export function copies(
+  session: Session,
+  at: ReadonlyMap<string, Spot | null>,
+  stay: readonly (readonly [string, Spot])[] = [],
+): boolean {
   const nodes = [...at.keys()].flatMap((id) => graph().nodes.get(id) ?? []);
+  const spots = [...at].flatMap(([id, spot]) => (spot ? [[id, spot] as const] : []));
+  return pasted(session, nodes, new Map(spots), stay);
+}
+
+/** Add nodes under names that are free, at places where those are given; references among them mean them. */
+export function pasted(
+  session: Session,
+  nodes: readonly GraphNode[],
+  at: ReadonlyMap<string, Spot>,
+  stay: readonly (readonly [string, Spot])[] = [],
+): boolean {
   const names = freshNames(nodes.map((node) => node.name));
-  const places = [...at].flatMap(([id, spot]) => (spot ? [[names.get(id) ?? "", spot] as const] : []));
-  const makes = [...nodes.map((node) => added(node, names)), ...placed(new Map([...stay, ...places.filter(([name]) => name)]))];
+  const spots = [...at].flatMap(([id, spot]) => (names.has(id) ? [[names.get(id)!, spot] as const] : []));
+  const makes = [...nodes.map((node) => added(node, names)), ...placed(new Map(spots.length ? [...stay, ...spots] : []))];
   return chosen(session, [...names.values()], makes);
 }
 
@@ -126,4 +142,34 @@ function chosen(session: Session, names: readonly string[], makes: readonly Maki
 /** Copies of the selected nodes beside them. */
 export function duplicate(session: Session): void {
   copies(session, new Map(page().selected.map((id) => [id, null])));
+}
+
+/** Offer the wires into which the selected node fits. */
+export async function splicing(session: Session): Promise<void> {
+  const name = chosenBox();
+  const [known, catalogue] = [graph(), page().catalogue!];
+  const rows = wiresOf(known, catalogue, (id) => id)
+    .map((wire) => ({ key: wire.id, label: wire.id.replace(". to", " to").replace("output ", ""), data: wire.data! }))
+    .filter(({ data }) => spliced(name, data));
+  if (!rows.length) return say(`${name} fits into no wire; one that feeds something already goes into none`);
+  const choice = await pick(`put ${name} into which wire`, rows);
+  if (choice) splice(session, name, choice.data, null);
+}
+
+/** Offer the outputs to which the wires of the selected node's output may go. */
+export async function movingWires(session: Session): Promise<void> {
+  const [name, catalogue] = [chosenBox(), page().catalogue!];
+  const ends = (box: string) =>
+    outputsOf(graph(), catalogue, box).map((out, n) => ({
+      key: `${box}.${out.name}`,
+      label: n ? `${box}.${out.name}` : box,
+      detail: out.type,
+      end: { name: box, port: n ? out.name : null },
+    }));
+  const own = ends(name);
+  const from = own.length === 1 ? own[0]! : await pick(`the wires of which output of ${name}`, own);
+  if (!from) return;
+  const others = [...graph().nodes.keys()].flatMap(ends).filter(({ key }) => key !== from.key);
+  const to = await pick(`the wires of ${from.label} to`, others);
+  if (to) moveWires(session, from.end, to.end);
 }

@@ -103,6 +103,8 @@ export class Session {
       judged: UNJUDGED,
       selected: [],
       closed: closedOf(first.path),
+      each: {},
+      trail: [],
     });
     this.read(text);
   }

@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { words } from "../canvas/flow";
 import { baseOf, shown } from "../canvas/types";
+import { oneOfInput, severalAt } from "../commands/several";
 import { expose, feeding } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { GraphInput, Value } from "../core/graph";
@@ -11,19 +12,9 @@ import { type Written, written } from "../core/written";
 import type { Session } from "../document/session";
 import type { PortSpec } from "../api";
 import { type Catalogue, usePage } from "../store";
-import { FileField } from "./FileField";
 import { Field, type FieldSpec, type Given } from "./Fields";
 
-/** What may stand for a value of a type beside what is typed. */
-function helpers(type: string, ports: Catalogue["ports"]): { path: boolean; models: string } {
-  const base = baseOf(type);
-  const port = ports.get(base);
-  const models = port?.literal === "name" ? (/such as ([\w/.-]+\w)/.exec(port.doc)?.[1] ?? base) : "";
-  return { path: port?.literal === "path" && !WRITTEN.includes(base), models };
-}
-/** Port types of paths that name no file to read. */
-const WRITTEN: readonly string[] = ["PictureFile", "RunFolder", "ReadFolder"];
-const specOfPort = (port: PortSpec, ports: Catalogue["ports"]): FieldSpec => ({
+const specOfPort = (port: PortSpec): FieldSpec => ({
   name: port.name,
   type: port.type,
   help: port.doc,
@@ -31,8 +22,9 @@ const specOfPort = (port: PortSpec, ports: Catalogue["ports"]): FieldSpec => ({
   high: port.range?.high ?? null,
   menu: port.menu,
   uploads: false,
-  models: helpers(port.type, ports).models,
 });
+/** Port types of paths that name no file to read. */
+const WRITTEN: readonly string[] = ["PictureFile", "RunFolder", "ReadFolder"];
 const specOfInput = (input: GraphInput, ports: Catalogue["ports"]): FieldSpec => ({
   name: input.name,
   type: input.type,
@@ -40,8 +32,7 @@ const specOfInput = (input: GraphInput, ports: Catalogue["ports"]): FieldSpec =>
   low: input.min,
   high: input.max,
   menu: input.menu,
-  uploads: helpers(input.type, ports).path,
-  models: helpers(input.type, ports).models,
+  uploads: ports.get(baseOf(input.type))?.literal === "path" && !WRITTEN.includes(baseOf(input.type)),
 });
 
 function given(value: Value | null | undefined): Given {
@@ -116,14 +107,21 @@ function Preset({ names, now }: { names: readonly string[]; now: string }) {
 
 function InputField({ input, value, fallback }: { input: GraphInput; value: Given; fallback: Given }) {
   const ports = usePage((page) => page.catalogue!.ports);
+  const each = usePage((page) => page.each[input.name]);
   const spec = specOfInput(input, ports);
   const set = (value: Given) => usePage.setState((old) => ({ values: { ...old.values, [input.name]: value } }));
   // A file has several buttons: a label would press the first of them.
-  const Row = spec.uploads ? "div" : "label";
+  const Row = spec.uploads || each !== undefined ? "div" : "label";
   return (
     <Row className="input" title={input.help}>
       <span>{input.name}</span>
-      <Field spec={spec} value={value} fallback={fallback} onChange={set} />
+      {each === undefined ? (
+        <Field spec={spec} value={value} fallback={fallback} onChange={set} />
+      ) : (
+        <button className="chip" onClick={() => oneOfInput(input.name)} title="one value again">
+          {each} ×
+        </button>
+      )}
     </Row>
   );
 }
@@ -147,7 +145,9 @@ function NodeForm({ session, name }: { session: Session; name: string }) {
       doc: "",
       fan_in: false,
     }));
-  const first = (port: PortSpec) => port.required || node.ports.has(port.name) || port.range || port.menu;
+  const swept = node.each.flatMap((axis) => axis.names);
+  const first = (port: PortSpec) =>
+    swept.includes(port.name) || port.required || node.ports.has(port.name) || port.range || port.menu;
   const listed = all ? ports : ports.filter(first);
   return (
     <form className="form" onSubmit={(event) => event.preventDefault()}>
@@ -191,15 +191,18 @@ function PortField({
   locked: boolean;
 }) {
   const catalogue = usePage((page) => page.catalogue!);
+  const axis = usePage((page) =>
+    page.document!.read.graph.nodes.get(node)?.each.find((one) => one.names.includes(port.name)),
+  );
   const refs = value ? refsIn(value) : [];
   const writes = literal(port.type, catalogue.ports);
   return (
     <div className="field">
       <label title={`${port.type}${port.doc ? `: ${port.doc}` : ""}`}>
         <span className={port.required && !value ? "missing" : ""}>{port.name}</span>
-        {refs.length === 0 && writes && (
+        {refs.length === 0 && writes && !axis && (
           <Field
-            spec={specOfPort(port, catalogue.ports)}
+            spec={specOfPort(port)}
             value={given(value)}
             fallback={port.default as Given}
             disabled={locked}
@@ -215,21 +218,15 @@ function PortField({
           />
         )}
       </label>
-      {refs.length === 0 && helpers(port.type, catalogue.ports).path && (
-        <FileField
-          common={{
-            id: `file-${port.name}`,
-            title: "it becomes an input of the graph",
-            disabled: locked,
-            "aria-label": `file for ${port.name}`,
-          }}
-          type={baseOf(port.type) === "Mask" ? "Image" : baseOf(port.type)}
-          value={undefined}
-          onChange={(file) => {
-            const input = expose(session, node, port.name);
-            usePage.setState((old) => ({ values: { ...old.values, [input]: file } }));
-          }}
-        />
+      {axis && (
+        <button
+          className="chip"
+          disabled={locked}
+          title={`what ${axis.names.join(" and ")} take in turn: take it off`}
+          onClick={() => session.edit((text) => edits.unsetEach(text, node, axis.names.join("+")))}
+        >
+          {shown(axis.values)} ×
+        </button>
       )}
       {refs.map((ref) => (
         <button
@@ -261,6 +258,16 @@ function PortField({
             title={`make ${port.name} an input of the graph`}
           >
             input
+          </button>
+        )}
+        {refs.length === 0 && writes && (
+          <button
+            className="link"
+            disabled={locked}
+            onClick={() => void severalAt(session, node, port.name)}
+            title={`let ${port.name} take several values in turn`}
+          >
+            several
           </button>
         )}
         {refs.length === 0 && value && (
