@@ -1,5 +1,6 @@
 """Checks with shapes, and plans, in a process that stays warm; a newer check of a graph cancels the older one."""
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from server.jobs.process import Child, Died
 from server.jobs.tasks import Task, Told
 from server.problems import Problem
 
+log = logging.getLogger("nodegraph.server")
 SECONDS = 60.0
 """The longest that a check may take."""
 MOST = 8
@@ -59,7 +61,7 @@ class Checker:
 
         with self._in_turn(path, unwanted):
             try:
-                told = [*self._child.do(task, SECONDS, unwanted)]
+                told = list(self._heard(task, unwanted))
             except Died as error:
                 if unwanted():
                     raise Superseded from None
@@ -68,6 +70,14 @@ class Checker:
         if not told or told[-1]["event"] == "cancelled":
             raise Superseded
         return told[-1]
+
+    def _heard(self, task: Task, unwanted: Callable[[], bool]) -> Iterator[Told]:
+        """What a task tells; what nodes print on shapes is nobody's, and errors of the program go to the log."""
+        for told in self._child.do(task, SECONDS, unwanted):
+            if told["event"] == "trace":
+                log.error("a check: an error of the program\n%s", told["text"])
+            elif told["event"] != "printed":
+                yield told
 
     def _announce(self, path: str) -> int:
         """Note that there is a newer request of a path, and cancel the one that goes on."""

@@ -3,6 +3,7 @@
 import shutil
 
 from server.files import Files
+from server.jobs.printed import printed_by
 from server.jobs.store import Jobs
 
 
@@ -18,6 +19,7 @@ def forget(jobs: Jobs, files: Files, id: str) -> None:
     files.drop(made)
     for one in whole:
         shutil.rmtree(files.runs / one.id, ignore_errors=True)
+        printed_by(files, one.id).unlink(missing_ok=True)
 
 
 def tidy(jobs: Jobs, files: Files, most: int) -> None:

@@ -89,13 +89,23 @@ Heard = tuple[Worker, Any]
 
 
 def started(
-    place: Place, environment: Mapping[str, str], heard: SimpleQueue[Heard | None]
+    place: Place,
+    environment: Mapping[str, str],
+    heard: SimpleQueue[Heard | None],
+    printed: int | None = None,
 ) -> Worker:
-    """Start a worker. Raises OSError."""
+    """Start a worker; `printed` is where its standard error goes, None: to this process's. Raises OSError."""
     pipe = subprocess.PIPE
     command = [sys.executable, *COMMAND]
     worker = Worker(
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=dict(environment), process_group=0)
+        subprocess.Popen(
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=printed,
+            env=dict(environment),
+            process_group=0,
+        )
     )
     threading.Thread(target=_listen, args=(worker, heard), daemon=True).start()
     worker.send(place)

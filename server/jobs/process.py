@@ -1,15 +1,19 @@
 """A worker of the executors that does a server's tasks: what a node breaks there breaks no server."""
 
+import fcntl
 import os
 import pickle
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from io import BufferedReader
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.base.threads import shared_out
 from nodegraph.base.workspace import Workspace
@@ -24,6 +28,8 @@ GRACE = 10.0
 """Seconds in which a task that is cancelled must come to its end, before its process is killed."""
 NICE = 5
 """How far behind other programs a worker on a CPU stands."""
+PIPE, PRINTED = 2**20, subprocess.PIPE
+"""Bytes that a process may print before somebody reads them; and where that goes."""
 Messages = SimpleQueue[Any]
 LOOK = 0.2
 """Seconds between two looks whether a task has gone on for too long."""
@@ -84,6 +90,7 @@ class Child:
         begun, ended = time.monotonic(), False
         with self._starting:
             self._started()
+            self._printed()  # by nobody's task
             heard, self._cancelled = self._heard, None
             packed = pickle.dumps(Doing(task, self.workspace, self.folder, self.device))
             self._messages.put(packed)
@@ -93,6 +100,8 @@ class Child:
             while not isinstance(told := self._told(heard, begun, seconds), Ended):
                 if not isinstance(told, Ready):
                     yield told
+            if printed := self._printed():
+                yield printed
             ended = True
         finally:
             if not ended:
@@ -110,9 +119,24 @@ class Child:
                 break
             except Empty:
                 self._watch(begun, seconds)
+                if printed := self._printed():
+                    return printed
         if found is None or found[1] is None:
+            if printed := self._printed():
+                return printed
             raise Died(self._reason())
         return found[1]
+
+    def _printed(self) -> Told | None:
+        """What the process printed since this was asked last: a pipe's worth, which the process waits for when it is full."""
+        worker, found = self._worker, b""
+        with suppress(OSError, ValueError):  # it is stopped meanwhile
+            while worker is not None and len(found) < PIPE:
+                read = cast("BufferedReader", worker.process.stderr).read1(PIPE)
+                if not read:
+                    break
+                found += read
+        return {"event": "printed", "content": found} if found else None
 
     def _watch(self, begun: float, seconds: float | None) -> None:
         """Kill the process where it should have ended by now. Raises Died."""
@@ -156,6 +180,7 @@ class Child:
         self._messages.put(None)
         if worker is not None:
             worker.kill()
+            cast("BufferedReader", worker.process.stderr).close()
 
     def start(self) -> None:
         """Start the process before there is anything to do."""
@@ -167,7 +192,12 @@ class Child:
             self.stop()
             self._edition = edition()
             self._heard = SimpleQueue()
-            self._worker = started(Place(0, Path(self.folder)), shared_out(1), self._heard)
+            environment = {
+                **shared_out(1),
+                "PYTHONUNBUFFERED": "1",
+            }  # what it prints is there when it dies
+            self._worker = started(Place(0, Path(self.folder)), environment, self._heard, PRINTED)
+            _widen(cast("BufferedReader", self._worker.process.stderr))
             self._messages = SimpleQueue()
             given = (self._worker, self._messages)
             threading.Thread(target=_send, args=given, daemon=True).start()
@@ -177,6 +207,13 @@ def _send(worker: Worker, messages: Messages) -> None:
     """Bring messages to a process in their order; nobody else waits where it does not read, since it was stopped."""
     while (message := messages.get()) is not None:
         worker.send(message)
+
+
+def _widen(stream: BufferedReader) -> None:
+    """Let a process print much before it waits; nobody waits for what it prints."""
+    os.set_blocking(stream.fileno(), False)
+    with suppress(OSError, AttributeError):  # Linux alone, and within the bounds of a user
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def _bound(device: Device) -> None:

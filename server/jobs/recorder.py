@@ -1,5 +1,6 @@
 """What a worker tells of a job, brought into the log: steps folded, pictures by address, and what is kept at the end."""
 
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from typing import Any
 
 from server.files import File, Files, first_picture
 from server.jobs.job import End, State
+from server.jobs.printed import keep, printed_by
 from server.jobs.store import Jobs
 from server.jobs.tasks import Told, outputs_of
 
+log = logging.getLogger("nodegraph.server")
 STEP_SECONDS = 0.1
 """The least time between two steps of a node that are kept."""
 NAMES = {"stepped": "step", "loaded": "loading", "warned": "warned", "downloading": "downloading"}
@@ -42,7 +45,11 @@ class Recorder:
         """Log one thing that a worker tells."""
         name = told["event"]
         self._note(told)
-        if name in ENDS:
+        if name == "printed":
+            keep(printed_by(self.files, self.id), told["content"])
+        elif name == "trace":
+            log.error("job %s: an error of the program\n%s", self.id, told["text"])
+        elif name in ENDS:
             faults = [*self._faults, *told.get("diagnostics", ())]
             self.end = End(ENDS[name], faults=faults, nodes=self._nodes)
         elif name == "written":
@@ -97,7 +104,7 @@ class Recorder:
 
     def _written(self, told: Told) -> None:
         outputs: dict[str, list[Any]] = {name: [] for name in told["outputs"]}
-        for name, value in outputs_of(told):
+        for name, value in outputs_of(told, self.files.runs / self.id):
             shown = self._file(self.files.adopt(value)) if isinstance(value, Path) else value
             outputs[name].append(shown)
             self.jobs.tell(self.id, [("output", {"name": name, "value": shown})])

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Cancelled, Diagnostic, GraphError, NodeFailed, diagnostic
+from nodegraph.base.paths import is_file
 from nodegraph.base.workspace import NoNodes
 from nodegraph.library.port import Weights
 from nodegraph.options import NoDevice
@@ -182,9 +183,14 @@ def done(session: Session, task: Task, token: CancelToken) -> Iterator[Told]:
     except MemoryError:
         message = "the memory of this machine does not suffice"
         yield _refused([diagnostic(Code.NODE_FAILED, message)])
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        yield {"event": "trace", "text": _trace(error)}
         yield _refused([diagnostic(Code.NODE_FAILED, BROKEN)])
+
+
+def _trace(error: Exception) -> str:
+    """Where an error of the program was raised, for the log of the server; its words may hold a prompt, and stay away."""
+    return "".join((*traceback.format_tb(error.__traceback__), type(error).__name__))
 
 
 def _refused(faults: Any, texts: Mapping[str, str] | None = None) -> Told:
@@ -235,8 +241,10 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def outputs_of(told: Told) -> Iterator[tuple[str, Any]]:
-    """Name and value, or path, of each thing that was written."""
+def outputs_of(told: Told, out: Path) -> Iterator[tuple[str, Any]]:
+    """Name and value, or path, of each thing that was written to a folder. A text that names another file is a text."""
     for name, found in told["outputs"].items():
         for item in found if isinstance(found, list) else [found]:
-            yield name, Path(item) if isinstance(item, str) and Path(item).is_file() else item
+            path = Path(item) if isinstance(item, str) else None
+            ours = path is not None and path.is_relative_to(out) and ".." not in path.parts
+            yield name, path if path is not None and ours and is_file(path) else item

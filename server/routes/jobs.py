@@ -5,11 +5,13 @@ import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import FileResponse
 
 from server import services
 from server.encoding import Answer
 from server.history import forget
 from server.jobs.job import Job, OtherRequest, QueueFull, State, WrongState
+from server.jobs.printed import printed_by
 from server.jobs.store import Jobs
 from server.problems import Problem, absent
 from server.routes.shown import job_shown, row
@@ -92,6 +94,16 @@ def sheet(request: Request, id: str, page: Annotated[int, Query(ge=0)] = 0) -> R
     made = io.BytesIO()
     pages[page].save(made, "PNG")
     return Response(made.getvalue(), media_type="image/png")
+
+
+@router.get("/jobs/{id}/printed", response_class=FileResponse)
+def printed(request: Request, id: str) -> FileResponse:
+    """What the nodes of a job have printed, as text: the first 256 KiB; 404 where that is nothing."""
+    found = services.of(request)
+    path = printed_by(found.files, known(found.jobs, id).id)
+    if not path.is_file():
+        raise absent(f"text that job {id[:32]} printed")
+    return FileResponse(path, media_type="text/plain; charset=utf-8")
 
 
 @router.post("/jobs/{id}/cancel", status_code=202)

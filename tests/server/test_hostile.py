@@ -396,3 +396,12 @@ def test_a_home_is_looked_through_within_bounds(
     assert list(documents.listed()) == ["00/in.yaml", "29/beyond.yaml"]
     monkeypatch.setattr("server.documents.FOLDERS", 10)
     assert list(documents.listed()) == ["00/in.yaml"]
+
+
+def test_a_text_that_names_a_file_is_a_text(served: TestClient, folder: Path) -> None:
+    secret = folder.parent / "secret.txt"
+    secret.write_text("not to be told")
+    for said in (str(secret), "x" * 5000):
+        body = {"graph": "slow.yaml", "inputs": {"value": said}}
+        job = ended(served, served.post(f"{API}/jobs", json=body).json()["id"])
+        assert (job["state"], job["outputs"]) == ("done", {"said": [said]})

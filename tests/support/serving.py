@@ -51,6 +51,22 @@ def toy_end() -> str:
     os._exit(9)
 
 
+@node(pure=False)
+def toy_print(said: str = "", ends: bool = False, times: int = 1) -> str:
+    """Says something in four ways, and may end the process."""
+    import subprocess
+    import sys
+
+    for _ in range(times):
+        print("out", said)
+        print("err", said, file=sys.stderr)
+    os.write(2, f"raw {said}\\n".encode())
+    subprocess.run(["echo", "child", said])
+    if ends:
+        os._exit(9)
+    return said
+
+
 @node
 def toy_memory() -> str:
     """Wants more than there is."""

@@ -1,18 +1,14 @@
 """The editor in a real browser, over a server in a process of its own."""
 
 import os
-import re
 import runpy
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from server.security import cookie_of
+from browsing import Seen, Server, let_in
+from pages import GRAPH, opened, visit
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -25,7 +21,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-WIDTH, HEIGHT = 1440, 900
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,51 +46,6 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-@dataclass
-class Server:
-    """A server of a workspace, in a process of its own, that can be killed and started again."""
-
-    folder: Path
-    state: Path
-    cache: Path
-    port: int = 0
-    process: subprocess.Popen[str] | None = None
-    door: str = ""
-    at: str = field(init=False, default="")
-
-    def start(self) -> None:
-        """Start it, on the same port as before."""
-        words = [sys.executable, "-m", "nodegraph", "serve", str(self.folder), "--workers", "cpu"]
-        words += ["--state", str(self.state), "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            words,
-            cwd=self.folder,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self._environment(),
-        )
-        said = ""
-        while "token for programs" not in said:
-            line = self.process.stderr.readline()  # type: ignore[union-attr]
-            assert line, f"the server ended: {said}"
-            said += line
-        self.door = re.search(r"open once: (\S+)", said)[1]  # type: ignore[index]
-        self.port = int(re.search(r":(\d+)/", self.door)[1])  # type: ignore[index]
-        self.at = f"http://127.0.0.1:{self.port}"
-
-    def _environment(self) -> dict[str, str]:
-        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        return {**os.environ, "NODEGRAPH_CACHE": str(self.cache), "PYTHONPATH": path}
-
-    def stop(self, kill: bool = False) -> None:
-        """End it in order, or at once."""
-        if self.process is not None:
-            (self.process.kill if kill else self.process.terminate)()
-            self.process.wait(60)
-            self.process.stderr.close()  # type: ignore[union-attr]
-            self.process = None
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of a workspace that all tests share, below names of their own."""
@@ -106,37 +56,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found.stop()
 
 
-@dataclass
-class Seen:
-    """What a page must not do."""
-
-    errors: list[str] = field(default_factory=list[str])
-    foreign: list[str] = field(default_factory=list[str])
-
-    def watch(self, page: Any, host: str) -> None:
-        """Look at a page from now on."""
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._said)
-        page.on("request", lambda request: self._asked(request.url, host))
-
-    def _said(self, message: Any) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            self.errors.append(message.text)
-
-    def _asked(self, url: str, host: str) -> None:
-        if not url.startswith((host, "data:", "blob:")):
-            self.foreign.append(url)
-
-
 @pytest.fixture
 def context(browser: Any, server: Server) -> Iterator[Any]:
     """A browser that is let in."""
-    found = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-    found.set_default_timeout(60_000)
-    token = (server.state / "token").read_text().strip()
-    found.add_cookies(
-        [{"name": cookie_of(server.state.resolve()), "value": token, "url": server.at}]
-    )
+    found = let_in(browser, server)
     yield found
     found.close()
 
@@ -157,3 +80,12 @@ def page(context: Any, server: Server, seen: Seen) -> Any:
     seen.watch(found, server.at)
     found.goto(server.at)
     return found
+
+
+@pytest.fixture
+def scene(page: Any, server: Any, tmp_path: Path) -> Any:
+    """The editor on a small graph of the workspace, with a file of its own."""
+    name = f"{tmp_path.name}.yaml"
+    (server.folder / name).write_text(GRAPH)
+    visit(page, server.at, name)
+    return opened(page, "one")

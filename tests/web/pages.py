@@ -7,6 +7,16 @@ from urllib.parse import unquote
 
 from playwright.sync_api import expect
 
+GRAPH = """# kept
+graph: 1
+title: scenes
+inputs: {caption: {type: Text, default: a red circle}}  # kept too
+nodes:
+  one: {type: shapes_scene, caption: $caption, size: 16}
+  two: {type: resize, image: $one, size: 8}  # at the end
+outputs: {image: $two}
+"""
+
 CONTROLS = ", ".join(
     f"{tag}:visible" for tag in ("a", "button", "input", "select", "summary", "textarea")
 )
@@ -74,6 +84,14 @@ def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
     return value
 
 
+def until_text(page: Any, at: str, wanted: str) -> None:
+    """Wait until the server has a text as its draft."""
+    end = time.monotonic() + 30.0
+    while (text := live(page, at)) != wanted and time.monotonic() < end:
+        time.sleep(0.1)
+    assert text == wanted, f"the draft is {text!r}, not {wanted!r}"
+
+
 def write(page: Any, text: str, where: str = "Control+End") -> None:
     """Type into the text of the graph."""
     page.get_by_label("text of the graph").click()
@@ -102,3 +120,13 @@ def picture(page: Any, name: str = "image") -> Any:
     found = page.get_by_role("img", name=f"output {name}", exact=True)
     found.wait_for(timeout=120_000)
     return found
+
+
+def state(page: Any) -> Any:
+    """How the document stands to its file, as the page says it."""
+    return page.get_by_label("state of the document")
+
+
+def deselect(page: Any) -> None:
+    """Click on the canvas where nothing is."""
+    page.locator(".react-flow__pane").click(position={"x": 16, "y": 16})

@@ -144,8 +144,11 @@ def test_a_graph_is_copied_renamed_deleted_and_put_back(page: Any, server: Any, 
     assert copied.read_text() == SCENE + "# not saved"
 
 
-def test_a_graph_is_begun_from_another(page: Any, server: Any) -> None:
-    begin(page, server.at).get_by_role("button", name="New from …").click()
+@pytest.mark.parametrize("buttons", [("New from …",), ("New graph", "Take a copy of …")])
+def test_a_graph_is_begun_from_another(page: Any, server: Any, buttons: tuple[str, ...]) -> None:
+    begin(page, server.at)
+    for button in buttons:
+        page.get_by_role("button", name=button).click()
     pick(page, "glide text to image")
     opened(page)
     expect(page.get_by_label("state of the document")).to_have_text("draft")

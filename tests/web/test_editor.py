@@ -1,31 +1,23 @@
 """The editor in a browser: it opens on a graph that runs, text and canvas are one document, and nothing is lost."""
 
 import re
-from pathlib import Path
 from typing import Any
 
-import pytest
-from pages import CONTROLS, box, draw_wire, live, opened, path_of, pick, port, until, visit, write
+from pages import (
+    CONTROLS,
+    GRAPH,
+    box,
+    draw_wire,
+    live,
+    opened,
+    path_of,
+    pick,
+    port,
+    until,
+    visit,
+    write,
+)
 from playwright.sync_api import expect
-
-GRAPH = """# kept
-graph: 1
-title: scenes
-inputs: {caption: {type: Text, default: a red circle}}  # kept too
-nodes:
-  one: {type: shapes_scene, caption: $caption, size: 16}
-  two: {type: resize, image: $one, size: 8}  # at the end
-outputs: {image: $two}
-"""
-
-
-@pytest.fixture
-def scene(page: Any, server: Any, tmp_path: Path) -> Any:
-    """The editor on a small graph of the workspace, with a file of its own."""
-    name = f"{tmp_path.name}.yaml"
-    (server.folder / name).write_text(GRAPH)
-    visit(page, server.at, name)
-    return opened(page, "one")
 
 
 def test_it_opens_on_a_graph_and_draws_a_picture(page: Any) -> None:
@@ -138,60 +130,6 @@ def test_a_wire_that_does_not_fit_is_refused_with_the_reason(page: Any) -> None:
     draw_wire(page, port(page, "output output of small"), port(page, "input conditions of cond"))
     expect(alert).to_have_text("a circle: cond → guided → clipped → small → cond")
     expect(page.get_by_label("state of the document")).to_have_text("shipped")
-
-
-def test_a_file_that_changed_meanwhile_is_never_written_over(scene: Any, server: Any) -> None:
-    file = server.folder / path_of(scene)
-    write(scene, "# mine")
-    until(lambda: live(scene, server.at).endswith("# mine"))
-    beside = file.with_suffix(".new")
-    beside.write_text(GRAPH + "# theirs")
-    beside.rename(file)
-    scene.keyboard.press("Control+s")
-    expect(scene.get_by_role("region", name="conflict")).to_be_visible()
-    assert file.read_text().endswith("# theirs")
-    expect(scene.get_by_label("state of the document")).to_have_text("conflict")
-    scene.get_by_role("button", name="Save mine over it").click()
-    expect(scene.get_by_label("state of the document")).to_have_text("saved")
-    assert file.read_text() == GRAPH + "# mine"
-
-
-def test_a_file_is_followed_where_nothing_is_unsaved(scene: Any, server: Any) -> None:
-    file = server.folder / path_of(scene)
-    file.write_text(GRAPH.replace("two", "other"))
-    expect(box(scene, "other")).to_be_visible()
-    expect(scene.get_by_label("state of the document")).to_have_text("saved")
-
-
-def test_another_page_follows_and_takes_over(scene: Any, server: Any, seen: Any) -> None:
-    write(scene, "# first")
-    until(lambda: live(scene, server.at).endswith("# first"))
-    other = scene.context.new_page()
-    seen.watch(other, server.at)
-    other.goto(f"{server.at}/#/{path_of(scene)}")
-    opened(other, "one")
-    expect(other.get_by_label("state of the document")).to_contain_text("another tab writes")
-    write(other, "# not taken")
-    other.get_by_role("button", name="Take over").click()
-    expect(other.get_by_label("state of the document")).to_have_text("draft")
-    write(other, " and second")
-    until(lambda: live(scene, server.at) == GRAPH + "# first and second")
-    expect(scene.get_by_label("text of the graph")).to_contain_text("and second")
-    scene.bring_to_front()
-    expect(scene.get_by_label("state of the document")).to_contain_text("another tab writes")
-
-
-def test_what_is_typed_while_the_server_is_gone_is_sent_when_it_is_back(
-    scene: Any, server: Any
-) -> None:
-    write(scene, "# before")
-    until(lambda: live(scene, server.at).endswith("# before"))
-    server.stop(kill=True)
-    scene.keyboard.type(" and meanwhile")
-    expect(scene.get_by_label("state of the document")).to_contain_text("does not answer")
-    server.start()
-    until(lambda: live(scene, server.at) == GRAPH + "# before and meanwhile")
-    expect(scene.get_by_label("state of the document")).to_have_text("draft")
 
 
 def test_a_shipped_graph_that_is_changed_becomes_a_draft(page: Any, server: Any) -> None:

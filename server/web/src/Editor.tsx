@@ -12,6 +12,7 @@ import { take } from "./dropped";
 import { Header } from "./Header";
 import { judgeSoon } from "./judging";
 import { keysOf } from "./keys";
+import { Empty } from "./panes/Empty";
 import { Inspector } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
 import { PANES } from "./panes/panes";
@@ -59,6 +60,7 @@ export function Editor({ session, open }: EditorProps) {
         <ReactFlowProvider>
           <Canvas session={session} />
         </ReactFlowProvider>
+        <Empty session={session} open={open} />
       </main>
       <Suspense>
         {conflict ? (

@@ -5,7 +5,7 @@ import { hashOf, noteRecent, recents } from "./address";
 import { addressOf, encoded, fileAddress, get, type GraphList, type Job, plainPath } from "./api";
 import * as keeping from "./commands/keeping";
 import type { Open } from "./commands/files";
-import { Dialogs, pick } from "./dialogs";
+import { Dialogs } from "./dialogs";
 import { draftOf } from "./document/session";
 import { say } from "./store";
 
@@ -108,14 +108,7 @@ export function Start({ open, current, leave }: StartProps) {
         }),
       ),
   };
-  const begin = async (make: Promise<string>) => {
-    await make.then(open, (problem: Error) => say(problem.message));
-  };
-  const beginFrom = async () => {
-    const rows = (graphs ?? []).map(({ path, title }) => ({ key: path, label: title, detail: path }));
-    const choice = await pick("a copy of", rows);
-    if (choice) await begin(keeping.draftFrom(choice.key));
-  };
+  const begin = (made: Promise<unknown>) => void made.catch((problem: Error) => say(problem.message));
 
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = (graphs ?? []).filter(({ path, title }) =>
@@ -145,8 +138,8 @@ export function Start({ open, current, leave }: StartProps) {
           value={query}
           onChange={(event) => setQuery(event.target.value)}
         />
-        <button onClick={() => void begin(draftOf("graph", BLANK))}>New graph</button>
-        <button onClick={() => void beginFrom()}>New from …</button>
+        <button onClick={() => begin(draftOf("graph", BLANK).then((path) => open(path)))}>New graph</button>
+        <button onClick={() => begin(keeping.beginFrom(open))}>New from …</button>
         {current && <button onClick={() => (location.hash = hashOf(current))}>Back</button>}
       </header>
       {fault && (

@@ -79,7 +79,7 @@ export function useWiring(
     const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
     const port = wire.targetHandle ?? "";
     const reason = reasonAt(graph, catalogue, source, wire.target, port);
-    const shape = reason && describe(source);
+    const shape = reason.includes(" gives ") && describe(source);
     return shape ? `${reason} of ${shape}` : reason || (refused.get(keyOf(wire)) ?? "");
   };
 

@@ -127,7 +127,7 @@ export function addWired(
 ): void {
   const [kind, type = "", port = ""] = choice.key.split(" ");
   if (kind === "output") return toOutput(session, source!);
-  if (kind === "input") return expose(session, target!.node, target!.port);
+  if (kind === "input") return void expose(session, target!.node, target!.port);
   const name = freeName(type);
   const first = page().catalogue!.nodes.get(type)?.outputs[0]?.name === port;
   const wire: Making = source

@@ -1,7 +1,8 @@
 /** What is done to whole graphs of the workspace: copied, renamed, removed; each with a way back. */
 
-import { ask, type Draft, encoded, get, type GraphFile, post, Problem } from "../api";
-import { askFor } from "../dialogs";
+import { ask, type Draft, encoded, get, type GraphFile, type GraphList, post, Problem } from "../api";
+import { askFor, pick } from "../dialogs";
+import type { Open } from "./files";
 import { draftOf, freePath, writeDraft } from "../document/session";
 
 /** The file of a graph, null where there is none, and its draft: what one has written last. */
@@ -28,10 +29,20 @@ async function put(path: string, { file, draft }: Kept): Promise<void> {
   if (draft !== file) await writeDraft(path, draft);
 }
 
-/** A draft of a graph's text, below a name that is free: of a shipped one too. */
-export async function draftFrom(path: string): Promise<string> {
-  return draftOf(path, (await get<GraphFile>(`graphs/${encoded(path)}`)).text);
+/** Let a graph be chosen, shipped or one's own, and open a draft of the same text below a name that is free. */
+export async function beginFrom(open: Open): Promise<void> {
+  const { workspace, shipped } = await get<GraphList>("graphs");
+  const rows = [...shipped, ...workspace.map(({ path }) => ({ path, title: path }))];
+  const choice = await pick(
+    "a copy of",
+    rows.map(({ path, title }) => ({ key: path, label: title, detail: path === title ? "yours" : path })),
+  );
+  if (!choice) return;
+  const { draft } = choice.key.endsWith(".yaml") ? await read(choice.key) : await shippedText(choice.key);
+  open(await draftOf(choice.key, draft));
 }
+
+const shippedText = async (path: string) => ({ draft: (await get<GraphFile>(`graphs/${encoded(path)}`)).text });
 
 /** Write what a graph says now into a file beside it; returns its path. */
 export async function copy(path: string): Promise<string> {

@@ -18,8 +18,8 @@ export interface Target {
   port: string;
 }
 
-/** Make a port an input of the graph; what stood there is its default. */
-export function expose(session: Session, node: string, port: string): void {
+/** Make a port an input of the graph, and return its name; what stood there is its default. */
+export function expose(session: Session, node: string, port: string): string {
   const spec = portOf(node, port);
   const value = graph().nodes.get(node)?.ports.get(port);
   const taken = graph().inputs.has(port) || graph().nodes.has(port);
@@ -28,16 +28,10 @@ export function expose(session: Session, node: string, port: string): void {
     facts.set("default", spec.default as Written);
   if (spec?.range?.low !== null && spec?.range) facts.set("min", spec.range.low as Written);
   if (spec?.range?.high !== null && spec?.range) facts.set("max", spec.range.high as Written);
-  session.edit((text) =>
-    edits.exposePort(
-      text,
-      node,
-      port,
-      taken ? freeName(`${node}_${port}`) : port,
-      spec?.type.split(" | ")[0] ?? "str",
-      facts,
-    ),
-  );
+  const input = taken ? freeName(`${node}_${port}`) : port;
+  const type = spec?.type.split(" | ")[0] ?? "str";
+  session.edit((text) => edits.exposePort(text, node, port, input, type, facts));
+  return input;
 }
 
 /** A new output of the graph, named after what it gives. */

@@ -3,7 +3,9 @@
 import { useEffect, useRef, useState } from "react";
 import { baseOf } from "../canvas/types";
 import { plain, type Scalar } from "../core/scalars";
+import { say } from "../store";
 import { FileField } from "./FileField";
+import { chooseModel } from "./models";
 
 export interface FieldSpec {
   name: string;
@@ -14,6 +16,8 @@ export interface FieldSpec {
   menu: readonly unknown[] | null;
   /** Whether a file that was uploaded may stand for it: for inputs of the graph alone. */
   uploads: boolean;
+  /** An example of the models whose names it takes; empty where it takes none. */
+  models: string;
 }
 
 export type Given = Scalar | readonly Given[] | { file: string } | undefined;
@@ -60,11 +64,44 @@ export function Field({ spec, value, fallback, disabled = false, onChange }: Fie
   if (spec.uploads) return <FileField common={common} type={base} value={now} onChange={onChange} />;
   if (NUMBERS.includes(base) && (typeof now === "number" || now === undefined || now === null))
     return <Numeric spec={spec} common={common} value={now ?? undefined} onChange={onChange} />;
+  if (spec.models)
+    return <Model {...{ common, base, onChange }} value={typeof now === "string" ? now : ""} example={spec.models} />;
   if (base === "Text") return <Typed common={common} value={now} rows={3} spec={spec} onChange={onChange} />;
   return <Typed common={common} value={now} rows={1} spec={spec} onChange={onChange} />;
 }
 
 export type Common = { id: string; title: string; disabled: boolean; "aria-label": string };
+
+interface ModelProps {
+  common: Common;
+  base: string;
+  value: string;
+  example: string;
+  onChange: FieldProps["onChange"];
+}
+
+/** The name of a model: typed, as that of a folder is, or chosen from the catalogue. */
+function Model({ common, base, value, example, onChange }: ModelProps) {
+  const name = common["aria-label"];
+  const choose = async () => {
+    const chosen = await chooseModel(`${name}: a model`, base === "Bundle", value || example);
+    if (chosen) onChange(chosen, false);
+  };
+  return (
+    <span className="numeric">
+      <Draft common={common} text={value} onText={onChange} />
+      <button
+        type="button"
+        title="choose from the catalogue"
+        aria-label={`choose ${name}`}
+        disabled={common.disabled}
+        onClick={() => void choose().catch((problem: Error) => say(problem.message))}
+      >
+        ▾
+      </button>
+    </span>
+  );
+}
 
 function Numeric({
   spec,

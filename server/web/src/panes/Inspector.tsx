@@ -12,9 +12,19 @@ import { type Written, written } from "../core/written";
 import type { Session } from "../document/session";
 import type { PortSpec } from "../api";
 import { type Catalogue, usePage } from "../store";
+import { FileField } from "./FileField";
 import { Field, type FieldSpec, type Given } from "./Fields";
 
-const specOfPort = (port: PortSpec): FieldSpec => ({
+/** What may stand for a value of a type beside what is typed. */
+function helpers(type: string, ports: Catalogue["ports"]): { path: boolean; models: string } {
+  const base = baseOf(type);
+  const port = ports.get(base);
+  const models = port?.literal === "name" ? (/such as ([\w/.-]+\w)/.exec(port.doc)?.[1] ?? base) : "";
+  return { path: port?.literal === "path" && !WRITTEN.includes(base), models };
+}
+/** Port types of paths that name no file to read. */
+const WRITTEN: readonly string[] = ["PictureFile", "RunFolder", "ReadFolder"];
+const specOfPort = (port: PortSpec, ports: Catalogue["ports"]): FieldSpec => ({
   name: port.name,
   type: port.type,
   help: port.doc,
@@ -22,9 +32,8 @@ const specOfPort = (port: PortSpec): FieldSpec => ({
   high: port.range?.high ?? null,
   menu: port.menu,
   uploads: false,
+  models: helpers(port.type, ports).models,
 });
-/** Port types of paths that name no file to read. */
-const WRITTEN: readonly string[] = ["PictureFile", "RunFolder", "ReadFolder"];
 const specOfInput = (input: GraphInput, ports: Catalogue["ports"]): FieldSpec => ({
   name: input.name,
   type: input.type,
@@ -32,7 +41,8 @@ const specOfInput = (input: GraphInput, ports: Catalogue["ports"]): FieldSpec =>
   low: input.min,
   high: input.max,
   menu: input.menu,
-  uploads: ports.get(baseOf(input.type))?.literal === "path" && !WRITTEN.includes(baseOf(input.type)),
+  uploads: helpers(input.type, ports).path,
+  models: helpers(input.type, ports).models,
 });
 
 function given(value: Value | null | undefined): Given {
@@ -202,7 +212,7 @@ function PortField({
         <span className={port.required && !value ? "missing" : ""}>{port.name}</span>
         {refs.length === 0 && writes && !axis && (
           <Field
-            spec={specOfPort(port)}
+            spec={specOfPort(port, catalogue.ports)}
             value={given(value)}
             fallback={port.default as Given}
             disabled={locked}
@@ -218,6 +228,22 @@ function PortField({
           />
         )}
       </label>
+      {refs.length === 0 && helpers(port.type, catalogue.ports).path && (
+        <FileField
+          common={{
+            id: `file-${port.name}`,
+            title: "it becomes an input of the graph",
+            disabled: locked,
+            "aria-label": `file for ${port.name}`,
+          }}
+          type={baseOf(port.type) === "Mask" ? "Image" : baseOf(port.type)}
+          value={undefined}
+          onChange={(file) => {
+            const input = expose(session, node, port.name);
+            usePage.setState((old) => ({ values: { ...old.values, [input]: file } }));
+          }}
+        />
+      )}
       {axis && (
         <button
           className="chip"
