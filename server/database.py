@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,36 +209,40 @@ def _begun(connection: Connection) -> None:
 
 def _prepare(path: Path, migrations: Mapping[int, tuple[str, ...]], version: int) -> None:
     path.touch(0o600)  # what SQLite makes beside it is as private
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-    try:
-        _journal(connection)
+    _choose_journal(path)
+    with closing(_plain(path)) as connection:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found > version:
             mend = "update the program, or name another folder with --state"
             raise NoDatabase(f"{path} was written by a newer version of this program; {mend}")
         if 0 < found < version:
             _migrate(connection, path, found, migrations, version)
-    finally:
-        connection.close()
     if found == 0:
         _create(path, version)
 
 
-def _journal(connection: sqlite3.Connection) -> None:
+def _plain(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=30.0, isolation_level=None)
+
+
+def _choose_journal(path: Path) -> None:
     """A write-ahead log where the file system can hold one, else a journal; either is tried by writing."""
-    for mode in ("wal", "truncate"):
-        try:
-            connection.execute(f"PRAGMA journal_mode = {mode}")
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE IF NOT EXISTS probe (x)")
-            connection.execute("DROP TABLE probe")
-            connection.execute("COMMIT")
-            return
-        except sqlite3.OperationalError:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if mode == "truncate":
-                raise
+    try:
+        _try_journal(path, "wal")
+    except sqlite3.OperationalError:
+        _try_journal(path, "truncate")
+
+
+def _try_journal(path: Path, mode: str) -> None:
+    with closing(_plain(path)) as connection:
+        if mode != "wal":
+            # The file says by now that it has such a log; who has it alone needs no shared memory to read it.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE IF NOT EXISTS probe (x)")
+        connection.execute("DROP TABLE probe")
+        connection.execute("COMMIT")
 
 
 def _create(path: Path, version: int) -> None:

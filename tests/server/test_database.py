@@ -20,6 +20,30 @@ def test_a_database_is_made_with_a_write_ahead_log(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_where_no_write_ahead_log_can_be_another_journal_is_taken(tmp_path: Path) -> None:
+    """A folder lies where SQLite wants its shared memory, so that it fails as on a disk of a network."""
+    path = tmp_path / "server.sqlite"
+    (tmp_path / "server.sqlite-shm").mkdir()
+    database = opened(path)
+    with database.writing() as connection:
+        connection.execute(insert(events).values(**ROW))
+    with database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(events)).scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() in ("truncate", "delete")
+    database.close()
+    again = opened(path)  # also a database that is there already
+    with again.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(events)).scalar() == 1
+    again.close()
+
+
+def test_where_no_journal_can_be_the_folder_is_refused_with_a_mend(tmp_path: Path) -> None:
+    for name in ("server.sqlite-shm", "server.sqlite-journal"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(NoDatabase, match="unable to open database file; name another folder"):
+        opened(tmp_path / "server.sqlite")
+
+
 def test_an_older_one_is_copied_and_migrated(tmp_path: Path) -> None:
     path = tmp_path / "server.sqlite"
     opened(path).close()
