@@ -45,7 +45,7 @@ export function Picker({ title, choices, at, onPick, onClose }: PickerProps) {
     event.preventDefault();
   };
   const style = at
-    ? { left: Math.min(at.x, window.innerWidth - 376), top: Math.min(at.y, window.innerHeight - 420) }
+    ? { left: Math.max(8, Math.min(at.x, window.innerWidth - 440)), top: Math.min(at.y, window.innerHeight - 420) }
     : undefined;
   return (
     <div className="veil" onPointerDown={(event) => event.target === event.currentTarget && onClose()}>
