@@ -61,7 +61,8 @@ def test_a_graph_is_run_without_wires(page: Any, server: Any, path: str) -> None
     page.get_by_role("link", name="Editor").click()
     opened(page, "one")
     expect(page.get_by_label("caption", exact=True)).to_have_value("a blue square")
-    page.get_by_role("link", name="App").click()
+    page.keyboard.press("Control+k")
+    pick(page, "as an app")
     expect(page.get_by_label("caption", exact=True)).to_have_value("a blue square")
 
 

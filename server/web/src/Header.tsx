@@ -1,6 +1,5 @@
 /** The line above: what is open, how it stands to its file, and what is done most. */
 
-import { hashOf } from "./address";
 import type { Open } from "./commands/files";
 import { back } from "./commands/finding";
 import type { Session } from "./document/session";
@@ -36,9 +35,6 @@ export function Header({ session, open, onCommands }: HeaderProps) {
           Save
         </button>
       )}
-      <a className="button" href={hashOf(document.path, "app")} title="inputs and outputs alone, without wires">
-        App
-      </a>
       {PANES.filter(({ seldom }) => !seldom).map(({ name, label }) => (
         <button key={name} aria-pressed={pane === name} onClick={() => togglePane(name)}>
           {label}

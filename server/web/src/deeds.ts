@@ -1,6 +1,7 @@
 /** All that can be done to the open graph: what the palette offers, menus show and keys do. */
 
 import { fit } from "./canvas/view";
+import { hashOf } from "./address";
 import { type Open, saveAs } from "./commands/files";
 import { adding } from "./commands/adding";
 import { duplicate, movingWires, splicing } from "./commands/gestures";
@@ -90,6 +91,12 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
     { key: "paste", label: "Paste nodes", detail: "Ctrl V", deed: () => pasteHere(session) },
     { key: "fit", label: "All into sight", shortcut: "H", deed: () => fit() },
     { key: "menu", label: "What can be done to it", shortcut: "Shift F10", when: isChosen, deed: () => menuHere(all) },
+    {
+      key: "app",
+      label: "As an app",
+      detail: "inputs and outputs alone",
+      deed: () => (location.hash = hashOf(session.path, "app")),
+    },
     { key: "commands", label: "All commands", shortcut: "Ctrl K", anywhere: true, deed: () => offer(all) },
     { key: "help", label: "Shortcuts", shortcut: "?", deed: () => showShortcuts(shortcutsOf(all)) },
   ];

@@ -2,6 +2,7 @@
 
 import { type Check, type Diagnostic, post, Problem } from "./api";
 import { Refused } from "./core/edits";
+import { same } from "./core/sharing";
 import { applied } from "./core/text";
 import type { Making } from "./document/session";
 import { page, type Judged, usePage } from "./store";
@@ -62,14 +63,29 @@ export async function refusalOf(text: string, make: Making): Promise<string | nu
   }
 }
 
+/** Take what was found; what says the same as before stays the same object, and is not drawn anew. */
 function keep(changes: Partial<Judged>): void {
-  usePage.setState((old) => ({ judged: { ...old.judged, ...changes } }));
+  const { judged } = page();
+  const fresh = Object.entries(changes).filter(([key, value]) => !same(judged[key as keyof Judged], value));
+  if (fresh.length) usePage.setState({ judged: { ...judged, ...Object.fromEntries(fresh) } });
 }
 
-/** The node or input that a fault is about, as the canvas names it. */
-export function nodeOf(fault: Diagnostic): string {
-  return topOf(fault.node ?? "");
+const grouped = new WeakMap<readonly Diagnostic[], ReadonlyMap<string, readonly Diagnostic[]>>();
+
+/** The faults of a node or input, as the canvas names it. */
+export function faultsOf(all: readonly Diagnostic[], name: string): readonly Diagnostic[] {
+  const known = grouped.get(all);
+  if (known) return known.get(name) ?? NONE;
+  const found = new Map<string, Diagnostic[]>();
+  for (const fault of all) {
+    const mine = found.get(topOf(fault.node ?? ""));
+    if (mine) mine.push(fault);
+    else found.set(topOf(fault.node ?? ""), [fault]);
+  }
+  grouped.set(all, found);
+  return found.get(name) ?? NONE;
 }
+const NONE: readonly Diagnostic[] = [];
 
 /** The node of this graph that a node within it belongs to: `large/small` is in `large`, `points[3]` in `points`. */
 export function topOf(name: string): string {

@@ -4,19 +4,18 @@ import { Handle, type NodeProps, Position } from "@xyflow/react";
 import { createContext, memo, useContext } from "react";
 import { type Diagnostic, fileAddress, isFile, isPicture } from "../api";
 import { mend, showInText } from "../commands/text";
-import type { Graph } from "../core/graph";
+import type { Graph, GraphNode } from "../core/graph";
 import type { Session } from "../document/session";
-import { nodeOf } from "../judging";
-import { type Catalogue, close, type Progress, usePage, useRuns } from "../store";
+import { faultsOf } from "../judging";
+import { type Catalogue, close, page, type Progress, usePage, useRuns } from "../store";
 import { type Box, hasPreview, isPictureOutput, noteHeight, outputsOf, words } from "./flow";
 import { colourOf, type Cost, rowsOf, shapeOf, short, shown } from "./types";
 import { type End, typeOfRef } from "./typing";
 
+/** What does not change with the text: then all boxes are drawn anew. */
 export interface Shared {
-  graph: Graph;
   catalogue: Catalogue;
   costs: ReadonlyMap<string, Cost>;
-  stale: boolean;
   /** The shape of what an output gives, as the last check has it; empty where it is not known. */
   describe: (end: End) => string;
   /** The ports that a wire being drawn may not go to, with the reason: `node.port`, and `node:output` against its way. */
@@ -26,6 +25,17 @@ export interface Shared {
 
 export const SharedContext = createContext<Shared | null>(null);
 const useShared = (): Shared => useContext(SharedContext)!;
+
+/** The graph, when the node's own entry has changed; what a node of an unknown type gives, others tell by their wires. */
+function useGraphOf(name: string): Graph {
+  const { catalogue } = useShared();
+  usePage(({ document }) => {
+    const { graph } = document!.read;
+    const node = graph.nodes.get(name);
+    return node && catalogue.nodes.has(node.type) ? node : graph;
+  });
+  return page().document!.read.graph;
+}
 
 interface PortProps {
   id: string;
@@ -54,18 +64,18 @@ function Port({ id, side, type, label, reason, open = true }: PortProps) {
   );
 }
 
-function Row({ node, port }: { node: string; port: ReturnType<typeof rowsOf>[number] }) {
-  const { graph, misfits } = useShared();
-  const value = graph.nodes.get(node)?.ports.get(port.name);
-  const swept = graph.nodes.get(node)?.each.some((axis) => axis.names.includes(port.name));
+function Row({ node, port }: { node: GraphNode; port: ReturnType<typeof rowsOf>[number] }) {
+  const { misfits } = useShared();
+  const value = node.ports.get(port.name);
+  const swept = node.each.some((axis) => axis.names.includes(port.name));
   const missing = port.required && !value && !swept;
-  const reason = misfits?.get(`${node}.${port.name}`);
+  const reason = misfits?.get(`${node.name}.${port.name}`);
   return (
     <div
       className={`row in${missing ? " missing" : ""}${reason ? " dim" : ""}`}
       title={missing ? `${port.name} is needed: wire it` : port.doc}
     >
-      <Port id={port.name} side="in" type={port.type} label={`input ${port.name} of ${node}`} reason={reason} />
+      <Port id={port.name} side="in" type={port.type} label={`input ${port.name} of ${node.name}`} reason={reason} />
       <span>{port.name}</span>
       {value && value.kind !== "ref" && <span className="value">{shown(value)}</span>}
       {swept && <span className="value">each</span>}
@@ -83,11 +93,11 @@ const Mark: Readonly<Record<Progress["status"], string>> = {
 
 function Status({ name }: { name: string }) {
   const progress = useRuns((runs) => runs.nodes[name]);
-  const { costs, stale } = useShared();
+  const { costs } = useShared();
   const cost = costs.get(name);
   const planned = cost && cost.state !== "live" && cost.state !== "skipped" ? cost : undefined;
   return (
-    <div className={`foot${stale ? " stale" : ""}`}>
+    <div className="foot">
       <span title={cost ? `${cost.reason}; ${short(cost.memory)}B of memory` : ""}>
         {planned
           ? [planned.flops ? `${short(planned.flops)}FLOP` : "", planned.state === "kept" && !progress ? "kept" : ""]
@@ -136,7 +146,7 @@ function Faults({ name }: { name: string }) {
   const diagnostics = usePage((page) => page.judged.diagnostics);
   const failed = useRuns((runs) => (runs.nodes[name]?.status === "failed" ? runs.nodes[name].message : ""));
   const { session } = useShared();
-  const mine = diagnostics.filter((fault) => nodeOf(fault) === name);
+  const mine = faultsOf(diagnostics, name);
   if (!mine.length && !failed) return null;
   return (
     <div className="faults nodrag nokey">
@@ -160,13 +170,14 @@ function Faults({ name }: { name: string }) {
 }
 
 const worst = (faults: readonly Diagnostic[], name: string) => {
-  const mine = faults.filter((fault) => nodeOf(fault) === name);
+  const mine = faultsOf(faults, name);
   return mine.some((fault) => fault.severity === "error") ? " error" : mine.length ? " warning" : "";
 };
 
 export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>) {
-  const { graph, catalogue } = useShared();
+  const { catalogue } = useShared();
   const { name } = data;
+  const graph = useGraphOf(name);
   const state = usePage((page) => worst(page.judged.diagnostics, name));
   const status = useRuns((runs) => runs.nodes[name]?.status ?? "");
   const closed = usePage((page) => page.closed.has(name));
@@ -186,7 +197,7 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
         </p>
       )}
       {rowsOf(graph, name, spec).map((port) => (
-        <Row key={port.name} node={name} port={port} />
+        <Row key={port.name} node={node} port={port} />
       ))}
       {outputsOf(graph, catalogue, name).map((output, n) => (
         <OutRow key={output.name} node={name} output={output} first={n === 0} />
@@ -199,11 +210,11 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
 });
 
 function OutRow({ node, output, first }: { node: string; output: { name: string; type: string }; first: boolean }) {
-  const { describe, stale, misfits } = useShared();
+  const { describe, misfits } = useShared();
   const shape = describe({ name: node, port: first ? null : output.name });
   return (
     <div className="row out">
-      <span className={`value${stale ? " stale" : ""}`}>{shape}</span>
+      <span className="value">{shape}</span>
       <span>{output.name === "output" ? "" : output.name}</span>
       <Port
         id={output.name}
@@ -232,7 +243,7 @@ export const FrameBox = memo(function FrameBox({ id, data, selected }: NodeProps
 
 /** A closed frame: one box in the place of its nodes. */
 export const ClosedFrame = memo(function ClosedFrame({ id, data, selected }: NodeProps<Box>) {
-  const { graph } = useShared();
+  const graph = usePage((page) => page.document!.read.graph);
   const members = graph.frames.get(data.name) ?? [];
   const state = usePage((page) => members.map((name) => worst(page.judged.diagnostics, name)).find(Boolean) ?? "");
   const status = useRuns((runs) => members.map((name) => runs.nodes[name]?.status).find((one) => one === "running"));
@@ -254,9 +265,9 @@ export const ClosedFrame = memo(function ClosedFrame({ id, data, selected }: Nod
 });
 
 export const InputBox = memo(function InputBox({ data, selected }: NodeProps<Box>) {
-  const { graph, misfits } = useShared();
+  const { misfits } = useShared();
   const state = usePage((page) => worst(page.judged.diagnostics, data.name));
-  const input = graph.inputs.get(data.name);
+  const input = usePage((page) => page.document!.read.graph.inputs.get(data.name));
   const value = usePage((page) => page.values[data.name]);
   if (!input) return null;
   const now = value ?? (input.default ? shown(input.default) : undefined);
@@ -276,7 +287,8 @@ export const InputBox = memo(function InputBox({ data, selected }: NodeProps<Box
 });
 
 export const OutputBox = memo(function OutputBox({ data, selected }: NodeProps<Box>) {
-  const { graph, catalogue } = useShared();
+  const { catalogue } = useShared();
+  const graph = usePage((page) => page.document!.read.graph);
   const found = useRuns((runs) => runs.outputs[data.name]);
   const source = graph.outputs.get(data.name);
   if (!source) return null;

@@ -6,15 +6,17 @@ import {
   type Edge,
   type EdgeChange,
   MiniMap,
+  type Node,
   ReactFlow,
   useReactFlow,
   useStore,
 } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { adding } from "../commands/adding";
+import { same } from "../core/sharing";
 import type { Session } from "../document/session";
-import { usePage } from "../store";
+import { page, usePage } from "../store";
 import { arranged } from "./arrange";
 import { ClosedFrame, FrameBox, InputBox, NodeBox, OutputBox, SharedContext } from "./Boxes";
 import { type Box, boxesOf, framesOf, outputsOf, sizesOf, standing, type Wire, wiresOf } from "./flow";
@@ -27,8 +29,18 @@ import { useWiring } from "./wiring";
 
 const BOXES = { node: NodeBox, input_: InputBox, output_: OutputBox, frame: FrameBox, closed: ClosedFrame };
 const WIRES = { line: WireLine };
+const SEVERAL = ["Meta", "Control"];
+const PLAIN = { hideAttribution: true };
+const MAP = { width: 144, height: 96 };
 /** Boxes beyond which there is a map of them. */
 const MANY = 25;
+
+/** Whether a box is drawn as it was. */
+const stays = (was: Box, now: Box): boolean =>
+  was.type === now.type &&
+  was.ariaLabel === now.ariaLabel &&
+  (was.selected ?? false) === now.selected &&
+  same(was.position, now.position);
 
 /** Boxes and wires as the text has them, at the places where they are now. */
 function useDrawn() {
@@ -49,16 +61,18 @@ function useDrawn() {
       const before = new Map(old.map((box) => [box.id, box]));
       return boxesOf(graph, places, closed).map((box) => {
         const was = before.get(box.id);
-        return { ...box, selected: selected.includes(box.id), ...(was?.measured ? { measured: was.measured } : {}) };
+        const now = { ...box, selected: selected.includes(box.id), ...(was && { measured: was.measured }) };
+        return was && stays(was, now) ? was : now;
       });
     });
     setWires((old) => {
-      const chosen = new Set(old.filter((wire) => wire.selected).map((wire) => wire.id));
-      return drawn.map((wire, n) => ({
-        ...wire,
-        selected: chosen.has(wire.id),
-        data: { ...wire.data!, route: routes[n] ?? [] },
-      }));
+      const before = new Map(old.map((wire) => [wire.id, wire]));
+      return drawn.map((wire, n) => {
+        const was = before.get(wire.id);
+        const data = { ...wire.data!, route: routes[n] ?? [] };
+        const now = { ...wire, selected: was?.selected ?? false, data };
+        return was && same(was, now) ? was : now;
+      });
     });
   }, [graph, drawn, places, routes, closed]);
   useEffect(() => {
@@ -74,22 +88,40 @@ function useDrawn() {
   return { graph, catalogue, places, boxes, frames, setBoxes, wires, setWires };
 }
 
+/** The functions that xyflow and the wires are given: the same ones at each drawing, which do what the newest do. */
+function useSteady<T extends object>(newest: T): T {
+  const now = useRef(newest);
+  now.current = newest;
+  return useState(() => {
+    const does = (key: string) => (...given: unknown[]) => (now.current as Deeds)[key]!(...given);
+    return Object.fromEntries(Object.keys(newest).map((key) => [key, does(key)])) as T;
+  })[0];
+}
+type Deeds = Record<string, (...given: unknown[]) => unknown>;
+
 export function Canvas({ session }: { session: Session }) {
-  const document = usePage((page) => page.document)!;
+  const readable = usePage((page) => page.document!.readable);
+  const fault = usePage((page) => (page.document!.readable ? "" : page.document!.fault));
+  const locked = usePage((page) => !page.document!.readable || page.document!.link === "reading");
   const planned = usePage((page) => page.judged.planned);
   const stale = usePage((page) => page.judged.stale);
   const flow = useReactFlow();
   const { graph, catalogue, places, boxes, frames, setBoxes, wires, setWires } = useDrawn();
+  const nodes = useMemo(() => [...frames, ...boxes], [frames, boxes]);
   const found = useMemo(() => costs(planned), [planned]);
   const describe = useCallback(
     ({ name, port }: End) => {
-      const names = outputsOf(graph, catalogue, name).map((one) => one.name);
+      const names = outputsOf(page().document!.read.graph, catalogue, name).map((one) => one.name);
       return dimensions(found.get(name)?.outputs[port ? names.indexOf(port) : 0] ?? "");
     },
-    [graph, catalogue, found],
+    [catalogue, found],
   );
   const wiring = useWiring(session, graph, catalogue, describe, flow.screenToFlowPosition);
   const moving = useMoving(session, graph, places, boxes, frames, setBoxes, wires);
+  const colour = useCallback(
+    (box: Node) => colourOf(catalogue, typeOfRef(page().document!.read.graph, catalogue, (box as Box).data.name, null)),
+    [catalogue],
+  );
   const range = useStore(({ transform: [, , zoom] }) => (zoom < 0.45 ? "farther" : zoom < 0.75 ? "far" : ""));
   useView(boxes);
 
@@ -101,20 +133,33 @@ export function Canvas({ session }: { session: Session }) {
       return now;
     });
 
-  const locked = !document.readable || document.link === "reading";
-  const { misfits } = wiring;
+  const { misfits, refused, hint, asks } = wiring;
+  const steady = useSteady({
+    onNodesChange: moving.changed,
+    onNodeDragStart: moving.started,
+    onNodeDrag: moving.dragged,
+    onNodeDragStop: moving.stopped,
+    onEdgesChange: changedWires,
+    onConnectStart: wiring.started,
+    onConnect: wiring.connect,
+    onConnectEnd: wiring.ended,
+    isValidConnection: wiring.valid,
+  });
+  const telling = useSteady({ hint, asks });
+  // What is drawn of a wire changes also when the engine has answered.
+  const drawing = useMemo(() => ({ ...telling }), [telling, refused]);
   const shared = useMemo(
-    () => ({ graph, catalogue, costs: found, stale, describe, misfits, session }),
-    [graph, catalogue, found, stale, describe, misfits, session],
+    () => ({ catalogue, costs: found, describe, misfits, session }),
+    [catalogue, found, describe, misfits, session],
   );
   const lines = moving.target
     ? wires.map((wire) => (wire.id === moving.target ? { ...wire, className: "opens" } : wire))
     : wires;
   return (
     <SharedContext.Provider value={shared}>
-      <DrawnContext.Provider value={wiring}>
+      <DrawnContext.Provider value={drawing}>
         <div
-          className={`canvas ${range}${document.readable ? "" : " unreadable"}`}
+          className={`canvas ${range}${readable ? "" : " unreadable"}${stale ? " stale" : ""}`}
           onDoubleClick={(event) => {
             const at = { x: event.clientX, y: event.clientY };
             if ((event.target as Element).classList.contains("react-flow__pane"))
@@ -122,20 +167,12 @@ export function Canvas({ session }: { session: Session }) {
           }}
         >
           <ReactFlow
-            nodes={[...frames, ...boxes]}
+            nodes={nodes}
             edges={lines}
             nodeTypes={BOXES}
             edgeTypes={WIRES}
             connectionLineComponent={DrawnWire}
-            onNodesChange={moving.changed}
-            onNodeDragStart={moving.started}
-            onNodeDrag={moving.dragged}
-            onNodeDragStop={moving.stopped}
-            onEdgesChange={changedWires}
-            onConnectStart={wiring.started}
-            onConnect={wiring.connect}
-            onConnectEnd={wiring.ended}
-            isValidConnection={wiring.valid}
+            {...steady}
             deleteKeyCode={null}
             nodesDraggable={!locked}
             nodesConnectable={!locked}
@@ -144,25 +181,25 @@ export function Canvas({ session }: { session: Session }) {
             minZoom={0.1}
             maxZoom={2}
             selectionKeyCode="Shift"
-            multiSelectionKeyCode={["Meta", "Control"]}
+            multiSelectionKeyCode={SEVERAL}
             elevateNodesOnSelect={false}
             edgesFocusable={false}
-            proOptions={{ hideAttribution: true }}
+            proOptions={PLAIN}
           >
             <Background gap={24} />
             {boxes.length > MANY && (
               <MiniMap
                 pannable
                 zoomable
-                style={{ width: 144, height: 96 }}
+                style={MAP}
                 ariaLabel="map of the graph"
-                nodeColor={(box) => colourOf(catalogue, typeOfRef(graph, catalogue, (box as Box).data.name, null))}
+                nodeColor={colour}
               />
             )}
           </ReactFlow>
-          {!document.readable && (
+          {!readable && (
             <p className="banner" role="status">
-              The text cannot be read just now; this is how it was. {document.fault}
+              The text cannot be read just now; this is how it was. {fault}
             </p>
           )}
         </div>

@@ -43,7 +43,7 @@ function lanes(route: readonly Point[], ends: readonly [Point, Point]): Line | n
 
 export const WireLine = memo(function WireLine(props: EdgeProps) {
   const { sourceX, sourceY, targetX, targetY } = props;
-  const { describe, stale } = useContext(SharedContext)!;
+  const { describe } = useContext(SharedContext)!;
   const [pointed, setPointed] = useState(false);
   const data = props.data as unknown as Wire;
   const [bezier, middleX, middleY] = getBezierPath(props);
@@ -62,7 +62,7 @@ export const WireLine = memo(function WireLine(props: EdgeProps) {
       {shape && (
         <EdgeLabelRenderer>
           <span
-            className={`shape${stale ? " stale" : ""}`}
+            className="shape"
             style={{ transform: `translate(${x}px, ${y}px) translate(-50%, -50%)` }}
           >
             {shape}

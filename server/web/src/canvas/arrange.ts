@@ -5,9 +5,13 @@ import type { Graph } from "../core/graph";
 import { framed } from "../core/framed";
 import type { Arrangement, Link } from "../core/layout";
 import { completed } from "../core/places";
+import { same } from "../core/sharing";
 import type { Catalogue } from "../store";
 import { frameId, HEAD, outputId, outputsOf, ROW, rowsTop, sizesOf, type Wire } from "./flow";
 import { rowsOf } from "./types";
+
+/** The last layout, and what it was made of: most edits leave it as it is. */
+let last: { asked: unknown; found: Arrangement } | null = null;
 
 /** The place of every box by its id, and the points that each wire would pass if every box stood where the layout puts it. */
 export function arranged(
@@ -26,13 +30,16 @@ export function arranged(
       enters: small(target) ? HEAD / 2 : entering(graph, catalogue, target, targetHandle ?? ""),
     };
   });
-  const last = new Set([...graph.outputs.keys()].map(outputId));
+  const ends = [...graph.outputs.keys()].map(outputId);
   const frames = [...graph.frames].filter(([title]) => !closed.has(frameId(title))).map(([, names]) => names);
-  const { places, routes } = framed(sizes, links, last, frames);
   const kept = new Map<string, readonly [number, number]>();
   for (const [name, place] of graph.layout)
     kept.set(graph.nodes.has(name) || graph.inputs.has(name) ? name : outputId(name), place);
-  return { places: completed(kept, places, sizes, links), routes };
+  const asked = [sizes, links, ends, frames, kept];
+  if (last && same(last.asked, asked)) return last.found;
+  const { places, routes } = framed(sizes, links, new Set(ends), frames);
+  last = { asked, found: { places: completed(kept, places, sizes, links), routes } };
+  return last.found;
 }
 
 function leaving(graph: Graph, catalogue: Catalogue, source: string, handle: string): number {

@@ -153,7 +153,7 @@ export function useWiring(
     if (over !== fromNode.id) void dropped(session, out ? from : null, port, over, where, toFlow(where));
   };
   const valid = (wire: Connection | Edge) => !drawn?.moves && !reasonOf(wire);
-  return { misfits, hint, asks, started, connect, ended, valid };
+  return { misfits, refused, hint, asks, started, connect, ended, valid };
 }
 
 const keyOf = (wire: Connection | Edge): string =>

@@ -14,7 +14,8 @@ import {
 import type { EditorView } from "@codemirror/view";
 import { ask, type Draft, encoded, get, type GraphFile, type GraphList, Problem } from "../api";
 import { type Edits, Refused } from "../core/edits";
-import { type Graph, type ReadGraph, readGraph } from "../core/graph";
+import { readGraph } from "../core/graph";
+import { sharing } from "../core/sharing";
 import { Events } from "../events";
 import { closedOf, EMPTY, page, say, type Theirs, toDocument, UNJUDGED, usePage } from "../store";
 import { historyField, isolateHistory } from "./history";
@@ -113,7 +114,8 @@ export class Session {
     const found = readGraph(text);
     const fault = found.faults[0]?.message ?? "";
     if (found.graph && !found.faults.some((f) => f.code !== "structure")) {
-      toDocument({ text, read: found as ReadGraph & { graph: Graph }, readable: true, fault });
+      const graph = sharing(page().document!.read.graph, found.graph);
+      toDocument({ text, read: { ...found, graph }, readable: true, fault });
     } else toDocument({ text, readable: false, fault });
     usePage.setState((old) => ({ judged: { ...old.judged, stale: true } }));
   }
