@@ -32,7 +32,9 @@ Names = Annotated[
 ]
 Devices = Annotated[
     str,
-    typer.Option(help="Devices, with commas: cpu, or cuda:0,cuda:1; auto takes what is there."),
+    typer.Option(
+        help="Devices, with commas: cpu, or cuda:0,cuda:1; auto takes every card, else cpu."
+    ),
 ]
 State = Annotated[
     Path | None,
@@ -130,13 +132,21 @@ def _token(state: Path, given: str | None) -> str:
 
 
 def _devices(names: str) -> tuple[str, ...]:
-    """The devices of the workers; `auto` is what there is, which torch said last."""
-    from nodegraph.base.devices import device_for
+    """The devices of the workers; `auto` is every card that there is, else the CPU."""
+    from nodegraph.base.devices import every_device
 
+    wanted = [name.strip() for name in names.split(",")]
     try:
-        return tuple(dict.fromkeys(device_for(name.strip()) for name in names.split(",")))
+        every = () if set(wanted) == {"cpu"} else every_device()
     except ValueError as error:
         _fail(str(error))
+    here = ("cpu", *every, *(name.partition(":")[0] for name in every))
+    for name in wanted:
+        if name not in ("auto", *here):
+            there = ", ".join(dict.fromkeys(here))
+            _fail(f"there is no device '{name}' here; there are: {there}")
+    taken = (every if name == "auto" else (name,) for name in wanted)
+    return tuple(dict.fromkeys(device for devices in taken for device in devices))
 
 
 def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -> None:

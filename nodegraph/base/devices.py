@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +24,10 @@ DRIVERS = (
 )
 SETTINGS = ("CUDA", "GPU_", "HIP", "HSA_", "NVIDIA", "PYTORCH", "ROC")
 """How variables begin that decide which cards torch sees."""
+
+
+EVERY = "every"
+ASK = "from nodegraph.base.tensors import every_device; print(','.join(every_device()))"
 
 
 def may_have_card(dev: Path = Path("/dev")) -> bool:
@@ -44,9 +50,32 @@ def device_for(wanted: str, ask: bool = False) -> str:
 
     found = choose_device(wanted)
     if answers.get(wanted) != found:
-        with suppress(OSError):
-            write_text(_file(), json.dumps({state: {**answers, wanted: found}}))
+        _keep(state, {**answers, wanted: found})
     return found
+
+
+def every_device() -> tuple[str, ...]:
+    """All cards (`cuda:0`, `cuda:1`), else `mps`, else `cpu`. Torch is asked in a process beside, once for each state of the
+    machine: this one does not import it. Raises ValueError where it cannot be asked."""
+    if not may_have_card():
+        return ("cpu",)
+    state = machine_state()
+    answers = _answers(state)
+    if EVERY not in answers:
+        child = subprocess.run(
+            [sys.executable, "-P", "-c", ASK], capture_output=True, text=True, check=False
+        )
+        if child.returncode:
+            last = (child.stderr.strip().splitlines() or ["it ended"])[-1]
+            raise ValueError(f"torch cannot say which devices there are: {last}")
+        answers = {**answers, EVERY: child.stdout.strip()}
+        _keep(state, answers)
+    return tuple(answers[EVERY].split(","))
+
+
+def _keep(state: str, answers: Mapping[str, str]) -> None:
+    with suppress(OSError):
+        write_text(_file(), json.dumps({state: answers}))
 
 
 def machine_state(dev: Path = Path("/dev")) -> str:

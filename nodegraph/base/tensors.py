@@ -195,6 +195,13 @@ def cards() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def every_device() -> list[str]:
+    """Every device that is worth a worker of its own: all cards by their numbers, else mps, else the CPU."""
+    if count := cards():
+        return [f"cuda:{number}" for number in range(count)]
+    return ["mps"] if torch.backends.mps.is_available() else ["cpu"]
+
+
 def choose_device(wanted: str) -> str:
     """The device of a run: `auto` is cuda, mps or cpu, the first that there is. Raises ValueError for one that is not.
 
