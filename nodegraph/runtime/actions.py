@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from nodegraph.runtime.engine import Engine
-from nodegraph.runtime.events import Deed
+from nodegraph.runtime.events import Action, Deed
 from nodegraph.runtime.execute import needed
 from nodegraph.runtime.history import History, reason_for
 from nodegraph.runtime.keyed import Keyed
@@ -15,21 +15,24 @@ def deeds(engine: Engine, keyed: Keyed) -> tuple[Deed, ...]:
     hits = [engine.cache.where(key) is not None for key in keys]
     wanted = set(needed(program, tuple(program.outputs), lambda i: hits[i]))
     past = History(engine.cache.disk).read(program)
-    return tuple(_deed(engine, keyed, i, i in wanted, past) for i in range(len(keys)))
+    return tuple(
+        Deed(step.name, *_action(engine, keyed, i, i in wanted, past), keys[i].hex())
+        for i, step in enumerate(program.steps)
+    )
 
 
-def _deed(
+def _action(
     engine: Engine, keyed: Keyed, index: int, wanted: bool, past: Mapping[str, Mapping[str, str]]
-) -> Deed:
+) -> tuple[Action, str]:
+    """What is done with a step, and why."""
     step, disk = keyed.program.steps[index], engine.cache.disk
     where = engine.cache.where(keyed.keys[index])
     if not wanted:
-        return Deed(step.name, "skip", "nothing that runs needs it")
+        return "skip", "nothing that runs needs it"
     if where is not None:
-        return Deed(step.name, where, "the result is there")
+        return where, "the result is there"
     if not step.spec.pure:
-        reason = "it is not cached: its results depend on more than its inputs"
-        return Deed(step.name, "run", reason)
+        return "run", "it is not cached: its results depend on more than its inputs"
     if step.output_types and disk is not None and not disk.keeps(step.output_types):
-        return Deed(step.name, "rebuild", "a live value: made again in each process")
-    return Deed(step.name, "run", reason_for(step, keyed.keys, keyed.literals, past))
+        return "rebuild", "a live value: made again in each process"
+    return "run", reason_for(step, keyed.keys, keyed.literals, past)

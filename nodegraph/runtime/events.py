@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from nodegraph.base.diagnostics import Diagnostic
@@ -16,11 +16,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What would be done with a step, and the reason."""
+    """What would be done with a step, and the reason; `key`: what its result is kept under."""
 
     node: str
     action: Action
     reason: str
+    key: str
 
     @property
     def works(self) -> bool:
@@ -35,8 +36,7 @@ class Planned:
     steps: tuple[Deed, ...]
 
     def to_json(self) -> Json:
-        steps = [{"node": s.node, "action": s.action, "reason": s.reason} for s in self.steps]
-        return {"event": "planned", "steps": steps}
+        return {"event": "planned", "steps": [asdict(step) for step in self.steps]}
 
 
 @dataclass(frozen=True, slots=True)

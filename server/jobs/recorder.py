@@ -64,7 +64,7 @@ class Recorder:
         node, name = told.get("node"), told["event"]
         if name == "planned":
             self._nodes = {
-                s["node"]: {"action": s["action"], "reason": s["reason"]} for s in told["steps"]
+                s["node"]: {n: s[n] for n in ("action", "reason", "key")} for s in told["steps"]
             }
         elif node and name in NOTED:
             status = {"started": "running", "finished": told.get("status", "ran")}.get(name, name)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,6 +26,9 @@ PARENT: tuple[State, ...] = ("interrupted", "cancelled", "done", "failed")
 """A sweep ends as the first of these that one of its cells ended as."""
 PRIORITY = 1e6
 """Seconds by which a job of the next higher priority comes before its time."""
+
+RECENT = 200
+"""Jobs among which is looked for the one that made what another one found in the cache."""
 
 STEP = 1e-3
 """Seconds between jobs that were put in order by hand."""
@@ -268,6 +271,19 @@ class Jobs:
         """The cells of a sweep, in order."""
         with self.database.reading() as connection:
             return _children(connection, id)
+
+    def makers(self, before: int, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Of the newest jobs before a number those that made what is kept under keys: the job and its node."""
+        wanted = select(jobs.c.id, jobs.c.nodes).where(jobs.c.number < before)
+        found: dict[str, tuple[str, str]] = {}
+        with self.database.reading() as connection:
+            for id, nodes in connection.execute(
+                wanted.order_by(jobs.c.number.desc()).limit(RECENT)
+            ):
+                for name, told in (nodes or {}).items():
+                    if told.get("status") == "ran" and told.get("key") in keys:
+                        found.setdefault(told["key"], (id, name))
+        return found
 
     def oldest_beyond(self, most: int) -> list[str]:
         """Ids of jobs that have ended, but for the newest ones."""

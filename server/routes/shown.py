@@ -39,8 +39,23 @@ def job_shown(jobs: Jobs, job: Job, whole: bool = False) -> dict[str, Any]:
 def _more(jobs: Jobs, job: Job, request: Mapping[str, Any]) -> dict[str, Any]:
     cells = [row(cell) for cell in jobs.cells(job.id)] if job.kind == "sweep" else []
     told = {"text": request.get("text"), "nodes": job.nodes or {}, "versions": job.versions or {}}
-    log, topic = jobs.log, JOB + job.id
-    return {**told, "steps": log.kept_steps(topic), "metrics": log.metrics(topic), "cells": cells}
+    metrics = jobs.log.metrics(JOB + job.id)
+    axes = request.get("axes", []) if job.kind == "sweep" else []
+    return {**told, "steps": _steps(jobs, job), "metrics": metrics, "axes": axes, "cells": cells}
+
+
+def _steps(jobs: Jobs, job: Job) -> dict[str, Any]:
+    """The kept steps of a job's nodes; of what it had no need to make those of the job that made it."""
+    own = jobs.log.kept_steps(JOB + job.id)
+    kept = {
+        told["key"]: name
+        for name, told in (job.nodes or {}).items()
+        if told.get("status") in (None, "cached") and "key" in told
+    }
+    found = jobs.makers(job.number, kept) if kept else {}
+    of_jobs = {id: jobs.log.kept_steps(JOB + id) for id, _ in found.values()}
+    others = {kept[key]: of_jobs[id].get(name) for key, (id, name) in found.items()}
+    return {name: steps for name, steps in others.items() if steps} | own
 
 
 def row(cell: Job) -> dict[str, Any]:

@@ -335,7 +335,11 @@ def test_some_steps_of_a_node_are_kept_evenly_with_what_was_predicted_and_from_w
     assert first["preview"] == last["preview"] and first["noisy"] != last["noisy"]
     picture = served.get(f"{API}/files/{first['noisy']}")
     assert picture.headers["content-type"] == "image/webp"
+    again = ended(served, queue(served, text=STEPS.replace("steps: 3", "steps: 2"))["id"])
+    assert again["nodes"]["all"]["status"] == "cached" and again["steps"]["all"] == steps["all"]
+    assert [step["done"] for step in again["steps"]["few"]] == [1, 2]
     assert served.delete(f"{JOBS}/{job['id']}").status_code == 204
+    assert "all" not in served.get(f"{JOBS}/{again['id']}").json()["steps"]
     assert served.get(f"{API}/files/{first['noisy']}").status_code == 404
 
 

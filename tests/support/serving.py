@@ -29,7 +29,7 @@ def toy_slow(steps: int = 3, seconds: float = 0.0, value: str = "a", mark: str =
     return value
 
 
-@node(pure=False)
+@node
 def toy_steps(image: Image, steps: int = 3) -> Generator[Progress, None, Image]:
     """Comes out of the dark, step by step."""
     for step in range(steps):

@@ -5,9 +5,12 @@ import { readCatalogue } from "./catalogue";
 import { readFile, Session } from "./document/session";
 import { Editor } from "./Editor";
 import { judgeSoon } from "./judging";
-import { usePage, useRuns } from "./store";
+import { useLooking } from "./panes/looking";
+import { showAgain } from "./running";
+import { NO_RUN, usePage, useRuns } from "./store";
 
 const AppView = lazy(async () => ({ default: (await import("./AppView")).AppView }));
+const Viewer = lazy(async () => ({ default: (await import("./panes/Viewer")).Viewer }));
 const Start = lazy(async () => ({ default: (await import("./Start")).Start }));
 
 const FIRST = "glide/text_to_image";
@@ -16,6 +19,7 @@ export function App() {
   const [session, setSession] = useState<Session | null>(null);
   const [view, setView] = useState(() => readAddress(location.hash).view);
   const [failed, setFailed] = useState("");
+  const looking = useLooking(({ now }) => now !== null);
   const said = usePage((page) => page.said);
   const current = useRef<Session | null>(null);
   const opening = useRef(0);
@@ -28,7 +32,7 @@ export function App() {
         const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
         if (mine !== opening.current) return;
         usePage.setState({ catalogue, values, preset: "" });
-        useRuns.setState({ job: null, nodes: {}, outputs: {}, fetched: {} });
+        useRuns.setState(NO_RUN);
         const moved = (to: string) => {
           history.replaceState(null, "", hashOf(to, as));
           noteRecent(to);
@@ -38,6 +42,7 @@ export function App() {
         current.current = new Session(file, moved, as === "app");
         setSession(current.current);
         setView(as);
+        if (mine === 1) await showAgain();
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
         if (problem.status !== 404 || path === FIRST) return setFailed(problem.message);
@@ -100,6 +105,7 @@ export function App() {
         ) : (
           <Editor key={session.id} session={session} open={open} />
         )}
+        {looking && <Viewer open={open} />}
       </Suspense>
       {said && (
         <p className="said" role="alert">

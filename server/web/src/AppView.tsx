@@ -13,7 +13,7 @@ import { keysOf } from "./keys";
 import { thumbnailOf } from "./panes/FileField";
 import { Inputs } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
-import { Results } from "./panes/Runs";
+import { Results } from "./panes/Results";
 import { progressOf } from "./progress";
 import { ENDED, list, show } from "./running";
 import { usePage, useRuns } from "./store";

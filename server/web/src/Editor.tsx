@@ -16,7 +16,7 @@ import { Empty } from "./panes/Empty";
 import { Inspector } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
 import { PANES } from "./panes/panes";
-import { Results } from "./panes/Runs";
+import { Results } from "./panes/Results";
 import { heard } from "./running";
 import { usePage } from "./store";
 

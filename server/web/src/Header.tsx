@@ -17,6 +17,7 @@ export function Header({ session, open, onCommands }: HeaderProps) {
   const document = usePage((page) => page.document)!;
   const pane = usePage((page) => page.pane);
   const trail = usePage((page) => page.trail);
+  const there = useRuns((runs) => PANES.flatMap(({ name, when }) => (!when || when(runs) ? name : [])).join(" "));
   return (
     <header className="top">
       <button onClick={() => (location.hash = "#/start")}>Graphs</button>
@@ -35,7 +36,7 @@ export function Header({ session, open, onCommands }: HeaderProps) {
           Save
         </button>
       )}
-      {PANES.filter(({ seldom }) => !seldom).map(({ name, label }) => (
+      {PANES.filter(({ name, seldom }) => !seldom && there.split(" ").includes(name)).map(({ name, label }) => (
         <button key={name} aria-pressed={pane === name} onClick={() => togglePane(name)}>
           {label}
         </button>
@@ -72,9 +73,10 @@ function Standing({ document, session }: { document: DocumentState; session: Ses
 
 export function RunButton() {
   const job = useRuns((runs) => runs.job);
+  const stopping = useRuns((runs) => runs.stopping);
   const [said, title, deed] =
     job && !ENDED.includes(job.state)
-      ? [job.state === "queued" ? "Waits: cancel" : "Cancel", "Esc", () => cancel(job.id)]
+      ? [stopping === job.id ? "Stops …" : job.state === "queued" ? "Waits: cancel" : "Cancel", "Esc", () => cancel(job.id)]
       : ["Run", "Ctrl Enter", () => run()];
   return (
     <button className="main" onClick={() => void deed()} title={title}>

@@ -105,6 +105,42 @@ export interface Job {
   thumbnail: string | null;
   text?: string;
   nodes?: Record<string, { status?: string; seconds?: number; action?: string; outputs?: Record<string, string> }>;
+  /** By the whole name of the node. */
+  steps?: Record<string, Step[]>;
+  metrics?: Record<string, Metric[]>;
+  axes?: Axis[];
+  cells?: Cell[];
+}
+
+/** A step whose pictures are kept: the prediction x̂₀, and the x_t on its way there where there is one. */
+export interface Step {
+  node: string;
+  done: number;
+  total: number;
+  preview: string;
+  noisy: string | null;
+}
+
+/** The numbers that a node told with a step. */
+export interface Metric {
+  step: number;
+  [name: string]: number | string;
+}
+
+/** An axis of a sweep: the inputs that go together, and their values in turn. */
+export interface Axis {
+  names: string[];
+  rows: unknown[][];
+}
+
+/** A cell of a sweep. */
+export interface Cell {
+  id: string;
+  cell: number;
+  values: Record<string, unknown>;
+  state: State;
+  outputs: Record<string, unknown[]>;
+  message: string;
 }
 
 export interface Draft {

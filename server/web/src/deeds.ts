@@ -82,9 +82,10 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
     { key: "saveAs", label: "Save as …", deed: () => saveAs(session, open) },
     { key: "arrange", label: "Lay out anew", detail: "forgets all places", deed: () => arrangeAnew(session) },
     { key: "format", label: "Format the text", deed: () => format(session) },
-    ...PANES.map(({ name, label, seldom }) => ({
+    ...PANES.map(({ name, label, seldom, when }) => ({
       key: name,
       label: seldom ? label : `${label}: show or hide`,
+      when: () => !when || when(useRuns.getState()),
       deed: () => togglePane(name),
     })),
     { key: "back", label: "Back to the graph it was opened from", shortcut: "U", when: () => page().trail.length > 0, deed: () => back(open) },

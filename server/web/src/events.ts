@@ -17,7 +17,7 @@ const NAMES = [
   "job.failed",
   "job.cancelled",
   "job.interrupted",
-  "job.removed",
+  "job.moved",
   "node.planned",
   "node.started",
   "node.step",

@@ -1,12 +1,13 @@
 /** Runs of the open graph: asked for, followed as they go, and looked at again. */
 
-import { get, type Job, post, Problem } from "./api";
+import { ask, type Cell, type Diagnostic, get, type Job, type Metric, post, Problem, type Step } from "./api";
 import type { Happened } from "./events";
 import { given, topOf } from "./judging";
-import { page, type Progress, say, usePage, useRuns } from "./store";
+import { NO_NODES, NO_RUN, page, type Progress, say, usePage, useRuns } from "./store";
 
 const BEGUN: Progress = { status: "running", done: 0, total: 0, note: "", preview: null, seconds: null, message: "" };
 export const ENDED: readonly string[] = ["done", "failed", "cancelled", "interrupted"];
+const REMEMBERED = "nodegraph.run";
 
 /** Run the open document, or what a node of it needs. */
 export async function run(until: string | null = null): Promise<void> {
@@ -18,60 +19,116 @@ export async function run(until: string | null = null): Promise<void> {
   const asked = { graph: document.path, text: document.text, ...given(), ...each, ...(until ? { until } : {}) };
   try {
     const job = await post<Job>("jobs", asked);
-    useRuns.setState({ job, nodes: {}, outputs: {}, fetched: {} });
+    useRuns.setState({ ...NO_RUN, job });
+    if (job.kind === "sweep") {
+      usePage.setState({ pane: "sheet" });
+      await show(job.id);
+    }
     await list();
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    const first = problem.diagnostics.find((fault) => fault.severity === "error");
-    say(first ? first.message : problem.message);
+    say(messageOf(problem.diagnostics) || problem.message);
     if (problem.diagnostics.length)
       usePage.setState((old) => ({ judged: { ...old.judged, diagnostics: problem.diagnostics } }));
   }
 }
 
-export const cancel = (id: string): Promise<unknown> => told(post(`jobs/${id}/cancel`));
-export const retry = (id: string): Promise<unknown> => told(post(`jobs/${id}/retry`));
-export const first = (id: string, before: string): Promise<unknown> => told(post(`jobs/${id}/move`, { before }));
-export const pause = (paused: boolean): Promise<unknown> =>
-  told(post(`queue/${paused ? "pause" : "resume"}`).then(list));
+/** The first error's message, if there is one. */
+export const messageOf = (faults: readonly Diagnostic[]): string =>
+  faults.find((fault) => fault.severity === "error")?.message ?? "";
 
-/** Wait for an answer; a refusal is told. */
-async function told(asked: Promise<unknown>): Promise<void> {
+export async function cancel(id: string): Promise<void> {
+  useRuns.setState({ stopping: id });
+  if (!(await told(post(`jobs/${id}/cancel`)))) useRuns.setState({ stopping: null });
+}
+export async function retry(id: string): Promise<void> {
+  if ((await told(post(`jobs/${id}/retry`))) && id === useRuns.getState().job?.id) await show(id);
+}
+/** Put a waiting job before another one, or behind all. */
+export const move = (id: string, before: string | null): Promise<boolean> =>
+  told(post(`jobs/${id}/move`, { before }).then(() => list()));
+export const remove = (id: string): Promise<boolean> => told(ask("DELETE", `jobs/${id}`).then(() => list()));
+export const pause = (paused: boolean): Promise<boolean> =>
+  told(post(`queue/${paused ? "pause" : "resume"}`).then(() => list()));
+
+/** Wait for an answer; a refusal is told. Whether there was none. */
+async function told(asked: Promise<unknown>): Promise<boolean> {
   try {
     await asked;
+    return true;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     say(problem.message);
+    return false;
   }
 }
 
-/** Read the newest jobs. */
-export async function list(): Promise<void> {
-  const found = await get<{ jobs: Job[]; paused: boolean }>("jobs?limit=60");
-  const job = useRuns.getState().job;
-  const now = job && found.jobs.find((one) => one.id === job.id);
-  useRuns.setState({
-    listed: found.jobs.filter((one) => one.kind !== "get"),
-    paused: found.paused,
-    ...(now ? { job: { ...job, ...now } } : {}),
+const PAGE = 60;
+
+/** Read the newest jobs, or those before one. What was read of older ones stays. */
+export async function list(before?: number): Promise<void> {
+  const found = await get<{ jobs: Job[]; paused: boolean }>(`jobs?limit=${PAGE}${before ? `&before=${before}` : ""}`);
+  const last = found.jobs.length < PAGE ? 0 : found.jobs.at(-1)!.number;
+  useRuns.setState(({ job, listed, more }) => {
+    const now = found.jobs.find((one) => one.id === job?.id);
+    const beside = listed.filter(({ number }) => number < last || (before && number >= before));
+    const older = beside.some(({ number }) => number < last);
+    const all = [...found.jobs.filter((one) => one.kind !== "get"), ...beside];
+    return {
+      listed: all.toSorted((one, other) => other.number - one.number),
+      more: older ? more : last > 0,
+      paused: found.paused,
+      ...(now ? { job: { ...job, ...now } } : {}),
+    };
   });
 }
 
-/** Show a job with its nodes and outputs, as it is now. */
-export async function show(id: string): Promise<Job> {
+/** Show a job with its nodes and outputs, as it is now; of a sweep the cell that runs, or the first. */
+export async function show(id: string): Promise<void> {
   const job = await get<Job>(`jobs/${id}`);
+  useRuns.setState({ ...NO_RUN, job, cells: job.cells ?? [], ...nodesOf(job) });
+  const cell = job.cells?.find(({ state }) => state === "running") ?? job.cells?.[0];
+  if (cell) await showCell(cell.id, false);
+}
+
+/** Show a cell of the sweep on the canvas. */
+export async function showCell(id: string, chosen = true): Promise<void> {
+  useRuns.setState({ cell: id, chosen });
+  const job = await get<Job>(`jobs/${id}`);
+  if (useRuns.getState().cell === id) useRuns.setState(nodesOf(job));
+}
+
+/** What a job told of the nodes of this graph. */
+function nodesOf(job: Job): Pick<ReturnType<typeof useRuns.getState>, keyof typeof NO_NODES> {
   const nodes: Record<string, Progress> = {};
   for (const [name, { status, seconds }] of Object.entries(job.nodes ?? {})) {
-    if (status)
-      nodes[topOf(name)] = {
-        ...BEGUN,
-        status: status as Progress["status"],
-        seconds: (nodes[topOf(name)]?.seconds ?? 0) + (seconds ?? 0),
-      };
+    const top = topOf(name);
+    const before = nodes[top]?.seconds ?? 0;
+    if (status) nodes[top] = { ...BEGUN, status: status as Progress["status"], seconds: before + (seconds ?? 0) };
   }
-  useRuns.setState({ job, nodes, outputs: job.outputs });
-  return job;
+  Object.assign(nodes, failedBy(job.diagnostics));
+  return { nodes, steps: byTop(job.steps), metrics: byTop(job.metrics), outputs: job.outputs };
 }
+
+/** The nodes that errors are about, also of a run that was refused before it began. */
+function failedBy(faults: readonly Diagnostic[]): Record<string, Progress> {
+  const errors = faults.filter(({ severity, node }) => severity === "error" && node);
+  return Object.fromEntries(
+    errors.toReversed().map(({ node, message }) => [topOf(node!), { ...BEGUN, status: "failed", message }]),
+  );
+}
+
+const byTop = <T>(found: Record<string, T> = {}): Record<string, T> =>
+  Object.fromEntries(Object.entries(found).map(([name, rows]) => [topOf(name), rows]));
+
+/** After the page was loaded again: show what this tab showed before. */
+export async function showAgain(): Promise<void> {
+  const id = sessionStorage.getItem(REMEMBERED);
+  if (id) await show(id).catch(() => sessionStorage.removeItem(REMEMBERED));
+}
+useRuns.subscribe(({ job }, old) => {
+  if (job?.id !== old.job?.id) sessionStorage.setItem(REMEMBERED, job?.id ?? "");
+});
 
 let listing: ReturnType<typeof setTimeout> | undefined;
 
@@ -81,24 +138,73 @@ export function heard({ name, data }: Happened): void {
     clearTimeout(listing);
     listing = setTimeout(() => void list().catch(() => undefined), 150);
   }
-  if (data.job in useRuns.getState().fetched) fetching(name, data);
-  if (data.job !== useRuns.getState().job?.id) return;
+  const { job, fetched } = useRuns.getState();
+  if (data.job in fetched) fetching(name, data);
+  if (!job) return;
+  const state = name.startsWith("job.") ? stateOf(name) : null;
+  if (state && data.job === job.id) useRuns.setState({ job: { ...job, state } });
+  if (state && data.parent === job.id) cellHeard(state, data);
+  if (data.job !== (useRuns.getState().cell ?? job.id)) return;
   if (name === "output") output(data.name, data.value);
+  else if (name === "metric") metric(topOf(data.node), data);
+  else if (name === "node.planned") lookBack(data.job);
   else if (name.startsWith("node.") && data.node) progress(name.slice(5), topOf(data.node), data);
-  else if (name === "job.done" || name === "job.failed" || name === "job.cancelled" || name === "job.interrupted")
-    ended(name.slice(4), data);
+  else if (state && ENDED.includes(state)) ended(state, data);
+}
+
+/** The state that an event of a job tells; none for those that tell of something else. */
+function stateOf(event: string): Job["state"] | null {
+  const told = event.replace("job.", "");
+  if (told === "started") return "running";
+  return told === "queued" || ENDED.includes(told) ? (told as Job["state"]) : null;
+}
+
+/** A cell of the sweep changed; while nobody has chosen one the canvas follows the one that runs. */
+function cellHeard(state: Job["state"], data: any): void {
+  const now: Partial<Cell> = { state, message: messageOf(data.faults ?? []), outputs: data.outputs ?? {} };
+  useRuns.setState(({ cells }) => ({ cells: cells.map((one) => (one.id === data.job ? { ...one, ...now } : one)) }));
+  const { cells, cell, chosen } = useRuns.getState();
+  const busy = cells.some((one) => one.id === cell && one.state === "running");
+  if (state === "running" && !chosen && !busy) useRuns.setState({ ...NO_NODES, cell: data.job });
 }
 
 function output(name: string, value: unknown): void {
   useRuns.setState((old) => ({ outputs: { ...old.outputs, [name]: [...(old.outputs[name] ?? []), value] } }));
 }
 
+function metric(node: string, data: Metric): void {
+  useRuns.setState(({ metrics }) => ({
+    metrics: { ...metrics, [node]: [...(metrics[node] ?? []).filter(({ step }) => step < data.step), data] },
+  }));
+}
+
+let looking: ReturnType<typeof setTimeout> | undefined;
+
+/** The steps of what there is no need to make are those of the job that made it. */
+function lookBack(id: string): void {
+  clearTimeout(looking);
+  looking = setTimeout(async () => {
+    const found = await get<Job>(`jobs/${id}`).catch(() => null);
+    const { cell, job } = useRuns.getState();
+    if (found && id === (cell ?? job?.id)) useRuns.setState(({ steps }) => ({ steps: { ...byTop(found.steps), ...steps } }));
+  }, 150);
+}
+
 function progress(kind: string, node: string, data: any): void {
   useRuns.setState((old) => {
     const before = old.nodes[node] ?? BEGUN;
-    return { nodes: { ...old.nodes, [node]: { ...before, ...after(kind, data, before) } } };
+    return {
+      nodes: { ...old.nodes, [node]: { ...before, ...after(kind, data, before) } },
+      ...(data.kept ? { steps: { ...old.steps, [node]: grown(old.steps[node] ?? [], data) } } : {}),
+    };
   });
 }
+
+/** Steps with a new one. Where another item of a node begins, so do they. */
+export const grown = (steps: readonly Step[], step: Step): readonly Step[] => [
+  ...steps.filter(({ node, done }) => node === step.node && done < step.done),
+  step,
+];
 
 function after(kind: string, data: any, before: Progress): Partial<Progress> {
   switch (kind) {
@@ -128,10 +234,9 @@ function after(kind: string, data: any, before: Progress): Partial<Progress> {
 function ended(state: string, data: any): void {
   useRuns.setState((old) => {
     const nodes = Object.entries(old.nodes).filter(([, one]) => one.status !== "running");
-    return { job: old.job && { ...old.job, state: state as Job["state"] }, nodes: Object.fromEntries(nodes) };
+    return { nodes: { ...Object.fromEntries(nodes), ...failedBy(data.faults ?? []) }, ...(state === "done" ? { outputs: data.outputs ?? {} } : {}) };
   });
-  const first = (data.faults ?? []).find((fault: any) => fault.severity === "error");
-  if (state === "failed") say(first?.message ?? "the run failed");
+  if (state === "failed" && !data.parent) say(messageOf(data.faults ?? []) || "the run failed");
 }
 
 function fetching(name: string, data: any): void {

@@ -1,7 +1,7 @@
 /** What the page shows: the document as it was read last, what the server says of it, and what is selected. */
 
 import { create } from "zustand";
-import type { Diagnostic, Job, Lacking, NodeSpec, PlannedNode, PortType } from "./api";
+import type { Cell, Diagnostic, Job, Lacking, Metric, NodeSpec, PlannedNode, PortType, Step } from "./api";
 import { type Graph, type ReadGraph, readGraph } from "./core/graph";
 import type { Link } from "./document/sync";
 
@@ -129,20 +129,25 @@ export interface Progress {
 
 interface Runs {
   job: Job | null;
+  /** Of a sweep: its cells, which of them the canvas shows, and whether the user chose it. */
+  cells: readonly Cell[];
+  cell: string | null;
+  chosen: boolean;
+  /** The job that was told to stop. */
+  stopping: string | null;
   nodes: Readonly<Record<string, Progress>>;
+  steps: Readonly<Record<string, readonly Step[]>>;
+  metrics: Readonly<Record<string, readonly Metric[]>>;
   outputs: Readonly<Record<string, readonly unknown[]>>;
   listed: readonly Job[];
+  /** Whether there are older ones. */
+  more: boolean;
   paused: boolean;
-  /** Weights that the newest run lacks. */
   /** Jobs that fetch them. */
   fetched: Readonly<Record<string, { state: string; done: number; total: number }>>;
 }
 
-export const useRuns = create<Runs>(() => ({
-  job: null,
-  nodes: {},
-  outputs: {},
-  listed: [],
-  paused: false,
-  fetched: {},
-}));
+export const NO_NODES = { nodes: {}, steps: {}, metrics: {}, outputs: {} };
+export const NO_RUN = { ...NO_NODES, job: null, cells: [], cell: null, chosen: false, fetched: {} };
+
+export const useRuns = create<Runs>(() => ({ ...NO_RUN, stopping: null, listed: [], more: false, paused: false }));

@@ -7,8 +7,10 @@ import { mend, showInText } from "../commands/text";
 import type { Graph, GraphNode } from "../core/graph";
 import type { Session } from "../document/session";
 import { faultsOf } from "../judging";
+import { lookAt } from "../panes/looking";
 import { type Catalogue, close, page, type Progress, usePage, useRuns } from "../store";
 import { type Box, hasPreview, isPictureOutput, noteHeight, outputsOf, words } from "./flow";
+import { Scrub } from "./Scrub";
 import { colourOf, type Cost, rowsOf, shapeOf, short, shown } from "./types";
 import { type End, typeOfRef } from "./typing";
 
@@ -131,16 +133,6 @@ function Bar({ name }: { name: string }) {
   );
 }
 
-function Preview({ name }: { name: string }) {
-  const preview = useRuns((runs) => runs.nodes[name]?.preview);
-  const note = useRuns((runs) => runs.nodes[name]?.note);
-  return (
-    <div className="preview">
-      {preview ? <img src={fileAddress(preview)} alt={`preview of ${name}`} /> : <span>{note}</span>}
-    </div>
-  );
-}
-
 /** The faults of a node, below it: two lines of the first one, and all of all where it is selected or pointed at. */
 function Faults({ name }: { name: string }) {
   const diagnostics = usePage((page) => page.judged.diagnostics);
@@ -202,7 +194,7 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
       {outputsOf(graph, catalogue, name).map((output, n) => (
         <OutRow key={output.name} node={name} output={output} first={n === 0} />
       ))}
-      {!closed && hasPreview(graph, catalogue, name) && <Preview name={name} />}
+      {!closed && hasPreview(graph, catalogue, name) && <Scrub name={name} />}
       {!closed && <Status name={name} />}
       <Faults name={name} />
     </div>
@@ -322,7 +314,17 @@ export const OutputBox = memo(function OutputBox({ data, selected }: NodeProps<B
 });
 
 function Result({ name, value }: { name: string; value: unknown }) {
-  if (isPicture(value)) return <img src={fileAddress(value.file)} alt={`output ${name}`} />;
+  if (isPicture(value)) {
+    const enlarge = () => {
+      const { job, outputs } = useRuns.getState();
+      if (job) lookAt(job, outputs, value.file);
+    };
+    return (
+      <button className="nodrag nokey" title="enlarge" onClick={enlarge}>
+        <img src={fileAddress(value.file)} alt={`output ${name}`} draggable={false} />
+      </button>
+    );
+  }
   if (isFile(value)) return <a href={fileAddress(value.file)}>{value.name}</a>;
   return <span>{JSON.stringify(value)}</span>;
 }

@@ -12,7 +12,7 @@ export const WIDTH = 184;
 export const ROW = 24;
 export const HEAD = 40;
 const FOOT = 16;
-export const PREVIEW = 96;
+export const PREVIEW = 120;
 export const PICTURE = 168;
 
 export interface BoxData extends Record<string, unknown> {
@@ -63,9 +63,10 @@ function allRefs(graph: Graph): { name: string; port: string | null }[] {
   return [...inner, ...graph.outputs.values()];
 }
 
-/** Whether a node shows a picture while it runs. */
+/** Whether a node shows a picture while it runs: it works in steps, or may be a graph of such that gives pictures. */
 export function hasPreview(graph: Graph, catalogue: Catalogue, name: string): boolean {
-  return catalogue.nodes.get(graph.nodes.get(name)?.type ?? "")?.generator ?? false;
+  const spec = catalogue.nodes.get(graph.nodes.get(name)?.type ?? "");
+  return Boolean(spec?.generator || (spec?.composite && spec.outputs.some(({ type }) => baseOf(type) === "Image")));
 }
 
 export function isPictureOutput(graph: Graph, catalogue: Catalogue, source: Ref): boolean {

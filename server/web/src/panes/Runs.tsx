@@ -1,104 +1,176 @@
-/** The queue and what was run: its pictures, and the graph that made each. */
+/** The queue, and what was run: its pictures, and the graph that made each. */
 
-import { useEffect } from "react";
-import { fileAddress, isFile, isPicture } from "../api";
-import { type Open, openJob } from "../commands/files";
-import { cancel, ENDED, first, list, pause, retry, show } from "../running";
-import { useRuns } from "../store";
+import { type KeyboardEvent, useEffect, useState } from "react";
+import { fileAddress, type Job } from "../api";
+import { openJob } from "../commands/files";
+import { cancel, ENDED, list, messageOf, move, pause, remove, retry, show } from "../running";
+import { useRuns, usePage } from "../store";
+import { look, picturesOf } from "./looking";
+import type { PaneProps } from "./panes";
+import { neighbours } from "./queue";
 
-export function Runs({ open }: { open: Open }) {
+export function Runs({ open }: PaneProps) {
   const jobs = useRuns((runs) => runs.listed);
   const paused = useRuns((runs) => runs.paused);
-  const current = useRuns((runs) => runs.job?.id);
+  const more = useRuns((runs) => runs.more);
   useEffect(() => void list().catch(() => undefined), []);
+  const running = jobs.filter((job) => job.state === "running");
   const waiting = jobs.filter((job) => job.state === "queued").toSorted((a, b) => (a.place ?? 0) - (b.place ?? 0));
+  const past = jobs.filter((job) => ENDED.includes(job.state));
+  const enlarge = (id: string | null) => {
+    const pictures = past.flatMap((job) =>
+      picturesOf(job, job.outputs, `${job.title}, ${whenOf(job)}`).map((one) => ({ ...one, ...smallOf(job) })),
+    );
+    look("history", pictures, Math.max(0, pictures.findIndex(({ job }) => job === id)));
+  };
+  const shared = { open, onEnlarge: enlarge };
   return (
     <section className="runs" aria-label="runs">
       <header>
-        <h2>Runs</h2>
+        <h2>Queue</h2>
+        <span className="quiet">
+          {paused ? "paused: what waits goes on waiting" : running.length + waiting.length ? "" : "nothing runs or waits"}
+        </span>
+        <span className="gap" />
         <button onClick={() => void pause(!paused)}>{paused ? "Resume the queue" : "Pause the queue"}</button>
       </header>
-      {jobs.length === 0 && <p className="quiet">Nothing was run yet. Ctrl+Enter runs the graph.</p>}
-      <ol>
-        {jobs.map((job) => (
-          <li key={job.id} className={job.id === current ? "current" : ""}>
-            <button className="thumb" title="show this run" onClick={() => void show(job.id)}>
-              {job.thumbnail ? (
-                <img src={fileAddress(job.thumbnail)} alt={`result of ${job.title}`} />
-              ) : (
-                <span>{job.state}</span>
-              )}
-            </button>
-            <div>
-              <b>{job.title}</b>
-              <small>
-                {job.state}
-                {job.started && job.ended ? ` in ${(job.ended - job.started).toFixed(1)} s` : ""} ·{" "}
-                {new Date(job.created * 1000).toLocaleTimeString()}
-                {Object.entries(job.seeds ?? {}).map(([name, seed]) => ` · ${name} ${seed}`)}
-              </small>
-              {job.state === "failed" && (
-                <small className="error">{job.diagnostics.find((fault) => fault.severity === "error")?.message}</small>
-              )}
-              <span className="tools">
-                <button className="link" onClick={() => void openJob(job.id, open)}>
-                  Open its graph
-                </button>
-                {!ENDED.includes(job.state) && (
-                  <button className="link" onClick={() => void cancel(job.id)}>
-                    Cancel
-                  </button>
-                )}
-                {["failed", "cancelled", "interrupted"].includes(job.state) && (
-                  <button className="link" onClick={() => void retry(job.id)}>
-                    Try again
-                  </button>
-                )}
-                {job.state === "queued" && waiting[0] && waiting[0].id !== job.id && (
-                  <button className="link" onClick={() => void first(job.id, waiting[0]!.id)}>
-                    To the front
-                  </button>
-                )}
-              </span>
-            </div>
-          </li>
+      {running.length + waiting.length > 0 && (
+        <ol aria-label="queue">
+          {running.map((job) => (
+            <Row key={job.id} job={job} {...shared} />
+          ))}
+          {waiting.map((job) => (
+            <Waiting key={job.id} job={job} queue={waiting} {...shared} />
+          ))}
+        </ol>
+      )}
+      <header>
+        <h2>History</h2>
+        <span className="gap" />
+        {past.some(({ thumbnail }) => thumbnail) && <button onClick={() => enlarge(null)}>Gallery</button>}
+      </header>
+      {past.length === 0 && <p className="quiet">Nothing was run yet. Ctrl+Enter runs the graph.</p>}
+      <ol aria-label="history">
+        {past.map((job) => (
+          <Row key={job.id} job={job} {...shared} />
         ))}
       </ol>
+      {more && <button onClick={() => void list(jobs.at(-1)!.number)}>Older ones</button>}
     </section>
   );
 }
 
-/** What came out of the newest run. */
-export function Results() {
-  const outputs = useRuns((runs) => runs.outputs);
-  const job = useRuns((runs) => runs.job);
-  const rows = Object.entries(outputs).flatMap(([name, values]) =>
-    values.map((value, n) => ({ key: `${name} ${n}`, name, value })),
-  );
-  if (!job) return null;
+const smallOf = ({ thumbnail }: Job) => (thumbnail ? { small: thumbnail } : {});
+
+function whenOf({ created }: Job): string {
+  const date = new Date(created * 1000);
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? date.toLocaleTimeString() : date.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+}
+
+interface RowProps {
+  job: Job;
+  open: PaneProps["open"];
+  onEnlarge: (id: string) => void;
+}
+
+/** A job that waits: it is dragged, or moved by the arrows at its grip. */
+function Waiting({ queue, ...row }: RowProps & { queue: readonly Job[] }) {
+  const { id } = row.job;
+  const [over, setOver] = useState(false);
+  const step = async (event: KeyboardEvent<HTMLButtonElement>) => {
+    const to = neighbours(
+      queue.map((job) => job.id),
+      id,
+    )[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const grip = event.currentTarget;
+    await move(id, to);
+    grip.focus();
+  };
   return (
-    <section className="results" aria-label="results">
-      {rows.map(({ key, name, value }) => (
-        <figure key={key}>
-          {isPicture(value) ? (
-            <a href={fileAddress(value.file)} target="_blank" rel="noreferrer" title="open it in full size">
-              <img src={fileAddress(value.file)} alt={`result ${name}`} />
-            </a>
-          ) : isFile(value) ? (
-            <a href={fileAddress(value.file)}>{value.name}</a>
-          ) : (
-            <code>{JSON.stringify(value)}</code>
+    <Row
+      {...row}
+      className={over ? "over" : ""}
+      draggable
+      onDragStart={(event) => event.dataTransfer.setData("text/job", id)}
+      onDragOver={(event) => {
+        if (!event.dataTransfer.types.includes("text/job")) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        const from = event.dataTransfer.getData("text/job");
+        const ids = queue.map((job) => job.id);
+        if (!from || from === id) return;
+        void move(from, ids.indexOf(from) < ids.indexOf(id) ? (ids[ids.indexOf(id) + 1] ?? null) : id);
+      }}
+    >
+      <button
+        className="grip"
+        aria-label={`place of ${row.job.title}: ${(row.job.place ?? 0) + 1}`}
+        title="drag it, or press the arrows: up, down, Home and End"
+        onKeyDown={(event) => void step(event)}
+      >
+        ⠿
+      </button>
+    </Row>
+  );
+}
+
+function Row({ job, open, onEnlarge, children, className = "", ...more }: RowProps & React.ComponentProps<"li">) {
+  const current = useRuns((runs) => runs.job?.id === job.id);
+  const stopping = useRuns((runs) => runs.stopping === job.id);
+  const display = async () => {
+    if (job.kind === "sweep") usePage.setState({ pane: "sheet" });
+    await show(job.id);
+  };
+  const ended = ENDED.includes(job.state);
+  const seconds = job.started && job.ended ? ` in ${(job.ended - job.started).toFixed(1)} s` : "";
+  const seeds = Object.entries(job.seeds ?? {}).map(([name, seed]) => ` · ${name} ${seed}`);
+  return (
+    <li className={`${className}${current ? " current" : ""}`} {...more}>
+      <button className="thumb" title="show this run" onClick={() => void display()} onDoubleClick={() => onEnlarge(job.id)}>
+        {job.thumbnail ? (
+          <img src={fileAddress(job.thumbnail)} alt={`result of ${job.title}`} draggable={false} />
+        ) : (
+          <span>{job.kind === "sweep" ? "sweep" : job.state}</span>
+        )}
+      </button>
+      <div>
+        <b title={job.title}>{job.title}</b>
+        <small>
+          {stopping && !ended ? "stops …" : job.state}
+          {seconds} · {whenOf(job)}
+          {seeds}
+        </small>
+        {job.state === "failed" && <small className="error">{messageOf(job.diagnostics)}</small>}
+        <span className="tools">
+          <button className="link" onClick={() => void openJob(job.id, open)}>
+            Open its graph
+          </button>
+          {!ended && (
+            <button className="link" disabled={stopping} onClick={() => void cancel(job.id)}>
+              Cancel
+            </button>
           )}
-          <figcaption>{name}</figcaption>
-        </figure>
-      ))}
-      {Object.keys(job.seeds ?? {}).length > 0 && (
-        <p className="quiet">
-          {Object.entries(job.seeds ?? {})
-            .map(([name, seed]) => `${name} ${seed}`)
-            .join(", ")}
-        </p>
-      )}
-    </section>
+          {ended && job.state !== "done" && (
+            <button className="link" onClick={() => void retry(job.id)}>
+              Try again
+            </button>
+          )}
+          {ended && (
+            <button className="link" onClick={() => void remove(job.id)} title="forget this run and its pictures">
+              Remove
+            </button>
+          )}
+        </span>
+      </div>
+      {children}
+    </li>
   );
 }

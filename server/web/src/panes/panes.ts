@@ -3,7 +3,7 @@
 import { type ComponentType, lazy } from "react";
 import type { Open } from "../commands/files";
 import type { Session } from "../document/session";
-import { Runs } from "./Runs";
+import type { useRuns } from "../store";
 import { TextPane } from "./TextPane";
 
 export interface PaneProps {
@@ -19,17 +19,18 @@ export interface Pane {
   Show: ComponentType<PaneProps>;
   /** Whether it is asked for seldom, and has no button of its own. */
   seldom?: boolean;
+  /** Whether there is something to see; always where this is not said. */
+  when?: (runs: ReturnType<typeof useRuns.getState>) => boolean;
 }
+
+const Runs = lazy(async () => ({ default: (await import("./Runs")).Runs }));
+const Saves = lazy(async () => ({ default: (await import("./Saves")).Saves }));
+const Sheet = lazy(async () => ({ default: (await import("./Sheet")).Sheet }));
 
 /** Those that one needs at once are loaded with the page, others by `lazy`. Each is a button: there are few. */
 export const PANES: readonly Pane[] = [
   { name: "text", label: "Text", title: "text", Show: TextPane },
   { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
-  {
-    name: "saves",
-    label: "Revert to a save",
-    title: "saves",
-    Show: lazy(async () => ({ default: (await import("./Saves")).Saves })),
-    seldom: true,
-  },
+  { name: "saves", label: "Revert to a save", title: "saves", Show: Saves, seldom: true },
+  { name: "sheet", label: "Sheet", title: "sheet of a sweep", Show: Sheet, when: ({ job }) => job?.kind === "sweep" },
 ];

@@ -1,0 +1,10 @@
+import { expect, it } from "vitest";
+import { neighbours } from "./queue";
+
+it("moves a waiting job by a place, to the front or behind all, and not beyond", () => {
+  const ids = ["a", "b", "c"];
+  expect(neighbours(ids, "a")).toEqual({ ArrowDown: "c", End: null });
+  expect(neighbours(ids, "b")).toEqual({ ArrowUp: "a", Home: "a", ArrowDown: null, End: null });
+  expect(neighbours(ids, "c")).toEqual({ ArrowUp: "b", Home: "a" });
+  expect(neighbours(["a"], "a")).toEqual({});
+});

@@ -1,0 +1,187 @@
+"""Runs in a browser: steps to go through, pictures to look at closely, sweeps, the queue, curves."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import box, opened, path_of, until, visit
+from playwright.sync_api import expect
+
+GLIDE = "glide/text_to_image"
+
+
+def api(page: Any, at: str, path: str) -> Any:
+    """What the server tells at a path of its API."""
+    return page.request.get(f"{at}/api/v1/{path}").json()
+
+
+def drawn(page: Any) -> None:
+    """Wait for the picture of the graph that is open."""
+    page.get_by_role("img", name="output image", exact=True).wait_for(timeout=120_000)
+
+
+@pytest.fixture
+def run(page: Any, server: Any) -> Iterator[Any]:
+    """GLIDE after a run of four steps."""
+    opened(page).get_by_label("steps", exact=True).fill("4")
+    page.keyboard.press("Control+Enter")
+    drawn(page)
+    yield page
+
+
+def source(page: Any) -> str:
+    """The address of the picture that the sampler shows."""
+    return box(page, "small").get_by_role("img", name="preview of small").get_attribute("src")
+
+
+def test_one_goes_through_the_steps_of_a_sampler_also_after_a_reload(run: Any, server: Any) -> None:
+    (newest,) = api(run, server.at, "jobs?limit=1")["jobs"]
+    steps = api(run, server.at, f"jobs/{newest['id']}")["steps"]["small"]
+    slider = run.get_by_label("step of small")
+    expect(slider).to_have_attribute("aria-valuetext", "step 4 of 4")
+    for _ in range(2):
+        slider.press("ArrowLeft")
+    assert source(run).endswith(steps[1]["preview"])
+    box(run, "small").get_by_label("show x_t").click()
+    assert source(run).endswith(steps[1]["noisy"])
+    run.reload()
+    expect(run.get_by_label("step of small")).to_have_attribute("aria-valuetext", "step 4 of 4")
+    expect(box(run, "small").locator(".mark")).to_contain_text("done")
+    run.get_by_label("step of small").press("Home")
+    assert source(run).endswith(steps[0]["preview"])
+
+
+def test_pictures_are_enlarged_and_compared(run: Any) -> None:
+    box(run, "small").get_by_title("enlarge").click()
+    viewer = run.get_by_role("dialog", name="steps of small")
+    expect(viewer.get_by_role("img", name="steps of small: 4/4")).to_be_visible()
+    shown = viewer.locator(".stage img").first
+    before = shown.bounding_box()["width"]
+    assert before % 32 == 0 and shown.evaluate("e => e.style.imageRendering") == "pixelated"
+    shown.hover()
+    run.mouse.wheel(0, -200)
+    until(lambda: shown.bounding_box()["width"] > before * 1.5)
+    run.keyboard.press("0")
+    until(lambda: shown.bounding_box()["width"] == before)
+    run.keyboard.press("c")
+    run.keyboard.press("ArrowLeft")
+    expect(viewer.locator(".stage")).to_have_count(2)
+    expect(viewer.get_by_text("4/4 and 3/4")).to_be_visible()
+    viewer.get_by_label("how to compare").select_option("difference")
+    expect(viewer.locator(".stage")).to_have_count(1)
+    run.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
+
+
+def test_a_picture_is_copied_and_opens_what_made_it(run: Any, context: Any, server: Any) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.at)
+    run.get_by_role("img", name="output image", exact=True).click()
+    viewer = run.get_by_role("dialog", name="GLIDE, text to image")
+    viewer.get_by_role("button", name="Copy").click()
+    expect(viewer.get_by_text("copied")).to_be_visible()
+    kinds = "navigator.clipboard.read().then(found => found.flatMap(one => one.types))"
+    assert run.evaluate(kinds) == ["image/png"]
+    with run.expect_download() as saved:
+        viewer.get_by_text("Download").click()
+    assert saved.value.suggested_filename.endswith(".png")
+    viewer.get_by_role("button", name="Open what made this").click()
+    expect(run.get_by_label("state of the document")).to_have_text("draft")
+    expect(run.get_by_label("steps", exact=True)).to_have_value("4")
+
+
+SCENES = """graph: 1
+title: scenes
+inputs:
+  caption: {type: Text, default: a red circle}
+  size:    {type: int, default: 16}
+nodes:
+  one: {type: shapes_scene, caption: $caption, size: $size}
+  two: {type: resize, image: $one, size: 32}
+outputs: {image: $two}
+"""
+
+
+@pytest.fixture
+def scenes(page: Any, server: Any, tmp_path: Path) -> Any:
+    """The editor on a small graph of the workspace."""
+    name = f"{tmp_path.name}.yaml"
+    (server.folder / name).write_text(SCENES)
+    visit(page, server.at, name)
+    return opened(page, "one")
+
+
+def post(page: Any, at: str, path: str, **body: Any) -> Any:
+    answer = page.request.post(f"{at}/api/v1/{path}", data=body)
+    assert answer.ok, answer.text()
+    return answer.json() if answer.text() else None
+
+
+def test_a_sweep_fills_its_sheet_and_cells_are_looked_at(scenes: Any, server: Any) -> None:
+    each = {"caption": ["a blue square", "no such thing"], "size": [16, 24, 32]}
+    post(scenes, server.at, "jobs", graph=path_of(scenes), each=each)
+    scenes.get_by_role("button", name="Runs", exact=True).click()
+    scenes.get_by_title("show this run").first.click()
+    sheet = scenes.get_by_role("region", name="sheet", exact=True)
+    expect(sheet.get_by_text("6 cells, done · 3 failed")).to_be_visible(timeout=60_000)
+    expect(sheet.get_by_role("columnheader")).to_have_text(["16", "24", "32"])
+    expect(sheet.get_by_role("rowheader")).to_have_text(["a blue square", "no such thing"])
+    expect(sheet.locator("td img")).to_have_count(3)
+    sheet.get_by_label("caption a blue square, size 32: done").click()
+    drawn(scenes)
+    scenes.keyboard.press("ArrowDown")
+    scenes.keyboard.press("Enter")
+    failed = box(scenes, "one")
+    expect(failed.get_by_text("'no such thing' is not a caption")).to_be_visible()
+    failed.get_by_role("button", name="Show in text").click()
+    expect(scenes.get_by_label("text of the graph")).to_be_visible()
+    scenes.get_by_role("button", name="Sheet", exact=True).click()
+    scenes.get_by_role("button", name="Enlarge").click()
+    viewer = scenes.get_by_role("dialog", name="scenes")
+    expect(viewer.get_by_role("option")).to_have_count(3)
+    viewer.get_by_role("button", name="Open what made this").click()
+    expect(scenes.get_by_label("caption", exact=True)).to_have_value("a blue square")
+
+
+def queued(page: Any, at: str) -> list[int]:
+    """The sizes of the scenes that wait, in the order of the queue."""
+    jobs = api(page, at, "jobs?state=queued")["jobs"]
+    return [job["asked"]["inputs"]["size"] for job in sorted(jobs, key=lambda job: job["place"])]
+
+
+def test_the_queue_is_paused_and_put_in_order_by_mouse_and_by_keys(
+    scenes: Any, server: Any
+) -> None:
+    scenes.get_by_role("button", name="Runs", exact=True).click()
+    scenes.get_by_role("button", name="Pause the queue").click()
+    expect(scenes.get_by_text("what waits goes on waiting")).to_be_visible()
+    for size in (16, 24, 32):
+        post(scenes, server.at, "jobs", graph=path_of(scenes), inputs={"size": size})
+    rows = scenes.get_by_role("list", name="queue").get_by_role("listitem")
+    expect(rows).to_have_count(3)
+    rows.nth(2).locator(".grip").press("ArrowUp")
+    until(lambda: queued(scenes, server.at) == [16, 32, 24])
+    expect(rows.nth(1).locator(".grip")).to_be_focused()
+    rows.nth(0).drag_to(rows.nth(2))
+    until(lambda: queued(scenes, server.at) == [32, 24, 16])
+    for _ in range(2):
+        rows.nth(0).get_by_role("button", name="Cancel").click()
+        scenes.wait_for_timeout(500)
+    expect(rows).to_have_count(1)
+    scenes.get_by_role("button", name="Resume the queue").click()
+    expect(rows).to_have_count(0, timeout=60_000)
+    last = scenes.get_by_role("list", name="history").get_by_role("listitem")
+    expect(last.nth(2).get_by_text("done")).to_be_visible()
+    last.filter(has_text="cancelled").first.get_by_role("button", name="Try again").click()
+    expect(last.filter(has_text="cancelled")).to_have_count(1)
+
+
+def test_a_run_is_cancelled_and_says_so_within_a_second(page: Any) -> None:
+    opened(page).get_by_label("steps", exact=True).fill("900")
+    page.keyboard.press("Control+Enter")
+    expect(box(page, "small").locator(".mark")).to_contain_text("runs", timeout=60_000)
+    page.keyboard.press("Escape")
+    button = page.locator("button.main")
+    expect(button).to_have_text(re.compile("Stops|Run"), timeout=1_000)
+    expect(button).to_have_text("Run")
