@@ -46,8 +46,33 @@ def run(page: Any) -> None:
     page.wait_for_timeout(2_000)
 
 
+def visit(page: Any, path: str) -> None:
+    """Show what an address of the editor names."""
+    page.evaluate("path => location.hash = '#/' + path", path)
+    page.wait_for_timeout(2_000)
+
+
+def paint(page: Any) -> None:
+    """Paint over a picture what is to change."""
+    visit(page, "glide/inpaint")
+    page.get_by_label("image", exact=True).set_input_files(PICTURES / "gallery/source.png")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    sheet = page.locator(".sheet")
+    sheet.wait_for()
+    box = sheet.bounding_box()
+    for _ in range(4):
+        page.keyboard.press("]")
+    for n, (x, y) in enumerate(((0.8, 0.3), (0.8, 0.75), (0.75, 0.3), (0.85, 0.3))):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=8)
+        if not n:
+            page.mouse.down()
+    page.mouse.up()
+    photograph(page, "editor_mask")
+    page.get_by_role("button", name="Use this mask").click()
+
+
 def main() -> None:
-    """The editor after a run, light and dark."""
+    """The editor after a run, light and dark; a mask being painted; the same graph without wires; where one begins."""
     with served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE)
@@ -57,6 +82,14 @@ def main() -> None:
         page.emulate_media(color_scheme="dark")
         page.wait_for_timeout(500)
         photograph(page, "editor_dark")
+        page.emulate_media(color_scheme="light")
+        paint(page)
+        visit(page, "glide/inpaint?app")
+        page.get_by_label("prompt", exact=True).fill("a red heart to the left of a blue star")
+        run(page)
+        photograph(page, "editor_app")
+        visit(page, "start")
+        photograph(page, "editor_start")
         browser.close()
 
 

@@ -24,7 +24,17 @@ export function Painter({ name, picture, file, onDone, onClose }: PainterProps) 
     openMask(picture, file).then(setMask, () => setFault("the picture cannot be read"));
   }, [picture, file]);
   return (
-    <dialog ref={dialog} className="painter" aria-label={`paint ${name}`} onClose={onClose}>
+    <dialog
+      ref={dialog}
+      className="painter"
+      aria-label={`paint ${name}`}
+      onClose={onClose}
+      onPaste={(event) => event.stopPropagation()}
+      onDrop={(event) => {
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+    >
       {mask ? (
         <Tools mask={mask} picture={picture} onDone={onDone} onClose={onClose} />
       ) : (
