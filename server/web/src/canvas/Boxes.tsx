@@ -69,7 +69,7 @@ function Port({ id, side, type, label, reason, open = true }: PortProps) {
 function Row({ node, port }: { node: GraphNode; port: ReturnType<typeof rowsOf>[number] }) {
   const { misfits } = useShared();
   const value = node.ports.get(port.name);
-  const swept = node.each.some((axis) => axis.names.includes(port.name));
+  const swept = node.each.find((axis) => axis.names.includes(port.name));
   const missing = port.required && !value && !swept;
   const reason = misfits?.get(`${node.name}.${port.name}`);
   return (
@@ -80,7 +80,7 @@ function Row({ node, port }: { node: GraphNode; port: ReturnType<typeof rowsOf>[
       <Port id={port.name} side="in" type={port.type} label={`input ${port.name} of ${node.name}`} reason={reason} />
       <span>{port.name}</span>
       {value && value.kind !== "ref" && <span className="value">{shown(value)}</span>}
-      {swept && <span className="value">each</span>}
+      {swept && <span className="value">each {shown(swept.values)}</span>}
     </div>
   );
 }

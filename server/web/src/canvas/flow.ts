@@ -9,6 +9,7 @@ import { baseOf, colourOf, rowsOf } from "./types";
 import { typeOfRef } from "./typing";
 
 export const WIDTH = 184;
+const PILL = 168;
 export const ROW = 24;
 export const HEAD = 40;
 const FOOT = 16;
@@ -82,7 +83,7 @@ export interface Size {
 /** How large the boxes are, as the layout needs it before they are drawn. */
 export function sizesOf(graph: Graph, catalogue: Catalogue, closed: ReadonlySet<string>): Map<string, Size> {
   const found = new Map<string, Size>();
-  for (const name of graph.inputs.keys()) found.set(name, { width: 136, height: 32 });
+  for (const name of graph.inputs.keys()) found.set(name, { width: PILL, height: 32 });
   for (const [name, node] of graph.nodes) {
     const rows = rowsOf(graph, name, catalogue.nodes.get(node.type)).length + outputsOf(graph, catalogue, name).length;
     const preview = hasPreview(graph, catalogue, name) ? PREVIEW + 8 : 0;
