@@ -164,11 +164,12 @@ def test_another_type_keeps_the_wires_and_values_that_fit(scene: Any, server: An
     box(scene, "two").click()
     scene.keyboard.press("r")
     scene.get_by_role("dialog").get_by_role("combobox").fill("crop")
-    expect(scene.get_by_role("option").first).to_contain_text("keeps")
+    expect(scene.get_by_role("option").first).to_contain_text("keeps 1 of 2")
     scene.keyboard.press("Enter")
     until(
         lambda: "two: {type: " in live(scene, server.at) and "resize" not in live(scene, server.at)
     )
+    expect(scene.get_by_role("alert")).to_contain_text("two.size")
     text = live(scene, server.at)
     assert "image: $one" in text and "# at the end" in text and "image: $two" in text
     undone(scene, server, GRAPH)
@@ -276,3 +277,32 @@ def test_the_graph_of_a_node_is_opened_with_a_way_back(page: Any, server: Any) -
     page.keyboard.press("o")
     page.get_by_role("button", name="glide/text_to_image ›").click(timeout=60_000)
     expect(box(page, "large")).to_have_class(re.compile("selected"))
+
+
+def test_large_graphs_have_a_map_and_begin_legible(page: Any, server: Any) -> None:
+    opened(page)
+    expect(page.get_by_label("map of the graph")).to_have_count(0)
+    visit(page, server.at, "train/glide")
+    expect(page.get_by_label("map of the graph")).to_be_visible()
+    zoom = "new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).a"
+    assert page.evaluate(zoom) >= 0.5
+    size = "e => parseFloat(getComputedStyle(e).fontSize)"
+    name = box(page, "reader").locator("b")
+    assert name.evaluate(size) * page.evaluate(zoom) >= 10
+    page.keyboard.press("h")
+    until(lambda: page.evaluate(zoom) < 0.5)
+    assert name.evaluate(size) * page.evaluate(zoom) >= 8
+
+
+def test_nodes_come_into_a_frame_and_out_of_it(page: Any, server: Any, tmp_path: Path) -> None:
+    scene = shown(page, server, tmp_path, GRAPH + "frames: {Scene: [one]}\n")
+    box(scene, "frame Scene").locator(".title b").click()
+    scene.keyboard.down("Control")
+    box(scene, "two").click()
+    scene.keyboard.up("Control")
+    scene.keyboard.press("g")
+    until(lambda: "frames: {Scene: [one, two]}" in live(scene, server.at))
+    scene.mouse.click(330, 500)
+    box(scene, "one").click()
+    command(scene, "take out of its frame")
+    until(lambda: "frames: {Scene: [two]}" in live(scene, server.at))

@@ -7,7 +7,7 @@ import { adding } from "./commands/adding";
 import { duplicate, movingWires, splicing } from "./commands/gestures";
 import { copy, pasteHere } from "./commands/clipboard";
 import { back, finding, innerPath, openInner } from "./commands/finding";
-import { closing, dissolve, framing, hasNote, isFrame, isNode, noting, unnote } from "./commands/framing";
+import { closing, dissolve, frameOf, framing, hasNote, isFrame, isNode, noting, unframing, unnote } from "./commands/framing";
 import { arrangeAnew, chosen, remove, renaming } from "./commands/selection";
 import { replacing } from "./commands/replacing";
 import { several } from "./commands/several";
@@ -116,7 +116,8 @@ function ofSelection(session: Session, open: Open): Deed[] {
     { key: "inner", label: "Open the graph it is made of", shortcut: "O", when: () => Boolean(innerPath()), deed: () => openInner(open) },
     { key: "note", label: "Note …", shortcut: "N", when: isNode, deed: () => noting(session) },
     { key: "unnote", label: "Remove the note", when: hasNote, deed: () => unnote(session) },
-    { key: "frame", label: "Frame the selection …", shortcut: "G", when: () => !isFrame(), deed: () => framing(session) },
+    { key: "frame", label: "Frame the selection …", shortcut: "G", when: () => !isFrame() || page().selected.length > 1, deed: () => framing(session) },
+    { key: "unframe", label: "Take out of its frame", when: () => Boolean(frameOf()), deed: () => unframing(session) },
     { key: "dissolve", label: "Dissolve the frame", when: isFrame, deed: () => dissolve(session) },
     { key: "close", label: "Draw closed, or open again", shortcut: "X", when: () => isNode() || isFrame(), deed: closing },
     { key: "copy", label: "Copy as text", detail: "Ctrl C", when: isNode, deed: copy },

@@ -13,10 +13,18 @@ export const isFrame = (): boolean => chosen().startsWith(frameId(""));
 export const isNode = (): boolean => graph().nodes.has(chosen());
 export const hasNote = (): boolean => Boolean(graph().nodes.get(chosen())?.note);
 
-/** Draw a frame around what is selected. */
+/** The frame in which the selected box stands; empty where it stands in none. */
+export const frameOf = (): string => [...graph().frames].find(([, names]) => names.includes(chosen()))?.[0] ?? "";
+
+/** Draw a frame around what is selected; where a frame is selected too, put the rest into that. */
 export async function framing(session: Session): Promise<void> {
   const names = members();
   if (!names.length) return say("select the nodes that are to stand in a frame");
+  const into = page().selected.find((id) => id.startsWith(frameId("")));
+  if (into) {
+    const all = [...new Set([...(graph().frames.get(nameOf(into)) ?? []), ...names])];
+    return void session.edit((text) => edits.setFrame(text, nameOf(into), all));
+  }
   const title = await askFor("title of the frame", "");
   if (!title) return;
   if (graph().frames.has(title)) return say(`there is a frame '${title}' already; choose another title`);
@@ -28,6 +36,12 @@ export function dissolve(session: Session): void {
   const title = nameOf(chosen());
   const names = graph().frames.get(title) ?? [];
   if (session.edit((text) => edits.unsetFrame(text, title))) usePage.setState({ selected: names });
+}
+
+/** Take the selected box out of its frame. */
+export function unframing(session: Session): void {
+  const title = frameOf();
+  session.edit((text) => edits.setFrame(text, title, graph().frames.get(title)!.filter((name) => name !== chosen())));
 }
 
 /** Draw the selected nodes and frames closed, or open again. */

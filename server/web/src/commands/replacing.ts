@@ -1,7 +1,7 @@
 /** A node becomes one of another type, and keeps the wires and values that fit there. */
 
 import { words } from "../canvas/flow";
-import { colourOf } from "../canvas/types";
+import { baseOf, colourOf } from "../canvas/types";
 import { typedOf } from "../canvas/typing";
 import * as edits from "../core/edits";
 import { closeness, type NodeType, typeOf } from "../core/fits";
@@ -30,6 +30,8 @@ interface Plan {
   /** For each place where an output is used the one that is used from now on; undefined where none fits. */
   readonly uses: readonly (readonly [Use, string | null | undefined])[];
   readonly kept: number;
+  /** Whether it gives the same, and is of the same field. */
+  readonly like: number;
 }
 
 const usesOf = (name: string): Use[] =>
@@ -57,7 +59,11 @@ function planOf(node: GraphNode, type: NodeType): Plan {
     free.delete(found.name);
   }
   const uses = usesOf(node.name).map((use) => [use, outputFor(use, type)] as const);
-  return { type, inputs, uses, kept: inputs.size + uses.filter(([, output]) => output !== undefined).length };
+  const kept = inputs.size + uses.filter(([, output]) => output !== undefined).length;
+  const old = catalogue.nodes.get(node.type);
+  const gives = ({ outputs }: NodeType) => baseOf(outputs[0]?.type ?? "");
+  const like = old ? 2 * Number(gives(old) === gives(type)) + Number(old.category === type.category) : 0;
+  return { type, inputs, uses, kept, like };
 }
 
 /** The output of a type that can stand where one is used: of the same name, else the first that fits. */
@@ -99,7 +105,7 @@ export async function replacing(session: Session): Promise<void> {
     search(catalogue, query)
       .filter(({ type }) => type.name !== node.type)
       .map(({ type }) => planOf(node, type))
-      .toSorted((a, b) => b.kept - a.kept)
+      .toSorted((a, b) => b.kept - a.kept || b.like - a.like)
       .map((plan) => ({
         key: plan.type.name,
         label: words(plan.type.name),
