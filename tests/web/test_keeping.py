@@ -101,6 +101,17 @@ def test_a_file_that_changed_while_nobody_looked_is_not_written_over(
     assert file.read_text() == THEIRS
 
 
+def test_a_file_that_was_deleted_is_written_anew_when_one_says_so(page: Any, file: Path) -> None:
+    write(page, "# mine")
+    file.unlink()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_role("alert")).to_contain_text("was deleted by another program")
+    assert not file.exists()
+    page.keyboard.press("Control+s")
+    expect(state(page)).to_have_text("saved")
+    assert file.read_text() == GRAPH + "# mine"
+
+
 def test_one_looks_at_saves_and_goes_back(page: Any, server: Any, file: Path) -> None:
     for word in ("# first", "\n# second"):
         write(page, word)

@@ -261,10 +261,13 @@ export class Session {
       return true;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      const { etag: now, theirs } = problem.body as { etag?: string; theirs?: string };
+      const { etag: now, theirs } = problem.body as { etag?: string; theirs?: string | null };
       if (problem.type === "changed" && now && typeof theirs === "string")
         toDocument({ conflict: { etag: now, text: theirs } });
-      else say(problem.message);
+      else if (problem.type === "changed") {
+        toDocument({ etag: null, unsaved: true, conflict: null });
+        say(`${document.path} was deleted by another program: save once more, and it is written anew`);
+      } else say(problem.message);
       return false;
     }
   }
