@@ -69,7 +69,7 @@ def test_the_painted_part_is_made_anew_and_the_rest_stays(painting: Any, server:
     painting.get_by_label("steps", exact=True).fill("20")
     painting.keyboard.press("Control+Enter")
     result = painting.get_by_role("img", name="result image")
-    result.wait_for(timeout=60_000)
+    result.wait_for(timeout=180_000)
     made = painting.request.get(f"{server.at}/{result.get_attribute('src')}").body()
     pixels = np.asarray(Image.open(io.BytesIO(made)).convert("RGB")).astype(int)
     source = np.asarray(Image.open(SOURCE).convert("RGB")).astype(int)

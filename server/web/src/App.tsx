@@ -11,7 +11,7 @@ import { NO_RUN, usePage, useRuns } from "./store";
 
 const AppView = lazy(async () => ({ default: (await import("./AppView")).AppView }));
 const Viewer = lazy(async () => ({ default: (await import("./panes/Viewer")).Viewer }));
-const Start = lazy(async () => ({ default: (await import("./Start")).Start }));
+const Start = lazy(async () => ({ default: (await import("./start/Start")).Start }));
 
 const FIRST = "glide/text_to_image";
 /** Opens the graph that the address names, else the one that was open last, else one that runs. */
