@@ -77,12 +77,13 @@ check: setup $(TOOLS)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup web
 	$(INSTALL) '.[bench]'
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/checks.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sweeps.py
 	$(BIN)/python benchmarks/server.py
+	$(BIN)/python benchmarks/editor.py
 
 gpu: setup  ## the shipped models on a card beside the CPU; what was seen is added to out/gpu.txt
 	mkdir -p out
