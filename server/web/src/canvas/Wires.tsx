@@ -23,6 +23,8 @@ const NEAR = 12;
 /** A wire of this length tells its shape without being asked, from this zoom on. */
 const ROOM = 120;
 const LEGIBLE = 0.9;
+/** How far above a shorter wire its shape stands: over the names at its ends it would hide them. */
+const ABOVE = 20;
 
 interface Line {
   path: string;
@@ -63,7 +65,7 @@ export const WireLine = memo(function WireLine(props: EdgeProps) {
         <EdgeLabelRenderer>
           <span
             className="shape"
-            style={{ transform: `translate(${x}px, ${y}px) translate(-50%, -50%)` }}
+            style={{ transform: `translate(${x}px, ${y - (targetX - sourceX > ROOM ? 0 : ABOVE)}px) translate(-50%, -50%)` }}
           >
             {shape}
           </span>
