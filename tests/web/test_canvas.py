@@ -80,6 +80,13 @@ def test_a_refused_wire_says_the_types_and_the_shape(scene: Any) -> None:
     draw_wire(scene, port(scene, "output output of one"), port(scene, "input size of two"))
     alert = scene.get_by_role("alert")
     expect(alert).to_have_text("'size' wants Size, and $one gives Image of 1×3×16×16")
+    box(scene, "one").click()
+    scene.keyboard.press("c")
+    scene.get_by_role("dialog").get_by_role("combobox").fill("two.size")
+    expect(scene.get_by_role("option")).to_contain_text("gives Image of 1×3×16×16")
+    scene.keyboard.press("Escape")
+    draw_wire(scene, port(scene, "output output of two"), port(scene, "input caption of one"))
+    expect(alert).to_have_text("a circle: one → two → one")
 
 
 def test_the_engine_refuses_a_wire_that_is_held_over_a_port(scene: Any, server: Any) -> None:

@@ -19,9 +19,9 @@ import type { Session } from "../document/session";
 import { page, usePage } from "../store";
 import { arranged } from "./arrange";
 import { ClosedFrame, FrameBox, InputBox, NodeBox, OutputBox, SharedContext } from "./Boxes";
-import { type Box, boxesOf, framesOf, outputsOf, sizesOf, standing, type Wire, wiresOf } from "./flow";
+import { type Box, boxesOf, framesOf, shapeOf, sizesOf, standing, type Wire, wiresOf } from "./flow";
 import { useMoving } from "./moving";
-import { colourOf, costs, dimensions } from "./types";
+import { colourOf, costs } from "./types";
 import { type End, typeOfRef } from "./typing";
 import { useView } from "./view";
 import { DrawnContext, DrawnWire, WireLine } from "./Wires";
@@ -110,10 +110,7 @@ export function Canvas({ session }: { session: Session }) {
   const nodes = useMemo(() => [...frames, ...boxes], [frames, boxes]);
   const found = useMemo(() => costs(planned), [planned]);
   const describe = useCallback(
-    ({ name, port }: End) => {
-      const names = outputsOf(page().document!.read.graph, catalogue, name).map((one) => one.name);
-      return dimensions(found.get(name)?.outputs[port ? names.indexOf(port) : 0] ?? "");
-    },
+    (end: End) => shapeOf(page().document!.read.graph, catalogue, found, end),
     [catalogue, found],
   );
   const wiring = useWiring(session, graph, catalogue, describe, flow.screenToFlowPosition);

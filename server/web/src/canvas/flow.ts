@@ -5,7 +5,7 @@ import type { Graph, Ref } from "../core/graph";
 import type { Catalogue } from "../store";
 import type { Point } from "../core/layout";
 import { refsIn } from "../core/wires";
-import { baseOf, colourOf, rowsOf } from "./types";
+import { baseOf, colourOf, type Cost, dimensions, rowsOf } from "./types";
 import { typeOfRef } from "./typing";
 
 export const WIDTH = 184;
@@ -63,6 +63,21 @@ function allRefs(graph: Graph): { name: string; port: string | null }[] {
   );
   return [...inner, ...graph.outputs.values()];
 }
+
+/** The shape of what an output gives, as the last check has it; empty where it is not known. */
+export function shapeOf(
+  graph: Graph,
+  catalogue: Catalogue,
+  costs: ReadonlyMap<string, Cost>,
+  { name, port }: { name: string; port: string | null },
+): string {
+  const names = port ? outputsOf(graph, catalogue, name).map((one) => one.name) : [];
+  return dimensions(costs.get(name)?.outputs[port ? names.indexOf(port) : 0] ?? "");
+}
+
+/** The reason why a wire may not be, with the shape of what its source gives. */
+export const sized = (reason: string, shape: string): string =>
+  shape && reason.includes(" gives ") ? `${reason} of ${shape}` : reason;
 
 /** Whether a node shows a picture while it runs: it works in steps, or may be a graph of such that gives pictures. */
 export function hasPreview(graph: Graph, catalogue: Catalogue, name: string): boolean {

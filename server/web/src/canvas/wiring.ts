@@ -11,7 +11,7 @@ import { refsIn } from "../core/wires";
 import type { Session } from "../document/session";
 import { judgeSoon, refusalOf } from "../judging";
 import { type Catalogue, page, say } from "../store";
-import { nameOf, outputsOf } from "./flow";
+import { nameOf, outputsOf, sized } from "./flow";
 import { type End, misfit, wantsPart } from "./typing";
 
 /** How long a wire stays over a port before the engine is asked. */
@@ -79,8 +79,7 @@ export function useWiring(
     const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
     const port = wire.targetHandle ?? "";
     const reason = reasonAt(graph, catalogue, source, wire.target, port);
-    const shape = reason.includes(" gives ") && describe(source);
-    return shape ? `${reason} of ${shape}` : reason || (refused.get(keyOf(wire)) ?? "");
+    return sized(reason, describe(source)) || (refused.get(keyOf(wire)) ?? "");
   };
 
   const asks = (wire: Connection): void => {

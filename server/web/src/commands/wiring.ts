@@ -1,8 +1,8 @@
 /** Wires between what is there, drawn by mouse or chosen by keys. */
 
 import type { PortSpec } from "../api";
-import { outputsOf } from "../canvas/flow";
-import { colourOf } from "../canvas/types";
+import { outputsOf, shapeOf, sized } from "../canvas/flow";
+import { colourOf, costs } from "../canvas/types";
 import { type End, misfit, typeOfRef, wantsPart } from "../canvas/typing";
 import * as edits from "../core/edits";
 import { refsIn } from "../core/wires";
@@ -48,6 +48,7 @@ export function toOutput(session: Session, source: End): void {
 export function targets(source: End): Choice[] {
   const { catalogue } = page();
   const known = graph();
+  const shape = shapeOf(known, catalogue!, costs(page().judged.planned), source);
   const ports = [...known.nodes.values()]
     .filter((node) => node.name !== source.name)
     .flatMap((node) => (catalogue!.nodes.get(node.type)?.inputs ?? []).map((port) => ({ node: node.name, port })));
@@ -58,7 +59,7 @@ export function targets(source: End): Choice[] {
       label: `${node}.${port.name}`,
       detail: value ? "in the place of what is there" : port.required ? "needed" : "",
       colour: colourOf(catalogue!, port.type),
-      reason: misfit(known, catalogue!, source, node, port.name),
+      reason: sized(misfit(known, catalogue!, source, node, port.name), shape),
     };
   });
   const outputs = [...known.outputs.keys()].map((name): Choice => ({
@@ -93,6 +94,7 @@ export function wireOutput(session: Session, source: End, name: string | undefin
 export function sources(node: string, port: string): Choice[] {
   const { catalogue } = page();
   const known = graph();
+  const measured = costs(page().judged.planned);
   const inputs = [...known.inputs.values()].flatMap(({ name, type }) => [
     { name, port: null as string | null, type },
     ...partsOf(name).map((part) => ({ name, port: part, type: "a part" })),
@@ -105,7 +107,7 @@ export function sources(node: string, port: string): Choice[] {
     label: end.port ? `${end.name}.${end.port}` : end.name,
     detail: end.type,
     colour: colourOf(catalogue!, end.type),
-    reason: misfit(known, catalogue!, end, node, port),
+    reason: sized(misfit(known, catalogue!, end, node, port), shapeOf(known, catalogue!, measured, end)),
   }));
 }
 
