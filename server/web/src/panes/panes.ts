@@ -23,6 +23,7 @@ export interface Pane {
   when?: (runs: ReturnType<typeof useRuns.getState>) => boolean;
 }
 
+const Curves = lazy(async () => ({ default: (await import("./Curves")).Curves }));
 const Runs = lazy(async () => ({ default: (await import("./Runs")).Runs }));
 const Saves = lazy(async () => ({ default: (await import("./Saves")).Saves }));
 const Sheet = lazy(async () => ({ default: (await import("./Sheet")).Sheet }));
@@ -33,4 +34,5 @@ export const PANES: readonly Pane[] = [
   { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
   { name: "saves", label: "Revert to a save", title: "saves", Show: Saves, seldom: true },
   { name: "sheet", label: "Sheet", title: "sheet of a sweep", Show: Sheet, when: ({ job }) => job?.kind === "sweep" },
+  { name: "curves", label: "Curves", title: "curves", Show: Curves, when: ({ metrics }) => Object.keys(metrics).length > 0 },
 ];
