@@ -155,3 +155,12 @@ def test_a_graph_is_begun_from_another(page: Any, server: Any, buttons: tuple[st
     expect(page.get_by_label("state of the document")).to_have_text("draft")
     assert path_of(page).startswith("text_to_image") and path_of(page).endswith(".yaml")
     expect(box(page, "large")).to_be_visible()
+
+
+def test_a_part_of_the_page_comes_when_the_server_is_back(page: Any, server: Any) -> None:
+    expect(opened(page).get_by_label("text of the graph")).to_be_visible()
+    server.stop(kill=True)
+    page.get_by_role("button", name="Graphs").click()
+    expect(page.get_by_role("alert")).to_contain_text("a part of the page is still missing")
+    server.start()
+    expect(page.get_by_role("region", name="GLIDE: from texts to pictures")).to_be_visible()

@@ -90,14 +90,13 @@ def trainer(
     )  # fmt: skip
     training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
 
-    def drawn(state: State) -> Image | None:
-        return objective.sample(loop.averaged(state, network.build), dataset, prompts)
+    def drawn(state: State) -> Image:
+        samples = objective.sample(loop.averaged(state, network.build), dataset, prompts)
+        return torch.ones(BLANK) if samples is None else samples
 
     yield Progress(0, steps, None, network.origin())
     state = yield from _shown(loop.train(training, network.place.device, processes), steps, drawn)
-    samples = drawn(state)
-    model = _handed_over(network, training, state)
-    return Trained(model, _curve(state), torch.ones(BLANK) if samples is None else samples)
+    return Trained(_handed_over(network, training, state), _curve(state), drawn(state))
 
 
 def _handed_over(network: Network[M], training: Training, state: State) -> M:
@@ -118,12 +117,10 @@ def _curve(state: State) -> Table:
 
 
 def _shown(
-    running: Generator[loop.Trained, None, State],
-    steps: int,
-    drawn: Callable[[State], Image | None],
+    running: Generator[loop.Trained, None, State], steps: int, drawn: Callable[[State], Image]
 ) -> Generator[Progress, None, State]:
     """The savings of a training as progress, with the samples that were drawn last."""
-    samples: Image | None = None
+    samples = torch.ones(BLANK)
     while True:
         try:
             now = next(running)

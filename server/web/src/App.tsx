@@ -1,4 +1,4 @@
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { hashOf, noteRecent, readAddress, recents } from "./address";
 import { Problem } from "./api";
 import { readCatalogue } from "./catalogue";
@@ -8,10 +8,11 @@ import { judgeSoon } from "./judging";
 import { useLooking } from "./panes/looking";
 import { showAgain } from "./running";
 import { NO_RUN, usePage, useRuns } from "./store";
+import { lazily } from "./lazily";
 
-const AppView = lazy(async () => ({ default: (await import("./AppView")).AppView }));
-const Viewer = lazy(async () => ({ default: (await import("./panes/Viewer")).Viewer }));
-const Start = lazy(async () => ({ default: (await import("./start/Start")).Start }));
+const AppView = lazily(async () => (await import("./AppView")).AppView);
+const Viewer = lazily(async () => (await import("./panes/Viewer")).Viewer);
+const Start = lazily(async () => (await import("./start/Start")).Start);
 
 const FIRST = "glide/text_to_image";
 /** Opens the graph that the address names, else the one that was open last, else one that runs. */
@@ -42,7 +43,7 @@ export function App() {
         current.current = new Session(file, moved, as === "app");
         setSession(current.current);
         setView(as);
-        if (mine === 1) await showAgain();
+        if (mine === 1) await showAgain(path);
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
         if (problem.status !== 404 || path === FIRST) return setFailed(problem.message);

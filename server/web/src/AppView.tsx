@@ -82,7 +82,7 @@ function Made() {
         {preview ? <img src={fileAddress(preview)} alt="what it is like so far" /> : <div className="blank" />}
       </section>
     );
-  if (!job) return <p className="results blank quiet">What comes out stands here.</p>;
+  if (!job || !Object.keys(outputs).length) return <p className="results blank quiet">What comes out stands here.</p>;
   return (
     <>
       <Results />

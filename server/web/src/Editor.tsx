@@ -1,7 +1,7 @@
 /** The editor of one graph: canvas and text of one document, its inputs, its runs. */
 
 import { ReactFlowProvider } from "@xyflow/react";
-import { lazy, Suspense, useEffect, useMemo } from "react";
+import { Suspense, useEffect, useMemo } from "react";
 import { Canvas } from "./canvas/Canvas";
 import type { Open } from "./commands/files";
 import { listenToClipboard } from "./commands/clipboard";
@@ -19,8 +19,9 @@ import { PANES } from "./panes/panes";
 import { Results } from "./panes/Results";
 import { heard } from "./running";
 import { usePage } from "./store";
+import { lazily } from "./lazily";
 
-const Conflict = lazy(async () => ({ default: (await import("./panes/Conflict")).Conflict }));
+const Conflict = lazily(async () => (await import("./panes/Conflict")).Conflict);
 
 export interface EditorProps {
   session: Session;
@@ -85,7 +86,7 @@ export function useFollowing(session: Session): void {
     () =>
       session.events.on((event) => {
         heard(event);
-        if (/^job\.(done|failed|cancelled|interrupted)$/.test(event.name)) judgeSoon();
+        if (event.name === "job.done") judgeSoon();
       }),
     [session],
   );

@@ -102,7 +102,7 @@ function Shortcuts({ rows, onClose }: { rows: readonly Shortcut[]; onClose: () =
         className="picker help"
         role="dialog"
         aria-label="shortcuts"
-        tabIndex={-1}
+        tabIndex={0}
         ref={(found) => found?.focus()}
         onKeyDown={(event) => event.key === "Escape" && onClose()}
       >

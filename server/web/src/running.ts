@@ -1,6 +1,6 @@
 /** Runs of the open graph: asked for, followed as they go, and looked at again. */
 
-import { ask, type Cell, type Diagnostic, get, type Job, type Metric, post, Problem, type Step } from "./api";
+import { ask, type Cell, type Diagnostic, get, isOf, type Job, type Metric, post, Problem, type Step } from "./api";
 import type { Happened } from "./events";
 import { given, topOf } from "./judging";
 import { NO_NODES, NO_RUN, page, type Progress, say, usePage, useRuns } from "./store";
@@ -64,13 +64,10 @@ async function told(asked: Promise<unknown>): Promise<boolean> {
 }
 
 const PAGE = 60;
-let newestList = 0;
 
 /** Read the newest jobs, or those before one. What was read of older ones stays. */
 export async function list(before?: number): Promise<void> {
-  const mine = before ? newestList : ++newestList;
   const found = await get<{ jobs: Job[]; paused: boolean }>(`jobs?limit=${PAGE}${before ? `&before=${before}` : ""}`);
-  if (mine !== newestList) return; // a newer answer is on its way, or here
   const last = found.jobs.length < PAGE ? 0 : found.jobs.at(-1)!.number;
   useRuns.setState(({ job, listed, more }) => {
     const now = found.jobs.find((one) => one.id === job?.id);
@@ -124,10 +121,11 @@ function failedBy(faults: readonly Diagnostic[]): Record<string, Progress> {
 const byTop = <T>(found: Record<string, T> = {}): Record<string, T> =>
   Object.fromEntries(Object.entries(found).map(([name, rows]) => [topOf(name), rows]));
 
-/** After the page was loaded again: show what this tab showed before. */
-export async function showAgain(): Promise<void> {
+/** After the page was loaded again: show the run of this graph that this tab showed before. */
+export async function showAgain(path: string): Promise<void> {
   const id = sessionStorage.getItem(REMEMBERED);
-  if (id) await show(id).catch(() => sessionStorage.removeItem(REMEMBERED));
+  const job = id ? await get<Job>(`jobs/${id}`).catch(() => null) : null;
+  if (job && isOf(job, path)) await show(job.id);
 }
 useRuns.subscribe(({ job }, old) => {
   if (job?.id !== old.job?.id) sessionStorage.setItem(REMEMBERED, job?.id ?? "");

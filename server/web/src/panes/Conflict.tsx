@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "react";
 import { draftOf, type Session } from "../document/session";
 import { say, type Theirs, toDocument, usePage } from "../store";
+import { patiently } from "../lazily";
 
 export function Conflict({ session, theirs }: { session: Session; theirs: Theirs }) {
   const path = usePage((page) => page.document!.path);
@@ -11,7 +12,7 @@ export function Conflict({ session, theirs }: { session: Session; theirs: Theirs
   useEffect(() => {
     let end: (() => void) | null = null;
     let gone = false;
-    void import("./comparing").then(({ mergeInto }) => {
+    void patiently(() => import("./comparing")).then(({ mergeInto }) => {
       if (!gone) end = mergeInto(session, place.current!, theirs.text);
     });
     return () => {

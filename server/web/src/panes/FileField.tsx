@@ -1,13 +1,14 @@
 /** A value that is a file: chosen, dropped, pasted, or one that was made or given here before. */
 
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { addressOf, fileAddress, isFile, isPicture, type Job, type OutFile, upload } from "../api";
 import { pictureOf } from "../core/masked";
 import { list } from "../running";
 import { say, usePage, useRuns } from "../store";
 import type { Common, FieldProps, Given } from "./Fields";
+import { lazily } from "../lazily";
 
-const Painter = lazy(async () => ({ default: (await import("../mask/Painter")).Painter }));
+const Painter = lazily(async () => (await import("../mask/Painter")).Painter);
 const MOST = 24;
 /** What files were called that were sent from here. */
 const names = new Map<string, string>();

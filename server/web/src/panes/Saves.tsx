@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { encoded, get } from "../api";
 import { say, togglePane, usePage } from "../store";
 import type { PaneProps } from "./panes";
+import { patiently } from "../lazily";
 
 interface Save {
   time: number;
@@ -24,7 +25,7 @@ export function Saves({ session }: PaneProps) {
     if (!save) return;
     let end: (() => void) | null = null;
     let gone = false;
-    void import("./comparing").then(({ compare }) => {
+    void patiently(() => import("./comparing")).then(({ compare }) => {
       if (gone) return;
       const view = compare(place.current!, save.text, text, ["the save", "the text now"]);
       end = () => view.destroy();

@@ -5,6 +5,7 @@ import type { EditorView } from "@codemirror/view";
 import { mend } from "../commands/text";
 import type { Session } from "../document/session";
 import { usePage } from "../store";
+import { patiently } from "../lazily";
 
 type Setup = typeof import("./textSetup");
 
@@ -15,7 +16,7 @@ export function TextPane({ session }: { session: Session }) {
   useEffect(() => {
     let view: EditorView | null = null;
     let gone = false;
-    void import("./textSetup").then((setup) => {
+    void patiently(() => import("./textSetup")).then((setup) => {
       if (gone) return;
       view = setup.attached(session, place.current!);
       setShown({ view, setup });

@@ -1,10 +1,11 @@
 /** What can stand below the canvas, one at a time. */
 
-import { type ComponentType, lazy } from "react";
+import { type ComponentType } from "react";
 import type { Open } from "../commands/files";
 import type { Session } from "../document/session";
 import type { useRuns } from "../store";
 import { TextPane } from "./TextPane";
+import { lazily } from "../lazily";
 
 export interface PaneProps {
   session: Session;
@@ -23,10 +24,9 @@ export interface Pane {
   when?: (runs: ReturnType<typeof useRuns.getState>) => boolean;
 }
 
-const Curves = lazy(async () => ({ default: (await import("./Curves")).Curves }));
-const Runs = lazy(async () => ({ default: (await import("./Runs")).Runs }));
-const Saves = lazy(async () => ({ default: (await import("./Saves")).Saves }));
-const Sheet = lazy(async () => ({ default: (await import("./Sheet")).Sheet }));
+const Runs = lazily(async () => (await import("./Runs")).Runs);
+const Saves = lazily(async () => (await import("./Saves")).Saves);
+const Sheet = lazily(async () => (await import("./Sheet")).Sheet);
 
 /** Those that one needs at once are loaded with the page, others by `lazy`. Each is a button: there are few. */
 export const PANES: readonly Pane[] = [
@@ -34,5 +34,4 @@ export const PANES: readonly Pane[] = [
   { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
   { name: "saves", label: "Revert to a save", title: "saves", Show: Saves, seldom: true },
   { name: "sheet", label: "Sheet", title: "sheet of a sweep", Show: Sheet, when: ({ job }) => job?.kind === "sweep" },
-  { name: "curves", label: "Curves", title: "curves", Show: Curves, when: ({ metrics }) => Object.keys(metrics).length > 0 },
 ];
