@@ -89,7 +89,12 @@ export function close(ids: readonly string[]): void {
   const open = ids.every((id) => closed.has(id));
   const now = new Set(open ? [...closed].filter((id) => !ids.includes(id)) : [...closed, ...ids]);
   usePage.setState({ closed: now });
-  if (document) localStorage.setItem(`nodegraph.closed ${document.path}`, JSON.stringify([...now]));
+  if (document) keepClosed(document.path);
+}
+
+/** Keep what is closed of a graph, also below its name as a draft. */
+export function keepClosed(path: string): void {
+  localStorage.setItem(`nodegraph.closed ${path}`, JSON.stringify([...page().closed]));
 }
 
 /** What was closed of a graph when it was open last. */

@@ -17,7 +17,7 @@ import { type Edits, Refused } from "../core/edits";
 import { readGraph } from "../core/graph";
 import { sharing } from "../core/sharing";
 import { Events } from "../events";
-import { closedOf, EMPTY, page, say, type Theirs, toDocument, UNJUDGED, usePage } from "../store";
+import { closedOf, EMPTY, keepClosed, page, say, type Theirs, toDocument, UNJUDGED, usePage } from "../store";
 import { historyField, isolateHistory } from "./history";
 import { RETRY, Sync, type Update } from "./sync";
 
@@ -178,6 +178,7 @@ export class Session {
       this.events.follow(draft.path);
       this.share(draft);
       toDocument({ path: draft.path, shipped: false, etag: null, unsaved: true });
+      keepClosed(draft.path);
       const { doc } = this.state;
       this.sync?.changed(ChangeSet.of({ from: 0, insert: doc }, 0));
       this.moved(draft.path);
