@@ -90,13 +90,14 @@ def trainer(
     )  # fmt: skip
     training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
 
-    def drawn(state: State) -> Image:
-        samples = objective.sample(loop.averaged(state, network.build), dataset, prompts)
-        return torch.ones(BLANK) if samples is None else samples
+    def drawn(state: State) -> Image | None:
+        return objective.sample(loop.averaged(state, network.build), dataset, prompts)
 
     yield Progress(0, steps, None, network.origin())
     state = yield from _shown(loop.train(training, network.place.device, processes), steps, drawn)
-    return Trained(_handed_over(network, training, state), _curve(state), drawn(state))
+    samples = drawn(state)
+    model = _handed_over(network, training, state)
+    return Trained(model, _curve(state), torch.ones(BLANK) if samples is None else samples)
 
 
 def _handed_over(network: Network[M], training: Training, state: State) -> M:
@@ -117,10 +118,12 @@ def _curve(state: State) -> Table:
 
 
 def _shown(
-    running: Generator[loop.Trained, None, State], steps: int, drawn: Callable[[State], Image]
+    running: Generator[loop.Trained, None, State],
+    steps: int,
+    drawn: Callable[[State], Image | None],
 ) -> Generator[Progress, None, State]:
     """The savings of a training as progress, with the samples that were drawn last."""
-    samples = torch.ones(BLANK)
+    samples: Image | None = None
     while True:
         try:
             now = next(running)

@@ -86,7 +86,7 @@ export function useFollowing(session: Session): void {
     () =>
       session.events.on((event) => {
         heard(event);
-        if (event.name === "job.done") judgeSoon();
+        if (/^job\.(done|failed|cancelled|interrupted)$/.test(event.name)) judgeSoon();
       }),
     [session],
   );

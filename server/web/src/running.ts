@@ -64,10 +64,13 @@ async function told(asked: Promise<unknown>): Promise<boolean> {
 }
 
 const PAGE = 60;
+let newestList = 0;
 
 /** Read the newest jobs, or those before one. What was read of older ones stays. */
 export async function list(before?: number): Promise<void> {
+  const mine = before ? newestList : ++newestList;
   const found = await get<{ jobs: Job[]; paused: boolean }>(`jobs?limit=${PAGE}${before ? `&before=${before}` : ""}`);
+  if (mine !== newestList) return; // a newer answer is on its way, or here
   const last = found.jobs.length < PAGE ? 0 : found.jobs.at(-1)!.number;
   useRuns.setState(({ job, listed, more }) => {
     const now = found.jobs.find((one) => one.id === job?.id);

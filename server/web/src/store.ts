@@ -39,11 +39,13 @@ export interface Judged {
   missing: readonly Lacking[];
   /** Whether the text changed since. */
   stale: boolean;
+  /** The run that had ended by then, as `runEnded` says it. */
+  after: string;
   message: string;
 }
 
 export const EMPTY = readGraph("graph: 1\nnodes: {}\noutputs: {}\n") as ReadGraph & { graph: Graph };
-export const UNJUDGED: Judged = { diagnostics: [], planned: [], missing: [], stale: true, message: "" };
+export const UNJUDGED: Judged = { diagnostics: [], planned: [], missing: [], stale: true, after: "", message: "" };
 
 interface Page {
   catalogue: Catalogue | null;
@@ -156,3 +158,7 @@ export const NO_NODES = { nodes: {}, steps: {}, metrics: {}, outputs: {} };
 export const NO_RUN = { ...NO_NODES, job: null, cells: [], cell: null, chosen: false, fetched: {} };
 
 export const useRuns = create<Runs>(() => ({ ...NO_RUN, stopping: null, listed: [], more: false, paused: false }));
+
+/** The run whose results are seen, when it has ended. */
+export const runEnded = ({ job }: Pick<Runs, "job">): string =>
+  job && !["queued", "running"].includes(job.state) ? `${job.id} ${job.state}` : "";

@@ -8,7 +8,7 @@ import type { Graph, GraphNode } from "../core/graph";
 import type { Session } from "../document/session";
 import { faultsOf } from "../judging";
 import { lookAt } from "../panes/looking";
-import { type Catalogue, close, page, type Progress, usePage, useRuns } from "../store";
+import { type Catalogue, close, page, type Progress, runEnded, usePage, useRuns } from "../store";
 import { type Box, hasPreview, isPictureOutput, noteHeight, outputsOf, words } from "./flow";
 import { Scrub } from "./Scrub";
 import { colourOf, type Cost, rowsOf, shapeOf, short, shown } from "./types";
@@ -93,7 +93,16 @@ const Mark: Readonly<Record<Progress["status"], string>> = {
   failed: "failed",
 };
 
+/** Whether the next run makes anew what is seen of a node: something before it was changed since the last one. */
+function useDue(name: string): boolean {
+  const { costs } = useShared();
+  const ended = useRuns(runEnded);
+  const known = usePage(({ judged }) => !judged.stale && judged.after === ended);
+  return ended !== "" && known && costs.get(name)?.state === "runs";
+}
+
 function Status({ name }: { name: string }) {
+  const due = useDue(name);
   const progress = useRuns((runs) => runs.nodes[name]);
   const { costs } = useShared();
   const cost = costs.get(name);
@@ -107,7 +116,12 @@ function Status({ name }: { name: string }) {
               .join(" · ")
           : ""}
       </span>
-      {progress && (
+      {due && (
+        <span className="mark due" title="it, or something before it, was changed since the last run">
+          will run
+        </span>
+      )}
+      {progress && !due && (
         <span className={`mark ${progress.status}`}>
           {Mark[progress.status]}
           {progress.status === "running" && progress.total > 0 ? ` ${progress.done}/${progress.total}` : ""}
@@ -173,11 +187,12 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
   const state = usePage((page) => worst(page.judged.diagnostics, name));
   const status = useRuns((runs) => runs.nodes[name]?.status ?? "");
   const closed = usePage((page) => page.closed.has(name));
+  const due = useDue(name) ? " due" : "";
   const node = graph.nodes.get(name);
   if (!node) return null;
   const spec = catalogue.nodes.get(node.type);
   return (
-    <div className={`box node${selected ? " selected" : ""}${closed ? " closed" : ""}${state} ${status}`}>
+    <div className={`box node${selected ? " selected" : ""}${closed ? " closed" : ""}${state} ${status}${due}`}>
       <div className="head" title={spec?.doc}>
         <b>{name}</b>
         <small>{words(node.type)}</small>
@@ -283,9 +298,10 @@ export const OutputBox = memo(function OutputBox({ data, selected }: NodeProps<B
   const graph = usePage((page) => page.document!.read.graph);
   const found = useRuns((runs) => runs.outputs[data.name]);
   const source = graph.outputs.get(data.name);
+  const due = useDue(source?.name ?? "") ? " due" : "";
   if (!source) return null;
   return (
-    <div className={`box output${selected ? " selected" : ""}`}>
+    <div className={`box output${selected ? " selected" : ""}${due}`}>
       <div className="row in">
         <Port
           id="value"

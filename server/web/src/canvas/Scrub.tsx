@@ -2,8 +2,10 @@
 
 import { useState } from "react";
 import { fileAddress, type Step } from "../api";
+import { Chart } from "../panes/Chart";
+import { curveOf, digits, namesOf } from "../panes/curves";
 import { look } from "../panes/looking";
-import { type Progress, useRuns } from "../store";
+import { type Progress, usePage, useRuns } from "../store";
 
 const NONE: readonly Step[] = [];
 const SAID: Partial<Record<Progress["status"], string>> = { running: "begins", cached: "kept from before" };
@@ -12,6 +14,7 @@ export function Scrub({ name }: { name: string }) {
   const run = useRuns((runs) => runs.cell ?? runs.job?.id);
   const progress = useRuns((runs) => runs.nodes[name]);
   const steps = useRuns((runs) => runs.steps[name] ?? NONE);
+  const charted = useRuns((runs) => (runs.metrics[name]?.length ?? 0) > 1);
   const [place, setPlace] = useState({ run, at: Number.POSITIVE_INFINITY });
   const [noisy, setNoisy] = useState(false);
   const last = steps.length - 1;
@@ -23,12 +26,13 @@ export function Scrub({ name }: { name: string }) {
     look(`steps of ${name}`, steps.map(pictureOf(name)), Math.max(at, 0), noisy);
   return (
     <div className="preview">
+      {charted && <Loss name={name} />}
       {file ? (
         <button className="nodrag nokey" disabled={!step} title="enlarge" onClick={enlarge}>
           <img src={fileAddress(file)} alt={`preview of ${name}`} draggable={false} />
         </button>
       ) : (
-        <span>{progress?.note || (progress && SAID[progress.status]) || ""}</span>
+        !charted && <span>{progress?.note || (progress && SAID[progress.status]) || ""}</span>
       )}
       {step && last > 0 && (
         <div className="scrub nodrag nopan nokey" onPointerEnter={() => fetchAll(steps, noisy)}>
@@ -52,6 +56,21 @@ export function Scrub({ name }: { name: string }) {
         </div>
       )}
     </div>
+  );
+}
+
+/** The first number that a node tells with its steps, as a small chart that leads to the large ones. */
+function Loss({ name }: { name: string }) {
+  const rows = useRuns((runs) => runs.metrics[name])!;
+  const [told = ""] = namesOf(rows);
+  const curve = curveOf(rows, told, false, 80);
+  return (
+    <button className="nodrag nokey" title="all curves" onClick={() => usePage.setState({ pane: "curves" })}>
+      <Chart curve={curve} label={`${told} of ${name}`} />
+      <small>
+        {told} {digits(curve.rows.at(-1)!.value)}
+      </small>
+    </button>
   );
 }
 

@@ -3,7 +3,7 @@
  * As the engine draws them (`drawing.framed`). A frame keeps together what stands in it, unless wires go out of it and in
  * again, or another frame has it. */
 
-import { type Arrangement, type Link, type Point, routed, type Size } from "./layout";
+import { type Arrangement, type Link, narrow, type Point, routed, type Size } from "./layout";
 
 /** Between a frame and what stands in it: at its sides, and above. */
 const PAD = 16;
@@ -27,7 +27,7 @@ export function framed(
   frames: readonly (readonly string[])[],
 ): Arrangement {
   const groups = groupsOf(sizes, links, frames);
-  if (!groups.length) return routed(sizes, links, new Set(), last);
+  if (!groups.length) return routed(sizes, links, new Set(), last, narrow);
   const made = groups.map((members) => frameOf(members, sizes, links));
   const home = (name: string): number => made.findIndex((frame) => frame.members.has(name));
   const named = (name: string): string => (home(name) < 0 ? name : `frame ${home(name)}`);
@@ -39,6 +39,7 @@ export function framed(
     between.map((n) => seen(links[n]!, named, (name) => made[home(name)])),
     new Set(),
     new Set([...last].filter((name) => home(name) < 0)),
+    narrow,
   );
   const moved = (n: number, [x, y]: Point): Point => {
     const [left, top] = outer.places.get(`frame ${n}`) ?? [0, 0];
@@ -120,7 +121,7 @@ function frameOf(members: ReadonlySet<string>, sizes: ReadonlyMap<string, Size>,
   const point: Size = { width: 0, height: 0 };
   const boxes = [...sizes].filter(([name]) => members.has(name));
   const all = new Map([...boxes, ...[...openings.values()].map((name) => [name, point] as const)]);
-  const inside = routed(all, inner.map(([, link]) => link), sides.first, sides.last);
+  const inside = routed(all, inner.map(([, link]) => link), sides.first, sides.last, narrow);
   const ends = [...all].map(([name, { width, height }]) => {
     const [x, y] = inside.places.get(name) ?? [0, 0];
     return [x + width, y + height] as const;

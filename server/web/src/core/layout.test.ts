@@ -69,9 +69,9 @@ test("a wire leaves and enters at its ports, and passes the layers between", () 
   const [top = NaN, beside = NaN] = ["a", "b"].map((name) => places.get(name)?.[1]);
   expect(routes[0]).toEqual([
     [100, top + 10],
-    [148, beside + 10],
+    [154, beside + 10],
   ]);
-  expect(routes[2]?.map(([x]) => x)).toEqual([100, 148, 248, 296]);
+  expect(routes[2]?.map(([x]) => x)).toEqual([100, 154, 254, 308]);
   expect(
     pathAlong([
       [0, 0],
@@ -87,7 +87,7 @@ const link = (source: string, target: string): Link => ({ source, target, leaves
 test("a circle is cut, nothing stands alone, and no boxes need no place", () => {
   const sizes = new Map(["a", "b", "c"].map((name) => [name, BOX]));
   const places = arranged(sizes, [link("a", "b"), link("b", "c"), link("c", "a"), link("a", "a"), link("x", "a")]);
-  expect([...places.values()].map(([x]) => x)).toEqual([0, 144, 288]);
+  expect([...places.values()].map(([x]) => x)).toEqual([0, 149, 298]);
   expect(arranged(new Map(), []).size).toBe(0);
 });
 

@@ -26,6 +26,9 @@ const SWEEPS = 12;
 /** Between boxes above each other. */
 export const ROOM = 22;
 const LANE = 9;
+/** The room between two layers by the wires that pass it: as the engine draws graphs, and for a canvas, where width is what one has least of. */
+const wide = (wires: number): number => Math.min(44 + 5 * wires, 110);
+export const narrow = (wires: number): number => Math.min(40 + 4 * wires, 80);
 /** Lanes beyond which long wires keep no room. */
 const MOST_LANES = 20_000;
 
@@ -60,13 +63,14 @@ export function routed(
   links: readonly Link[],
   first: ReadonlySet<string> = new Set(),
   last: ReadonlySet<string> = new Set(),
+  room: (wires: number) => number = wide,
 ): Arrangement {
   const known = links.filter((link) => sizes.has(link.source) && sizes.has(link.target));
   const depths = layers([...sizes.keys()], known, first, last);
   const stack = stacked(sizes, known, depths);
   untangle(stack);
   const tops = level(stack);
-  const edges = edgesOf(sizes, stack);
+  const edges = edgesOf(sizes, stack, room);
   const at = (name: string): Point => [edges[depths.get(name) ?? 0]?.[0] ?? 0, tops.get(name) ?? 0];
   const routes = links.map((link) => {
     const lanes = lanesOf(link, depths, edges, tops);
@@ -349,12 +353,12 @@ function apart(stack: Stack, row: readonly string[], aims: readonly Aim[]): numb
 }
 
 /** The left and right edge of each layer; the more wires, the more room before the next. */
-function edgesOf(sizes: ReadonlyMap<string, Size>, stack: Stack): Point[] {
+function edgesOf(sizes: ReadonlyMap<string, Size>, stack: Stack, room: (wires: number) => number): Point[] {
   let left = 0;
   return stack.rows.map((row, depth) => {
     const begin = left;
     const right = begin + Math.max(0, ...row.map((spot) => sizes.get(spot)?.width ?? 0));
-    left = right + Math.min(40 + 4 * (stack.pieces[depth]?.length ?? 0), 80);
+    left = right + room(stack.pieces[depth]?.length ?? 0);
     return [begin, right] as const;
   });
 }

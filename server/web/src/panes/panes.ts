@@ -1,6 +1,6 @@
 /** What can stand below the canvas, one at a time. */
 
-import { type ComponentType } from "react";
+import type { ComponentType } from "react";
 import type { Open } from "../commands/files";
 import type { Session } from "../document/session";
 import type { useRuns } from "../store";
@@ -24,6 +24,7 @@ export interface Pane {
   when?: (runs: ReturnType<typeof useRuns.getState>) => boolean;
 }
 
+const Curves = lazily(async () => (await import("./Curves")).Curves);
 const Runs = lazily(async () => (await import("./Runs")).Runs);
 const Saves = lazily(async () => (await import("./Saves")).Saves);
 const Sheet = lazily(async () => (await import("./Sheet")).Sheet);
@@ -34,4 +35,5 @@ export const PANES: readonly Pane[] = [
   { name: "runs", label: "Runs", title: "queue and history", Show: Runs },
   { name: "saves", label: "Revert to a save", title: "saves", Show: Saves, seldom: true },
   { name: "sheet", label: "Sheet", title: "sheet of a sweep", Show: Sheet, when: ({ job }) => job?.kind === "sweep" },
+  { name: "curves", label: "Curves", title: "curves", Show: Curves, when: ({ metrics }) => Object.keys(metrics).length > 0 },
 ];
