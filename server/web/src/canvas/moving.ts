@@ -39,6 +39,46 @@ function wireBelow(id: string, wires: readonly Edge<Wire>[]): Edge<Wire> | null 
   return wires.find((wire) => ids.has(wire.id) && spliced(id, wire.data!) !== null) ?? null;
 }
 
+/** A frame takes along what stands in it. */
+function carried(
+  change: NodeChange<Box>,
+  graph: Graph,
+  boxes: readonly Box[],
+  frames: readonly Box[],
+): NodeChange<Box>[] {
+  const frame = change.type === "position" ? frames.find((one) => one.id === change.id) : undefined;
+  if (!frame || change.type !== "position" || !change.position) return frame ? [] : [change];
+  const [dx, dy] = [change.position.x - frame.position.x, change.position.y - frame.position.y];
+  const names = new Set(graph.frames.get(frame.data.name));
+  return boxes
+    .filter((box) => names.has(box.id))
+    .map((box) => {
+      const position = { x: box.position.x + dx, y: box.position.y + dy };
+      return { id: box.id, type: "position", position, dragging: change.dragging ?? false };
+    });
+}
+
+function select(changes: readonly NodeChange<Box>[]): void {
+  const chosen = new Set(page().selected);
+  for (const change of changes) {
+    if (change.type === "select" && change.selected) chosen.add(change.id);
+    else if (change.type === "select") chosen.delete(change.id);
+  }
+  queueMicrotask(() => usePage.setState({ selected: [...chosen] }));
+}
+
+/** Write the places of boxes that were moved; not of closed frames, nor of an output that is named as a node is. */
+function keep(session: Session, moved: ReadonlyMap<string, Spot>, places: Places): void {
+  const { nodes, inputs } = page().document!.read.graph;
+  const all = [...moved].flatMap(([id, place]): [string, Spot][] => {
+    const was = places.get(id);
+    const taken = id.startsWith("output ") && (nodes.has(nameOf(id)) || inputs.has(nameOf(id)));
+    const same = was && was[0] === place[0] && was[1] === place[1];
+    return taken || same || id.startsWith(frameId("")) ? [] : [[nameOf(id), place]];
+  });
+  if (all.length) session.edit((text) => edits.moveAll(text, pinned(new Map(all))));
+}
+
 /** How boxes move, and what comes of it. */
 export function useMoving(
   session: Session,
@@ -55,54 +95,21 @@ export function useMoving(
   /** Where the boxes stood of which copies are being drawn away. */
   const copying = useRef<ReadonlyMap<string, XYPosition> | null>(null);
 
-  /** A frame takes along what stands in it. */
-  const carried = (change: NodeChange<Box>): NodeChange<Box>[] => {
-    const frame = change.type === "position" ? frames.find((one) => one.id === change.id) : undefined;
-    if (!frame || change.type !== "position" || !change.position) return frame ? [] : [change];
-    const [dx, dy] = [change.position.x - frame.position.x, change.position.y - frame.position.y];
-    const names = new Set(graph.frames.get(frame.data.name));
-    return boxes
-      .filter((box) => names.has(box.id))
-      .map((box) => {
-        const position = { x: box.position.x + dx, y: box.position.y + dy };
-        return { id: box.id, type: "position", position, dragging: change.dragging ?? false };
-      });
-  };
-
   const changed = (all: NodeChange<Box>[]) => {
-    const changes = all.flatMap(carried);
+    const changes = all.flatMap((change) => carried(change, graph, boxes, frames));
     setBoxes((old) => applyNodeChanges(changes, old));
     for (const change of changes) {
       if (change.type === "position" && change.position && !change.dragging && !copying.current)
         moving.current.set(change.id, spot(change.position));
     }
-    if (changes.some((change) => change.type === "select")) selected(changes);
+    if (changes.some((change) => change.type === "select")) select(changes);
     if (!moving.current.size) return;
     clearTimeout(still.current);
-    still.current = setTimeout(placed, STILL);
+    still.current = setTimeout(() => {
+      keep(session, moving.current, places);
+      moving.current.clear();
+    }, STILL);
   };
-
-  const selected = (changes: readonly NodeChange<Box>[]) => {
-    const chosen = new Set(page().selected);
-    for (const change of changes) {
-      if (change.type === "select" && change.selected) chosen.add(change.id);
-      else if (change.type === "select") chosen.delete(change.id);
-    }
-    queueMicrotask(() => usePage.setState({ selected: [...chosen] }));
-  };
-
-  function placed(): void {
-    const all = new Map<string, Spot>();
-    const now = page().document!.read.graph;
-    for (const [id, place] of moving.current) {
-      const was = places.get(id);
-      const taken = id.startsWith("output ") && (now.nodes.has(nameOf(id)) || now.inputs.has(nameOf(id)));
-      const kept = !taken && !id.startsWith(frameId(""));
-      if (kept && !(was && was[0] === place[0] && was[1] === place[1])) all.set(nameOf(id), place);
-    }
-    moving.current.clear();
-    if (all.size) session.edit((text) => edits.moveAll(text, pinned(all)));
-  }
 
   const started = (event: { altKey: boolean }, _: Box, dragged: readonly Box[]) => {
     const before = new Map(dragged.map(({ id }) => [id, boxes.find((box) => box.id === id)?.position ?? { x: 0, y: 0 }]));

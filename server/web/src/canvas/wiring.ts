@@ -8,7 +8,7 @@ import { wired, wiring } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { Graph } from "../core/graph";
 import { refsIn } from "../core/wires";
-import type { Session } from "../document/session";
+import type { Making, Session } from "../document/session";
 import { judgeSoon, refusalOf } from "../judging";
 import { type Catalogue, page, say } from "../store";
 import { nameOf, outputsOf, sized } from "./flow";
@@ -61,6 +61,47 @@ function misfitsOf(graph: Graph, catalogue: Catalogue, { nodeId, handleId, handl
   return reasons;
 }
 
+/** Asks the engine about wires that are held over ports; what it has against them, empty where it has nothing. */
+function useAsking(session: Session) {
+  const [refused, setRefused] = useState<ReadonlyMap<string, string>>(new Map());
+  const asked = useRef<{ key: string; timer: ReturnType<typeof setTimeout> } | null>(null);
+  const about = (key: string, wire: Making): void => {
+    if (asked.current?.key === key || refused.has(key)) return;
+    clearTimeout(asked.current?.timer);
+    const ask = async () => {
+      const reason = await refusalOf(session.text, wire);
+      if (reason !== null) setRefused((old) => new Map(old).set(key, reason));
+      else if (asked.current?.key === key) asked.current.timer = setTimeout(() => void ask(), AGAIN);
+    };
+    asked.current = { key, timer: setTimeout(() => void ask(), WAIT) };
+  };
+  const begin = () => setRefused(new Map());
+  const end = () => {
+    clearTimeout(asked.current?.timer);
+    if (asked.current && page().judged.stale) judgeSoon(0);
+    asked.current = null;
+  };
+  return { refused, about, begin, end };
+}
+
+/** A wire from one handle to another, whichever of them it is drawn from. */
+function between(from: string, handle: Handle, to: string, other: Handle): Connection {
+  const [source, target] = handle.type === "source" ? [from, to] : [to, from];
+  const [out, into] = handle.type === "source" ? [handle, other] : [other, handle];
+  return { source, sourceHandle: out.id ?? null, target, targetHandle: into.id ?? "" };
+}
+
+/** What a wire that fits would do: the shape that goes through it, and what it takes the place of. */
+function doing(graph: Graph, catalogue: Catalogue, wire: Connection, shape: string): Hint {
+  const end = endOf(graph, catalogue, wire.source, wire.sourceHandle);
+  const [node, port] = [graph.nodes.get(wire.target), wire.targetHandle ?? ""];
+  const [there] = [node?.ports.get(port)].flatMap((value) => (value ? refsIn(value) : []));
+  const several = catalogue.nodes.get(node?.type ?? "")?.inputs.find((one) => one.name === port)?.fan_in;
+  const place = there && !several ? `in the place of $${there.name}` : "";
+  const known = !node || wantsPart(graph, catalogue, end, wire.target, port);
+  return { words: [shape, place].filter(Boolean).join(" "), bad: false, ...(known ? {} : { wire }) };
+}
+
 /** What the canvas does while wires are drawn. */
 export function useWiring(
   session: Session,
@@ -70,52 +111,29 @@ export function useWiring(
   toFlow: (at: Point) => Point,
 ) {
   const [drawn, setDrawn] = useState<Drawn | null>(null);
-  /** What the engine says of the wires that were held over ports; empty where it has nothing against them. */
-  const [refused, setRefused] = useState<ReadonlyMap<string, string>>(new Map());
-  const asked = useRef<{ key: string; timer: ReturnType<typeof setTimeout> } | null>(null);
+  const { refused, ...asking } = useAsking(session);
   const misfits = useMemo(() => (drawn ? misfitsOf(graph, catalogue, drawn) : null), [drawn, graph, catalogue]);
+  const sourceOf = (wire: Connection | Edge): End => endOf(graph, catalogue, wire.source, wire.sourceHandle);
 
   const reasonOf = (wire: Connection | Edge): string => {
-    const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
-    const port = wire.targetHandle ?? "";
-    const reason = reasonAt(graph, catalogue, source, wire.target, port);
+    const source = sourceOf(wire);
+    const reason = reasonAt(graph, catalogue, source, wire.target, wire.targetHandle ?? "");
     return sized(reason, describe(source)) || (refused.get(keyOf(wire)) ?? "");
   };
-
-  const asks = (wire: Connection): void => {
-    const key = keyOf(wire);
-    if (asked.current?.key === key || refused.has(key)) return;
-    clearTimeout(asked.current?.timer);
-    const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
-    const ask = async () => {
-      const reason = await refusalOf(session.text, wiring(source, wire.target, wire.targetHandle ?? ""));
-      if (reason !== null) setRefused((old) => new Map(old).set(key, reason));
-      else if (asked.current?.key === key) asked.current.timer = setTimeout(() => void ask(), AGAIN);
-    };
-    asked.current = { key, timer: setTimeout(() => void ask(), WAIT) };
-  };
+  const asks = (wire: Connection): void =>
+    asking.about(keyOf(wire), wiring(sourceOf(wire), wire.target, wire.targetHandle ?? ""));
 
   /** What letting the wire go over a port would do, in words; `wire` where only the engine knows whether it may. */
   const hint = (from: string, handle: Handle, to: string, other: Handle): Hint => {
     if (drawn?.moves) return { words: "takes all wires along", bad: other.type !== "source" };
     if (other.type === handle.type) return { words: "", bad: true };
-    const [source, target] = handle.type === "source" ? [from, to] : [to, from];
-    const [out, into] = handle.type === "source" ? [handle, other] : [other, handle];
-    const port = into.id ?? "";
-    const wire = { source, sourceHandle: out.id ?? null, target, targetHandle: port };
+    const wire = between(from, handle, to, other);
     const reason = reasonOf(wire);
-    if (reason) return { words: reason, bad: true };
-    const end = endOf(graph, catalogue, source, out.id);
-    const node = graph.nodes.get(target);
-    const [there] = [node?.ports.get(port)].flatMap((value) => (value ? refsIn(value) : []));
-    const several = catalogue.nodes.get(node?.type ?? "")?.inputs.find((one) => one.name === port)?.fan_in;
-    const place = there && !several ? `in the place of $${there.name}` : "";
-    const known = !node || wantsPart(graph, catalogue, end, target, port);
-    return { words: [describe(end), place].filter(Boolean).join(" "), bad: false, ...(known ? {} : { wire }) };
+    return reason ? { words: reason, bad: true } : doing(graph, catalogue, wire, describe(sourceOf(wire)));
   };
 
   const started = (event: MouseEvent | TouchEvent, start: OnConnectStartParams): void => {
-    setRefused(new Map());
+    asking.begin();
     setDrawn({ ...start, moves: start.handleType === "source" && (event.ctrlKey || event.metaKey) });
   };
 
@@ -123,15 +141,13 @@ export function useWiring(
     // The engine may have answered since the pointer moved last.
     const reason = reasonOf(wire);
     if (reason) return say(reason);
-    const source = endOf(graph, catalogue, wire.source, wire.sourceHandle);
+    const source = sourceOf(wire);
     if (wire.target.startsWith("output ")) session.edit((text) => edits.setOutput(text, nameOf(wire.target), source));
     else void wired(session, source, wire.target, wire.targetHandle ?? "");
   };
 
   const ended: OnConnectEnd = (event, state) => {
-    clearTimeout(asked.current?.timer);
-    if (asked.current && page().judged.stale) judgeSoon(0);
-    asked.current = null;
+    asking.end();
     setDrawn(null);
     const { fromNode, fromHandle, toNode, toHandle } = state;
     if (!fromNode || !fromHandle) return;
