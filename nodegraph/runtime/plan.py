@@ -18,7 +18,8 @@ from nodegraph.runtime.shape_report import ShapeReport, Shapes, StepShapes
 class PlannedStep:
     """One step: what would be done with it, the reason, its output shapes and cost.
 
-    `flops`; `memory`: bytes of the tensors it makes, at their peak; `parameters` of the models on its ports.
+    `flops`; `memory`: bytes of the tensors it makes, at their peak; `parameters` of the models on its ports; `key`: what its
+    result is kept under.
     """
 
     node: str
@@ -29,6 +30,7 @@ class PlannedStep:
     flops: int
     memory: int
     parameters: int
+    key: str
 
     @property
     def works(self) -> bool:
@@ -107,4 +109,4 @@ def make_plan(program: Program | Keyed, engine: Engine, shapes: Shapes | None = 
 def _planned(deed: Deed, kind: str, shapes: StepShapes) -> PlannedStep:
     parameters = sum(model.parameters for model in shapes.models)
     cost = (shapes.outputs, shapes.flops, shapes.peak, parameters)
-    return PlannedStep(deed.node, kind, deed.action, deed.reason, *cost)
+    return PlannedStep(deed.node, kind, deed.action, deed.reason, *cost, deed.key)

@@ -2,6 +2,7 @@
 
 import inspect
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from nodegraph.runtime.recorded import read_picture
 from server import services
 from server.asking import faulty
 from server.diagnostics import as_problem_list
-from server.jobs.tasks import Check, Plan
+from server.jobs.tasks import Asked, Check, Plan
 from server.problems import Problem
+from server.services import Services
 from server.wire import CheckedText, EditedText, FormattedText, OneEdit, PlannedText
 
 router = APIRouter(tags=["checks"])
@@ -47,8 +49,14 @@ def check(request: Request, body: CheckedText) -> dict[str, Any]:
     if body.level == "types" or any(f.severity == "error" for f in told.diagnostics):
         faults = as_problem_list(told.diagnostics, told.texts)
         return {**answer, "diagnostics": faults, "nodes": [], "unknown": 0, "missing": None}
-    made = found.checker.ask(Check(asked), body.path)
+    made = found.checker.ask(Check(_for_worker(found, asked)), body.path)
     return {**answer, **_checked(made)}
+
+
+def _for_worker(found: Services, asked: Asked) -> Asked:
+    """The same for the device of the first worker: a plan says what a job would find in the cache."""
+    options = replace(asked.job.options, device=next(iter(found.settings.workers), None))
+    return replace(asked, job=replace(asked.job, options=options))
 
 
 def _checked(told: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +77,7 @@ def plan(request: Request, body: PlannedText) -> dict[str, Any]:
     with asks.turns.of(source.text):
         asked = asks.asked(source, body)
         asks.compiled(asked)
-    told = found.checker.ask(Plan(asked))
+    told = found.checker.ask(Plan(_for_worker(found, asked)))
     if told["event"] == "refused":
         raise Problem(422, "faulty-graph", "the graph has faults", diagnostics=told["diagnostics"])
     return {key: value for key, value in told.items() if key != "event"}

@@ -62,6 +62,8 @@ export interface PlannedNode {
   flops: number;
   memory: number;
   parameters: number;
+  /** What its result is kept under. */
+  key: string;
 }
 
 export interface Check {
@@ -104,7 +106,7 @@ export interface Job {
   diagnostics: Diagnostic[];
   thumbnail: string | null;
   text?: string;
-  nodes?: Record<string, { status?: string; seconds?: number; action?: string; outputs?: Record<string, string> }>;
+  nodes?: Record<string, { status?: string; seconds?: number; key?: string; action?: string; outputs?: Record<string, string> }>;
   /** By the whole name of the node. */
   steps?: Record<string, Step[]>;
   metrics?: Record<string, Metric[]>;

@@ -5,7 +5,7 @@ import { Refused } from "./core/edits";
 import { same } from "./core/sharing";
 import { applied } from "./core/text";
 import type { Making } from "./document/session";
-import { page, type Judged, runEnded, usePage, useRuns } from "./store";
+import { page, type Judged, usePage } from "./store";
 
 const PAUSE = 250;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -21,7 +21,6 @@ async function judge(): Promise<void> {
   const { document } = page();
   if (!document) return;
   const version = ++newest;
-  const after = runEnded(useRuns.getState());
   const asked = { path: document.path, text: document.text, version, ...given() };
   try {
     const found = await post<Check>("check", { ...asked, level: "types" });
@@ -29,7 +28,7 @@ async function judge(): Promise<void> {
     keep({ diagnostics: found.diagnostics, message: "" });
     if (found.diagnostics.some((fault) => fault.severity === "error")) return keep({ planned: [], missing: [], stale: false });
     const shapes = await post<Check>("check", { ...asked, level: "shapes" });
-    if (version === newest) keep({ diagnostics: shapes.diagnostics, planned: shapes.nodes, missing: shapes.missing ?? [], stale: false, after });
+    if (version === newest) keep({ diagnostics: shapes.diagnostics, planned: shapes.nodes, missing: shapes.missing ?? [], stale: false });
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (version !== newest || problem.type === "superseded") return;

@@ -110,7 +110,8 @@ function nodesOf(job: Job): Pick<ReturnType<typeof useRuns.getState>, keyof type
     if (status) nodes[top] = { ...BEGUN, status: status as Progress["status"], seconds: before + (seconds ?? 0) };
   }
   Object.assign(nodes, failedBy(job.diagnostics));
-  return { nodes, steps: byTop(job.steps), metrics: byTop(job.metrics), outputs: job.outputs };
+  const keys = Object.entries(job.nodes ?? {}).map(([name, { key = "" }]) => [name, key]);
+  return { nodes, keys: Object.fromEntries(keys), steps: byTop(job.steps), metrics: byTop(job.metrics), outputs: job.outputs };
 }
 
 /** The nodes that errors are about, also of a run that was refused before it began. */
@@ -151,7 +152,7 @@ export function heard({ name, data }: Happened): void {
   if (data.job !== (useRuns.getState().cell ?? job.id)) return;
   if (name === "output") output(data.name, data.value);
   else if (name === "metric") metric(topOf(data.node), data);
-  else if (name === "node.planned") lookBack(data.job);
+  else if (name === "node.planned") planned(data);
   else if (name.startsWith("node.") && data.node) progress(name.slice(5), topOf(data.node), data);
   else if (state && ENDED.includes(state)) ended(state, data);
 }
@@ -180,6 +181,11 @@ function metric(node: string, data: Metric): void {
   useRuns.setState(({ metrics }) => ({
     metrics: { ...metrics, [node]: [...(metrics[node] ?? []).filter(({ step }) => step < data.step), data] },
   }));
+}
+
+function planned({ job, steps }: { job: string; steps: { node: string; key: string }[] }): void {
+  useRuns.setState({ keys: Object.fromEntries(steps.map(({ node, key }) => [node, key])) });
+  lookBack(job);
 }
 
 let looking: ReturnType<typeof setTimeout> | undefined;

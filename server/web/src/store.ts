@@ -39,13 +39,11 @@ export interface Judged {
   missing: readonly Lacking[];
   /** Whether the text changed since. */
   stale: boolean;
-  /** The run that had ended by then, as `runEnded` says it. */
-  after: string;
   message: string;
 }
 
 export const EMPTY = readGraph("graph: 1\nnodes: {}\noutputs: {}\n") as ReadGraph & { graph: Graph };
-export const UNJUDGED: Judged = { diagnostics: [], planned: [], missing: [], stale: true, after: "", message: "" };
+export const UNJUDGED: Judged = { diagnostics: [], planned: [], missing: [], stale: true, message: "" };
 
 interface Page {
   catalogue: Catalogue | null;
@@ -143,6 +141,8 @@ interface Runs {
   /** The job that was told to stop. */
   stopping: string | null;
   nodes: Readonly<Record<string, Progress>>;
+  /** What the results that are seen are kept under, by the whole name of the node. */
+  keys: Readonly<Record<string, string>>;
   steps: Readonly<Record<string, readonly Step[]>>;
   metrics: Readonly<Record<string, readonly Metric[]>>;
   outputs: Readonly<Record<string, readonly unknown[]>>;
@@ -154,11 +154,7 @@ interface Runs {
   fetched: Readonly<Record<string, { state: string; done: number; total: number }>>;
 }
 
-export const NO_NODES = { nodes: {}, steps: {}, metrics: {}, outputs: {} };
+export const NO_NODES = { nodes: {}, keys: {}, steps: {}, metrics: {}, outputs: {} };
 export const NO_RUN = { ...NO_NODES, job: null, cells: [], cell: null, chosen: false, fetched: {} };
 
 export const useRuns = create<Runs>(() => ({ ...NO_RUN, stopping: null, listed: [], more: false, paused: false }));
-
-/** The run whose results are seen, when it has ended. */
-export const runEnded = ({ job }: Pick<Runs, "job">): string =>
-  job && !["queued", "running"].includes(job.state) ? `${job.id} ${job.state}` : "";

@@ -8,7 +8,7 @@ import type { Graph, GraphNode } from "../core/graph";
 import type { Session } from "../document/session";
 import { faultsOf } from "../judging";
 import { lookAt } from "../panes/looking";
-import { type Catalogue, close, page, type Progress, runEnded, usePage, useRuns } from "../store";
+import { type Catalogue, close, page, type Progress, usePage, useRuns } from "../store";
 import { type Box, hasPreview, isPictureOutput, noteHeight, outputsOf, words } from "./flow";
 import { Scrub } from "./Scrub";
 import { colourOf, type Cost, rowsOf, shapeOf, short, shown } from "./types";
@@ -93,12 +93,10 @@ const Mark: Readonly<Record<Progress["status"], string>> = {
   failed: "failed",
 };
 
-/** Whether the next run makes anew what is seen of a node: something before it was changed since the last one. */
+/** Whether the next run makes anew what is seen of a node: it, or something before it, was changed since the last one. */
 function useDue(name: string): boolean {
-  const { costs } = useShared();
-  const ended = useRuns(runEnded);
-  const known = usePage(({ judged }) => !judged.stale && judged.after === ended);
-  return ended !== "" && known && costs.get(name)?.state === "runs";
+  const runs = useShared().costs.get(name)?.runs;
+  return useRuns(({ job, keys }) => job !== null && Boolean(runs?.some(([node, key]) => keys[node] !== key)));
 }
 
 function Status({ name }: { name: string }) {

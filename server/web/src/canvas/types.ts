@@ -50,6 +50,8 @@ export interface Cost {
   state: "runs" | "kept" | "skipped" | "live";
   reason: string;
   outputs: readonly string[];
+  /** What runs of it, with what its result is kept under. */
+  runs: readonly (readonly [node: string, key: string])[];
 }
 
 /** What was planned for each node of this graph; nodes within one are taken together. */
@@ -67,6 +69,7 @@ export function costs(planned: readonly PlannedNode[]): Map<string, Cost> {
       state: before && rank(before.state) > rank(state) ? before.state : state,
       reason: step.reason,
       outputs: step.outputs,
+      runs: [...(before?.runs ?? []), ...(step.action === "run" ? [[step.node, step.key] as const] : [])],
     });
   }
   return found;
