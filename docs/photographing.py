@@ -88,7 +88,8 @@ def end(page: Page) -> None:
 
 
 def loaded(page: Page) -> None:
-    """Wait until pictures and letters are there."""
+    """Wait until the pictures in sight and the letters are there."""
     page.wait_for_function(
-        "() => [...document.images].every(one => one.complete) && document.fonts.status === 'loaded'"
+        "() => [...document.images].every(one => one.complete || one.getBoundingClientRect().top > innerHeight)"
+        " && document.fonts.status === 'loaded'"
     )
