@@ -116,7 +116,7 @@ def test_one_looks_at_saves_and_goes_back(page: Any, server: Any, file: Path) ->
     for word in ("# first", "\n# second"):
         write(page, word)
         page.keyboard.press("Control+s")
-        expect(state(page)).to_have_text("saved")
+        until(lambda word=word: file.read_text().endswith(word))
     page.keyboard.press("Control+k")
     pick(page, "revert to a save")
     saves = page.get_by_role("region", name="saves").get_by_role("listitem")

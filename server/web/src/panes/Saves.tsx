@@ -12,14 +12,14 @@ interface Save {
 }
 
 export function Saves({ session }: PaneProps) {
-  const { path, text } = usePage((page) => page.document!);
+  const { path, text, etag } = usePage((page) => page.document!);
   const [saves, setSaves] = useState<readonly Save[] | null>(null);
   const [chosen, setChosen] = useState(0);
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!path.endsWith(".yaml")) return setSaves([]);
     get<Save[]>(`graphs/${encoded(path)}/saves`).then(setSaves, (problem: Error) => say(problem.message));
-  }, [path]);
+  }, [path, etag]);
   const save = saves?.[chosen];
   useEffect(() => {
     if (!save) return;
