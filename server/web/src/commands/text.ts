@@ -12,11 +12,18 @@ export function mend(session: Session, fault: Diagnostic): void {
   session.dispatch({ changes: changesOf(session.state.doc, fault.fix), userEvent: "input.canvas" });
 }
 
+/** How long the text may take to be seen. */
+const FRAMES = 300;
+
 /** Show where a node stands in the text. */
 export async function showInText(session: Session, name: string): Promise<void> {
   usePage.setState({ pane: "text" });
   const { reveal } = await import("../panes/textSetup");
-  requestAnimationFrame(() => reveal(session, at("nodes", name)));
+  const shown = (left: number) => {
+    if (session.view || !left) reveal(session, at("nodes", name));
+    else requestAnimationFrame(() => shown(left - 1));
+  };
+  shown(FRAMES);
 }
 
 /** Write the text in the form that `nodegraph fmt` gives it. */
