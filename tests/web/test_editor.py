@@ -27,7 +27,7 @@ def test_it_opens_on_a_graph_and_draws_a_picture(page: Any) -> None:
     page.get_by_role("img", name="output image", exact=True).wait_for(timeout=120_000)
     expect(box(page, "small").locator(".mark")).to_contain_text("done")
     page.get_by_role("button", name="Runs").click()
-    expect(page.get_by_role("img", name="result of GLIDE, text to image")).to_be_visible()
+    expect(page.get_by_role("img", name="result of GLIDE, text to image").first).to_be_visible()
 
 
 def test_the_start_shows_few_controls(page: Any) -> None:
