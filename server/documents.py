@@ -34,11 +34,15 @@ LONGEST_PATH = 400
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A graph file: its path below the workspace, or the name of a shipped graph; its text and the tag of that."""
+    """A graph file: its path below the workspace, or the name of a shipped graph; its text and the tag of that.
+
+    `absent`: there is no such file, and the text is empty.
+    """
 
     path: str
     text: str
     shipped: bool = False
+    absent: bool = False
 
     @property
     def etag(self) -> str:

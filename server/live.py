@@ -81,6 +81,8 @@ class Live:
                     "etag": document.etag,
                 }
                 connection.execute(insert(live).values(**row))
+            elif found.etag != document.etag and document.absent:
+                self._unsaved(connection, document)
             elif found.etag != document.etag:
                 self._follow(connection, found, text, document.etag)
             return _known(connection, document.path)
@@ -94,6 +96,11 @@ class Live:
                 self.log.add(connection, topic, "live.conflict", told)
             return
         self._replace(connection, draft, text, etag)
+
+    def _unsaved(self, connection: Connection, document: Document) -> None:
+        """A file was deleted: the draft is all that is left of it, and stays."""
+        values = {"saved": document.text, "etag": document.etag}
+        connection.execute(update(live).where(live.c.path == document.path).values(**values))
 
     def _replace(self, connection: Connection, draft: Draft, text: str, etag: str) -> None:
         """The text of the file in the place of the draft's, as an update that all hear of."""

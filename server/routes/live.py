@@ -84,7 +84,7 @@ def _document(found: Services, path: str) -> Document:
     except Problem as problem:
         if problem.status != 404:
             raise
-        return Document(path, "")
+        return Document(path, "", absent=True)
 
 
 def _shown(draft: Draft) -> dict[str, Any]:

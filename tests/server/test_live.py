@@ -173,6 +173,20 @@ def test_a_change_on_disk_is_an_update_or_a_conflict(other: Other, folder: Path)
     file.unlink()
 
 
+def test_a_file_that_is_deleted_leaves_its_draft(other: Other, folder: Path) -> None:
+    client, place = other(), folder / "gone.yaml"
+    place.write_text("graph: 1\n")
+    assert not client.get(f"{LIVE}/gone.yaml").json()["unsaved"]
+    place.unlink()
+    left = client.get(f"{LIVE}/gone.yaml").json()
+    assert (left["text"], left["unsaved"]) == ("graph: 1\n", True)
+    assert client.get(f"{LIVE}/gone.yaml").json() == left
+    body = {"version": left["version"]}
+    saved = client.post(f"{LIVE}/gone.yaml/save", json=body, headers={"If-None-Match": "*"})
+    assert saved.status_code in (200, 201)
+    assert place.read_text() == "graph: 1\n"
+
+
 def test_a_draft_outlives_its_server(other: Other, folder: Path, tmp_path: Path) -> None:
     state = tmp_path / "kept"
     (folder / "kept.yaml").write_text("a", "utf-8")
