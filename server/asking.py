@@ -1,49 +1,37 @@
-"""From the body of a request to a graph and what is asked of it: files by digest, seeds by lot, places confined."""
+"""From the body of a request to what is asked of a graph; and where that is judged."""
 
-import json
-import secrets
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
-from nodegraph.base.diagnostics import GraphError
-from nodegraph.base.paths import real_path
-from nodegraph.base.visible import visible_line
-from nodegraph.language.axes import BadAxis, python_axes, sweep_axes
-from nodegraph.language.compile import Compiled
-from nodegraph.language.given import inputs_of_places, named_places
-from nodegraph.language.graph import Graph
-from nodegraph.language.many import Axis
 from nodegraph.language.reading import read_graph
-from nodegraph.language.setting import with_values
-from nodegraph.language.source import SourceText, places
-from nodegraph.options import Options
-from nodegraph.runtime.recorded import Recorded
-from nodegraph.session import Job, Session
-from server.diagnostics import as_problem_list
+from nodegraph.language.source import SourceText
+from nodegraph.session import Session
+from server.checking import Checker
 from server.documents import Documents
 from server.files import Files
-from server.jobs.tasks import Asked
+from server.judging import Bounds, Judge, Judging
 from server.problems import Problem, absent
 from server.settings import Limits
-from server.turns import Turns
 from server.wire import Asking, WantedJob
 
-RANDOM = "random"
-SEEDS = 2**31
+LARGE = 2**13
+"""Characters from which on a graph is judged in a process beside, by which time this one's answers to others would suffer: a
+kibibyte takes 2.5 ms. The largest shipped graph has 6 KiB."""
+Found = TypeVar("Found")
+Body = TypeVar("Body", bound=Asking)
 
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """Reads what requests ask of graphs."""
+    """Reads what requests ask of graphs. `beside` judges the large ones, one after the other."""
 
     session: Session
     documents: Documents
     files: Files
     limits: Limits
-    turns: Turns
+    beside: Checker
 
     def source(self, path: str | None, text: str | None) -> SourceText:
         """The graph of a path, with a text in the place of its own; or of a text alone. Raises Problem."""
@@ -57,42 +45,16 @@ class Asks:
             return SourceText("graph.yaml", text or "", self.documents.folder)
         return self.documents.source(path, self.session.registry, text)
 
-    def asked(self, source: SourceText, asking: Asking) -> Asked:
-        """What is asked of a graph. Raises Problem."""
-        inputs = {name: self._value(value) for name, value in asking.inputs.items()}
-        given = [f"{port}={json.dumps(value)}" for port, value in asking.set.items()]
-        with telling(source):
-            source = with_values(source, given)
-        bound = self.limits.megapixels
-        options = Options(None, asking.precision, max_megapixels=bound)
-        self._bounded(source, inputs)
-        job = Job(inputs, {}, asking.preset, options, asking.until)
-        return Asked(Recorded(source), job)
-
-    def _bounded(self, source: SourceText, inputs: Mapping[str, Any]) -> None:
-        """Refuse files outside that a request names, which a command line opens; and a graph of too many nodes."""
-        graph = read_graph(source.text, source.name)[0]
-        if graph is not None and len(graph.nodes) > self.limits.nodes:
-            raise Problem(422, "too-large", f"a graph may have {self.limits.nodes:,} nodes here")
-        names = inputs_of_places(graph, self.session.registry) if graph is not None else ()
-        self._inside(source, named_places(inputs, names))
-
-    def _inside(self, source: SourceText, named: Iterable[Path]) -> None:
-        own = places(source, self.session.registry)
-        allowed = [
-            real_path(one)
-            for one in (self.documents.folder, self.files.folder, self.files.runs, *own)
-        ]
-        for place in named:
-            if not any(real_path(place).is_relative_to(one) for one in allowed):
-                mend = 'upload it, and give {"file": DIGEST}'
-                told = f"'{visible_line(place.name[:80])}' lies outside of the workspace; {mend}"
-                raise Problem(403, "outside", told)
-
-    def uploads(self, asked: Asked, axes: Sequence[Axis] = ()) -> tuple[str, ...]:
-        """The digests of uploads that a job reads."""
-        rows = [row for axis in axes for row in axis.rows]
-        return tuple(self.files.named_in([*asked.job.inputs.values(), *rows]))
+    def given(self, body: Body) -> Body:
+        """The body with the places of its uploads in the place of their digests. Raises Problem."""
+        inputs = {name: self._value(value) for name, value in body.inputs.items()}
+        if not isinstance(body, WantedJob):
+            return body.model_copy(update={"inputs": inputs})
+        if any(isinstance(v, str) and v.lstrip().startswith("@") for v in body.each.values()):
+            detail = "files of values are read by the command line alone; send the values"
+            raise Problem(422, "bad-axis", detail)
+        each = {key: self._value(values) for key, values in body.each.items()}
+        return body.model_copy(update={"inputs": inputs, "each": each})
 
     def _value(self, value: Any) -> Any:
         """A value of an input; what names an upload becomes its path."""
@@ -111,83 +73,34 @@ class Asks:
         self.files.touch(found.digest)
         return str(found.path)
 
-    def compiled(self, asked: Asked) -> Compiled:
-        """The program of a graph that is to run. Raises Problem with its diagnostics, and for places outside."""
-        compiled = self.session.compiled(asked.opened, asked.job)
-        refuse(compiled)
-        self._inside(asked.opened.source, compiled.checked().named)
-        return compiled
-
-    def drawn(self, asked: Asked, graph: Graph) -> Asked:
-        """The same with seeds by lot in the place of "random"."""
-        inputs = {n: _lot(v) if n in seeded(graph) else v for n, v in asked.job.inputs.items()}
-        return replace(asked, job=replace(asked.job, inputs=inputs))
-
-    def axes(self, graph: Graph, wanted: WantedJob) -> list[Axis]:
-        """The axes of a sweep; none for a run alone. Raises Problem."""
-        if any(
-            isinstance(values, str) and values.lstrip().startswith("@")
-            for values in wanted.each.values()
-        ):
+    def judged(self, work: Callable[[Judge], Found], size: int) -> Found:
+        """What a judge finds: in this process where there is little to read, else in the one beside. Raises Problem."""
+        bounds = Bounds(self.documents.folder, self.files.folder, self.files.runs, self.limits)
+        if size < LARGE:
+            return work(Judge(self.session, bounds))
+        told = self.beside.ask(Judging(bounds, work))
+        if told["event"] == "problem":
+            raise told["problem"]
+        if told["event"] == "refused":
             raise Problem(
-                422,
-                "bad-axis",
-                "files of values are read by the command line alone; send the values",
+                422, "faulty-graph", "the graph has faults", diagnostics=told["diagnostics"]
             )
-        try:
-            own = sweep_axes(graph, wanted.sweep) if wanted.sweep else []
-            given = {key: self._value(values) for key, values in wanted.each.items()}
-            return [*own, *python_axes(given)]
-        except BadAxis as error:
-            raise Problem(422, "bad-axis", str(error)) from None
-        except GraphError as error:
-            raise faulty(error) from None
+        return told["found"]
+
+    def size(self, source: SourceText, body: Asking) -> int:
+        """Characters that there are to read: of the text, of the values, and of graph files beside, each time they are used."""
+        asked = len(body.model_dump_json(exclude={"text"}))
+        return asked + _unfolded(source, LARGE - asked)
 
 
-def seeded(graph: Graph) -> set[str]:
-    """The inputs of a graph that are seeds, or lists of them."""
-    return {name for name, declared in graph.inputs.items() if "Seed" in declared.type}
-
-
-def seeds_of(compiled: Compiled) -> dict[str, Any]:
-    """The seeds that a program uses, by input."""
-    names = seeded(compiled.graph) if compiled.graph is not None else set[str]()
-    return {n: v for n, v in compiled.checked().inputs.items() if n in names}
-
-
-@contextmanager
-def telling(source: SourceText) -> Generator[None]:
-    """What is wrong with a graph inside is a problem."""
-    try:
-        yield
-    except GraphError as error:
-        texts = {source.name: source.text, **error.texts}
-        raise faulty(GraphError(error.diagnostics, texts)) from None
-
-
-def faulty(error: GraphError) -> Problem:
-    """The faults of a graph as a problem."""
-    found = as_problem_list(error.diagnostics, error.texts)
-    first = next((f for f in error.diagnostics if f.severity == "error"), None)
-    detail = (
-        "the graph has faults" if first is None else f"{first.code} {first.name}: {first.message}"
-    )
-    return Problem(422, "faulty-graph", detail, diagnostics=found)
-
-
-def refuse(compiled: Compiled) -> None:
-    """Raise a Problem for a graph that cannot run."""
-    if compiled.program is None:
-        raise faulty(GraphError(compiled.diagnostics, compiled.texts))
-
-
-def _lot(value: Any) -> Any:
-    """A seed by lot in the place of "random"."""
-    if isinstance(value, list):
-        return [_lot(item) for item in cast("list[Any]", value)]
-    return secrets.randbelow(SEEDS) if value == RANDOM else value
-
-
-def title_of(graph: Graph, source: SourceText) -> str:
-    """What a job is called."""
-    return graph.title or Path(source.name).stem
+def _unfolded(source: SourceText, left: int, depth: int = 32) -> int:
+    """Characters of a text and of the graph files that it uses, counted until there are more than so many."""
+    size = len(source.text)
+    graph = read_graph(source.text, source.name)[0] if size < left and depth else None
+    for node in graph.nodes.values() if graph is not None else ():
+        if size >= left:
+            break
+        if node.type.endswith((".yaml", ".yml")):
+            with suppress(OSError, UnicodeDecodeError):
+                size += _unfolded(source.beside(node.type), left - size, depth - 1)
+    return size

@@ -34,6 +34,7 @@ class Checker:
 
     workspace: Workspace
     folder: str
+    most: int = MOST
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _busy: bool = False
     _waiting: int = 0
@@ -49,12 +50,12 @@ class Checker:
         """Start the process before the first request."""
         self._child.start()
 
-    def ask(self, task: Task, path: str = "") -> Told:
-        """What a task tells last.
+    def ask(self, task: Task, path: str = "", number: int | None = None) -> Told:
+        """What a task tells last; `number`: that under which it was announced before.
 
         Raises Superseded where a newer one of the same path came, Problem where it died, or too many wait.
         """
-        mine = self._announce(path)
+        mine = self.announce(path) if number is None else number
 
         def unwanted() -> bool:
             return bool(path) and self._newest.get(path) != mine
@@ -79,8 +80,8 @@ class Checker:
             elif told["event"] != "printed":
                 yield told
 
-    def _announce(self, path: str) -> int:
-        """Note that there is a newer request of a path, and cancel the one that goes on."""
+    def announce(self, path: str) -> int:
+        """Note that there is a newer request of a path, and cancel the one that goes on; the number of the newer."""
         with self._turn:
             mine = self._newest[path] = next(self._numbers)
             while len(self._newest) > PATHS:
@@ -94,7 +95,7 @@ class Checker:
     def _in_turn(self, path: str, unwanted: Callable[[], bool]) -> Generator[None]:
         """One after the other. Who is not wanted any more leaves at once; one too many is refused."""
         with self._turn:
-            if self._waiting >= MOST:
+            if self._waiting >= self.most:
                 detail = "too many checks wait for their turn; ask again"
                 raise Problem(503, "checker-busy", detail, {"retry-after": "1"})
             self._waiting += 1

@@ -153,17 +153,6 @@ class Files:
                 connection.execute(delete(files).where(files.c.digest == row.digest))
                 self._unlink(row.digest, row.name)
 
-    def named_in(self, value: Any) -> Iterator[str]:
-        """The digests of the files whose places stand in a value of inputs, however deep."""
-        if isinstance(value, str):
-            place = Path(value)
-            if place.parent.parent == self.folder and DIGEST.fullmatch(place.stem):
-                yield place.stem
-        elif isinstance(value, Mapping | list | tuple):
-            items = value.values() if isinstance(value, Mapping) else value
-            for item in cast("Iterable[Any]", items):
-                yield from self.named_in(item)
-
     def of_job(self, jobs: list[str]) -> list[str]:
         """The digests that jobs name."""
         wanted = select(job_files.c.digest).where(job_files.c.job.in_(jobs))
@@ -173,6 +162,18 @@ class Files:
     def _unlink(self, digest: str, name: str) -> None:
         with suppress(OSError):
             self.place(digest, name).unlink()
+
+
+def named_in(value: Any, folder: Path) -> Iterator[str]:
+    """The digests of the kept files whose places stand in a value of inputs, however deep."""
+    if isinstance(value, str):
+        place = Path(value)
+        if place.parent.parent == folder and DIGEST.fullmatch(place.stem):
+            yield place.stem
+    elif isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        for item in cast("Iterable[Any]", items):
+            yield from named_in(item, folder)
 
 
 def webp(content: bytes, side: int = THUMBNAIL, most: int = PREVIEW_BYTES) -> bytes | None:

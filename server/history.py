@@ -2,7 +2,7 @@
 
 import shutil
 
-from server.files import Files
+from server.files import Files, named_in
 from server.jobs.printed import printed_by
 from server.jobs.store import Jobs
 
@@ -13,7 +13,8 @@ def forget(jobs: Jobs, files: Files, id: str) -> None:
     What was uploaded for them may be used elsewhere, and stays. Raises KeyError, and WrongState for one that has not ended.
     """
     whole = [jobs.get(id), *jobs.cells(id)]
-    given = {digest for one in whole for digest in files.named_in(one.request.get("inputs"))}
+    inputs = [one.request.get("inputs") for one in whole]
+    given = set(named_in(inputs, files.folder))
     made = [digest for digest in files.of_job([one.id for one in whole]) if digest not in given]
     jobs.remove(id)
     files.drop(made)

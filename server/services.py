@@ -24,7 +24,9 @@ from server.jobs.workers import Workers, workers_of
 from server.live import Live
 from server.security import Tickets
 from server.settings import Settings
-from server.turns import Turns
+
+LARGE_TEXTS = 4
+"""Large texts that wait for their turn: each holds a thread of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,12 @@ class Services:
     files: Files
     documents: Documents
     live: Live
-    asks: Asks
     checker: Checker
+    judge: Checker
+    """Reads large texts, which would keep this process from its other requests; checks with shapes take longer still."""
     workers: Workers
     tickets: Tickets
     lock: FileLock
-    turns: Turns
     reading: threading.Lock = field(default_factory=threading.Lock)
 
     def fresh(self) -> Session:
@@ -55,12 +57,13 @@ class Services:
 
     def asking(self) -> Asks:
         """Reads requests with these node files. Raises NoNodes."""
-        return Asks(self.fresh(), self.documents, self.files, self.settings.limits, self.turns)
+        return Asks(self.fresh(), self.documents, self.files, self.settings.limits, self.judge)
 
     def close(self) -> None:
         """Stop what runs, and give back all that is held."""
         self.workers.stop(0.0)
         self.checker.stop()
+        self.judge.stop()
         self.database.close()
         self.lock.release()
 
@@ -76,10 +79,9 @@ def services(settings: Settings) -> Services:
     documents = Documents(settings.folder, opened, settings.nodes, limits.text)
     session = Session(workspace=workspace)
     checker = Checker(workspace, str(settings.folder))
+    judge = Checker(workspace, str(settings.folder), LARGE_TEXTS)
     task = partial(task_of, jobs=jobs, settings=settings)
     workers = workers_of(settings, workspace, jobs, files, task)
-    turns = Turns()
-    asks = Asks(session, documents, files, limits, turns)
     live = Live(opened, log, limits.text)
     jobs.restarted(settings.resume)
     return Services(
@@ -92,12 +94,11 @@ def services(settings: Settings) -> Services:
         files,
         documents,
         live,
-        asks,
         checker,
+        judge,
         workers,
         Tickets(),
         lock,
-        turns,
     )
 
 

@@ -1,6 +1,7 @@
 """From the body of a request to the job that is queued: a run, or a sweep with a cell for each combination of values."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nodegraph.base.diagnostics import GraphError
@@ -9,44 +10,44 @@ from nodegraph.language.given import inputs_of_places
 from nodegraph.language.many import count
 from nodegraph.language.source import SourceText
 from nodegraph.sweep import Sweep
-from server.asking import Asks, faulty, refuse, seeds_of, title_of
+from server.asking import Asks
 from server.jobs.job import Wanted
 from server.jobs.requests import cell, kept
 from server.jobs.tasks import Asked
+from server.judging import Judge, faulty, refuse, seeds_of, title_of
 from server.problems import Problem
 from server.wire import WantedJob
 
 
 def wanted_job(asks: Asks, body: WantedJob) -> Wanted:
     """The job of a request, checked. Raises Problem."""
-    source = asks.source(body.graph, body.text)
-    with asks.turns.of(source.text):
-        return _wanted(asks, body, source)
+    source, body = asks.source(body.graph, body.text), asks.given(body)
+    return asks.judged(partial(_wanted, body=body, source=source), asks.size(source, body))
 
 
-def _wanted(asks: Asks, body: WantedJob, source: SourceText) -> Wanted:
-    asked = asks.asked(source, body)
-    graph = asks.session.compiled(asked.opened, replace(asked.job, until=None)).graph
+def _wanted(judge: Judge, body: WantedJob, source: SourceText) -> Wanted:
+    asked = judge.asked(source, body)
+    graph = judge.session.compiled(asked.opened, replace(asked.job, until=None)).graph
     if graph is None:
-        refuse(asks.session.compiled(asked.opened, asked.job))
+        refuse(judge.session.compiled(asked.opened, asked.job))
         raise Problem(422, "faulty-graph", "the graph cannot be read")
-    asked = asks.drawn(asked, graph)
+    asked = judge.drawn(asked, graph)
     request, title = kept(asked, body.cache), title_of(graph, source)
-    axes = asks.axes(graph, body)
+    axes = judge.axes(graph, body)
     if not axes:
-        seeds, files = seeds_of(asks.compiled(asked)), asks.uploads(asked)
+        seeds, files = seeds_of(judge.compiled(asked)), judge.uploads(asked)
         return Wanted("run", title, request, seeds, body.priority, (), files, body.device)
     number = count(axes)
-    if number > asks.limits.cells:
+    if number > judge.bounds.limits.cells:
         raise Problem(
             422,
             "too-many-cells",
-            f"a sweep may have {asks.limits.cells:,} cells here, not {number:,}",
+            f"a sweep may have {judge.bounds.limits.cells:,} cells here, not {number:,}",
         )
-    sweep = Sweep(asks.session, asked.opened, asked.job, axes)
-    if {n for a in axes for n in a.names} & inputs_of_places(graph, asks.session.registry):
+    sweep = Sweep(judge.session, asked.opened, asked.job, axes)
+    if {n for a in axes for n in a.names} & inputs_of_places(graph, judge.session.registry):
         for job in sweep.each_once():
-            asks.compiled(Asked(asked.opened, job))
+            judge.compiled(Asked(asked.opened, job))
     try:
         sweep.check()
     except BadAxis as error:
@@ -55,9 +56,9 @@ def _wanted(asks: Asks, body: WantedJob, source: SourceText) -> Wanted:
         raise faulty(error) from None
     request["axes"] = [{"names": a.names, "rows": a.rows} for a in axes]
     first = sweep.job_of(next(sweep.cells()).values)
-    seeds = seeds_of(asks.compiled(Asked(asked.opened, first)))
+    seeds = seeds_of(judge.compiled(Asked(asked.opened, first)))
     cells = _cells(sweep, title, seeds, body.device)
-    files = asks.uploads(asked, axes)
+    files = judge.uploads(asked, axes)
     return Wanted("sweep", title, request, {}, body.priority, cells, files)
 
 

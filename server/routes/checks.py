@@ -1,35 +1,25 @@
 """What is said of a text: its faults, a plan, its canonical form, edits; and the graph of a picture."""
 
-import inspect
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import ConfigDict, ValidationError, validate_call
 
 from nodegraph.base.diagnostics import GraphError
-from nodegraph.language import edit
-from nodegraph.language.format import Unformattable, formatted
-from nodegraph.language.settling import Refused
-from nodegraph.language.texts import applied
 from nodegraph.runtime.recorded import read_picture
 from server import services
-from server.asking import faulty
-from server.diagnostics import as_problem_list
+from server.edits import canonical, changed
 from server.jobs.tasks import Asked, Check, Plan
+from server.judging import runnable, typed
 from server.problems import Problem
 from server.services import Services
-from server.wire import CheckedText, EditedText, FormattedText, OneEdit, PlannedText
+from server.wire import CheckedText, EditedText, FormattedText, PlannedText
 
 router = APIRouter(tags=["checks"])
-EDITS = {
-    name: validate_call(config=ConfigDict(strict=True))(function)
-    for name, function in inspect.getmembers(edit, inspect.isfunction)
-    if function.__module__ == edit.__name__ and not name.startswith("_")
-}
 
 
 @router.post("/check")
@@ -43,13 +33,13 @@ def check(request: Request, body: CheckedText) -> dict[str, Any]:
     asks = found.asking()
     source = asks.source(body.path, body.text)
     answer: dict[str, Any] = {"path": body.path, "version": body.version, "level": body.level}
-    with asks.turns.of(source.text):
-        asked = asks.asked(source, body)
-        told = asks.session.check(asked.opened, asked.job, types=True)
-    if body.level == "types" or any(f.severity == "error" for f in told.diagnostics):
-        faults = as_problem_list(told.diagnostics, told.texts)
+    number = found.checker.announce(body.path) if body.level == "shapes" else None
+    body = asks.given(body)
+    work = partial(typed, source=source, asking=body)
+    asked, faults = asks.judged(work, asks.size(source, body))
+    if body.level == "types" or any(fault["severity"] == "error" for fault in faults):
         return {**answer, "diagnostics": faults, "nodes": [], "unknown": 0, "missing": None}
-    made = found.checker.ask(Check(_for_worker(found, asked)), body.path)
+    made = found.checker.ask(Check(_for_worker(found, asked)), body.path, number)
     return {**answer, **_checked(made)}
 
 
@@ -74,9 +64,8 @@ def plan(request: Request, body: PlannedText) -> dict[str, Any]:
     found = services.of(request)
     asks = found.asking()
     source = asks.source(body.path, body.text)
-    with asks.turns.of(source.text):
-        asked = asks.asked(source, body)
-        asks.compiled(asked)
+    body = asks.given(body)
+    asked = asks.judged(partial(runnable, source=source, asking=body), asks.size(source, body))
     told = found.checker.ask(Plan(_for_worker(found, asked)))
     if told["event"] == "refused":
         raise Problem(422, "faulty-graph", "the graph has faults", diagnostics=told["diagnostics"])
@@ -86,42 +75,19 @@ def plan(request: Request, body: PlannedText) -> dict[str, Any]:
 @router.post("/format")
 def format(request: Request, body: FormattedText) -> dict[str, str]:
     """The canonical form of a text; comments stay."""
-    try:
-        with services.of(request).turns.of(body.text):
-            return {"text": formatted(body.text, "graph.yaml")}
-    except Unformattable as error:
-        raise faulty(GraphError(error.diagnostics, {"graph.yaml": body.text})) from None
+    return {
+        "text": services.of(request)
+        .asking()
+        .judged(partial(canonical, text=body.text), len(body.text))
+    }
 
 
 @router.post("/edit")
 def edited(request: Request, body: EditedText) -> dict[str, str]:
     """A text with edits made in it, each of which changes its own entry alone: `set_port`, `connect`, `rename_node` …"""
-    text = body.text
-    with services.of(request).turns.of(*[text] * len(body.edits)):
-        for one in body.edits:
-            text = _edited(text, one)
-    return {"text": text}
-
-
-def _edited(text: str, one: OneEdit) -> str:
-    function, given = EDITS.get(one.edit), one.model_extra or {}
-    if function is None:
-        raise Problem(
-            422, "no-edit", f"there is no edit '{one.edit[:80]}'; there are: {', '.join(EDITS)}"
-        )
-    try:
-        inspect.signature(function).bind(text, **given)
-        return applied(text, function(text, **given))
-    except Refused as error:
-        raise Problem(422, "refused-edit", f"{one.edit}: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"]))
-        raise Problem(422, "malformed", f"{one.edit}: {at}: {first['msg']}") from None
-    except (TypeError, ValueError) as error:
-        raise Problem(422, "malformed", f"{one.edit}: {error}") from None
-    except GraphError as error:
-        raise faulty(GraphError(error.diagnostics, {"graph": text})) from None
+    work = partial(changed, text=body.text, edits=body.edits)
+    size = len(body.model_dump_json()) + len(body.text) * (len(body.edits) - 1)
+    return {"text": services.of(request).asking().judged(work, size)}
 
 
 @router.post(
