@@ -39,7 +39,6 @@ def application(settings: Settings) -> FastAPI:
         title="nodegraph",
         version="1",
         lifespan=_lifespan,
-        root_path=settings.root_path,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

@@ -63,7 +63,7 @@ def named(path: str) -> bool:
         and len(path) <= LONGEST_PATH
         and not any(part.startswith(".") or not part for part in parts)
         and not any(len(os.fsencode(part)) > LONGEST_NAME for part in parts)
-        and "\\" not in path
+        and not {"\\", "\ufffd"} & set(path)  # the latter stands for bytes that are no text
     )
 
 

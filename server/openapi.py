@@ -6,13 +6,17 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from nodegraph.base.diagnostics import GraphError
+from nodegraph.language.given import names_places
 from nodegraph.language.graph import Graph
 from nodegraph.language.literals import literal_kind
+from nodegraph.library.port import TypeRef
 from nodegraph.library.registry import Registry
-from nodegraph.library.typerefs import parse_type
+from nodegraph.library.typerefs import parse_type, under
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session
 from nodegraph.views import Input, input_of
+from server.asking import LARGE
+from server.judging import RANDOM
 from server.problems import Problem
 from server.services import Services
 
@@ -55,9 +59,12 @@ ABOUT = (
 
 
 def _operation(name: str, found: Services, session: Session) -> dict[str, Any] | None:
-    """What running a graph takes and gives; None where it cannot be read."""
+    """What running a graph takes and gives; None where it cannot be read, or is large."""
     try:
-        graph = session.read(Recorded(found.documents.source(name, session.registry)))
+        source = found.documents.source(name, session.registry)
+        if len(source.text) >= LARGE:  # other requests would wait for it
+            return None
+        graph = session.read(Recorded(source))
     except (GraphError, Problem):
         return None
     schema = inputs_schema(graph, session.registry)
@@ -93,20 +100,18 @@ def _schema(one: Input, registry: Registry) -> dict[str, Any]:
     if one.menu:
         return {**about, "enum": list(one.menu)}
     bounds = {"minimum": one.range.low, "maximum": one.range.high}
-    return {
-        **about,
-        **_kind(one.type, registry, {k: v for k, v in bounds.items() if v is not None}),
-    }
-
-
-def _kind(type: str, registry: Registry, bounds: dict[str, Any]) -> dict[str, Any]:
+    given = {k: v for k, v in bounds.items() if v is not None}
     try:
-        ref = parse_type(type)
+        return {**about, **_kind(under(parse_type(one.type), registry.spellings), registry, given)}
     except ValueError:
-        return {}
+        return about
+
+
+def _kind(ref: TypeRef, registry: Registry, bounds: dict[str, Any]) -> dict[str, Any]:
     if ref.name == "list" and ref.args:
-        return {"type": "array", "items": _kind(str(ref.args[0]), registry, bounds)}
+        return {"type": "array", "items": _kind(ref.args[0], registry, bounds)}
     kind = "str" if ref.name == "str" else literal_kind(ref, registry.ports)
-    if kind == "path":
-        return {"anyOf": [{"type": "string"}, FILE]}
-    return {**KINDS.get(kind, {}), **bounds}
+    plain = {**KINDS.get(kind, {}), **bounds}
+    if ref.name == "Seed":
+        return {"anyOf": [plain, {"const": RANDOM}]}
+    return {"anyOf": [plain, FILE]} if plain and names_places(ref, registry) else plain

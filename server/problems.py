@@ -17,7 +17,7 @@ from nodegraph.base.workspace import NoNodes
 from server.encoding import Answer
 
 MEDIA = "application/problem+json"
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST = 20
 """Faults of a body that are told."""
 log = logging.getLogger("nodegraph.server")
@@ -78,6 +78,8 @@ def _malformed(_: Request, error: Exception) -> Answer:
 
 def _of_http(request: Request, error: Exception) -> Answer:
     assert isinstance(error, HTTPException)
+    if error.__cause__ is not None and full(error.__cause__):  # a body that is read into a file
+        return _of_disk(request, error.__cause__)
     kinds = {404: "not-found", 405: "method-not-allowed"}
     path = visible_line(request.url.path)
     details = {404: f"there is nothing at {path}", 405: f"{request.method} is not done at {path}"}
@@ -99,7 +101,7 @@ def full(error: BaseException | None) -> bool:
     return "disk is full" in told or "readonly database" in told or "disk I/O error" in told
 
 
-def _of_disk(request: Request, error: Exception) -> Answer:
+def _of_disk(request: Request, error: BaseException) -> Answer:
     """A disk without room is nobody's fault, and has a mend."""
     if not full(error):
         return _ours(request, error)
@@ -112,7 +114,7 @@ def _of_disk(request: Request, error: Exception) -> Answer:
     ).answer()
 
 
-def _ours(request: Request, error: Exception) -> Answer:
+def _ours(request: Request, error: BaseException) -> Answer:
     number = secrets.token_hex(4)
     log.error("error %s at %s %s", number, request.method, request.url.path, exc_info=error)
     detail = f"an error of the server; its log tells more under {number}"

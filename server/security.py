@@ -76,6 +76,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if self.settings.root_path:
+            scope["root_path"] = self.settings.root_path
         nonce = secrets.token_urlsafe(12)
         scope.setdefault("state", {})["nonce"] = nonce
         sending = _with_headers(send, nonce)

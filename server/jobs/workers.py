@@ -58,7 +58,7 @@ class Worker:
             except (
                 Exception
             ) as error:  # of the database; a thread that ended here would never claim again
-                log.error("worker %s: no job can be claimed", self.name, exc_info=error)
+                _tell(error, "worker %s: no job can be claimed", self.name)
                 self._stopping.wait(RETRY)
                 continue
             if job is None:
@@ -79,7 +79,7 @@ class Worker:
                 log.info("job %s %s", job.id, end.state)
                 return
             except Exception as error:
-                log.error("job %s: its end cannot be written", job.id, exc_info=error)
+                _tell(error, "job %s: its end cannot be written", job.id)
                 if self._stopping.wait(RETRY):
                     return
 
@@ -90,7 +90,7 @@ class Worker:
         try:
             return self._run(job, str(out))
         except Exception as error:
-            log.error("job %s: an error of the server", job.id, exc_info=error)
+            _tell(error, "job %s: an error of the server", job.id)
             message = (
                 "a disk is full" if full(error) else "an error of the server; its log tells more"
             )
@@ -218,3 +218,11 @@ def broken(message: str) -> Told:
         **empty,
         "fix": [],
     }
+
+
+def _tell(error: Exception, what: str, name: str) -> None:
+    """Log an error; of a full disk one line, which comes again and again until there is room."""
+    if full(error):
+        log.error(f"{what}: no room on a disk, or it may not be written", name)
+    else:
+        log.error(what, name, exc_info=error)

@@ -1,5 +1,6 @@
 """A server of a workspace with toy nodes."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from serving import NODES, SCENE, SLOW, TOKEN
 from starlette.testclient import TestClient
 
+from nodegraph.base.paths import cache_folder
+from nodegraph.library.following import registry
 from server.app import application
 from server.settings import Limits, Settings
 
@@ -26,11 +29,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def with_catalogue(cache: Path) -> Path:
+    """A folder of caches with what is known of the libraries, which costs seconds to read, and nothing else."""
+    registry()
+    for kept in cache_folder().glob("catalogue-*.json"):
+        shutil.copy(kept, cache)
+    return cache
+
+
 @pytest.fixture(scope="module")
 def settings(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """What the server of the workspace is started with."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NODEGRAPH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NODEGRAPH_CACHE", str(with_catalogue(tmp_path_factory.mktemp("cache"))))
         patch.chdir(folder)
         yield Settings(
             folder, tmp_path_factory.mktemp("state"), TOKEN, hosts=("testserver", "127.0.0.1")

@@ -38,12 +38,12 @@ def test_what_the_docs_say_is_so(folder: Path, tmp_path: Path) -> None:
             [sys.executable, "-c", client], cwd=tmp_path, env=asking, capture_output=True, text=True
         )
         assert asked.returncode == 0, asked.stderr
-        assert asked.stdout.strip() == "5 jobs"
+        assert asked.stdout.strip() == "6 jobs"
     finally:
         server.terminate()
         server.wait(60)
         server.stderr.close()
-    for name in ("circle", "edited", "sheet", "square"):
+    for name in ("circle", "edited", "inpainted", "sheet", "square"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
 
 

@@ -106,3 +106,13 @@ def test_two_hundred_requests_of_any_kind(other: Other) -> None:
 @pytest.mark.soak
 def test_two_thousand_requests_of_any_kind(other: Other) -> None:
     attacked(other(), 2_000)
+
+
+def test_inputs_of_pictures_take_uploads_and_seeds_may_be_drawn(other: Other) -> None:
+    told = other().get("/api/v1/openapi.json").json()["paths"]["/api/v1/run/glide/inpaint"]
+    inputs = told["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    for name in ("image", "mask"):
+        plain, file = inputs[name]["anyOf"]
+        assert plain == {"type": "string"} and file["required"] == ["file"]
+    assert inputs["seed"]["anyOf"] == [{"type": "number"}, {"const": "random"}]
+    assert inputs["prompt"]["type"] == "string" and inputs["guidance"]["maximum"] == 20

@@ -1,6 +1,8 @@
 """Many at once, and what happens meanwhile: one wins, nothing is lost, nothing grows without end."""
 
+import errno
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -358,6 +360,19 @@ def test_a_full_disk_is_told_and_is_survived(
         )
     assert quiet.post(JOBS, json=body).status_code == 201
     assert "no room" in caplog.text and "hush" not in caplog.text
+
+
+def test_an_upload_for_which_a_disk_has_no_room_is_no_mistake_of_its_sender(
+    other: Other, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", full)
+    client = other()
+    answer = upload(client, b"x" * 2**21)
+    assert (answer.status_code, answer.json()["type"]) == (507, "disk-full")
+    assert upload(client, b"x" * 2**10).status_code == 201
 
 
 def test_no_error_brings_prompts_or_tokens_into_the_log(

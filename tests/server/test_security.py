@@ -159,3 +159,15 @@ def test_a_socket_is_named_from_where_one_stands(
     assert listener.getsockname() == "own"
     listener.close()
     app.state.services.close()
+
+
+def test_behind_a_proxy_places_have_its_prefix(
+    other: Callable[..., TestClient], recwarn: pytest.WarningsRecorder
+) -> None:
+    client = other(root_path="/graphs")
+    for asked in ("/graphs/api/v1/jobs", "/api/v1/jobs"):
+        answer = client.post(asked, json={"graph": "scene.yaml"})
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["location"] == f"/graphs/api/v1/jobs/{answer.json()['id']}"
+    assert client.get("/graphs/api/v1/jobs", headers={"authorization": ""}).status_code == 401
+    assert not [w for w in recwarn if "root_path" in str(w.message)]
