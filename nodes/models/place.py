@@ -40,7 +40,19 @@ class Place:
 
     def put(self, network: M) -> M:
         """The network itself, there, as one that is used and not trained: without dropout, batch statistics and gradients."""
-        return network.to(self.device, self.dtype).eval().requires_grad_(False)
+        there = network.to(self.device, self.dtype, memory_format=self.memory_format)  # type: ignore[call-overload]
+        return there.eval().requires_grad_(False)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How filters lie in memory; what convolutions make lies as their filters do.
+
+        Channels last where that was faster: on a CPU 0.87 to 0.95 of the time of UNets (one thread, float32: shipped
+        upsamplers 0.87 to 0.94, Karlo's layout at 64 px 0.91 to 0.95, at 256 px 0.88), 0.96 to 1.04 of the smallest at 32 px;
+        on a card in half precision, whose matrix units read it so. In float32 a card was not measured.
+        """
+        half = self.precision != "float32"
+        return torch.channels_last if self.device == "cpu" or half else torch.preserve_format
 
     def held(self, identity: str, size: int, load: Callable[[], M]) -> M:
         """The network of an identity, of `size` bytes there; loaded and put there if it is not held.

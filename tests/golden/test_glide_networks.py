@@ -147,8 +147,9 @@ def parts_on_their_own(golden) -> None:
         return
     for name, context in {"out": None, "out_with_encoder": given.get("encoder_kv")}.items():
         heads = meta["nn"]["heads"]
-        out = multi_head_attention(given["qkv"], heads, head_major=True, context_kv=context)
-        golden.close(f"nn.qkv_attention.{name}", out, tensors, meta)
+        tokens = None if context is None else context.mT
+        out = multi_head_attention(given["qkv"].mT, heads, head_major=True, context_kv=tokens)
+        golden.close(f"nn.qkv_attention.{name}", out.mT, tensors, meta)
 
 
 def test_every_number_of_the_tiny_networks_is_compared(golden) -> None:

@@ -93,7 +93,7 @@ def attention_in_both_orders_of_its_channels(golden) -> None:
     if qkv is None:
         return
     for name, head_major in {"out_legacy": True, "out_new": False}.items():
-        out = multi_head_attention(qkv, meta["nn"]["heads"], head_major)
+        out = multi_head_attention(qkv.mT, meta["nn"]["heads"], head_major).mT
         golden.close(f"nn.qkv_attention.{name}", out, tensors, meta)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import GroupNorm, attend, zeroed
+from nodes.networks.blocks import GroupNorm, Pointwise, multi_head_attention, zeroed
 from nodes.networks.config import ClassifierConfig
 from nodes.networks.unet.stages import Builder, time_waves
 
@@ -20,17 +20,15 @@ class AttentionPool(nn.Module):
         super().__init__()
         self.heads = channels // head_channels
         self.positional_embedding = nn.Parameter(torch.randn(channels, pixels + 1) / channels**0.5)
-        self.pool_qkv = nn.Conv1d(channels, 3 * channels, 1)
-        self.pool_proj = nn.Conv1d(channels, out, 1)
+        self.pool_qkv = Pointwise(channels, 3 * channels)
+        self.pool_proj = Pointwise(channels, out)
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.flatten(2)  # [B, C, N]
         tokens = torch.cat([flat.mean(-1, keepdim=True), flat], -1)  # [B, C, 1 + N]
-        tokens = tokens + self.positional_embedding.to(x.dtype)
-        b, c, n = tokens.shape
-        parts = self.pool_qkv(tokens).chunk(3, 1)  # three of [B, C, 1 + N]
-        q, k, v = (part.reshape(b * self.heads, c // self.heads, n) for part in parts)
-        return self.pool_proj(attend(q, k, v).reshape(b, c, n))[:, :, 0]  # [B, out]
+        tokens = (tokens + self.positional_embedding.to(x.dtype)).transpose(1, 2)  # [B, 1 + N, C]
+        h = multi_head_attention(self.pool_qkv(tokens), self.heads, head_major=False)
+        return self.pool_proj(h)[:, 0]  # [B, out]
 
 
 class Classifier(nn.Module):

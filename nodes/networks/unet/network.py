@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import Attention, GroupNorm, zeroed
+from nodes.networks.blocks import Attention, GroupNorm, Pointwise, zeroed
 from nodes.networks.clip.conditions import ClipConditions
 from nodes.networks.config import LowResolution, UNetConfig
 from nodes.networks.text import TextTransformer
@@ -20,7 +20,7 @@ class UNet(nn.Module):
     `embedding` joins the time embedding (pooled text, label), `tokens` the attention (text) where `mask` [B, L] is True,
     `pixels` stand beside x_t (known pixels and mask, low-resolution picture). `text`, `clip` and `label_embedding` make them
     from a text, CLIP embeddings or a label.
-    In place of the tokens, `context` [B, ΣK, L] gives what `projected` made of them, once for many steps.
+    In place of the tokens, `context` [B, L, ΣK] gives what `projected` made of them, once for many steps.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -60,7 +60,8 @@ class UNet(nn.Module):
         e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
         h = self._through(h, e, self._contexts(tokens, context, mask))  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
-        h = F.pixel_shuffle(h, self.config.fold).to(x_t.dtype)  # [B, C', H, W]
+        h = F.pixel_shuffle(h, self.config.fold)  # [B, C', H, W]
+        h = h.to(x_t.dtype, memory_format=torch.contiguous_format)
         if pixels is None or not self.config.residual:
             return h
         low = pixels[:, -self.config.channels :]  # the last of them, [B, C, H, W]
@@ -78,15 +79,15 @@ class UNet(nn.Module):
             h = stage(torch.cat([h, skips.pop()], 1), e, contexts)
         return h
 
-    def _readers(self) -> list[nn.Conv1d]:
+    def _readers(self) -> list[Pointwise]:
         """What turns tokens into keys and values, one for each attention, in the order in which they run."""
         attentions = (m for m in self.modules() if isinstance(m, Attention))
         return [a.context_kv for a in attentions if a.context_kv is not None]
 
     def projected(self, tokens: Tensor) -> Tensor:
-        """Keys and values of tokens [B, L, W] for every attention, one below the other, [B, ΣK, L]."""
-        columns = tokens.transpose(1, 2).to(self.out_conv.weight.dtype)  # [B, W, L]
-        return torch.cat([reader(columns) for reader in self._readers()], 1)
+        """Keys and values of tokens [B, L, W] for every attention, one beside the other, [B, L, ΣK]."""
+        tokens = tokens.to(self.out_conv.weight.dtype)
+        return torch.cat([reader(tokens) for reader in self._readers()], 2)
 
     def _contexts(
         self, tokens: Tensor | None, context: Tensor | None, mask: Tensor | None
@@ -96,7 +97,7 @@ class UNet(nn.Module):
             return repeat((None, None))
         context = self.projected(tokens) if context is None and tokens is not None else context
         assert context is not None
-        parts = context.split([reader.out_channels for reader in readers], 1)
+        parts = context.split([reader.out_channels for reader in readers], 2)
         return ((part, mask) for part in parts)
 
 
