@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nodegraph.runtime.meta.layout import META, Unknown
-from nodegraph.runtime.meta.modes import ShapesOnly
+from nodegraph.runtime.meta.modes import FusedAttention, ShapesOnly
 from nodegraph.runtime.meta.rules import by_rule, rule_of
 
 
@@ -145,6 +145,9 @@ def test_a_rule_gives_what_torch_gives(name: str, x: Tensor) -> None:
 BACKWARD: dict[str, Callable[[Tensor], Tensor]] = {
     "convolution": lambda x: F.conv2d(x, empty(6, x.shape[1], 3, 3).requires_grad_(), padding=1),
     "group norm": lambda x: F.group_norm(x, 1, empty(x.shape[1]).requires_grad_()),
+    "group norm, read in another order": lambda x: F.linear(
+        F.group_norm(x, 1, empty(x.shape[1]).requires_grad_()).flatten(2).mT, empty(5, x.shape[1])
+    ),
     "layer norm": lambda x: F.layer_norm(x, x.shape[2:], empty(*x.shape[2:]).requires_grad_()),
     "softmax": lambda x: x.softmax(-1) * x.log_softmax(1),
     "activations": lambda x: F.silu(x) + F.gelu(x) + x.tanh(),
@@ -153,8 +156,18 @@ BACKWARD: dict[str, Callable[[Tensor], Tensor]] = {
     "pooled": lambda x: F.avg_pool2d(x, 2),
     "parts": lambda x: x[:, 0] + x[:, -1:].squeeze(1),
     "attention": lambda x: F.scaled_dot_product_attention(x, x, x),
+    "fused attention": lambda x: fused(x),
+    "fused attention of others": lambda x: fused(x.transpose(1, 2), torch.cat([x, x], 1)),
     "embedding": lambda x: F.embedding(table(x, int), x[0, 0].reshape(-1, 1)),
 }
+
+
+def fused(x: Tensor, others: Tensor | None = None) -> Tensor:
+    """Attention as abstract runs call it: [B, heads, N, d], or [B, heads, N, d] to [B, M, heads, d]."""
+    others = x if others is None else others.transpose(1, 2)
+    mask = torch.ones(x.shape[0], 1, 1, others.shape[2], dtype=torch.bool, device="meta")
+    with FusedAttention():
+        return F.scaled_dot_product_attention(x, others, others, mask)
 
 
 @pytest.mark.parametrize("name", BACKWARD)

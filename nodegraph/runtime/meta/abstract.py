@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodegraph.base.tensors import shown
-from nodegraph.runtime.meta.modes import AbstractRun, Allocations, Operations
+from nodegraph.runtime.meta.modes import AbstractRun, Allocations, FusedAttention, Operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def abstract_run() -> Generator[Callable[[], Cost]]:
     meter = _Meter(Operations(), Allocations("meta"))
     before = _meter.set(meter)
     try:
-        with torch.no_grad(), AbstractRun(meter.memory, meter.counter):
+        with torch.no_grad(), AbstractRun(meter.memory, meter.counter), FusedAttention():
             yield meter.cost
     finally:
         _meter.reset(before)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -106,6 +107,31 @@ class _Uninitialised(TorchFunctionMode):
         if getattr(func, "__module__", "") == nn.init.__name__:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **(kwargs or {}))
+
+
+class FusedAttention(TorchFunctionMode):
+    """Attention on shapes is the one call that it is on devices, which keeps no weights of all pairs.
+
+    For the meta device torch itself takes its parts, one after the other.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention and args[0].is_meta and args[0].ndim == 4:
+            return _fused(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _fused(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    call = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return call(q, k, v, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nodegraph.runtime.meta import attention as attention
 from nodegraph.runtime.meta import linear as linear
 from nodegraph.runtime.meta import moves as moves
 from nodegraph.runtime.meta import norms as norms

@@ -1,0 +1,230 @@
+"""unCLIP's networks and a whole call, beside diffusers on the same weights: CPU time, one thread, pairs in turn.
+
+`OMP_NUM_THREADS=1 python benchmarks/networks.py [--pairs N] [--only WORD]`: medians of ratios with their range, in Markdown.
+A folder in Karlo's layout, of a middle size and with random weights, is made by diffusers and read by both.
+"""
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WIDTH, CLIP, TOKENS = 512, 256, 77
+DECODER = {
+    "sample_size": 64,
+    "in_channels": 3,
+    "out_channels": 6,
+    "block_out_channels": (128, 256, 384, 512),
+    "layers_per_block": 3,
+    "down_block_types": ("ResnetDownsampleBlock2D", *("SimpleCrossAttnDownBlock2D",) * 3),
+    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+    "up_block_types": (*("SimpleCrossAttnUpBlock2D",) * 3, "ResnetUpsampleBlock2D"),
+    "attention_head_dim": 64,
+    "cross_attention_dim": WIDTH,
+    "class_embed_type": "identity",
+    "resnet_time_scale_shift": "scale_shift",
+}
+UPSAMPLER = {
+    "sample_size": 256,
+    "in_channels": 6,
+    "out_channels": 3,
+    "block_out_channels": (64, 128, 192, 256),
+    "layers_per_block": 3,
+    "down_block_types": ("ResnetDownsampleBlock2D",) * 4,
+    "up_block_types": ("ResnetUpsampleBlock2D",) * 4,
+    "add_attention": False,
+}
+PRIOR = {
+    "num_attention_heads": 8,
+    "attention_head_dim": 64,
+    "num_layers": 10,
+    "embedding_dim": CLIP,
+    "num_embeddings": TOKENS,
+    "additional_embeddings": 4,
+}
+TEXT = {
+    "hidden_size": CLIP,
+    "intermediate_size": 4 * CLIP,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 6,
+    "projection_dim": CLIP,
+    "hidden_act": "quick_gelu",
+    "vocab_size": 1026,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+}
+SCHEDULERS = {
+    "prior_scheduler": ("fixed_small_log", "sample", 5.0),
+    "decoder_scheduler": ("learned_range", "epsilon", 1.0),
+    "super_res_scheduler": ("fixed_small_log", "epsilon", 1.0),
+}
+TINY = Path(__file__).parents[1] / "tests/golden/data/unclip_tiny_karlo"
+PROMPT = "a big red frog on a green leaf"
+ASKED = {
+    "decoder, 2 rows": 0.86,
+    "decoder, 8 rows": 0.84,
+    "super-resolution, 1 row": 0.84,
+    "prior, 2 rows": 0.80,
+    "whole call, 1 picture": 0.86,
+    "whole call, 4 pictures": 0.84,
+}
+Pair = tuple[Callable[[], Tensor], Callable[[], Tensor]]
+
+
+def made(folder: Path) -> None:
+    """Write the folder by diffusers' own `save_pretrained`."""
+    from diffusers import PriorTransformer, UNet2DConditionModel, UNet2DModel
+    from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+    from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    torch.manual_seed(0)
+    projection = {"time_embed_dim": 4 * 128, "cross_attention_dim": WIDTH}
+    parts = {
+        "decoder": UNet2DConditionModel(**DECODER),
+        "super_res_first": UNet2DModel(**UPSAMPLER),
+        "super_res_last": UNet2DModel(**UPSAMPLER),
+        "prior": PriorTransformer(**PRIOR),
+        "text_encoder": CLIPTextModelWithProjection(CLIPTextConfig(**TEXT)),
+        "text_proj": UnCLIPTextProjModel(clip_embeddings_dim=CLIP, **projection),
+    }
+    for name, (variance, predicts, bound) in SCHEDULERS.items():
+        options = {"variance_type": variance, "prediction_type": predicts}
+        parts[name] = UnCLIPScheduler(clip_sample_range=bound, **options)
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    shutil.copytree(TINY / "tokenizer", folder / "tokenizer")
+    shutil.copy(TINY / "model_index.json", folder / "model_index.json")
+
+
+def decoder(folder: Path, rows: int) -> Pair:
+    from diffusers import UNet2DConditionModel
+
+    from nodes import load_model
+
+    ours = load_model(folder / "decoder").module()
+    theirs = UNet2DConditionModel.from_pretrained(folder / "decoder").eval()
+    x, t, tokens = torch.randn(rows, 3, 64, 64), torch.full((rows,), 500), TOKENS + 4
+    e, words = torch.randn(rows, 4 * 128) / 10, torch.randn(rows, tokens, WIDTH)
+    mask = torch.arange(tokens)[None].expand(rows, -1) < 20
+    context = ours.projected(words)
+    told = {"encoder_hidden_states": words, "encoder_attention_mask": mask, "class_labels": e}
+    return (
+        lambda: ours(x, t, e, context=context, mask=mask),
+        lambda: theirs(x, t, **told).sample,
+    )
+
+
+def upsampler(folder: Path, rows: int) -> Pair:
+    from diffusers import UNet2DModel
+
+    from nodes import load_model
+
+    ours = load_model(folder / "super_res_first").module()
+    theirs = UNet2DModel.from_pretrained(folder / "super_res_first").eval()
+    x, low = torch.randn(2, rows, 3, 256, 256).unbind()
+    t = torch.full((rows,), 500)
+    return lambda: ours(x, t, pixels=low), lambda: theirs(torch.cat([x, low], 1), t).sample
+
+
+def prior(folder: Path, rows: int) -> Pair:
+    from diffusers import PriorTransformer
+
+    from nodes import load_model
+
+    ours = load_model(folder / "prior").module()
+    theirs = PriorTransformer.from_pretrained(folder / "prior").eval()
+    x, e, words = torch.randn(rows, CLIP), torch.randn(rows, CLIP), torch.randn(rows, TOKENS, CLIP)
+    t, mask = torch.full((rows,), 500), torch.arange(TOKENS)[None].expand(rows, -1) < 20
+    told = {"proj_embedding": e, "encoder_hidden_states": words, "attention_mask": mask}
+    return (
+        lambda: ours(x, t, e, words, mask),
+        lambda: theirs(x, t, **told).predicted_image_embedding,
+    )
+
+
+def whole(folder: Path, count: int, steps: tuple[int, int, int]) -> Pair:
+    """From a text to pictures at 256 px; each draws noise of its own."""
+    import diffusers.pipelines
+    from diffusers.pipelines.deprecated import unclip
+    from diffusers.pipelines.deprecated.unclip import UnCLIPPipeline
+
+    import nodegraph
+
+    diffusers.pipelines.unclip = unclip  # where the pipeline of a folder is looked for
+    pipeline = UnCLIPPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    graph = nodegraph.load("unclip/karlo", cached=False, readable=[folder])
+    names = ("prior", "decoder", "upsample")
+    ours = {f"{name}_steps": n for name, n in zip(names, steps, strict=True)}
+    names = ("prior", "decoder", "super_res")
+    theirs = {f"{name}_num_inference_steps": n for name, n in zip(names, steps, strict=True)}
+    return (
+        lambda: graph(prompt=PROMPT, models=str(folder), count=count, **ours).image,
+        lambda: pipeline(PROMPT, num_images_per_prompt=count, output_type="np", **theirs).images,
+    )
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def compared(pair: Pair, pairs: int) -> dict[str, float]:
+    """Medians of both, and of their ratio with its range; each has run once before."""
+    for call in pair:
+        call()
+    both = [(seconds(pair[0]), seconds(pair[1])) for _ in range(pairs)]
+    ratios = sorted(ours / theirs for ours, theirs in both)
+    ours, theirs = (statistics.median(column) for column in zip(*both, strict=True))
+    return {
+        "ours": ours,
+        "theirs": theirs,
+        "ratio": statistics.median(ratios),
+        "least": ratios[0],
+        "most": ratios[-1],
+    }
+
+
+def cases(folder: Path, steps: tuple[int, int, int]) -> Iterator[tuple[str, Callable[[], Pair]]]:
+    yield "decoder, 2 rows", lambda: decoder(folder, 2)
+    yield "decoder, 8 rows", lambda: decoder(folder, 8)
+    yield "super-resolution, 1 row", lambda: upsampler(folder, 1)
+    yield "prior, 2 rows", lambda: prior(folder, 2)
+    yield "whole call, 1 picture", lambda: whole(folder, 1, steps)
+    yield "whole call, 4 pictures", lambda: whole(folder, 4, steps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--steps", type=int, nargs=3, default=(25, 25, 7))
+    parser.add_argument("--only", default="", help="what the names of cases hold")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_grad_enabled(False)
+    with tempfile.TemporaryDirectory() as name:
+        made(Path(name))
+        print("| what | ours, CPU s | diffusers | ours ÷ diffusers | range | asked |")
+        print("|---|--:|--:|--:|---|--:|")
+        for what, build in cases(Path(name), tuple(given.steps)):
+            if given.only in what:
+                f = compared(build(), given.pairs)
+                print(
+                    f"| {what} | {f['ours']:.3f} | {f['theirs']:.3f} | **{f['ratio']:.3f}** |"
+                    f" {f['least']:.3f} … {f['most']:.3f} | {ASKED[what]} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
