@@ -21,6 +21,9 @@ from nodes.networks.clip import network as clip
 from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig
 
+READINGS = 8
+"""Texts, or lists of them, whose readings a CLIP keeps."""
+
 
 @dataclass(frozen=True)
 class Clip(Model[ClipConfig, clip.Clip]):
@@ -87,9 +90,22 @@ class Clip(Model[ClipConfig, clip.Clip]):
             )
         if self.abstract:
             return self._abstract_reading(len(texts))
-        reading = self.module().read(clip.clip_tokenize(config, texts).to(self.device))
-        states = ClipTokens(reading.tokens, reading.mask, config.space)
-        return Embedding(reading.embedding, config.space), states
+        key, known = tuple(texts), self._readings
+        if key not in known:
+            while len(known) >= READINGS:
+                known.pop(next(iter(known)))
+            known[key] = self._reading(key)
+        return known[key]
+
+    @cached_property
+    def _readings(self) -> dict[tuple[str, ...], tuple[Embedding, ClipTokens]]:
+        """The latest, since a prior and the decoder after it read the same texts."""
+        return {}
+
+    def _reading(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
+        space = self.config.space
+        read = self.module().read(clip.clip_tokenize(self.config, texts).to(self.device))
+        return Embedding(read.embedding, space), ClipTokens(read.tokens, read.mask, space)
 
     def warn_of_left_out(self, texts: Sequence[str], port: str = "text") -> None:
         """Say what the text tower does not get of texts."""

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from nodegraph import load
 from nodegraph.cli import app
+from nodes.networks.clip import network
 
 FOLDER = "unclip_tiny_karlo"
 PROMPT = "a big red frog on a green leaf"
@@ -90,6 +91,22 @@ def test_the_graph_draws_what_the_pipeline_draws(golden, monkeypatch, tmp_path) 
     assert float((difference <= 1e-4).float().mean()) >= 0.995
     assert float(difference.max()) <= 0.05
     check_command_line(inputs, expected, tmp_path)
+
+
+def test_prior_and_decoder_read_each_text_once(golden, monkeypatch, tmp_path) -> None:
+    folder = golden.path(FOLDER).resolve()
+    rows: list[int] = []
+    read = network.Clip.read
+
+    def counted(tower: network.Clip, tokens: Any) -> Any:
+        rows.append(len(tokens.ids))
+        return read(tower, tokens)
+
+    monkeypatch.setattr(network.Clip, "read", counted)
+    graph = load("unclip/karlo", out=tmp_path, cached=False, readable=(folder, tmp_path))
+    steps = {f"{stage}_steps": 2 for stage in STEPS}
+    graph(prompt=PROMPT, models=str(folder), **steps)
+    assert rows == [1, 1]  # the prompt, and the text of no guidance
 
 
 def check_command_line(inputs: dict[str, str], expected: Tensor, folder: Path) -> None:
