@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { arranged, type Size } from "./layout";
+import { routed, type Size } from "./layout";
 import kept from "./testing/agreement.json";
 import { DIFFERENT } from "./testing/different";
 import { parse, type Tree } from "./tree";
@@ -72,7 +72,7 @@ test.each(kept.boxes.map((boxes) => [Object.keys(boxes.sizes).length, boxes] as 
       leaves: Number(leaves),
       enters: Number(enters),
     }));
-    const places = arranged(sizes, links, new Set(boxes.first), new Set(boxes.last));
+    const { places } = routed(sizes, links, new Set(boxes.first), new Set(boxes.last));
     const wanted = new Map(Object.entries(boxes.places));
     for (const [name, [x, y]] of places) {
       expect(x).toBeCloseTo(wanted.get(name)?.[0] ?? NaN, 3);

@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
 import * as edit from "./edits";
 import { at, readGraph } from "./graph";
-import { applied, type Change, inverse } from "./text";
+import { applied, type Change } from "./text";
 import kept from "./testing/agreement.json";
 import { ANCHORS, NASTY } from "./testing/nasty";
-import { type Case, casesOf, comments, drawing, loaded, trimmed } from "./testing/oracle";
+import { type Case, casesOf, comments, drawing, inverse, loaded, trimmed } from "./testing/oracle";
 import { FORMS, SHIPPED } from "./testing/shipped";
 
 vi.setConfig({ testTimeout: process.env.NODEGRAPH_SOAK ? 3_600_000 : 60_000 });
@@ -223,8 +223,7 @@ test.each<[string, () => unknown]>([
   ["there is no input 'sead'", () => edit.renameInput(SMALL, "sead", "x")],
   ["there is no node or input 'no'", () => edit.connect(SMALL, { name: "no", port: null }, "one", "b")],
   ["nothing on 'b' of 'one' comes from '$two'", () => edit.disconnect(SMALL, { name: "two", port: null }, "one", "b")],
-  ["needs a type", () => edit.unsetInput(SMALL, "seed", "type")],
-  ["an input has no 'defualt'", () => edit.setInput(SMALL, "seed", "defualt", 1)],
+  ["an input has no 'defualt'", () => edit.addInput(SMALL, "size", "int", new Map([["defualt", 1]]))],
   ["'type' is no input of a node", () => edit.setPort(SMALL, "one", "type", "a")],
   ["line 9: node 'odd' is no mapping", () => edit.setPort(SMALL, "odd", "b", 1)],
   ["the text is no graph", () => edit.addNode("- a\n", "a", "b")],

@@ -5,23 +5,26 @@
  * the document that applies them. */
 
 import { INPUT_KEYS, isName, meant, namesOf, NODE_KEYS } from "./graph";
-import { atPath, leaves, type Path, withEntries, withLeaves, without, withValue } from "./meaning";
-import { frames, left, namesIn, refuseTaken, refuseUnknown, renamed, withoutMember } from "./naming";
-import { itemPut, renamed as keyRenamed, taken } from "./rewriting";
+import { leaves, withValue } from "./meaning";
+import { frames, left, namesIn, presetKeys, refuseTaken, refuseUnknown, renamed } from "./naming";
+import { itemPut } from "./rewriting";
 import {
   assigned,
   type Document,
   type Edits,
   gone,
+  itemGone,
+  keyed,
   opened,
   planted,
   refuseMarks,
   Refused,
-  removal,
+  removals,
+  reworded,
   settled,
 } from "./settling";
 import { lineNumber } from "./text";
-import { type Entry, find, type Items, type Leaf, type Tree } from "./tree";
+import { type Entry, find, type Items, type Leaf } from "./tree";
 import { flow, refText, treeOf, type Written } from "./written";
 
 export { type Edits, Refused } from "./settling";
@@ -105,8 +108,8 @@ export function connectToo(text: string, source: Source, node: string, port: str
   const path = ["nodes", node, port];
   if (old.kind !== "items") return planted(document, [path, { ...EMPTY, values: [old, ref] }]);
   refuseMarks(document, path, true);
-  const wanted = atPath(document.tree, path, () => ({ ...old, values: [...old.values, ref] }));
-  return settled(document, wanted, [itemPut(text, old, ref)]);
+  const more = { ...old, values: [...old.values, ref] };
+  return settled(document, [{ made: (tree) => withValue(tree, path, more), ways: itemPut(text, old, ref) }]);
 }
 
 /** Lets a wire of an input come from another source; of a list, only the item that is that wire. */
@@ -115,14 +118,12 @@ export function rewire(text: string, from: Source, to: Source, node: string, por
   refuseUnknown(document, SOURCES, to.name, "node or input");
   const [was, now] = [refText(from.name, from.port), treeOf(refText(to.name, to.port))];
   const axis = axisOf(document, node, port)?.key ?? "";
-  const inAll = (path: Path) => leaves(find(document.tree, path)?.value ?? EMPTY).filter((leaf) => leaf.value === was);
-  const path = [[port], ["each", axis]].map((rest) => ["nodes", node, ...rest]).find((one) => inAll(one).length);
-  const found = path ? inAll(path) : [];
-  if (!path) throw new Refused(`nothing on '${port}' of '${node}' comes from '${was}'`);
-  refuseMarks(document, path, true);
   const other = (leaf: Leaf): Leaf => (leaf.value === was ? { ...(now as Leaf) } : leaf);
-  const wanted = atPath(document.tree, path, (value) => withLeaves(value, other));
-  return settled(document, wanted, [[found.map((leaf) => ({ from: leaf.from, to: leaf.to, insert: flow(now) }))]]);
+  const ways = ({ from, to }: Leaf) => [[{ from, to, insert: flow(now) }]];
+  const places = [[port], ["each", axis]].map((rest) => reworded(document, ["nodes", node, ...rest], other, ways));
+  const parts = places.find(({ length }) => length);
+  if (!parts) throw new Refused(`nothing on '${port}' of '${node}' comes from '${was}'`);
+  return settled(document, parts);
 }
 
 /** Takes a wire off an input; off a list, only the item that is that wire. */
@@ -136,12 +137,7 @@ export function disconnect(text: string, source: Source, node: string, port: str
   const at = list?.kind === "items" ? list.values.findIndex((item) => item.kind === "leaf" && item.value === ref) : -1;
   if (list?.kind !== "items" || at < 0) throw new Refused(`nothing on '${port}' of '${node}' comes from '${ref}'`);
   if (list.values.length === 1) return unsetPort(text, node, port);
-  refuseMarks(document, ["nodes", node, port], true);
-  const wanted = atPath(document.tree, ["nodes", node, port], () => ({
-    ...list,
-    values: list.values.toSpliced(at, 1),
-  }));
-  return settled(document, wanted, [taken(text, list, at)]);
+  return settled(document, [itemGone(document, ["nodes", node, port], list, at)]);
 }
 
 /** Writes the values that an input of a node, or several together (`a+b`), take in turn. */
@@ -183,18 +179,11 @@ export function addNode(text: string, name: string, type: string, parts: NodePar
 /** Takes a node away, with its place and out of its frames. What refers to it stays. */
 export function removeNode(text: string, name: string): Edits {
   const document = withNode(text, name);
-  const paths = [
+  const own = removals(document, [
     ["nodes", name],
     ["layout", name],
-  ].filter((path) => find(document.tree, path));
-  const framed = frames(document)
-    .map(([path, list]) => left(document, path, list, name))
-    .filter((ways) => ways !== null);
-  const rest = paths.reduce((tree: Tree, path) => without(tree, path), document.tree);
-  const wanted = atPath(rest, ["frames"], (all) =>
-    withEntries(all, (e) => (e.value.kind === "items" ? { ...e, value: withoutMember(e.value, name) } : e)),
-  );
-  return settled(document, wanted, [...paths.map((path) => removal(document, path)), ...framed]);
+  ]);
+  return settled(document, [...own, ...frames(document).flatMap(([path, list]) => left(document, path, list, name))]);
 }
 
 /** Gives a node another name, in all that refers to it too. */
@@ -202,12 +191,7 @@ export function renameNode(text: string, name: string, to: string): Edits {
   return renamed(withNode(text, name), "nodes", name, to);
 }
 
-/** Keeps the place of a node, an input or an output on the canvas. */
-export function move(text: string, name: string, x: number, y: number): Edits {
-  return moveAll(text, new Map([[name, [x, y]]]));
-}
-
-/** Keeps the places of several. */
+/** Keeps the places of nodes, inputs and outputs on the canvas. */
 export function moveAll(text: string, places: ReadonlyMap<string, readonly [number, number]>): Edits {
   const document = opened(text);
   for (const name of places.keys()) refuseUnknown(document, PLACED, name, "node");
@@ -256,33 +240,16 @@ export function exposePort(
   return planted(document, [["inputs", name], input], [["nodes", node, port], treeOf(`$${name}`)]);
 }
 
-/** Writes a fact of an input: its type, default, min, max, menu, help, or whether it is optional. */
-export function setInput(text: string, name: string, fact: string, value: Written): Edits {
-  refuseNoFact(fact);
-  return assigned(withInput(text, name), [["inputs", name, fact], value]);
-}
-
-/** Takes away a fact of an input; not its type. */
-export function unsetInput(text: string, name: string, fact: string): Edits {
-  if (fact === "type") throw new Refused(`input '${name}' needs a type; give it another one, or remove the input`);
-  return gone(withInput(text, name), ["inputs", name, fact], `key of input '${name}'`);
-}
-
 /** Takes an input away, out of the presets and sweeps too. What refers to it stays. */
 export function removeInput(text: string, name: string): Edits {
   const document = withInput(text, name);
   const paths = [
     ["inputs", name],
-    ...namesIn(document, "presets").map((preset) => ["presets", preset, name]),
+    ...presetKeys(document, name),
     ...namesIn(document, "sweeps").map((sweep) => ["sweeps", sweep, "each", name]),
     ["layout", name],
-  ].filter((path) => find(document.tree, path));
-  const wanted = paths.reduce((tree: Tree, path) => without(tree, path), document.tree);
-  return settled(
-    document,
-    wanted,
-    paths.map((path) => removal(document, path)),
-  );
+  ];
+  return settled(document, removals(document, paths));
 }
 
 /** Gives an input another name, in all that refers to it, the presets and the sweeps too. */
@@ -301,17 +268,6 @@ export function unsetOutput(text: string, name: string): Edits {
   return gone(opened(text), ["outputs", name], "output");
 }
 
-/** Writes the value that a preset has for an input; makes the preset where there is none. */
-export function setPreset(text: string, preset: string, name: string, value: Written): Edits {
-  return assigned(withInput(text, name), [["presets", preset, name], value]);
-}
-
-/** Takes away what a preset has for an input; the whole preset where none is named. */
-export function unsetPreset(text: string, preset: string, name?: string): Edits {
-  const path = ["presets", preset, ...(name === undefined ? [] : [name])];
-  return gone(opened(text), path, name === undefined ? "preset" : `value of preset '${preset}'`);
-}
-
 /** Draws a frame with a title around nodes. */
 export function setFrame(text: string, title: string, nodes: readonly string[]): Edits {
   const document = opened(text);
@@ -322,23 +278,13 @@ export function setFrame(text: string, title: string, nodes: readonly string[]):
 /** Gives a frame another title. */
 export function renameFrame(text: string, title: string, to: string): Edits {
   const document = opened(text);
-  const entry = find(document.tree, ["frames", title]);
-  if (!entry) throw new Refused(`there is no frame '${title}'`);
+  if (!find(document.tree, ["frames", title])) throw new Refused(`there is no frame '${title}'`);
   if (title === to) return [];
   if (find(document.tree, ["frames", to])) throw new Refused(`there is a frame '${to}' already; choose another title`);
-  refuseMarks(document, ["frames", title], false);
-  const wanted = atPath(document.tree, ["frames"], (all) =>
-    withEntries(all, (e) => (e.key === title ? { ...e, key: to } : e)),
-  );
-  return settled(document, wanted, [keyRenamed(text, entry.keyFrom, entry.keyTo, to)]);
+  return settled(document, keyed(document, ["frames", title], to));
 }
 
 /** Takes a frame away; its nodes stay. */
 export function unsetFrame(text: string, title: string): Edits {
   return gone(opened(text), ["frames", title], "frame");
-}
-
-/** Writes the title or the description of the graph. */
-export function setText(text: string, key: "title" | "description", value: string): Edits {
-  return assigned(opened(text), [[key], value]);
 }

@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { closeness, misfit, type Port, typed, typeOf, wantedBy } from "./fits";
 import { readGraph } from "./graph";
 import { search, type Wish } from "./search";
-import { LIBRARY } from "./testing/library";
+import { circle, LIBRARY } from "./testing/library";
 import { parseType, typeText } from "./types";
-import { circle, inOrder } from "./wires";
+import { inOrder } from "./wires";
 
 const TEXT = `graph: 1
 inputs: {models: {type: Bundle}, prompt: {type: Text}, many: {type: "list[Text]"}, count: {type: int}, ratio: {type: float}}

@@ -108,14 +108,7 @@ export function wantedBy(all: Typed, name: string, port: string): TypeRef {
   const node = all.graph.nodes.get(name);
   const spec = node && inputOf(all, node, port);
   if (!node || !spec) return UNKNOWN;
-  const bound = variables(all, node, port);
-  const type = parseType(spec.type, all.library.ports);
-  return type.variable && !bound.has(type.name) ? type : rebound(type, bound);
-}
-
-function rebound(type: TypeRef, bound: Bound): TypeRef {
-  if (type.variable) return bound.get(type.name) ?? type;
-  return { ...type, args: type.args.map((arg) => rebound(arg, bound)) };
+  return resolved(parseType(spec.type, all.library.ports), variables(all, node, port), (type) => type);
 }
 
 /** Why a wire may not be, in words; empty where it may. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { at, type Graph, pathAt, readGraph } from "./graph";
+import { at, type Graph, readGraph } from "./graph";
 import { FORMS, SHIPPED } from "./testing/shipped";
 
 function graphIn(text: string): Graph {
@@ -69,9 +69,6 @@ test("every entry knows its place, and a place its entry", () => {
   expect(shown("nodes", "two", "text")).toBe("text||\n      two\n      lines");
   expect(shown("nodes", "one", "c", "0")).toBe("|$two.out.x");
   expect(shown("frames", "All: of it")).toBe('"All: of it"|[one, two]');
-  expect(pathAt(ranges, SMALL.indexOf("two.out"))).toEqual(["nodes", "one", "c", "0"]);
-  expect(pathAt(ranges, SMALL.indexOf("18446"))).toEqual(["inputs", "seed", "default"]);
-  expect(pathAt(ranges, SMALL.indexOf("\noutputs"))).toEqual([]);
 });
 
 describe.each(Object.entries(FORMS))("shipped graphs, %s", (_, form) => {

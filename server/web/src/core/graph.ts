@@ -1,7 +1,7 @@
 /** The text of a graph file read into a graph, with the place of every entry. Whether it can run is for the engine to say. */
 
 import { isNumber, type Scalar } from "./scalars";
-import { type Entry, type Fault, type Leaf, parse, type Parsed, type Table, type Tree } from "./tree";
+import { type Entry, type Fault, type Leaf, parse, type Table, type Tree } from "./tree";
 
 export type { Scalar } from "./scalars";
 export type { Fault } from "./tree";
@@ -88,13 +88,6 @@ export function at(...path: readonly string[]): string {
   return path.map((part) => part.replaceAll("~", "~0").replaceAll("/", "~1")).join("/");
 }
 
-/** The path of the innermost entry at a place of the text; empty where none is. */
-export function pathAt(ranges: ReadonlyMap<string, EntryRange>, offset: number): string[] {
-  let best = "";
-  for (const [path, { from, to }] of ranges) if (from <= offset && offset <= to) best = path;
-  return best ? best.split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")) : [];
-}
-
 /** Whether `$name` can refer to it. */
 export function isName(text: string): boolean {
   return NAME.test(text);
@@ -107,13 +100,8 @@ export function namesOf(key: string): string[] {
 
 /** Reads a text; what is no graph is told in `faults`, and left out. */
 export function readGraph(text: string): ReadGraph {
-  return graphOf(parse(text));
-}
-
-/** The graph of a text that was parsed. */
-export function graphOf(parsed: Parsed): ReadGraph {
-  const { tree } = parsed;
-  const faults = [...parsed.faults];
+  const { tree, faults: found } = parse(text);
+  const faults = [...found];
   const ranges = new Map<string, EntryRange>();
   if (tree?.kind !== "table") {
     if (!faults.length) {

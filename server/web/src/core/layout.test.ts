@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { type Graph, readGraph } from "./graph";
-import { arranged, type Link, type Places, type Point, routed, type Size } from "./layout";
+import { type Link, type Places, type Point, routed, type Size } from "./layout";
 import { completed, pathAlong } from "./places";
+import { circle } from "./testing/library";
 import { SHIPPED } from "./testing/shipped";
-import { circle, wiresTo } from "./wires";
+import { wiresTo } from "./wires";
 
 /** Boxes as large as a canvas draws them, with their wires. */
 function boxesOf(graph: Graph): { sizes: Map<string, Size>; links: Link[]; first: Set<string> } {
@@ -34,7 +35,7 @@ test.each(SHIPPED)("%s: no box covers another, and wires lead to the right", (_,
   const { graph } = readGraph(text);
   if (!graph) throw new Error("no graph");
   const { sizes, links, first } = boxesOf(graph);
-  const places = arranged(sizes, links, first);
+  const places = routed(sizes, links, first).places;
   expect(overlaps(places, sizes)).toEqual([]);
   expect(circle(graph)).toBeNull();
   for (const { source, target } of links)
@@ -86,15 +87,15 @@ const link = (source: string, target: string): Link => ({ source, target, leaves
 
 test("a circle is cut, nothing stands alone, and no boxes need no place", () => {
   const sizes = new Map(["a", "b", "c"].map((name) => [name, BOX]));
-  const places = arranged(sizes, [link("a", "b"), link("b", "c"), link("c", "a"), link("a", "a"), link("x", "a")]);
+  const places = routed(sizes, [link("a", "b"), link("b", "c"), link("c", "a"), link("a", "a"), link("x", "a")]).places;
   expect([...places.values()].map(([x]) => x)).toEqual([0, 149, 298]);
-  expect(arranged(new Map(), []).size).toBe(0);
+  expect(routed(new Map(), []).places.size).toBe(0);
 });
 
 test("what is placed stays, and the rest stands beside what it is wired to, where there is room", () => {
   const sizes = new Map(["a", "b", "c", "d"].map((name) => [name, BOX]));
   const links = [link("a", "b"), link("a", "c"), link("c", "d")];
-  const all = arranged(sizes, links);
+  const all = routed(sizes, links).places;
   expect(completed(new Map(), all, sizes, links)).toEqual(all);
   const kept = new Map([
     ["a", [1000, 1000] as const],

@@ -47,17 +47,10 @@ interface Stack {
   readonly pieces: Piece[][];
 }
 
-/** The upper left corners of boxes; `first` stand at the left side, `last` at the right. Wires that lead back do not count. */
-export function arranged(
-  sizes: ReadonlyMap<string, Size>,
-  links: readonly Link[],
-  first: ReadonlySet<string> = new Set(),
-  last: ReadonlySet<string> = new Set(),
-): Places {
-  return routed(sizes, links, first, last).places;
-}
-
-/** The same with the points that each wire passes: from port to port, along the lanes between boxes. */
+/**
+ * The places of boxes, and the points that each wire passes: from port to port, along the lanes between boxes. `first` stand at
+ * the left side, `last` at the right. Wires that lead back do not count.
+ */
 export function routed(
   sizes: ReadonlyMap<string, Size>,
   links: readonly Link[],

@@ -75,25 +75,14 @@ function asTable(tree: Tree): Table {
   return { kind: "table", entries: [], flow: true, from: 0, to: 0, marked: false };
 }
 
-/** The tree without the entry at a path. */
-export function without(tree: Tree, path: Path): Tree {
-  const last = path.at(-1);
-  return atPath(tree, path.slice(0, -1), (table) => withEntries(table, (entry) => (entry.key === last ? null : entry)));
-}
-
-/** The tree in which the value at a path is another one; the same tree where nothing stands there. */
-export function atPath(tree: Tree, path: Path, change: (value: Tree) => Tree): Tree {
+/** The tree with another entry at a path, or with none there. */
+export function withEntry(tree: Tree, path: Path, change: (entry: Entry) => Entry | null): Tree {
   const [key, ...rest] = path;
-  if (key === undefined) return change(tree);
-  return withEntries(tree, (entry) =>
-    entry.key === key ? { ...entry, value: atPath(entry.value, rest, change) } : entry,
-  );
-}
-
-/** The mapping with other entries; what is no mapping stays. */
-export function withEntries(tree: Tree, change: (entry: Entry) => Entry | null): Tree {
   if (tree.kind !== "table") return tree;
-  return { ...tree, entries: tree.entries.map(change).filter((entry) => entry !== null) };
+  const changed = (entry: Entry): Entry | null =>
+    rest.length ? { ...entry, value: withEntry(entry.value, rest, change) } : change(entry);
+  const entries = tree.entries.map((entry) => (entry.key === key ? changed(entry) : entry));
+  return { ...tree, entries: entries.filter((entry) => entry !== null) };
 }
 
 /** The value in which every scalar, in lists too, is another one. */

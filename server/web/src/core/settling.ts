@@ -1,11 +1,11 @@
 /** Edits that are tried before they are given: the text after them says what it should, and nothing else has changed. */
 
 import { TOP_KEYS } from "./graph";
-import { noWorse, type Path, sameGraph, without, withValue } from "./meaning";
-import { put, replaced, taken, type Way, type Ways } from "./rewriting";
+import { leaves, noWorse, type Path, sameGraph, withEntry, withLeaves, withValue } from "./meaning";
+import { put, renamed, replaced, taken, type Way, type Ways } from "./rewriting";
 import { reprinted } from "./reprinting";
 import { applied, type Change, hasComment, lineNumber, ordered } from "./text";
-import { type Entry, find, parse, type Parsed, type Table, type Tree } from "./tree";
+import { type Entry, find, type Items, type Leaf, parse, type Parsed, type Table, type Tree } from "./tree";
 import { treeOf, type Written } from "./written";
 
 export type Edits = readonly Change[];
@@ -16,6 +16,11 @@ export interface Document {
   readonly text: string;
   readonly tree: Table;
   readonly parsed: Parsed;
+}
+/** A change at one place: what the tree says after it, and ways to write it into the text. */
+export interface Part {
+  readonly made: (tree: Tree) => Tree;
+  readonly ways: Ways;
 }
 
 const NEEDED = ["nodes", "outputs"];
@@ -37,12 +42,15 @@ export function assigned(document: Document, ...pairs: readonly (readonly [Path,
 
 /** The same with values that were read. */
 export function planted(document: Document, ...pairs: readonly (readonly [Path, Tree])[]): Edits {
-  const wanted = pairs.reduce((tree: Tree, [path, value]) => withValue(tree, path, value), document.tree);
   return settled(
     document,
-    wanted,
-    pairs.map(([path, value]) => assignment(document, path, value)),
+    pairs.map(([path, value]) => planting(document, path, value)),
   );
+}
+
+/** A value at a path; mappings on the way are made. */
+export function planting(document: Document, path: Path, value: Tree): Part {
+  return { made: (tree) => withValue(tree, path, value), ways: assignment(document, path, value) };
 }
 
 function assignment(document: Document, path: Path, value: Tree): Ways {
@@ -73,11 +81,20 @@ function sectionBefore(tree: Table, section: string): string | undefined {
 /** The edits that take the entry at a path away; `what` it is called where it is not there. */
 export function gone(document: Document, path: Path, what: string): Edits {
   if (!find(document.tree, path)) throw new Refused(`there is no ${what} '${path.at(-1)}'`);
-  return settled(document, without(document.tree, path), [removal(document, path)]);
+  return settled(document, removals(document, [path]));
+}
+
+/** The entries at paths taken away, where they are there. */
+export function removals(document: Document, paths: readonly Path[]): Part[] {
+  const found = paths.filter((path) => find(document.tree, path));
+  return found.map((path) => ({
+    made: (tree) => withEntry(tree, path, () => null),
+    ways: removal(document, path),
+  }));
 }
 
 /** Ways to take an entry away; with its section, or leaving `{}`, where it is the only one there. */
-export function* removal(document: Document, path: Path): Generator<Way> {
+function* removal(document: Document, path: Path): Generator<Way> {
   const { text, tree } = document;
   refuseMarks(document, path, true);
   const [section, entry] = [find(tree, path.slice(0, -1)), find(tree, path)];
@@ -96,9 +113,40 @@ function isCommented(text: string, section: Entry, entry: Entry): boolean {
   return hasComment(text, section.keyTo, entry.from) || hasComment(text, entry.to, section.to);
 }
 
-/** The first of the ways after which the text says what is wanted, and nothing else is wrong with it. */
-export function settled(document: Document, wanted: Tree, parts: readonly Ways[]): Edits {
-  for (const way of combined(parts)) {
+/** An entry under another key. */
+export function keyed(document: Document, path: Path, key: string): Part[] {
+  const entry = find(document.tree, path);
+  if (!entry) return [];
+  refuseMarks(document, path, false);
+  const ways = renamed(document.text, entry.keyFrom, entry.keyTo, key);
+  return [{ made: (tree) => withEntry(tree, path, (old) => ({ ...old, key })), ways }];
+}
+
+/** An item taken out of the list at a path. */
+export function itemGone(document: Document, path: Path, list: Items, at: number): Part {
+  refuseMarks(document, path, true);
+  const rest = { ...list, values: list.values.toSpliced(at, 1) };
+  return { made: (tree) => withValue(tree, path, rest), ways: taken(document.text, list, at) };
+}
+
+/** Scalars at a path, in lists too, that say something else; `ways` to write one of them. */
+export function reworded(
+  document: Document,
+  path: Path,
+  change: (leaf: Leaf) => Leaf,
+  ways: (leaf: Leaf, now: Leaf) => Ways,
+): Part[] {
+  const value = find(document.tree, path)?.value;
+  const found = value ? leaves(value).filter((leaf) => change(leaf) !== leaf) : [];
+  if (found.length) refuseMarks(document, path, true);
+  const made = (tree: Tree) => withEntry(tree, path, (entry) => ({ ...entry, value: withLeaves(entry.value, change) }));
+  return found.map((leaf) => ({ made, ways: ways(leaf, change(leaf)) }));
+}
+
+/** The first of the ways of all parts after which the text says what is wanted, and nothing else is wrong with it. */
+export function settled(document: Document, parts: readonly Part[]): Edits {
+  const wanted = parts.reduce((tree: Tree, { made }) => made(tree), document.tree);
+  for (const way of combined(parts.map(({ ways }) => ways))) {
     const right = tried(document, wanted, way);
     if (right) return right;
   }
@@ -110,7 +158,7 @@ export function settled(document: Document, wanted: Tree, parts: readonly Ways[]
 }
 
 /** The changes in the order of the text, where they make of it what is wanted. */
-export function tried({ text, parsed }: Document, wanted: Tree, way: Way): Edits | null {
+function tried({ text, parsed }: Document, wanted: Tree, way: Way): Edits | null {
   const changes = ordered(way.filter(({ from, to, insert }) => text.slice(from, to) !== insert));
   if (!changes) return null;
   const after = parse(applied(text, changes));

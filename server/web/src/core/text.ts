@@ -23,16 +23,6 @@ export function applied(text: string, changes: readonly Change[]): string {
   return rows.map((row, i) => text.slice(ends[i], row.from) + row.insert).join("") + text.slice(ends.at(-1));
 }
 
-/** The changes that make the same text again of what the changes make of it. */
-export function inverse(text: string, changes: readonly Change[]): Change[] {
-  let shift = 0;
-  return (ordered(changes) ?? []).map(({ from, to, insert }) => {
-    const start = from + shift;
-    shift += insert.length - (to - from);
-    return { from: start, to: start + insert.length, insert: text.slice(from, to) };
-  });
-}
-
 /** Where the line of a character begins; a byte order mark belongs to none. */
 export function lineBegin(text: string, offset: number): number {
   const begin = offset > 0 ? text.lastIndexOf("\n", offset - 1) + 1 : 0;

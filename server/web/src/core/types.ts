@@ -101,8 +101,8 @@ function widens(source: string, target: string, { widenings }: Types): boolean {
   return widenings.some(([from, to]) => from === source && to === target);
 }
 
-/** The type with its variables replaced by what they were bound to; the others become unknown. */
-export function resolved(type: TypeRef, bound: ReadonlyMap<string, TypeRef>): TypeRef {
-  if (type.variable) return bound.get(type.name) ?? UNKNOWN;
-  return type.args.length ? { ...type, args: type.args.map((arg) => resolved(arg, bound)) } : type;
+/** The type with its variables replaced by what they were bound to; the others become unknown, or `other`. */
+export function resolved(type: TypeRef, bound: ReadonlyMap<string, TypeRef>, other = (_: TypeRef) => UNKNOWN): TypeRef {
+  if (type.variable) return bound.get(type.name) ?? other(type);
+  return type.args.length ? { ...type, args: type.args.map((arg) => resolved(arg, bound, other)) } : type;
 }

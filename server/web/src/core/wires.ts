@@ -53,18 +53,6 @@ function chain(from: ReadonlyMap<string, string | null>, last: string): string[]
   return found;
 }
 
-/** A circle in the graph, by names in the order of its wires, the first again at the end; null where there is none. */
-export function circle(graph: Graph): string[] | null {
-  const before = waits(graph);
-  for (const [name, others] of before) {
-    for (const other of others) {
-      const way = wayFrom(before, other, name);
-      if (way) return [...way, name];
-    }
-  }
-  return null;
-}
-
 /** The nodes in an order in which each comes behind all that it waits for; in a circle, as they stand. */
 export function inOrder(graph: Graph): GraphNode[] {
   const before = waits(graph);

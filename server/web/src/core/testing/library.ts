@@ -1,6 +1,8 @@
 /** A small library of node types, in the form of the server's catalogue. */
 
 import type { Library, NodeType, Port } from "../fits";
+import type { Graph } from "../graph";
+import { waits, wayFrom } from "../wires";
 
 function port(text: string): Port {
   const [name = "", rest = ""] = text.split(": ");
@@ -62,3 +64,15 @@ export const LIBRARY: Library = {
   ports: new Map(PORTS.map((name) => [name, name])),
   widenings: [["int", "float"]],
 };
+
+/** A circle in the graph, by names in the order of its wires, the first again at the end; null where there is none. */
+export function circle(graph: Graph): string[] | null {
+  const before = waits(graph);
+  for (const [name, others] of before) {
+    for (const other of others) {
+      const way = wayFrom(before, other, name);
+      if (way) return [...way, name];
+    }
+  }
+  return null;
+}

@@ -3,6 +3,8 @@
 import { Lexer, parseDocument, visit } from "yaml";
 import * as edit from "../edits";
 import { NODE_KEYS, namesOf } from "../graph";
+import { assigned, gone, opened } from "../settling";
+import { type Change, ordered } from "../text";
 import type { Written } from "../written";
 
 export type Data = { [key: string]: any };
@@ -202,7 +204,7 @@ function* ofNode(node: string, parts: Data, at: number): Generator<Case> {
   yield case_(`type ${node}`, (t) => edit.setType(t, node, "other"), write("nodes", node, "type")("other"));
   yield case_(`rename ${node}`, (t) => edit.renameNode(t, node, "renamed_it"), renaming("nodes", node, "renamed_it"));
   yield case_(`remove ${node}`, (t) => edit.removeNode(t, node), withoutNode(node));
-  yield case_(`move ${node}`, (t) => edit.move(t, node, 3, -4.5), write("layout", node)(["3", "-4.5"]));
+  yield case_(`move ${node}`, (t) => edit.moveAll(t, new Map([[node, [3, -4.5]]])), write("layout", node)(["3", "-4.5"]));
   yield case_(
     `wire ${node}`,
     (t) => edit.connect(t, { name: node, port: "b" }, node, "added"),
@@ -224,18 +226,22 @@ function* ofNode(node: string, parts: Data, at: number): Generator<Case> {
   if ("note" in parts) yield case_(`no note ${node}`, (t) => edit.setNote(t, node, ""), drop("nodes", node, "note"));
 }
 
+/** Edits of any entry, also of those that no edit of a graph has yet. */
+const set = (text: string, value: Written, ...path: string[]): edit.Edits => assigned(opened(text), [path, value]);
+const unset = (text: string, ...path: string[]): edit.Edits => gone(opened(text), path, "entry");
+
 function* ofInput(name: string, facts: Data, presets: readonly string[]): Generator<Case> {
   for (const fact of Object.keys(facts).filter((key) => key !== "type")) {
-    yield case_(`unset ${name}.${fact}`, (t) => edit.unsetInput(t, name, fact), drop("inputs", name, fact));
-    yield case_(`set ${name}.${fact}`, (t) => edit.setInput(t, name, fact, 5), write("inputs", name, fact)("5"));
+    yield case_(`unset ${name}.${fact}`, (t) => unset(t, "inputs", name, fact), drop("inputs", name, fact));
+    yield case_(`set ${name}.${fact}`, (t) => set(t, 5, "inputs", name, fact), write("inputs", name, fact)("5"));
   }
-  yield case_(`help ${name}`, (t) => edit.setInput(t, name, "help", "x: y"), write("inputs", name, "help")("x: y"));
+  yield case_(`help ${name}`, (t) => set(t, "x: y", "inputs", name, "help"), write("inputs", name, "help")("x: y"));
   yield case_(`rename ${name}`, (t) => edit.renameInput(t, name, "renamed_it"), renaming("inputs", name, "renamed_it"));
   yield case_(`remove ${name}`, (t) => edit.removeInput(t, name), withoutInput(name));
   for (const preset of ["added", ...presets]) {
     yield case_(
       `preset ${preset} ${name}`,
-      (t) => edit.setPreset(t, preset, name, "😀"),
+      (t) => set(t, "😀", "presets", preset, name),
       write("presets", preset, name)("😀"),
     );
   }
@@ -280,8 +286,8 @@ function* ofTheRest(data: Data): Generator<Case> {
     (t) => edit.addInput(t, "added_it", "int", new Map([["default", 1]])),
     write("inputs", "added_it")({ type: "int", default: "1" }),
   );
-  yield case_("title", (t) => edit.setText(t, "title", "Äh: 😀"), write("title")("Äh: 😀"));
-  yield case_("description", (t) => edit.setText(t, "description", "two\nlines"), write("description")("two\nlines"));
+  yield case_("title", (t) => set(t, "Äh: 😀", "title"), write("title")("Äh: 😀"));
+  yield case_("description", (t) => set(t, "two\nlines", "description"), write("description")("two\nlines"));
   for (const name of ["added_it", ...Object.keys(data.outputs ?? {})]) {
     yield case_(
       `output ${name}`,
@@ -292,11 +298,11 @@ function* ofTheRest(data: Data): Generator<Case> {
   for (const name of Object.keys(data.outputs ?? {}))
     yield case_(`no output ${name}`, (t) => edit.unsetOutput(t, name), drop("outputs", name));
   for (const [preset, values] of Object.entries(data.presets ?? {})) {
-    yield case_(`no preset ${preset}`, (t) => edit.unsetPreset(t, preset), drop("presets", preset));
+    yield case_(`no preset ${preset}`, (t) => unset(t, "presets", preset), drop("presets", preset));
     for (const name of Object.keys(values as Data))
       yield case_(
         `no preset ${preset} ${name}`,
-        (t) => edit.unsetPreset(t, preset, name),
+        (t) => unset(t, "presets", preset, name),
         drop("presets", preset, name),
       );
   }
@@ -322,4 +328,14 @@ export function drawing(seed: number): (below: number) => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
   };
+}
+
+/** The changes that make the same text again of what the changes make of it. */
+export function inverse(text: string, changes: readonly Change[]): Change[] {
+  let shift = 0;
+  return (ordered(changes) ?? []).map(({ from, to, insert }) => {
+    const start = from + shift;
+    shift += insert.length - (to - from);
+    return { from: start, to: start + insert.length, insert: text.slice(from, to) };
+  });
 }
