@@ -9,7 +9,7 @@ import { Dialogs } from "./dialogs";
 import type { Session } from "./document/session";
 import { useFollowing } from "./Editor";
 import { RunButton } from "./Header";
-import { keysOf } from "./keys";
+import { useKeys } from "./keys";
 import { thumbnailOf } from "./panes/FileField";
 import { Inputs } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
@@ -24,11 +24,7 @@ export function AppView({ session, open }: { session: Session; open: Open }) {
   const document = usePage((page) => page.document!);
   const { title, description } = document.read.graph;
   useFollowing(session);
-  useEffect(() => {
-    const keys = keysOf(deedsOf(session, open).filter(({ key }) => KEYS.includes(key)));
-    window.addEventListener("keydown", keys, true);
-    return () => window.removeEventListener("keydown", keys, true);
-  }, [session, open]);
+  useKeys(useMemo(() => deedsOf(session, open).filter(({ key }) => KEYS.includes(key)), [session, open]));
   return (
     <div className="app">
       <header className="top">

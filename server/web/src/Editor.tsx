@@ -11,7 +11,7 @@ import type { Session } from "./document/session";
 import { take } from "./dropped";
 import { Header } from "./Header";
 import { judgeSoon } from "./judging";
-import { keysOf } from "./keys";
+import { useKeys } from "./keys";
 import { Empty } from "./panes/Empty";
 import { Inspector } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
@@ -33,11 +33,7 @@ export function Editor({ session, open }: EditorProps) {
   const deeds = useMemo(() => deedsOf(session, open), [session, open]);
   const pane = usePage((page) => PANES.find(({ name }) => name === page.pane));
   useFollowing(session);
-  useEffect(() => {
-    const keys = keysOf(deeds);
-    window.addEventListener("keydown", keys, true);
-    return () => window.removeEventListener("keydown", keys, true);
-  }, [deeds]);
+  useKeys(deeds);
   useEffect(() => listenToClipboard(session), [session]);
   const drop = (event: React.DragEvent) => {
     const file = event.dataTransfer.files[0];

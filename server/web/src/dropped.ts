@@ -3,7 +3,7 @@
 import { ask, Problem, upload } from "./api";
 import type { Open } from "./commands/files";
 import { draftOf } from "./document/session";
-import { page, say, usePage } from "./store";
+import { giveInput, page, say, tell } from "./store";
 
 interface Found {
   name: string;
@@ -20,7 +20,7 @@ export async function take(file: File, open: Open): Promise<void> {
     if (graph) open(await draftOf(graph.name, graph.text), graph.inputs);
     else await toInput(file);
   } catch (problem) {
-    say((problem as Error).message);
+    tell(problem as Error);
   }
 }
 
@@ -38,6 +38,5 @@ async function toInput(file: File): Promise<void> {
   const inputs = [...page().document!.read.graph.inputs.values()];
   const input = inputs.find((one) => one.type === "Image");
   if (!input) return say("this picture tells no graph, and this graph takes no picture");
-  const kept = await upload(file);
-  usePage.setState((old) => ({ values: { ...old.values, [input.name]: { file: kept.file } } }));
+  giveInput(input.name, { file: (await upload(file)).file });
 }

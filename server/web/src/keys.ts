@@ -1,5 +1,6 @@
 /** Which deed a key does. */
 
+import { useEffect } from "react";
 import type { Deed } from "./deeds";
 import { isAsking } from "./dialogs";
 import { page, usePage } from "./store";
@@ -15,8 +16,17 @@ export function strokeOf(event: KeyboardEvent): string {
   return shift + alt + control + (NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key));
 }
 
+/** Let the keys of the page do deeds. */
+export function useKeys(deeds: readonly Deed[]): void {
+  useEffect(() => {
+    const keys = keysOf(deeds);
+    window.addEventListener("keydown", keys, true);
+    return () => window.removeEventListener("keydown", keys, true);
+  }, [deeds]);
+}
+
 /** What listens to the keys of the page and does the deeds; where something is typed, those that count there. */
-export function keysOf(deeds: readonly Deed[]): (event: KeyboardEvent) => void {
+function keysOf(deeds: readonly Deed[]): (event: KeyboardEvent) => void {
   const bound = new Map(deeds.flatMap((deed) => (deed.shortcut?.split(", ") ?? []).map((keys) => [keys, deed])));
   return (event) => {
     const stroke = strokeOf(event);

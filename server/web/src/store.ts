@@ -121,6 +121,14 @@ export function say(said: string): void {
   if (said) clearing = setTimeout(() => usePage.setState({ said: "" }), 6_000);
 }
 
+/** Tell why something did not come about. */
+export const tell = (problem: Error): void => say(problem.message);
+
+/** Give an input of the graph a value for the next run. */
+export function giveInput(name: string, value: unknown): void {
+  usePage.setState((old) => ({ values: { ...old.values, [name]: value } }));
+}
+
 /** How a node does in the newest run. Its own store: it changes thirty times a second. */
 export interface Progress {
   status: "running" | "ran" | "rebuilt" | "cached" | "failed";

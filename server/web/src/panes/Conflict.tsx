@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { draftOf, type Session } from "../document/session";
-import { say, type Theirs, toDocument, usePage } from "../store";
+import { say, tell, type Theirs, toDocument, usePage } from "../store";
 import { patiently } from "../lazily";
 
 export function Conflict({ session, theirs }: { session: Session; theirs: Theirs }) {
@@ -23,7 +23,7 @@ export function Conflict({ session, theirs }: { session: Session; theirs: Theirs
   const deed = (what: () => Promise<unknown>) => () => {
     setBusy(true);
     void what()
-      .catch((problem: Error) => say(problem.message))
+      .catch(tell)
       .finally(() => setBusy(false));
   };
   const keepBoth = async () => {

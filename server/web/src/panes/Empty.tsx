@@ -2,7 +2,7 @@
 
 import { adding } from "../commands/adding";
 import { beginFrom } from "../commands/keeping";
-import { say, usePage } from "../store";
+import { tell, usePage } from "../store";
 import type { PaneProps } from "./panes";
 
 export function Empty({ session, open }: PaneProps) {
@@ -19,9 +19,7 @@ export function Empty({ session, open }: PaneProps) {
         <button className="main" onClick={() => void adding(session)}>
           Add a node
         </button>
-        <button onClick={() => void beginFrom(open).catch((problem: Error) => say(problem.message))}>
-          Take a copy of …
-        </button>
+        <button onClick={() => void beginFrom(open).catch(tell)}>Take a copy of …</button>
       </span>
       <p>
         <kbd>Space</kbd> adds, <kbd>C</kbd> and <kbd>I</kbd> wire, <kbd>?</kbd> says the rest.

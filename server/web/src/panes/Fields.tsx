@@ -2,8 +2,9 @@
 
 import { useEffect, useRef, useState } from "react";
 import { baseOf } from "../canvas/types";
+import { asThemselves, Choose } from "../Choose";
 import { plain, type Scalar } from "../core/scalars";
-import { say } from "../store";
+import { tell } from "../store";
 import { FileField } from "./FileField";
 import { chooseModel } from "./models";
 
@@ -34,24 +35,19 @@ export interface FieldProps {
 
 const NUMBERS = ["int", "float", "Seed"];
 
+export type Common = { id: string; title: string; disabled: boolean; "aria-label": string };
+
+interface KindProps extends Pick<FieldProps, "spec" | "onChange"> {
+  common: Common;
+  now: Given;
+}
+
 export function Field({ spec, value, fallback, disabled = false, onChange }: FieldProps) {
   const base = baseOf(spec.type);
   const now = value === undefined ? fallback : value;
   const common = { id: `field-${spec.name}`, title: spec.help, disabled, "aria-label": spec.name };
-  if (spec.menu) {
-    return (
-      <select
-        {...common}
-        value={String(now ?? "")}
-        onChange={(event) => onChange(spec.menu?.find((one) => String(one) === event.target.value) as Given, false)}
-      >
-        {(now ?? null) === null && <option />}
-        {spec.menu.map((one) => (
-          <option key={String(one)}>{String(one)}</option>
-        ))}
-      </select>
-    );
-  }
+  const kind = { spec, common, now, onChange };
+  if (spec.menu) return <Menu {...kind} />;
   if (base === "bool")
     return (
       <input
@@ -63,28 +59,29 @@ export function Field({ spec, value, fallback, disabled = false, onChange }: Fie
     );
   if (spec.uploads) return <FileField common={common} type={base} value={now} onChange={onChange} />;
   if (NUMBERS.includes(base) && (typeof now === "number" || now === undefined || now === null))
-    return <Numeric spec={spec} common={common} value={now ?? undefined} onChange={onChange} />;
-  if (spec.models)
-    return <Model {...{ common, base, onChange }} value={typeof now === "string" ? now : ""} example={spec.models} />;
-  if (base === "Text") return <Typed common={common} value={now} rows={3} spec={spec} onChange={onChange} />;
-  return <Typed common={common} value={now} rows={1} spec={spec} onChange={onChange} />;
+    return <Numeric {...kind} value={now ?? undefined} />;
+  if (spec.models) return <Model {...kind} />;
+  return <Typed {...kind} />;
 }
 
-export type Common = { id: string; title: string; disabled: boolean; "aria-label": string };
-
-interface ModelProps {
-  common: Common;
-  base: string;
-  value: string;
-  example: string;
-  onChange: FieldProps["onChange"];
+function Menu({ spec, common, now, onChange }: KindProps) {
+  const menu = spec.menu ?? [];
+  const none = (now ?? null) === null ? [["", ""] as const] : [];
+  return (
+    <Choose
+      {...common}
+      value={String(now ?? "")}
+      options={[...none, ...asThemselves(menu.map(String))]}
+      onChoose={(to) => onChange(menu.find((one) => String(one) === to) as Given, false)}
+    />
+  );
 }
 
 /** The name of a model: typed, as that of a folder is, or chosen from the catalogue. */
-function Model({ common, base, value, example, onChange }: ModelProps) {
-  const name = common["aria-label"];
+function Model({ spec, common, now, onChange }: KindProps) {
+  const value = typeof now === "string" ? now : "";
   const choose = async () => {
-    const chosen = await chooseModel(`${name}: a model`, base === "Bundle", value || example);
+    const chosen = await chooseModel(`${spec.name}: a model`, baseOf(spec.type) === "Bundle", value || spec.models);
     if (chosen) onChange(chosen, false);
   };
   return (
@@ -93,9 +90,9 @@ function Model({ common, base, value, example, onChange }: ModelProps) {
       <button
         type="button"
         title="choose from the catalogue"
-        aria-label={`choose ${name}`}
+        aria-label={`choose ${spec.name}`}
         disabled={common.disabled}
-        onClick={() => void choose().catch((problem: Error) => say(problem.message))}
+        onClick={() => void choose().catch(tell)}
       >
         ▾
       </button>
@@ -103,17 +100,7 @@ function Model({ common, base, value, example, onChange }: ModelProps) {
   );
 }
 
-function Numeric({
-  spec,
-  common,
-  value,
-  onChange,
-}: {
-  spec: FieldSpec;
-  common: Common;
-  value: number | undefined;
-  onChange: FieldProps["onChange"];
-}) {
+function Numeric({ spec, common, value, onChange }: KindProps & { value: number | undefined }) {
   const whole = baseOf(spec.type) !== "float";
   const { low, high } = spec;
   const range = low !== null && high !== null && high > low && high - low <= 1_000 ? { low, high } : null;
@@ -222,34 +209,16 @@ function Draft({
   return rows ? <textarea {...shared} rows={rows} /> : <input {...shared} {...more} />;
 }
 
-function Typed({
-  common,
-  value,
-  rows,
-  spec,
-  onChange,
-}: {
-  common: Common;
-  value: Given;
-  rows: number;
-  spec: FieldSpec;
-  onChange: FieldProps["onChange"];
-}) {
-  const words = ["Text", "str"].includes(baseOf(spec.type));
-  const text =
-    value === undefined || value === null ? "" : Array.isArray(value) ? JSON.stringify(value) : String(value);
-  return (
-    <Draft
-      common={common}
-      text={text}
-      rows={rows > 1 ? rows : 0}
-      onText={(typed, joined) => onChange(words ? typed : readAs(typed), joined)}
-    />
-  );
+function Typed({ spec, common, now, onChange }: KindProps) {
+  const base = baseOf(spec.type);
+  const text = Array.isArray(now) ? JSON.stringify(now) : String(now ?? "");
+  const read = ["Text", "str"].includes(base) ? (typed: string) => typed : readAs;
+  const rows = base === "Text" ? 3 : 0;
+  return <Draft common={common} text={text} rows={rows} onText={(typed, joined) => onChange(read(typed), joined)} />;
 }
 
 /** A value as it would be read in a file: `3` is a number, `[1, 2]` a list. */
-export function readAs(text: string): Given {
+function readAs(text: string): Given {
   const trimmed = text.trim();
   if (/^\[.*\]$/.test(trimmed)) {
     try {

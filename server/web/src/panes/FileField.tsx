@@ -4,7 +4,7 @@ import { Suspense, useState } from "react";
 import { addressOf, fileAddress, isFile, isPicture, type Job, type OutFile, upload } from "../api";
 import { pictureOf } from "../core/masked";
 import { list } from "../running";
-import { say, usePage, useRuns } from "../store";
+import { tell, usePage, useRuns } from "../store";
 import type { Common, FieldProps, Given } from "./Fields";
 import { lazily } from "../lazily";
 
@@ -31,13 +31,10 @@ export function FileField({ common, type, value, onChange }: FileFieldProps) {
   const take = async (file: File | undefined) => {
     if (!file) return;
     setBusy(true);
-    await upload(file).then(
-      ({ file: digest, name }) => {
-        names.set(digest, name);
-        onChange({ file: digest }, false);
-      },
-      (problem: Error) => say(problem.message),
-    );
+    await upload(file).then(({ file: digest, name }) => {
+      names.set(digest, name);
+      onChange({ file: digest }, false);
+    }, tell);
     setBusy(false);
   };
   const given = (event: React.DragEvent | React.ClipboardEvent, files: FileList) => {

@@ -3,47 +3,42 @@
 import { useState } from "react";
 import { words } from "../canvas/flow";
 import { baseOf, shown } from "../canvas/types";
+import { asThemselves, Choose } from "../Choose";
 import { oneOfInput, severalAt } from "../commands/several";
 import { expose, feeding } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { GraphInput, Value } from "../core/graph";
 import { refsIn } from "../core/wires";
 import { type Written, written } from "../core/written";
-import type { Session } from "../document/session";
+import type { Making, Session } from "../document/session";
 import type { PortSpec } from "../api";
-import { type Catalogue, usePage } from "../store";
+import { type Catalogue, giveInput, usePage } from "../store";
 import { FileField } from "./FileField";
 import { Field, type FieldSpec, type Given } from "./Fields";
 
-/** What may stand for a value of a type beside what is typed. */
-function helpers(type: string, ports: Catalogue["ports"]): { path: boolean; models: string } {
-  const base = baseOf(type);
-  const port = ports.get(base);
-  const models = port?.literal === "name" ? (/such as ([\w/.-]+\w)/.exec(port.doc)?.[1] ?? base) : "";
-  return { path: port?.literal === "path" && !WRITTEN.includes(base), models };
-}
 /** Port types of paths that name no file to read. */
 const WRITTEN: readonly string[] = ["PictureFile", "RunFolder", "ReadFolder"];
-const specOfPort = (port: PortSpec, ports: Catalogue["ports"]): FieldSpec => ({
-  name: port.name,
-  type: port.type,
-  help: port.doc,
-  low: port.range?.low ?? null,
-  high: port.range?.high ?? null,
-  menu: port.menu,
-  uploads: false,
-  models: helpers(port.type, ports).models,
-});
-const specOfInput = (input: GraphInput, ports: Catalogue["ports"]): FieldSpec => ({
-  name: input.name,
-  type: input.type,
-  help: input.help,
-  low: input.min,
-  high: input.max,
-  menu: input.menu,
-  uploads: helpers(input.type, ports).path,
-  models: helpers(input.type, ports).models,
-});
+type Ports = Catalogue["ports"];
+const takesFile = (type: string, ports: Ports): boolean =>
+  ports.get(baseOf(type))?.literal === "path" && !WRITTEN.includes(baseOf(type));
+const isWritten = (type: string, ports: Ports): boolean =>
+  ports.get(baseOf(type))?.literal !== "none" && !/^[A-Z]$/.test(type);
+
+/** An example of the models whose names a type takes; empty where it takes none. */
+function exampleOf(type: string, ports: Ports): string {
+  const port = ports.get(baseOf(type));
+  return port?.literal === "name" ? (/such as ([\w/.-]+\w)/.exec(port.doc)?.[1] ?? baseOf(type)) : "";
+}
+
+function specOfPort({ name, type, doc, range, menu }: PortSpec, ports: Ports): FieldSpec {
+  const bounds = { low: range?.low ?? null, high: range?.high ?? null };
+  return { name, type, help: doc, ...bounds, menu, uploads: false, models: exampleOf(type, ports) };
+}
+
+function specOfInput({ name, type, help, min, max, menu }: GraphInput, ports: Ports): FieldSpec {
+  const takes = { uploads: takesFile(type, ports), models: exampleOf(type, ports) };
+  return { name, type, help, low: min, high: max, menu, ...takes };
+}
 
 function given(value: Value | null | undefined): Given {
   if (!value) return undefined;
@@ -105,12 +100,12 @@ function Preset({ names, now }: { names: readonly string[]; now: string }) {
   return (
     <label>
       <span>preset</span>
-      <select aria-label="preset" value={now} onChange={(event) => usePage.setState({ preset: event.target.value })}>
-        <option value="">none</option>
-        {names.map((name) => (
-          <option key={name}>{name}</option>
-        ))}
-      </select>
+      <Choose
+        aria-label="preset"
+        value={now}
+        options={[["", "none"], ...asThemselves(names)]}
+        onChoose={(preset) => usePage.setState({ preset })}
+      />
     </label>
   );
 }
@@ -119,14 +114,13 @@ function InputField({ input, value, fallback }: { input: GraphInput; value: Give
   const ports = usePage((page) => page.catalogue!.ports);
   const each = usePage((page) => page.each[input.name]);
   const spec = specOfInput(input, ports);
-  const set = (value: Given) => usePage.setState((old) => ({ values: { ...old.values, [input.name]: value } }));
   // A file has several buttons: a label would press the first of them.
   const Row = spec.uploads || each !== undefined ? "div" : "label";
   return (
     <Row className="input" title={input.help}>
       <span>{input.name}</span>
       {each === undefined ? (
-        <Field spec={spec} value={value} fallback={fallback} onChange={set} />
+        <Field spec={spec} value={value} fallback={fallback} onChange={(now) => giveInput(input.name, now)} />
       ) : (
         <button className="chip" onClick={() => oneOfInput(input.name)} title="one value again">
           {each} ×
@@ -143,18 +137,7 @@ function NodeForm({ session, name }: { session: Session; name: string }) {
   const [all, setAll] = useState(false);
   const node = graph.nodes.get(name)!;
   const spec = catalogue.nodes.get(node.type);
-  const ports: PortSpec[] =
-    spec?.inputs ??
-    [...node.ports.keys()].map((port) => ({
-      name: port,
-      type: "",
-      required: false,
-      default: null,
-      range: null,
-      menu: null,
-      doc: "",
-      fan_in: false,
-    }));
+  const ports: readonly PortSpec[] = spec?.inputs ?? [...node.ports.keys()].map((name) => ({ ...UNTYPED, name }));
   const swept = node.each.flatMap((axis) => axis.names);
   const first = (port: PortSpec) =>
     swept.includes(port.name) || port.required || node.ports.has(port.name) || port.range || port.menu;
@@ -184,51 +167,60 @@ function NodeForm({ session, name }: { session: Session; name: string }) {
   );
 }
 
-const literal = (type: string, ports: ReadonlyMap<string, { literal: string }>) =>
-  ports.get(/^(?:list\[)?([A-Za-z]+)/.exec(type)?.[1] ?? "")?.literal !== "none" && !/^[A-Z]$/.test(type);
+/** A port of a node type that the library does not have. */
+const UNTYPED = { type: "", required: false, default: null, range: null, menu: null, doc: "", fan_in: false };
 
-function PortField({
-  session,
-  node,
-  port,
-  value,
-  locked,
-}: {
+interface PortFieldProps {
   session: Session;
   node: string;
   port: PortSpec;
   value: Value | undefined;
   locked: boolean;
-}) {
-  const catalogue = usePage((page) => page.catalogue!);
+}
+
+function PortField({ session, node, port, value, locked }: PortFieldProps) {
+  const ports = usePage((page) => page.catalogue!.ports);
   const axis = usePage((page) =>
     page.document!.read.graph.nodes.get(node)?.each.find((one) => one.names.includes(port.name)),
   );
   const refs = value ? refsIn(value) : [];
-  const writes = literal(port.type, catalogue.ports);
+  const free = refs.length === 0;
+  const writes = free && isWritten(port.type, ports);
+  const unset: Making = (text) => edits.unsetPort(text, node, port.name);
+  const set = (next: Given, joined: boolean) =>
+    session.edit(next === undefined ? unset : (text) => edits.setPort(text, node, port.name, asWritten(next)), joined);
+  const chips: (readonly [said: string, title: string, off: Making])[] = refs.map((ref) => [
+    shown(ref),
+    "take this wire off",
+    (text) => edits.disconnect(text, ref, node, port.name),
+  ]);
+  if (axis)
+    chips.unshift([
+      shown(axis.values),
+      `what ${axis.names.join(" and ")} take in turn: take it off`,
+      (text) => edits.unsetEach(text, node, axis.names.join("+")),
+    ]);
+  const tools: readonly (readonly [said: string, title: string, when: boolean, deed: () => unknown])[] = [
+    ["wire", `choose what feeds ${port.name}`, free || port.fan_in, () => feeding(session, node, port.name)],
+    ["input", `make ${port.name} an input of the graph`, writes, () => expose(session, node, port.name)],
+    ["several", `let ${port.name} take several values in turn`, writes, () => severalAt(session, node, port.name)],
+    ["reset", "back to the default", free && value !== undefined, () => session.edit(unset)],
+  ];
   return (
     <div className="field">
       <label title={`${port.type}${port.doc ? `: ${port.doc}` : ""}`}>
         <span className={port.required && !value ? "missing" : ""}>{port.name}</span>
-        {refs.length === 0 && writes && !axis && (
+        {writes && !axis && (
           <Field
-            spec={specOfPort(port, catalogue.ports)}
+            spec={specOfPort(port, ports)}
             value={given(value)}
             fallback={port.default as Given}
             disabled={locked}
-            onChange={(next, joined) =>
-              session.edit(
-                (text) =>
-                  next === undefined
-                    ? edits.unsetPort(text, node, port.name)
-                    : edits.setPort(text, node, port.name, asWritten(next)),
-                joined,
-              )
-            }
+            onChange={set}
           />
         )}
       </label>
-      {refs.length === 0 && helpers(port.type, catalogue.ports).path && (
+      {free && takesFile(port.type, ports) && (
         <FileField
           common={{
             id: `file-${port.name}`,
@@ -238,73 +230,22 @@ function PortField({
           }}
           type={baseOf(port.type) === "Mask" ? "Image" : baseOf(port.type)}
           value={undefined}
-          onChange={(file) => {
-            const input = expose(session, node, port.name);
-            usePage.setState((old) => ({ values: { ...old.values, [input]: file } }));
-          }}
+          onChange={(file) => giveInput(expose(session, node, port.name), file)}
         />
       )}
-      {axis && (
-        <button
-          className="chip"
-          disabled={locked}
-          title={`what ${axis.names.join(" and ")} take in turn: take it off`}
-          onClick={() => session.edit((text) => edits.unsetEach(text, node, axis.names.join("+")))}
-        >
-          {shown(axis.values)} ×
-        </button>
-      )}
-      {refs.map((ref) => (
-        <button
-          key={shown(ref)}
-          className="chip"
-          disabled={locked}
-          title="take this wire off"
-          onClick={() => session.edit((text) => edits.disconnect(text, ref, node, port.name))}
-        >
-          {shown(ref)} ×
+      {chips.map(([said, title, off]) => (
+        <button key={said} className="chip" disabled={locked} title={title} onClick={() => session.edit(off)}>
+          {said} ×
         </button>
       ))}
       <span className="tools">
-        {(refs.length === 0 || port.fan_in) && (
-          <button
-            className="link"
-            disabled={locked}
-            onClick={() => void feeding(session, node, port.name)}
-            title={`choose what feeds ${port.name}`}
-          >
-            wire
-          </button>
-        )}
-        {refs.length === 0 && writes && (
-          <button
-            className="link"
-            disabled={locked}
-            onClick={() => expose(session, node, port.name)}
-            title={`make ${port.name} an input of the graph`}
-          >
-            input
-          </button>
-        )}
-        {refs.length === 0 && writes && (
-          <button
-            className="link"
-            disabled={locked}
-            onClick={() => void severalAt(session, node, port.name)}
-            title={`let ${port.name} take several values in turn`}
-          >
-            several
-          </button>
-        )}
-        {refs.length === 0 && value && (
-          <button
-            className="link"
-            disabled={locked}
-            onClick={() => session.edit((text) => edits.unsetPort(text, node, port.name))}
-            title="back to the default"
-          >
-            reset
-          </button>
+        {tools.map(
+          ([said, title, when, deed]) =>
+            when && (
+              <button key={said} className="link" disabled={locked} title={title} onClick={() => void deed()}>
+                {said}
+              </button>
+            ),
         )}
       </span>
     </div>

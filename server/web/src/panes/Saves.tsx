@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { encoded, get } from "../api";
-import { say, togglePane, usePage } from "../store";
+import { say, tell, togglePane, usePage } from "../store";
 import type { PaneProps } from "./panes";
 import { patiently } from "../lazily";
 
@@ -18,7 +18,7 @@ export function Saves({ session }: PaneProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!path.endsWith(".yaml")) return setSaves([]);
-    get<Save[]>(`graphs/${encoded(path)}/saves`).then(setSaves, (problem: Error) => say(problem.message));
+    get<Save[]>(`graphs/${encoded(path)}/saves`).then(setSaves, tell);
   }, [path, etag]);
   const save = saves?.[chosen];
   useEffect(() => {

@@ -2,6 +2,7 @@
 
 import { type KeyboardEvent, useState } from "react";
 import { addressOf, type Axis, type Cell, fileAddress, type Job } from "../api";
+import { asThemselves, Choose } from "../Choose";
 import { openJob } from "../commands/files";
 import { cancel, ENDED, retry, showCell } from "../running";
 import { useRuns } from "../store";
@@ -36,24 +37,15 @@ export function Sheet({ open }: PaneProps) {
         {axes.slice(2).map((axis, n) => (
           <label key={n}>
             {axis.names.join("+")}{" "}
-            <select
+            <Choose
               value={pages[n] ?? 0}
-              onChange={({ target }) => setPages(axes.slice(2).map((_, i) => (i === n ? Number(target.value) : (pages[i] ?? 0))))}
-            >
-              {axis.rows.map((row, i) => (
-                <option key={i} value={i}>
-                  {rowWorded(row)}
-                </option>
-              ))}
-            </select>
+              options={axis.rows.map((row, i) => [String(i), rowWorded(row)])}
+              onChoose={(to) => setPages(axes.slice(2).map((_, i) => (i === n ? Number(to) : (pages[i] ?? 0))))}
+            />
           </label>
         ))}
         {outputs.length > 1 && (
-          <select aria-label="output" value={output} onChange={({ target }) => setChosen(target.value)}>
-            {outputs.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
+          <Choose aria-label="output" value={output} options={asThemselves(outputs)} onChoose={setChosen} />
         )}
         <button onClick={() => enlarge(current)} disabled={!cells.some((cell) => pictureOf(cell, output))}>
           Enlarge

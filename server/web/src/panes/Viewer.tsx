@@ -3,6 +3,7 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { fileAddress } from "../api";
 import { Which } from "../canvas/Scrub";
+import { Choose } from "../Choose";
 import { type Open, openJob } from "../commands/files";
 import { type Picture, useLooking } from "./looking";
 import { Stage, type StageProps } from "./Stage";
@@ -53,13 +54,12 @@ export function Viewer({ open }: { open: Open }) {
           {told}
         </span>
         {pinned !== null && (
-          <select aria-label="how to compare" value={mode} onChange={({ target }) => setMode(target.value as Mode)}>
-            {Object.entries(MODES).map(([value, said]) => (
-              <option key={value} value={value}>
-                {said}
-              </option>
-            ))}
-          </select>
+          <Choose
+            aria-label="how to compare"
+            value={mode}
+            options={Object.entries(MODES)}
+            onChoose={(to) => setMode(to as Mode)}
+          />
         )}
         {pictures.length > 1 && (
           <button aria-pressed={pinned !== null} onClick={compare} title="C: keep this one, and choose another">

@@ -6,7 +6,7 @@ import * as keeping from "../commands/keeping";
 import type { Open } from "../commands/files";
 import { Dialogs } from "../dialogs";
 import { draftOf } from "../document/session";
-import { say } from "../store";
+import { say, tell } from "../store";
 import { Cards, type Deeds, step, Waiting } from "./Cards";
 import { FOLDERS, type Graph, readGraphs } from "./graphs";
 
@@ -41,7 +41,7 @@ export function Start({ open, current, leave }: StartProps) {
   }, []);
 
   const told = async (deed: Promise<unknown>) => {
-    await deed.catch((problem: Error) => say(problem.message));
+    await deed.catch(tell);
     await read();
   };
   const deeds: Deeds = {
@@ -64,7 +64,7 @@ export function Start({ open, current, leave }: StartProps) {
         }),
       ),
   };
-  const begin = (made: Promise<unknown>) => void made.catch((problem: Error) => say(problem.message));
+  const begin = (made: Promise<unknown>) => void made.catch(tell);
 
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = (graphs ?? []).filter(({ path, title }) =>
