@@ -1,5 +1,7 @@
 // The server's API: one function that asks, and the types of what it answers.
 
+import type { NodeType, Port } from "./core/fits";
+
 export interface Place {
   file: string;
   line: number;
@@ -22,22 +24,14 @@ export interface Diagnostic extends Partial<Place> {
   fix: TextEdit[];
 }
 
-export interface PortSpec {
-  name: string;
-  type: string;
-  required: boolean;
+export interface PortSpec extends Port {
   default: unknown;
   range: { low: number | null; high: number | null; unit: string } | null;
   menu: unknown[] | null;
   doc: string;
-  fan_in: boolean;
 }
 
-export interface NodeSpec {
-  name: string;
-  category: string;
-  doc: string;
-  words: string[];
+export interface NodeSpec extends NodeType {
   generator: boolean;
   composite: boolean;
   inputs: PortSpec[];

@@ -2,7 +2,7 @@
 
 import { create } from "zustand";
 import type { Cell, Diagnostic, Job, Lacking, Metric, NodeSpec, PlannedNode, PortType, Step } from "./api";
-import { type Graph, type ReadGraph, readGraph } from "./core/graph";
+import { type End, type Graph, type ReadGraph, readGraph } from "./core/graph";
 import type { Link } from "./document/sync";
 
 export interface Catalogue {
@@ -51,7 +51,7 @@ interface Page {
   judged: Judged;
   /** Ids of boxes. */
   selected: readonly string[];
-  wires: readonly { source: { name: string; port: string | null }; target: string; port: string }[];
+  wires: readonly { source: End; target: string; port: string }[];
   /** Ids of nodes and frames that are drawn closed; kept by the browser. */
   closed: ReadonlySet<string>;
   /** Values for the next run, by input; the graph's defaults stand where there is none. */

@@ -4,7 +4,7 @@ import { Handle, type NodeProps, Position } from "@xyflow/react";
 import { createContext, memo, useContext } from "react";
 import { type Diagnostic, fileAddress, isFile, isPicture } from "../api";
 import { mend, showInText } from "../commands/text";
-import type { Graph, GraphNode } from "../core/graph";
+import type { End, Graph, GraphNode } from "../core/graph";
 import type { Session } from "../document/session";
 import { faultsOf } from "../judging";
 import { lookAt } from "../panes/looking";
@@ -12,7 +12,7 @@ import { type Catalogue, close, page, type Progress, usePage, useRuns } from "..
 import { type Box, hasPreview, isPictureOutput, noteHeight, outputsOf, words } from "./flow";
 import { Scrub } from "./Scrub";
 import { colourOf, type Cost, rowsOf, shapeOf, short, shown } from "./types";
-import { type End, typeOfRef } from "./typing";
+import { typeOfRef } from "./typing";
 
 /** What does not change with the text: then all boxes are drawn anew. */
 export interface Shared {

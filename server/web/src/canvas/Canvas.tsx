@@ -15,6 +15,7 @@ import "@xyflow/react/dist/style.css";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { adding } from "../commands/adding";
 import { same } from "../core/sharing";
+import type { End } from "../core/graph";
 import type { Session } from "../document/session";
 import { page, usePage } from "../store";
 import { arranged } from "./arrange";
@@ -22,7 +23,7 @@ import { ClosedFrame, FrameBox, InputBox, NodeBox, OutputBox, SharedContext } fr
 import { type Box, boxesOf, framesOf, shapeOf, sizesOf, standing, type Wire, wiresOf } from "./flow";
 import { useMoving } from "./moving";
 import { colourOf, costs } from "./types";
-import { type End, typeOfRef } from "./typing";
+import { typeOfRef } from "./typing";
 import { useView } from "./view";
 import { DrawnContext, DrawnWire, WireLine } from "./Wires";
 import { useWiring } from "./wiring";

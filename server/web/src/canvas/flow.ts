@@ -1,10 +1,10 @@
 /** The graph as boxes and wires of the canvas. */
 
 import type { Edge, Node } from "@xyflow/react";
-import type { Graph, Ref } from "../core/graph";
+import type { End, Graph, Ref } from "../core/graph";
 import type { Catalogue } from "../store";
-import type { Point } from "../core/layout";
-import { refsIn } from "../core/wires";
+import type { Point, Size } from "../core/layout";
+import { wiresIn } from "../core/wires";
 import { baseOf, colourOf, type Cost, dimensions, rowsOf } from "./types";
 import { typeOfRef } from "./typing";
 
@@ -53,23 +53,21 @@ export function outputsOf(graph: Graph, catalogue: Catalogue, name: string): { n
   const known = node && catalogue.nodes.get(node.type)?.outputs;
   if (known) return known.map(({ name, type }) => ({ name, type }));
   const used = new Set<string>();
-  for (const ref of allRefs(graph)) if (ref.name === name) used.add(ref.port ?? "output");
+  const refs = [...wiresIn(graph).map(({ source }) => source), ...graph.outputs.values()];
+  for (const ref of refs) if (ref.name === name) used.add(ref.port ?? "output");
   return [...(used.size ? used : ["output"])].map((port) => ({ name: port, type: "" }));
 }
 
-function allRefs(graph: Graph): { name: string; port: string | null }[] {
-  const inner = [...graph.nodes.values()].flatMap((node) =>
-    [...node.ports.values(), ...node.each.map((axis) => axis.values)].flatMap(refsIn),
-  );
-  return [...inner, ...graph.outputs.values()];
-}
+/** The ends at which wires leave a node: its outputs, of which the first needs no name. */
+export const endsOf = (graph: Graph, catalogue: Catalogue, name: string): (End & { out: string; type: string })[] =>
+  outputsOf(graph, catalogue, name).map(({ name: out, type }, n) => ({ name, port: n ? out : null, out, type }));
 
 /** The shape of what an output gives, as the last check has it; empty where it is not known. */
 export function shapeOf(
   graph: Graph,
   catalogue: Catalogue,
   costs: ReadonlyMap<string, Cost>,
-  { name, port }: { name: string; port: string | null },
+  { name, port }: End,
 ): string {
   const names = port ? outputsOf(graph, catalogue, name).map((one) => one.name) : [];
   return dimensions(costs.get(name)?.outputs[port ? names.indexOf(port) : 0] ?? "");
@@ -88,11 +86,6 @@ export function hasPreview(graph: Graph, catalogue: Catalogue, name: string): bo
 export function isPictureOutput(graph: Graph, catalogue: Catalogue, source: Ref): boolean {
   const type = typeOfRef(graph, catalogue, source.name, source.port);
   return type === "" || ["Image", "X", "Film", "Figure", "Mask"].includes(baseOf(type));
-}
-
-export interface Size {
-  width: number;
-  height: number;
 }
 
 /** How large the boxes are, as the layout needs it before they are drawn. */
@@ -123,7 +116,7 @@ export function handleOf(graph: Graph, catalogue: Catalogue, name: string, port:
 }
 
 export interface Wire extends Record<string, unknown> {
-  source: { name: string; port: string | null };
+  source: End;
   target: string;
   port: string;
   /** The points that it passes where both its boxes stand as they were laid out. */
@@ -134,7 +127,7 @@ export interface Wire extends Record<string, unknown> {
 export function wiresOf(graph: Graph, catalogue: Catalogue, stands: Standing): Edge<Wire>[] {
   const wires: Edge<Wire>[] = [];
   const known = new Set<string>();
-  const add = (ref: { name: string; port: string | null }, target: string, port: string, targetName: string) => {
+  const add = (ref: End, target: string, port: string, targetName: string) => {
     if (!graph.inputs.has(ref.name) && !graph.nodes.has(ref.name)) return;
     const id = `${ref.name}.${ref.port ?? ""} to ${target}.${port}`;
     const [from, to] = [stands(ref.name), stands(target)];
@@ -160,11 +153,7 @@ export function wiresOf(graph: Graph, catalogue: Catalogue, stands: Standing): E
       focusable: false,
     });
   };
-  for (const [name, node] of graph.nodes) {
-    for (const [port, value] of node.ports) for (const ref of refsIn(value)) add(ref, name, port, name);
-    for (const axis of node.each)
-      for (const ref of refsIn(axis.values)) for (const port of axis.names) add(ref, name, port, name);
-  }
+  for (const { source, node, port } of wiresIn(graph)) add(source, node, port, node);
   for (const [name, ref] of graph.outputs) add(ref, outputId(name), "value", `output ${name}`);
   return wires;
 }

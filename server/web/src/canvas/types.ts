@@ -2,6 +2,7 @@
 
 import type { NodeSpec, PlannedNode } from "../api";
 import type { Graph, Value } from "../core/graph";
+import { refText } from "../core/written";
 import type { Catalogue } from "../store";
 import { topOf } from "../judging";
 
@@ -23,7 +24,7 @@ export function shapeOf(catalogue: Catalogue, type: string): string {
 
 /** What a value looks like in a row of a node. */
 export function shown(value: Value): string {
-  if (value.kind === "ref") return `$${value.name}${value.port ? `.${value.port}` : ""}`;
+  if (value.kind === "ref") return refText(value);
   if (value.kind === "list") return `[${value.items.map(shown).join(", ")}]`;
   return value.value === null ? "none" : String(value.value);
 }

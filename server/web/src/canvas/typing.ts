@@ -1,15 +1,10 @@
 /** The types of a graph by the catalogue, read once for each graph. */
 
 import { misfit as coreMisfit, type Typed, typed, typeOf } from "../core/fits";
-import type { Graph } from "../core/graph";
+import type { End, Graph } from "../core/graph";
 import { typeText } from "../core/types";
 import type { Catalogue } from "../store";
 import { baseOf } from "./types";
-
-export interface End {
-  name: string;
-  port: string | null;
-}
 
 const found = new WeakMap<Graph, Typed>();
 

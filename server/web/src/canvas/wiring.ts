@@ -1,28 +1,24 @@
 /** What happens while a wire is drawn: what does not fit is dimmed with its reason, and the engine is asked where types fit. */
 
-import type { Connection, Edge, Handle, OnConnectEnd, OnConnectStartParams } from "@xyflow/react";
+import type { Connection, Edge, Handle, OnConnectEnd, OnConnectStartParams, XYPosition } from "@xyflow/react";
 import { useMemo, useRef, useState } from "react";
 import { dropped } from "../commands/adding";
 import { moveWires } from "../commands/gestures";
 import { wired, wiring } from "../commands/wiring";
 import * as edits from "../core/edits";
-import type { Graph } from "../core/graph";
+import type { End, Graph } from "../core/graph";
 import { refsIn } from "../core/wires";
 import type { Making, Session } from "../document/session";
 import { judgeSoon, refusalOf } from "../judging";
 import { type Catalogue, page, say } from "../store";
 import { nameOf, outputsOf, sized } from "./flow";
-import { type End, misfit, wantsPart } from "./typing";
+import { misfit, wantsPart } from "./typing";
 
 /** How long a wire stays over a port before the engine is asked. */
 const WAIT = 120;
 /** And how long it is before it is asked again, where it had no answer. */
 const AGAIN = 1_000;
 
-interface Point {
-  x: number;
-  y: number;
-}
 export interface Hint {
   words: string;
   bad: boolean;
@@ -108,7 +104,7 @@ export function useWiring(
   graph: Graph,
   catalogue: Catalogue,
   describe: (end: End) => string,
-  toFlow: (at: Point) => Point,
+  toFlow: (at: XYPosition) => XYPosition,
 ) {
   const [drawn, setDrawn] = useState<Drawn | null>(null);
   const { refused, ...asking } = useAsking(session);

@@ -2,8 +2,9 @@
 
 import { outputsOf, words } from "../canvas/flow";
 import { colourOf } from "../canvas/types";
-import { type End, typedOf } from "../canvas/typing";
+import { typedOf } from "../canvas/typing";
 import * as edits from "../core/edits";
+import type { End } from "../core/graph";
 import { typeOf } from "../core/fits";
 import { search, type Wish } from "../core/search";
 import { type Place, pick } from "../dialogs";

@@ -2,7 +2,7 @@
 
 import { outputsOf } from "../canvas/flow";
 import type { Spot } from "../canvas/view";
-import type { GraphNode } from "../core/graph";
+import type { End, GraphNode } from "../core/graph";
 import { graphOfPiece, pieceOf } from "../core/pieces";
 import { refsIn } from "../core/wires";
 import { isAsking } from "../dialogs";
@@ -26,7 +26,7 @@ export function paste(session: Session, text: string): boolean {
   const piece = graphOfPiece(text);
   if (!piece) return false;
   const gone = new Set<string>();
-  const known = ({ name, port }: { name: string; port: string | null }): boolean => {
+  const known = ({ name, port }: End): boolean => {
     if (piece.nodes.has(name) || graph().inputs.has(name)) return true;
     const outputs = graph().nodes.has(name) ? outputsOf(graph(), page().catalogue!, name) : [];
     return outputs.length > 0 && (!port || outputs.some((one) => one.name === port));

@@ -1,12 +1,12 @@
 /** What whole gestures of the canvas do to the text: wires taken along, nodes put between, copies, another type. */
 
-import { nameOf, outputsOf, wiresOf } from "../canvas/flow";
-import { type End, misfit } from "../canvas/typing";
+import { endsOf, nameOf, outputsOf, wiresOf } from "../canvas/flow";
+import { misfit } from "../canvas/typing";
 import type { Spot } from "../canvas/view";
 import * as edits from "../core/edits";
-import { type Graph, type GraphNode, readGraph, type Value } from "../core/graph";
+import { type End, type Graph, type GraphNode, readGraph, type Value } from "../core/graph";
 import { applied } from "../core/text";
-import { wiresTo } from "../core/wires";
+import { wiresIn } from "../core/wires";
 import { type Written, written } from "../core/written";
 import { pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
@@ -15,7 +15,7 @@ import { chosen as chosenBox, freeName, graph, placed } from "./selection";
 import { wiring } from "./wiring";
 
 /** Whether a reference is to an output of a box. */
-function isFrom({ name, port }: { name: string; port: string | null }, end: End): boolean {
+function isFrom({ name, port }: End, end: End): boolean {
   const first = outputsOf(graph(), page().catalogue!, name)[0]?.name ?? null;
   return name === end.name && (port ?? first) === (end.port ?? first);
 }
@@ -23,12 +23,10 @@ function isFrom({ name, port }: { name: string; port: string | null }, end: End)
 /** Let all wires of an output come from another one. Where one of them does not fit nothing is changed, and why is told. */
 export function moveWires(session: Session, from: End, to: End): boolean {
   const makes: Making[] = [];
-  for (const node of graph().nodes.values()) {
-    for (const { source, port } of wiresTo(node).filter((wire) => isFrom(wire.source, from))) {
-      const reason = misfit(graph(), page().catalogue!, to, node.name, port);
-      if (reason) return refused(`${node.name}: ${reason}`);
-      makes.push((text) => edits.rewire(text, source, to, node.name, port));
-    }
+  for (const { source, node, port } of wiresIn(graph()).filter((wire) => isFrom(wire.source, from))) {
+    const reason = misfit(graph(), page().catalogue!, to, node, port);
+    if (reason) return refused(`${node}: ${reason}`);
+    makes.push((text) => edits.rewire(text, source, to, node, port));
   }
   for (const [name, source] of graph().outputs)
     if (isFrom(source, from)) makes.push((text) => edits.setOutput(text, name, to));
@@ -51,9 +49,8 @@ export interface Between {
 export function spliced(name: string, { source, target, port }: Between): { enters: string; leaves: End } | null {
   const [known, catalogue] = [graph(), page().catalogue!];
   const node = known.nodes.get(name);
-  const feeds = [...known.nodes.values()].some((one) => wiresTo(one).some((wire) => wire.source.name === name));
-  if (!node || feeds || name === source.name || name === target) return null;
-  if ([...known.outputs.values()].some((ref) => ref.name === name)) return null;
+  const used = [...wiresIn(known).map((wire) => wire.source), ...known.outputs.values()];
+  if (!node || name === source.name || name === target || used.some((ref) => ref.name === name)) return null;
   const free = (catalogue.nodes.get(node.type)?.inputs ?? []).filter((one) => !node.ports.has(one.name));
   const enters = free
     .toSorted((a, b) => Number(b.required) - Number(a.required))
@@ -61,9 +58,9 @@ export function spliced(name: string, { source, target, port }: Between): { ente
   if (!enters) return null;
   // What the node gives may depend on what it takes: judged with the first wire drawn.
   const after = graphWith(wiring(source, name, enters.name));
-  const leaves = outputsOf(after, catalogue, name)
-    .map((out, n): End => ({ name, port: n ? out.name : null }))
-    .find((end) => target.startsWith("output ") || !misfit(after, catalogue, end, target, port));
+  const leaves = endsOf(after, catalogue, name).find(
+    (end) => target.startsWith("output ") || !misfit(after, catalogue, end, target, port),
+  );
   return leaves ? { enters: enters.name, leaves } : null;
 }
 
@@ -160,11 +157,11 @@ export async function splicing(session: Session): Promise<void> {
 export async function movingWires(session: Session): Promise<void> {
   const [name, catalogue] = [chosenBox(), page().catalogue!];
   const ends = (box: string) =>
-    outputsOf(graph(), catalogue, box).map((out, n) => ({
-      key: `${box}.${out.name}`,
-      label: n ? `${box}.${out.name}` : box,
-      detail: out.type,
-      end: { name: box, port: n ? out.name : null },
+    endsOf(graph(), catalogue, box).map((end) => ({
+      key: `${box}.${end.out}`,
+      label: end.port ? `${box}.${end.port}` : box,
+      detail: end.type,
+      end,
     }));
   const own = ends(name);
   const from = own.length === 1 ? own[0]! : await pick(`the wires of which output of ${name}`, own);

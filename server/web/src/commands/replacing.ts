@@ -8,7 +8,7 @@ import { closeness, type NodeType, typeOf } from "../core/fits";
 import type { GraphNode, Value } from "../core/graph";
 import { search } from "../core/search";
 import { parseType } from "../core/types";
-import { refsIn, wiresTo } from "../core/wires";
+import { refsIn, wiresIn } from "../core/wires";
 import { written } from "../core/written";
 import { pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
@@ -35,11 +35,9 @@ interface Plan {
 }
 
 const usesOf = (name: string): Use[] =>
-  [...graph().nodes.values()].flatMap((node) =>
-    wiresTo(node)
-      .filter((wire) => wire.source.name === name && node.name !== name)
-      .map((wire) => ({ node: node.name, port: wire.port, from: wire.source.port })),
-  );
+  wiresIn(graph())
+    .filter(({ source, node }) => source.name === name && node !== name)
+    .map(({ source, node, port }) => ({ node, port, from: source.port }));
 
 /** What a node keeps as one of another type. */
 function planOf(node: GraphNode, type: NodeType): Plan {

@@ -1,11 +1,11 @@
 /** What is done to what is selected. */
 
-import { nameOf } from "../canvas/flow";
+import { nameOf, outputId } from "../canvas/flow";
 import { typeOfRef } from "../canvas/typing";
 import { pinned, type Spot } from "../canvas/view";
 import * as edits from "../core/edits";
-import type { Graph } from "../core/graph";
-import { refsIn } from "../core/wires";
+import type { End, Graph, Ref } from "../core/graph";
+import { refsIn, wiresIn } from "../core/wires";
 import { askFor } from "../dialogs";
 import type { Making, Session } from "../document/session";
 import { page, usePage } from "../store";
@@ -46,61 +46,40 @@ export function remove(session: Session): void {
     else if (!selected.includes(target) && !selected.includes(source.name))
       makes.push((text) => edits.disconnect(text, source, target, port));
   }
-  if (selected.length > 1) for (const id of selected) makes.push(...detached(id, selected));
+  for (const id of selected) makes.push(...(selected.length > 1 ? cut(id, selected) : healed(id)));
   for (const id of selected) {
     if (id.startsWith("output ")) makes.push((text) => edits.unsetOutput(text, nameOf(id)));
     else if (id.startsWith("frame ")) makes.push((text) => edits.unsetFrame(text, nameOf(id)));
-    else if (known.inputs.has(id)) makes.push(...healed(id), (text) => edits.removeInput(text, id));
-    else if (known.nodes.has(id))
-      makes.push(...(selected.length > 1 ? [] : healed(id)), (text) => edits.removeNode(text, id));
+    else if (known.inputs.has(id)) makes.push((text) => edits.removeInput(text, id));
+    else if (known.nodes.has(id)) makes.push((text) => edits.removeNode(text, id));
   }
   if (makes.length && session.edit(makes)) usePage.setState({ selected: [], wires: [] });
 }
 
-/** The wires at what a node gives; where it goes, what fed it goes on where the types are the same. */
+/** The wires from a box that goes; what fed it goes on in its place where the types are the same. */
 function healed(name: string): Making[] {
-  const known = graph();
-  const { catalogue } = page();
-  const feeds = [...(known.nodes.get(name)?.ports.values() ?? [])].flatMap(refsIn);
-  const stand = (port: string | null) => {
-    const type = typeOfRef(known, catalogue!, name, port).replace(/\[.*/, "");
-    return feeds.find((ref) => type && typeOfRef(known, catalogue!, ref.name, ref.port).replace(/\[.*/, "") === type);
-  };
-  const makes: Making[] = [];
-  for (const node of known.nodes.values()) {
-    for (const [port, value] of node.ports) {
-      for (const ref of refsIn(value).filter((one) => one.name === name)) {
-        const other = stand(ref.port);
-        if (node.name === name) continue;
-        makes.push((text) =>
-          other && value.kind === "ref"
-            ? edits.connect(text, other, node.name, port)
-            : edits.disconnect(text, ref, node.name, port),
-        );
-      }
-    }
-  }
-  for (const [output, ref] of known.outputs) {
-    const other = stand(ref.port);
-    if (ref.name === name)
-      makes.push((text) => (other ? edits.setOutput(text, output, other) : edits.unsetOutput(text, output)));
-  }
-  return makes;
+  const type = (end: End) => typeOfRef(graph(), page().catalogue!, end.name, end.port).replace(/\[.*/, "");
+  const feeds = [...(graph().nodes.get(name)?.ports.values() ?? [])].flatMap(refsIn);
+  return cut(name, [name], (ref) => feeds.find((feed) => type(ref) && type(feed) === type(ref)));
 }
 
-/** The wires from a box to those that stay, taken off. */
-function detached(id: string, going: readonly string[]): Making[] {
-  const known = graph();
-  const makes: Making[] = [];
-  for (const node of known.nodes.values()) {
-    if (going.includes(node.name)) continue;
-    for (const [port, value] of node.ports)
-      for (const ref of refsIn(value))
-        if (ref.name === id) makes.push((text) => edits.disconnect(text, ref, node.name, port));
-  }
-  for (const [output, ref] of known.outputs)
-    if (ref.name === id && !going.includes(`output ${output}`)) makes.push((text) => edits.unsetOutput(text, output));
-  return makes;
+/** The wires from a box to those that stay: taken off, or led from another end in its place. */
+function cut(name: string, going: readonly string[], other: (ref: Ref) => End | undefined = () => undefined): Making[] {
+  const { nodes, outputs } = graph();
+  const stays = wiresIn(graph()).filter(
+    ({ source, node, axis }) => source.name === name && !axis && !going.includes(node),
+  );
+  const named = [...outputs].filter(([output, ref]) => ref.name === name && !going.includes(outputId(output)));
+  return [
+    ...stays.map(({ source, node, port }): Making => {
+      const to = nodes.get(node)?.ports.get(port)?.kind === "ref" ? other(source) : undefined;
+      return (text) => (to ? edits.connect(text, to, node, port) : edits.disconnect(text, source, node, port));
+    }),
+    ...named.map(([output, ref]): Making => {
+      const to = other(ref);
+      return (text) => (to ? edits.setOutput(text, output, to) : edits.unsetOutput(text, output));
+    }),
+  ];
 }
 
 /** Give what is selected another name, in all that refers to it. */

@@ -1,11 +1,12 @@
 /** Wires between what is there, drawn by mouse or chosen by keys. */
 
 import type { PortSpec } from "../api";
-import { outputsOf, shapeOf, sized } from "../canvas/flow";
+import { endsOf, shapeOf, sized } from "../canvas/flow";
 import { colourOf, costs } from "../canvas/types";
-import { type End, misfit, typeOfRef, wantsPart } from "../canvas/typing";
+import { misfit, typeOfRef, wantsPart } from "../canvas/typing";
 import * as edits from "../core/edits";
-import { refsIn } from "../core/wires";
+import type { End } from "../core/graph";
+import { wiresIn } from "../core/wires";
 import type { Written } from "../core/written";
 import { type Place, pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
@@ -99,9 +100,7 @@ export function sources(node: string, port: string): Choice[] {
     { name, port: null as string | null, type },
     ...partsOf(name).map((part) => ({ name, port: part, type: "a part" })),
   ]);
-  const outputs = [...known.nodes.keys()].flatMap((name) =>
-    outputsOf(known, catalogue!, name).map((out, n) => ({ name, port: n === 0 ? null : out.name, type: out.type })),
-  );
+  const outputs = [...known.nodes.keys()].flatMap((name) => endsOf(known, catalogue!, name));
   return [...inputs, ...outputs].map((end): Choice => ({
     key: `${end.name} ${end.port ?? ""}`,
     label: end.port ? `${end.name}.${end.port}` : end.name,
@@ -115,12 +114,10 @@ export function sources(node: string, port: string): Choice[] {
 export function partsOf(input: string): string[] {
   const found = graph().inputs.get(input);
   if (found?.type !== "Bundle") return [];
-  const used = [...graph().nodes.values()]
-    .flatMap((node) => [...node.ports.values()].flatMap(refsIn))
-    .filter((ref) => ref.name === input && ref.port);
+  const used = wiresIn(graph()).flatMap(({ source }) => (source.name === input && source.port ? [source.port] : []));
   const named =
     found.default?.kind === "value" ? (page().catalogue!.bundles.get(String(found.default.value)) ?? []) : [];
-  return [...new Set([...named, ...used.map((ref) => ref.port!)])];
+  return [...new Set([...named, ...used])];
 }
 
 /** Wire a source to a port; of a bundle it is asked which part. */
@@ -158,10 +155,10 @@ export async function wireOut(session: Session): Promise<void> {
   const name = chosen();
   if (graph().inputs.has(name)) return leading(session, { name, port: null });
   if (!graph().nodes.has(name)) return say("select a node, then C wires what it gives");
-  const outputs = outputsOf(graph(), page().catalogue!, name);
-  const rows = outputs.map((port, n) => ({ key: n ? port.name : "", label: port.name, detail: port.type }));
+  const ends = endsOf(graph(), page().catalogue!, name);
+  const rows = ends.map((end) => ({ key: end.out, label: end.out, detail: end.type, end }));
   const choice = rows.length === 1 ? rows[0]! : await pick(`which output of ${name}`, rows);
-  if (choice) await leading(session, { name, port: choice.key || null });
+  if (choice) await leading(session, choice.end);
 }
 
 /** Lead something to a port of the selected node. */

@@ -4,7 +4,7 @@
  * (`written`). Each throws Refused, with the reason, where the edit cannot be made. Several edits in a row are composed by
  * the document that applies them. */
 
-import { INPUT_KEYS, isName, meant, namesOf, NODE_KEYS } from "./graph";
+import { type End, INPUT_KEYS, isName, meant, namesOf, NODE_KEYS } from "./graph";
 import { leaves, withValue } from "./meaning";
 import { frames, left, namesIn, presetKeys, refuseTaken, refuseUnknown, renamed } from "./naming";
 import { itemPut } from "./rewriting";
@@ -32,11 +32,6 @@ export { type Edits, Refused } from "./settling";
 const PLACED = ["nodes", "inputs", "outputs"];
 const EMPTY = treeOf([]) as Items;
 const SOURCES = ["nodes", "inputs"];
-/** What a wire comes from: an output of a node (null: its first), or an input of the graph. */
-export interface Source {
-  readonly name: string;
-  readonly port: string | null;
-}
 /** The parts of a node besides its type. */
 export interface NodeParts {
   readonly ports?: ReadonlyMap<string, Written>;
@@ -87,20 +82,20 @@ function axisOf({ tree }: Document, node: string, port: string): Entry | null {
 }
 
 /** Wires a source to an input of a node, instead of what stands there; to one that takes values in turn, as those values. */
-export function connect(text: string, source: Source, node: string, port: string): Edits {
+export function connect(text: string, source: End, node: string, port: string): Edits {
   refuseUnknown(opened(text), SOURCES, source.name, "node or input");
   const axis = axisOf(opened(text), node, port);
-  const ref = refText(source.name, source.port);
+  const ref = refText(source);
   if (!axis) return setPort(text, node, port, ref);
   if (axis.key === port) return setEach(text, node, port, ref);
   throw new Refused(`'${port}' of '${node}' takes its values in turn together with others: ${axis.key}`);
 }
 
 /** Wires a source to an input that takes several, beside what stands there. */
-export function connectToo(text: string, source: Source, node: string, port: string): Edits {
+export function connectToo(text: string, source: End, node: string, port: string): Edits {
   const document = withNode(text, node);
   const old = find(document.tree, ["nodes", node, port])?.value;
-  const ref = treeOf(refText(source.name, source.port));
+  const ref = treeOf(refText(source));
   if (!old || (old.kind === "leaf" && old.value === null) || axisOf(document, node, port))
     return connect(text, source, node, port);
   refuseNoPort(port);
@@ -113,10 +108,10 @@ export function connectToo(text: string, source: Source, node: string, port: str
 }
 
 /** Lets a wire of an input come from another source; of a list, only the item that is that wire. */
-export function rewire(text: string, from: Source, to: Source, node: string, port: string): Edits {
+export function rewire(text: string, from: End, to: End, node: string, port: string): Edits {
   const document = withNode(text, node);
   refuseUnknown(document, SOURCES, to.name, "node or input");
-  const [was, now] = [refText(from.name, from.port), treeOf(refText(to.name, to.port))];
+  const [was, now] = [refText(from), treeOf(refText(to))];
   const axis = axisOf(document, node, port)?.key ?? "";
   const other = (leaf: Leaf): Leaf => (leaf.value === was ? { ...(now as Leaf) } : leaf);
   const ways = ({ from, to }: Leaf) => [[{ from, to, insert: flow(now) }]];
@@ -127,9 +122,9 @@ export function rewire(text: string, from: Source, to: Source, node: string, por
 }
 
 /** Takes a wire off an input; off a list, only the item that is that wire. */
-export function disconnect(text: string, source: Source, node: string, port: string): Edits {
+export function disconnect(text: string, source: End, node: string, port: string): Edits {
   const document = withNode(text, node);
-  const ref = refText(source.name, source.port);
+  const ref = refText(source);
   const list = find(document.tree, ["nodes", node, port])?.value;
   const axis = axisOf(document, node, port);
   if (axis?.value.kind === "leaf" && axis.value.value === ref) return unsetEach(text, node, axis.key);
@@ -258,9 +253,9 @@ export function renameInput(text: string, name: string, to: string): Edits {
 }
 
 /** Lets an output come from a source. */
-export function setOutput(text: string, name: string, source: Source): Edits {
+export function setOutput(text: string, name: string, source: End): Edits {
   if (!isName(name)) throw new Refused(`'${name}' is not a name; use letters, digits and '_', not first a digit`);
-  return assigned(opened(text), [["outputs", name], refText(source.name, source.port)]);
+  return assigned(opened(text), [["outputs", name], refText(source)]);
 }
 
 /** Takes an output away. */

@@ -1,6 +1,6 @@
 /** What may be wired to what, and why not: by the types of the library, and without a circle. The engine has the last word. */
 
-import type { Graph, GraphNode } from "./graph";
+import type { End, Graph, GraphNode } from "./graph";
 import {
   type Bound,
   fits,
@@ -43,10 +43,6 @@ export interface Typed {
   /** By the name of a node or input, then by the port; an input of the graph has the port "". */
   readonly outputs: ReadonlyMap<string, ReadonlyMap<string, TypeRef>>;
   readonly before: ReadonlyMap<string, ReadonlySet<string>>;
-}
-interface End {
-  readonly name: string;
-  readonly port: string | null;
 }
 
 /** The types of a graph. To be asked often while a wire is drawn, so made once. */
@@ -125,7 +121,7 @@ export function misfit(all: Typed, source: End, name: string, port: string): str
 
 function mismatch(all: Typed, source: End, node: GraphNode, port: Port): string {
   const given = typeOf(all, source);
-  const shown = `${refText(source.name, source.port)} gives ${typeText(given)}`;
+  const shown = `${refText(source)} gives ${typeText(given)}`;
   const swept = node.each.some((axis) => axis.names.includes(port.name));
   const type = swept && !isLoose(given) ? itemOf(given) : given;
   if (!type) return `'${port.name}' takes its values in turn: it wants a list, and ${shown}`;

@@ -10,11 +10,14 @@ export type Value =
   | { readonly kind: "value"; readonly value: Scalar }
   | { readonly kind: "list"; readonly items: readonly Value[] }
   | Ref;
-/** `$name` or `$name.port`; `port` is null for the first output. */
-export interface Ref {
-  readonly kind: "ref";
+/** What a wire comes from: an output of a node, its first where `port` is null, or an input of the graph. */
+export interface End {
   readonly name: string;
   readonly port: string | null;
+}
+/** `$name` or `$name.port`. */
+export interface Ref extends End {
+  readonly kind: "ref";
 }
 /** A name, or several that go together (`prompt+seed`), and the values that they take in turn. */
 export interface Axis {

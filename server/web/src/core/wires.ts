@@ -27,6 +27,9 @@ export function wiresTo(node: GraphNode): Wire[] {
   return [...ports, ...axes];
 }
 
+/** All wires between nodes, and from inputs to nodes. */
+export const wiresIn = (graph: Graph): Wire[] => [...graph.nodes.values()].flatMap(wiresTo);
+
 /** What each node refers to, and so waits for. */
 export function waits(graph: Graph): Map<string, ReadonlySet<string>> {
   const found = new Map<string, ReadonlySet<string>>();

@@ -1,6 +1,6 @@
 /** Values as a graph file writes them: on one line, quoted where they must be. */
 
-import type { Value } from "./graph";
+import type { End, Value } from "./graph";
 import { plain, type Scalar, type Sort } from "./scalars";
 import type { Entry, Leaf, Tree } from "./tree";
 
@@ -12,12 +12,12 @@ const NOWHERE = { from: 0, to: 0, marked: false };
 /** What a value of a graph is in its file. */
 export function written(value: Value): Written {
   if (value.kind === "list") return value.items.map(written);
-  if (value.kind === "ref") return refText(value.name, value.port);
+  if (value.kind === "ref") return refText(value);
   return typeof value.value === "string" && value.value.startsWith("$") ? `$${value.value}` : value.value;
 }
 
 /** `$name`, or `$name.port`. */
-export function refText(name: string, port: string | null): string {
+export function refText({ name, port }: End): string {
   return port ? `$${name}.${port}` : `$${name}`;
 }
 
