@@ -1,6 +1,7 @@
 /** One list to choose from, by typing, arrows and Enter: nodes to add, ports to wire, graphs to open, commands. */
 
 import { useEffect, useMemo, useRef, useState } from "react";
+import { Over } from "./Over";
 
 export interface Choice {
   key: string;
@@ -36,9 +37,7 @@ export function Picker({ title, choices, at, onPick, onClose }: PickerProps) {
   useEffect(() => void list.current?.children[active]?.scrollIntoView({ block: "nearest" }), [active]);
   const pick = (choice: Choice | undefined) => choice && !choice.reason && onPick(choice);
   const key = (event: React.KeyboardEvent) => {
-    event.stopPropagation();
-    if (event.key === "Escape") onClose();
-    else if (event.key === "ArrowDown") setActive((n) => Math.min(n + 1, found.length - 1));
+    if (event.key === "ArrowDown") setActive((n) => Math.min(n + 1, found.length - 1));
     else if (event.key === "ArrowUp") setActive((n) => Math.max(n - 1, 0));
     else if (event.key === "Enter") pick(found[active]);
     else return;
@@ -48,40 +47,38 @@ export function Picker({ title, choices, at, onPick, onClose }: PickerProps) {
     ? { left: Math.max(8, Math.min(at.x, window.innerWidth - 440)), top: Math.min(at.y, window.innerHeight - 420) }
     : undefined;
   return (
-    <div className="veil" onPointerDown={(event) => event.target === event.currentTarget && onClose()}>
-      <div className={`picker${at ? " at" : ""}`} style={style} role="dialog" aria-label={title}>
-        <input
-          autoFocus
-          role="combobox"
-          aria-expanded
-          aria-controls="choices"
-          aria-activedescendant={`choice-${active}`}
-          aria-label={title}
-          placeholder={title}
-          value={query}
-          onChange={(event) => setQuery(event.target.value)}
-          onKeyDown={key}
-        />
-        <ul id="choices" role="listbox" ref={list} aria-label={title}>
-          {found.map((choice, n) => (
-            <li
-              id={`choice-${n}`}
-              key={choice.key}
-              role="option"
-              aria-selected={n === active}
-              aria-disabled={Boolean(choice.reason)}
-              onPointerMove={() => setActive(n)}
-              onClick={() => pick(choice)}
-            >
-              <span className="dot" style={{ background: choice.colour ?? "transparent" }} />
-              <b>{choice.label}</b>
-              <small>{choice.reason || choice.detail}</small>
-            </li>
-          ))}
-          {found.length === 0 && <li className="none">nothing fits</li>}
-        </ul>
-      </div>
-    </div>
+    <Over title={title} className={at ? "at" : ""} style={style} onClose={onClose}>
+      <input
+        autoFocus
+        role="combobox"
+        aria-expanded
+        aria-controls="choices"
+        aria-activedescendant={`choice-${active}`}
+        aria-label={title}
+        placeholder={title}
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+        onKeyDown={key}
+      />
+      <ul id="choices" role="listbox" ref={list} aria-label={title}>
+        {found.map((choice, n) => (
+          <li
+            id={`choice-${n}`}
+            key={choice.key}
+            role="option"
+            aria-selected={n === active}
+            aria-disabled={Boolean(choice.reason)}
+            onPointerMove={() => setActive(n)}
+            onClick={() => pick(choice)}
+          >
+            <span className="dot" style={{ background: choice.colour ?? "transparent" }} />
+            <b>{choice.label}</b>
+            <small>{choice.reason || choice.detail}</small>
+          </li>
+        ))}
+        {found.length === 0 && <li className="none">nothing fits</li>}
+      </ul>
+    </Over>
   );
 }
 

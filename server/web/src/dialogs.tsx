@@ -2,6 +2,7 @@
 
 import { useState } from "react";
 import { create } from "zustand";
+import { Over } from "./Over";
 import { type Choice, Picker, type PickerProps } from "./Picker";
 
 export interface Place {
@@ -65,57 +66,38 @@ interface AskProps {
 
 function Ask({ title, initial, onDone, onClose }: AskProps) {
   const [typed, setTyped] = useState(initial);
+  const submit = (event: React.FormEvent) => {
+    event.preventDefault();
+    if (typed.trim()) onDone(typed.trim());
+  };
   return (
-    <div className="veil" onPointerDown={(event) => event.target === event.currentTarget && onClose()}>
-      <form
-        className="picker"
-        role="dialog"
-        aria-label={title}
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (typed.trim()) onDone(typed.trim());
-        }}
-        onKeyDown={(event) => {
-          event.stopPropagation();
-          if (event.key === "Escape") onClose();
-        }}
-      >
-        <div className="ask">
-          <input
-            autoFocus
-            aria-label={title}
-            value={typed}
-            onFocus={(event) => event.target.select()}
-            onChange={(event) => setTyped(event.target.value)}
-          />
-          <button>OK</button>
-        </div>
+    <Over title={title} onClose={onClose}>
+      <form className="ask" onSubmit={submit}>
+        <input
+          autoFocus
+          aria-label={title}
+          value={typed}
+          onFocus={(event) => event.target.select()}
+          onChange={(event) => setTyped(event.target.value)}
+        />
+        <button>OK</button>
       </form>
-    </div>
+    </Over>
   );
 }
 
 function Shortcuts({ rows, onClose }: { rows: readonly Shortcut[]; onClose: () => void }) {
   return (
-    <div className="veil" onPointerDown={(event) => event.target === event.currentTarget && onClose()}>
-      <div
-        className="picker help"
-        role="dialog"
-        aria-label="shortcuts"
-        tabIndex={0}
-        ref={(found) => found?.focus()}
-        onKeyDown={(event) => event.key === "Escape" && onClose()}
-      >
-        <h2>Shortcuts</h2>
-        <dl>
-          {rows.map(([keys, deed]) => [
-            <dt key={keys}>
-              <kbd>{keys}</kbd>
-            </dt>,
-            <dd key={deed}>{deed}</dd>,
-          ])}
-        </dl>
-      </div>
-    </div>
+    <Over title="shortcuts" className="help" tabIndex={0} ref={(found) => found?.focus()} onClose={onClose}>
+      <h2>Shortcuts</h2>
+      <dl>
+        {rows.map(([keys, deed]) => [
+          <dt key={keys}>
+            <kbd>{keys}</kbd>
+          </dt>,
+          <dd key={deed}>{deed}</dd>,
+        ])}
+      </dl>
+    </Over>
   );
 }
