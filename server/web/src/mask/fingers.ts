@@ -1,7 +1,8 @@
 /** Pointers over the picture: one paints, two, or the middle button, move it. */
 
 import { type RefObject, useRef } from "react";
-import type { Brush, Point } from "./paint";
+import { distance, type Point, pointOf } from "../panes/zoom";
+import type { Brush } from "./paint";
 import type { Stroke } from "./stroke";
 
 /** The button of a pen that is turned round, and the right one of a mouse. */
@@ -14,13 +15,14 @@ interface FingersProps {
   /** The place of the mask under a place of the page. */
   place: (at: { clientX: number; clientY: number }) => Point;
   pan: (x: number, y: number) => void;
-  zoomAt: (by: number, x: number, y: number) => void;
+  zoomAt: (by: number, at: Point) => void;
 }
 
 export function useFingers({ stage, brush, stroke, place, pan, zoomAt }: FingersProps) {
   const fingers = useRef(new Map<number, Point>());
   const held = useRef<"paint" | "pan" | null>(null);
 
+  const at = (event: React.PointerEvent): Point => pointOf(event, stage.current!);
   const down = (event: React.PointerEvent) => {
     stage.current!.setPointerCapture(event.pointerId);
     fingers.current.set(event.pointerId, at(event));
@@ -46,9 +48,8 @@ export function useFingers({ stage, brush, stroke, place, pan, zoomAt }: Fingers
     const share = other ? 2 : 1;
     pan((now.x - before.x) / share, (now.y - before.y) / share);
     if (!other) return;
-    const apart = (one: Point) => Math.max(1, Math.hypot(one.x - other.x, one.y - other.y));
-    const { left, top } = stage.current!.getBoundingClientRect();
-    zoomAt(apart(now) / apart(before), (now.x + other.x) / 2 - left, (now.y + other.y) / 2 - top);
+    const apart = (one: Point) => Math.max(1, distance(one, other));
+    zoomAt(apart(now) / apart(before), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
   };
   const up = (event: React.PointerEvent) => {
     fingers.current.delete(event.pointerId);
@@ -57,8 +58,6 @@ export function useFingers({ stage, brush, stroke, place, pan, zoomAt }: Fingers
   };
   return { onPointerDown: down, onPointerMove: move, onPointerUp: up, onPointerCancel: up };
 }
-
-const at = (event: { clientX: number; clientY: number }): Point => ({ x: event.clientX, y: event.clientY });
 
 /** The brush as it is held: a pen that is pressed less is thinner. */
 function pressed(event: React.PointerEvent, brush: Brush): Brush {

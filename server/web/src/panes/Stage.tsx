@@ -1,7 +1,8 @@
 /** Pictures over each other that one looks at closely: wheel, pinch, drag. */
 
 import { type CSSProperties, type PointerEvent, useEffect, useRef, useState } from "react";
-import { fitted, moved, type Point, type Size, type View, zoomed } from "./zoom";
+import type { Size } from "../core/layout";
+import { distance, fitted, moved, type Point, pointOf, useWheel, type View, zoomed } from "./zoom";
 
 export interface StageProps {
   /** Addresses of pictures; those behind the first are drawn over it, in its size. */
@@ -26,15 +27,7 @@ export function Stage({ layers, view, onView }: StageProps) {
     watching.observe(place.current!);
     return () => watching.disconnect();
   }, []);
-  useEffect(() => {
-    const found = place.current!;
-    const wheel = (event: WheelEvent) => {
-      event.preventDefault();
-      if (now) onView(zoomed(now, Math.exp(-event.deltaY / 300), pointOf(event, found), picture, stage));
-    };
-    found.addEventListener("wheel", wheel, { passive: false });
-    return () => found.removeEventListener("wheel", wheel);
-  });
+  useWheel(place, (factor, at) => now && onView(zoomed(now, factor, at, picture, stage)));
 
   const drag = (event: PointerEvent<HTMLDivElement>) => {
     const before = fingers.current.get(event.pointerId);
@@ -83,10 +76,3 @@ export function Stage({ layers, view, onView }: StageProps) {
     </div>
   );
 }
-
-function pointOf(event: { clientX: number; clientY: number }, place: Element): Point {
-  const { left, top } = place.getBoundingClientRect();
-  return { x: event.clientX - left, y: event.clientY - top };
-}
-
-const distance = (one: Point, other: Point): number => Math.hypot(one.x - other.x, one.y - other.y);

@@ -1,13 +1,12 @@
 /** Where a picture lies on a stage: how large its pixels are, and the place of its corner. */
 
+import { type RefObject, useEffect } from "react";
+import type { Size } from "../core/layout";
+
 export interface View {
   scale: number;
   x: number;
   y: number;
-}
-export interface Size {
-  width: number;
-  height: number;
 }
 export interface Point {
   x: number;
@@ -29,10 +28,14 @@ export function fitted(picture: Size, stage: Size): View {
   return centred(picture, stage, most >= 1 ? Math.min(Math.floor(most), LARGEST) : most);
 }
 
-/** Enlarged about a point of the stage, which stays over the same pixel; no smaller than half of what fits. */
-export function zoomed(view: View, factor: number, { x, y }: Point, picture: Size, stage: Size): View {
+/** The same by a factor; no smaller than half of what fits. */
+export function zoomed(view: View, factor: number, at: Point, picture: Size, stage: Size): View {
   const least = Math.min(1, fitted(picture, stage).scale) / 2;
-  const scale = Math.min(LARGEST, Math.max(least, view.scale * factor));
+  return scaled(view, Math.min(LARGEST, Math.max(least, view.scale * factor)), at);
+}
+
+/** In another size about a point of the stage, which stays over the same pixel. */
+export function scaled(view: View, scale: number, { x, y }: Point): View {
   const by = scale / view.scale;
   return { scale, x: x - (x - view.x) * by, y: y - (y - view.y) * by };
 }
@@ -46,4 +49,25 @@ export function moved(view: View, by: Point, picture: Size, stage: Size, seen = 
     x: within(view.x + by.x, picture.width, stage.width),
     y: within(view.y + by.y, picture.height, stage.height),
   };
+}
+
+/** The point of a stage under a pointer. */
+export function pointOf(event: { clientX: number; clientY: number }, stage: Element): Point {
+  const { left, top } = stage.getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top };
+}
+
+export const distance = (one: Point, other: Point): number => Math.hypot(one.x - other.x, one.y - other.y);
+
+/** Zoom by the wheel over a stage. React listens to wheels without a say: the page would zoom too. */
+export function useWheel(stage: RefObject<HTMLElement | null>, zoom: (factor: number, at: Point) => void): void {
+  useEffect(() => {
+    const place = stage.current!;
+    const wheel = (event: WheelEvent) => {
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY / 300), pointOf(event, place));
+    };
+    place.addEventListener("wheel", wheel, { passive: false });
+    return () => place.removeEventListener("wheel", wheel);
+  });
 }
