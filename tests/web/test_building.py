@@ -254,3 +254,25 @@ def branches_by_keys(keys: Keys) -> None:
     branches = {"cond": "unet_denoiser", "uncond": "unet_denoiser_2"}
     keys.add("classifier free guidance", "classifier_free_guidance", **branches)
     keys.add("clip x0", "clip_x0", denoiser="classifier_free_guidance")
+
+
+def test_models_are_found_by_their_name_and_give_nodes_their_parts(page: Any, server: Any) -> None:
+    mouse = new_graph(page)
+    mouse.add("glide", 500, 200, "models")
+    x, y = middle(port(page, "graph input models"))
+    drag(page, (x, y), (700, 300))
+    page.get_by_role("dialog", name="what takes it").get_by_role("combobox").fill("text encoder")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog", name="which part").get_by_role("option", name="base").click()
+    expect(box(page, "text_encoder")).to_be_visible()
+    text = live(page, server.at)
+    assert "models: {type: Bundle, default: shapes/glide}" in text
+    assert "model: $models.base" in text
+    u, v = middle(port(page, "input model of text_encoder"))
+    assert abs(u - 700) < 4 and abs(v - 300) < 4, "the port of a new node comes to the pointer"
+
+
+def test_the_first_node_of_an_empty_graph_stays_where_it_was_put(page: Any) -> None:
+    new_graph(page).add("text encoder", 500, 200, "text_encoder")
+    place = box(page, "text_encoder").bounding_box()
+    assert abs(place["x"] - 500) < 4 and abs(place["y"] - 200) < 4

@@ -182,6 +182,43 @@ def test_another_type_keeps_the_wires_and_values_that_fit(scene: Any, server: An
     undone(scene, server, GRAPH)
 
 
+GUIDED = """graph: 1
+inputs: {guidance: {type: float, default: 3.0}}
+nodes:
+  text: {type: text_encoder, model: shapes/glide/base, text: a red circle}
+  cond: {type: unet_denoiser, model: shapes/glide/base, conditions: $text}
+  uncond: {type: unet_denoiser, model: shapes/glide/base, conditions: $text}
+  guided: {type: classifier_free_guidance, cond: $cond, uncond: $uncond, scale: $guidance}
+  clipped: {type: clip_x0, denoiser: $guided}
+outputs: {denoiser: $clipped}
+"""
+
+
+def test_guidance_is_replaced_with_all_its_wires_drawn(
+    page: Any, server: Any, tmp_path: Path
+) -> None:
+    shown(page, server, tmp_path, GUIDED, "guided")
+    box(page, "guided").click(button="right")
+    pick(page, "swap")
+    first = page.get_by_role("option").first
+    expect(first).to_have_text(re.compile(r"^guidance \w+ ?keeps 3 of 4$"))
+    page.get_by_role("option", name="guidance rescale").click()
+    expect(page.get_by_role("alert")).to_contain_text("guided.scale")
+    text = live(page, server.at)
+    assert "guidance_rescale" in text and "phi" not in text
+    expect(wire(page, "cond. to guided.cond").locator("path").first).to_be_attached()
+    expect(wire(page, "uncond. to guided.guided").locator("path").first).to_be_attached()
+
+
+def test_a_wire_that_fits_takes_the_place_of_one_that_does_not(
+    page: Any, server: Any, tmp_path: Path
+) -> None:
+    shown(page, server, tmp_path, GRAPH.replace("[$one, $one]", "$caption"), "both")
+    draw_wire(page, port(page, "output output of one"), port(page, "input images of both"))
+    until(lambda: "images: $caption" not in live(page, server.at))
+    assert "caption" not in live(page, server.at).split("both:")[1]
+
+
 def test_a_port_takes_several_values_in_turn(scene: Any, server: Any) -> None:
     box(scene, "one").click()
     scene.keyboard.press("v")

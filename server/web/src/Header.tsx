@@ -74,9 +74,11 @@ function Standing({ document, session }: { document: DocumentState; session: Ses
 export function RunButton() {
   const job = useRuns((runs) => runs.job);
   const stopping = useRuns((runs) => runs.stopping);
+  const begun = useRuns((runs) => Object.keys(runs.nodes).length > 0);
+  const waits = job?.state === "queued" ? "Waits: cancel" : begun ? "Cancel" : "Starts: cancel";
   const [said, title, deed] =
     job && !ENDED.includes(job.state)
-      ? [stopping === job.id ? "Stops …" : job.state === "queued" ? "Waits: cancel" : "Cancel", "Esc", () => cancel(job.id)]
+      ? [stopping === job.id ? "Stops …" : waits, "Esc", () => cancel(job.id)]
       : ["Run", "Ctrl Enter", () => run()];
   return (
     <button className="main" onClick={() => void deed()} title={title}>

@@ -107,7 +107,7 @@ function nodesOf(job: Job): Pick<ReturnType<typeof useRuns.getState>, keyof type
   for (const [name, { status, seconds }] of Object.entries(job.nodes ?? {})) {
     const top = topOf(name);
     const before = nodes[top]?.seconds ?? 0;
-    if (status) nodes[top] = { ...BEGUN, status: status as Progress["status"], seconds: before + (seconds ?? 0) };
+    if (status && !(status === "running" && ENDED.includes(job.state))) nodes[top] = { ...BEGUN, status: status as Progress["status"], seconds: before + (seconds ?? 0) };
   }
   Object.assign(nodes, failedBy(job.diagnostics));
   const keys = Object.entries(job.nodes ?? {}).map(([name, { key = "" }]) => [name, key]);

@@ -1,7 +1,7 @@
 /** The boxes of the canvas: nodes, and the inputs and outputs of the graph. */
 
-import { Handle, type NodeProps, Position } from "@xyflow/react";
-import { createContext, memo, useContext } from "react";
+import { Handle, type NodeProps, Position, useUpdateNodeInternals } from "@xyflow/react";
+import { createContext, memo, useContext, useEffect, useRef } from "react";
 import { type Diagnostic, fileAddress, isFile, isPicture } from "../api";
 import { mend, showInText } from "../commands/text";
 import type { End, Graph, GraphNode } from "../core/graph";
@@ -123,7 +123,7 @@ function Status({ name }: { name: string }) {
         <span className={`mark ${progress.status}`}>
           {Mark[progress.status]}
           {progress.status === "running" && progress.total > 0 ? ` ${progress.done}/${progress.total}` : ""}
-          {progress.seconds !== null && progress.status !== "cached"
+          {progress.seconds !== null && !["cached", "running"].includes(progress.status)
             ? ` ${progress.seconds.toFixed(progress.seconds < 10 ? 1 : 0)} s`
             : ""}
         </span>
@@ -145,7 +145,7 @@ function Bar({ name }: { name: string }) {
   );
 }
 
-/** The faults of a node, below it: two lines of the first one, and all of all where it is selected or pointed at. */
+/** The faults of a node, below it: two lines of the first one, and all of all where it is pointed at or has the focus: they cover its neighbours. */
 function Faults({ name }: { name: string }) {
   const diagnostics = usePage((page) => page.judged.diagnostics);
   const failed = useRuns((runs) => (runs.nodes[name]?.status === "failed" ? runs.nodes[name].message : ""));
@@ -178,6 +178,16 @@ const worst = (faults: readonly Diagnostic[], name: string) => {
   return mine.some((fault) => fault.severity === "error") ? " error" : mine.length ? " warning" : "";
 };
 
+/** The canvas finds the ports of a box anew when they are others; by itself it does so where the size has changed. */
+function usePorts(name: string, ports: string): void {
+  const update = useUpdateNodeInternals();
+  const known = useRef(ports);
+  useEffect(() => {
+    if (known.current !== ports) update(name);
+    known.current = ports;
+  }, [update, name, ports]);
+}
+
 export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>) {
   const { catalogue } = useShared();
   const { name } = data;
@@ -187,8 +197,11 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
   const closed = usePage((page) => page.closed.has(name));
   const due = useDue(name) ? " due" : "";
   const node = graph.nodes.get(name);
+  const spec = catalogue.nodes.get(node?.type ?? "");
+  const rows = rowsOf(graph, name, spec);
+  const outputs = outputsOf(graph, catalogue, name);
+  usePorts(name, [...rows, ...outputs].map((port) => port.name).join());
   if (!node) return null;
-  const spec = catalogue.nodes.get(node.type);
   return (
     <div className={`box node${selected ? " selected" : ""}${closed ? " closed" : ""}${state} ${status}${due}`}>
       <div className="head" title={spec?.doc}>
@@ -201,10 +214,10 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
           {node.note}
         </p>
       )}
-      {rowsOf(graph, name, spec).map((port) => (
+      {rows.map((port) => (
         <Row key={port.name} node={node} port={port} />
       ))}
-      {outputsOf(graph, catalogue, name).map((output, n) => (
+      {outputs.map((output, n) => (
         <OutRow key={output.name} node={name} output={output} first={n === 0} />
       ))}
       {!closed && hasPreview(graph, catalogue, name) && <Scrub name={name} />}

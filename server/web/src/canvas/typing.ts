@@ -22,11 +22,18 @@ export function typeOfRef(graph: Graph, catalogue: Catalogue, name: string, port
 
 /** Whether a wire from a source to a port is one from a part of a bundle, which is still to be said. */
 export function wantsPart(graph: Graph, catalogue: Catalogue, source: End, node: string, port: string): boolean {
-  if (source.port || graph.inputs.get(source.name)?.type !== "Bundle") return false;
+  if (!isBundle(graph, source)) return false;
   const type =
     catalogue.nodes.get(graph.nodes.get(node)?.type ?? "")?.inputs.find((one) => one.name === port)?.type ?? "";
-  return baseOf(type) !== "Bundle" && catalogue.ports.get(baseOf(type))?.literal === "name";
+  return takesPart(catalogue, type);
 }
+
+export const isBundle = (graph: Graph, { name, port }: End): boolean =>
+  !port && graph.inputs.get(name)?.type === "Bundle";
+
+/** Whether a port of a type takes a part of a bundle: a model. */
+export const takesPart = (catalogue: Catalogue, type: string): boolean =>
+  baseOf(type) !== "Bundle" && catalogue.ports.get(baseOf(type))?.literal === "name";
 
 /** Why a wire may not be, in words; empty where it may. */
 export function misfit(graph: Graph, catalogue: Catalogue, source: End, node: string, port: string): string {

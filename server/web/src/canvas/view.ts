@@ -13,13 +13,17 @@ const MARGIN = 24;
 
 let shown: ReactFlowInstance<Box> | null = null;
 
-/** Shows the graph when its boxes are there: all of it, unless that would be too small to read. */
+/** Shows the graph when its boxes are there: all of it, unless that would be too small to read. The first one of an empty graph stays where it was put. */
 export function useView(boxes: readonly Box[]): void {
   const flow = useReactFlow<Box>();
   const ready = useNodesInitialized();
   const begun = useRef(false);
+  const empty = useRef(false);
   useEffect(() => {
     shown = flow;
+    const { nodes, inputs, layout } = page().document!.read.graph;
+    empty.current ||= !nodes.size && !inputs.size;
+    if (empty.current && layout.size) begun.current = true;
     if (!ready || begun.current || !boxes.length) return;
     begun.current = true;
     fit(LEAST);

@@ -1,18 +1,19 @@
 /** Nodes, inputs and outputs that are added, by themselves or at the end of a wire. */
 
-import { outputsOf, words } from "../canvas/flow";
+import { HEAD, outputsOf, ROW, WIDTH, words } from "../canvas/flow";
 import { colourOf } from "../canvas/types";
-import { typedOf } from "../canvas/typing";
+import { isBundle, takesPart, typedOf } from "../canvas/typing";
 import * as edits from "../core/edits";
 import type { End } from "../core/graph";
 import { typeOf } from "../core/fits";
-import { search, type Wish } from "../core/search";
+import { type Hit, search, type Wish } from "../core/search";
+import type { Written } from "../core/written";
 import { type Place, pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
 import { type Choice, ranked } from "../Picker";
 import { page, usePage } from "../store";
 import { freeName, graph, placed, select } from "./selection";
-import { expose, leading, portOf, type Target, toOutput } from "./wiring";
+import { expose, leading, partOf, portOf, type Target, toOutput } from "./wiring";
 
 const placing = (name: string, place: Place | null): Making[] =>
   place ? placed(new Map([[name, [Math.round(place.x), Math.round(place.y)]]])) : [];
@@ -60,9 +61,25 @@ export function additions(query: string): Choice[] {
     detail: "an input of the graph",
     colour: colourOf(catalogue!, type),
   }));
+  const models = query.trim().length > 2 ? ranked(query, modelChoices()).slice(0, MODELS) : [];
   const outputs = ranked(query, outputChoices());
   const wanted = "output".startsWith(query.trim().split(/\s/)[0]!.toLowerCase());
-  return [...(wanted ? [...outputs, ...nodes] : [...nodes, ...outputs]), ...ranked(query, inputs)];
+  return [...models, ...(wanted ? [...outputs, ...nodes] : [...nodes, ...outputs]), ...ranked(query, inputs)];
+}
+
+/** Of so many bundles at most an input is offered before the nodes. */
+const MODELS = 4;
+
+/** Bundles of models, each as an input of the graph that gives it. */
+function modelChoices(): Choice[] {
+  const { catalogue } = page();
+  return [...catalogue!.bundles.keys()].map((name) => ({
+    key: `bundle ${name}`,
+    label: name,
+    detail: "its models, from an input of the graph",
+    words: "weights checkpoint load",
+    colour: colourOf(catalogue!, "Bundle"),
+  }));
 }
 
 function outputChoices(): Choice[] {
@@ -84,11 +101,21 @@ function outputChoices(): Choice[] {
 export function add(session: Session, choice: Choice, place: Place | null): void {
   const [kind, what = "", port = ""] = choice.key.split(" ");
   if (kind === "node") addNode(session, what, place);
-  else if (kind === "input") {
-    const name = freeName(what.toLowerCase());
-    session.edit([(text) => edits.addInput(text, name, what), ...placing(name, place)]);
-    select(name);
-  } else toOutput(session, { name: what, port: isFirst(what, port) ? null : port });
+  else if (kind === "input") addInput(session, what, what, place);
+  else if (kind === "bundle") addInput(session, "models", "Bundle", place, new Map([["default", what]]));
+  else toOutput(session, { name: what, port: isFirst(what, port) ? null : port });
+}
+
+function addInput(
+  session: Session,
+  base: string,
+  type: string,
+  place: Place | null,
+  facts: ReadonlyMap<string, Written> = new Map(),
+): void {
+  const name = freeName(base.toLowerCase());
+  session.edit([(text) => edits.addInput(text, name, type, facts), ...placing(name, place)]);
+  select(name);
 }
 
 function isFirst(node: string, port: string): boolean {
@@ -102,7 +129,8 @@ export function fitting(query: string, source: End | null, target: Target | null
   const own: Choice[] = source
     ? [{ key: "output", label: "output", detail: "an output of the graph" }]
     : [{ key: "input", label: "input", detail: "an input of the graph" }];
-  const hits = wish ? search(catalogue!, query, wish) : [];
+  const bundle = source && isBundle(graph(), source);
+  const hits = bundle ? partTakers(query) : wish ? search(catalogue!, query, wish) : [];
   const nodes = hits.map(({ type, port }): Choice => ({
     key: `node ${type.name} ${port}`,
     label: words(type.name),
@@ -112,29 +140,50 @@ export function fitting(query: string, source: End | null, target: Target | null
   return query ? [...nodes, ...ranked(query, own)] : [...own, ...nodes];
 }
 
+/** The node types that take a model of a bundle. */
+function partTakers(query: string): Hit[] {
+  const { catalogue } = page();
+  return search(catalogue!, query).flatMap((hit) => {
+    const port = hit.type.inputs.find(({ type }) => takesPart(catalogue!, type));
+    return port ? [{ ...hit, port: port.name }] : [];
+  });
+}
+
 function wishOf(source: End | null, target: Target | null): Wish | null {
   if (source) return { gives: typeOf(typedOf(graph(), page().catalogue!), source) };
   const takes = target && portOf(target.node, target.port);
   return takes ? { takes } : null;
 }
 
-/** Do what was chosen of `fitting`. */
-export function addWired(
+/** Where a box of a type stands whose port is at a place: an input at its left side, an output at its right. */
+function portAt({ x, y }: Place, type: string, port: string, into: boolean): Place {
+  const { inputs = [], outputs = [] } = page().catalogue!.nodes.get(type) ?? {};
+  const rows = inputs.filter((one) => one.required || (into && one.name === port));
+  const row = into
+    ? rows.findIndex((one) => one.name === port)
+    : rows.length + outputs.findIndex((one) => one.name === port);
+  return { x: x - (into ? 0 : WIDTH), y: y - HEAD - (row + 0.5) * ROW };
+}
+
+/** Do what was chosen of `fitting`; the port of a new node comes to the place. */
+export async function addWired(
   session: Session,
   choice: Choice,
   source: End | null,
   target: Target | null,
   place: Place | null,
-): void {
+): Promise<void> {
   const [kind, type = "", port = ""] = choice.key.split(" ");
   if (kind === "output") return toOutput(session, source!);
   if (kind === "input") return void expose(session, target!.node, target!.port);
+  const from = source && isBundle(graph(), source) ? await partOf(source) : source;
+  if (source && !from) return;
   const name = freeName(type);
   const first = page().catalogue!.nodes.get(type)?.outputs[0]?.name === port;
-  const wire: Making = source
-    ? (text) => edits.connect(text, source, name, port)
+  const wire: Making = from
+    ? (text) => edits.connect(text, from, name, port)
     : (text) => edits.connect(text, { name, port: first ? null : port }, target!.node, target!.port);
-  addNode(session, type, place, wire, name);
+  addNode(session, type, place && portAt(place, type, port, source !== null), wire, name);
 }
 
 /** Offer what can be added; `flow` is where it is put, `place` where it is offered. */
@@ -155,5 +204,5 @@ export async function dropped(
   if (over) return source ? leading(session, source, over, place) : undefined;
   const title = source ? "what takes it" : "what gives it";
   const choice = await pick(title, (query) => fitting(query, source, target), place);
-  if (choice) addWired(session, choice, source, target, flow);
+  if (choice) await addWired(session, choice, source, target, flow);
 }

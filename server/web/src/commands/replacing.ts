@@ -30,6 +30,8 @@ interface Plan {
   /** For each place where an output is used the one that is used from now on; undefined where none fits. */
   readonly uses: readonly (readonly [Use, string | null | undefined])[];
   readonly kept: number;
+  /** The inputs that it needs and has nothing for. */
+  readonly needs: readonly string[];
   /** Whether it gives the same, and is of the same field. */
   readonly like: number;
 }
@@ -50,8 +52,9 @@ function planOf(node: GraphNode, type: NodeType): Plan {
   for (const [name, value] of places) {
     const same = type.inputs.find((port) => port.name === name && free.has(name) && takes(value, port));
     const wired = refsIn(value).length > 0;
-    const other = wired ? type.inputs.find((port) => free.has(port.name) && takes(value, port)) : undefined;
-    const found = same ?? other;
+    // Numbers and words fit everywhere, and mean something else under another name.
+    const other = (port: NodeType["inputs"][number]) => catalogue.ports.has(baseOf(port.type)) && takes(value, port);
+    const found = same ?? (wired ? type.inputs.find((port) => free.has(port.name) && other(port)) : undefined);
     if (!found) continue;
     inputs.set(name, found.name);
     free.delete(found.name);
@@ -61,7 +64,8 @@ function planOf(node: GraphNode, type: NodeType): Plan {
   const old = catalogue.nodes.get(node.type);
   const gives = ({ outputs }: NodeType) => baseOf(outputs[0]?.type ?? "");
   const like = old ? 2 * Number(gives(old) === gives(type)) + Number(old.category === type.category) : 0;
-  return { type, inputs, uses, kept, like };
+  const needs = type.inputs.filter((port) => port.required && free.has(port.name)).map((port) => port.name);
+  return { type, inputs, uses, kept, needs, like };
 }
 
 /** The output of a type that can stand where one is used: of the same name, else the first that fits. */
@@ -93,6 +97,11 @@ function edited(node: GraphNode, { type, inputs, uses }: Plan): Making[] {
   ];
 }
 
+function keeping({ kept, needs }: Plan, whole: number): string {
+  const keeps = kept === whole ? "keeps all its wires and values" : `keeps ${kept} of ${whole}`;
+  return needs.length ? `${keeps}, needs ${needs.join(", ")}` : keeps;
+}
+
 /** Offer the types that the selected node may become, those first that keep most of its wires and values. */
 export async function replacing(session: Session): Promise<void> {
   const node = graph().nodes.get(chosen());
@@ -103,11 +112,11 @@ export async function replacing(session: Session): Promise<void> {
     search(catalogue, query)
       .filter(({ type }) => type.name !== node.type)
       .map(({ type }) => planOf(node, type))
-      .toSorted((a, b) => b.kept - a.kept || b.like - a.like)
+      .toSorted((a, b) => b.kept - a.kept || b.like - a.like || a.needs.length - b.needs.length)
       .map((plan) => ({
         key: plan.type.name,
         label: words(plan.type.name),
-        detail: plan.kept === whole ? "keeps all its wires and values" : `keeps ${plan.kept} of ${whole}`,
+        detail: keeping(plan, whole),
         colour: colourOf(catalogue, plan.type.outputs[0]?.type ?? ""),
         plan,
       }));

@@ -6,7 +6,7 @@ import { colourOf, costs } from "../canvas/types";
 import { misfit, typeOfRef, wantsPart } from "../canvas/typing";
 import * as edits from "../core/edits";
 import type { End } from "../core/graph";
-import { wiresIn } from "../core/wires";
+import { refsIn, wiresIn } from "../core/wires";
 import type { Written } from "../core/written";
 import { type Place, pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
@@ -79,9 +79,11 @@ export function portOf(node: string, port: string): PortSpec | undefined {
     ?.inputs.find((one) => one.name === port);
 }
 
-/** The wire from a source to a port: beside what is there where the port takes several, else in its place. */
+/** The wire from a source to a port: beside what is there where the port takes several and that fits, else in its place. */
 export function wiring(source: End, node: string, port: string): Making {
-  const several = portOf(node, port)?.fan_in;
+  const value = graph().nodes.get(node)?.ports.get(port);
+  const fits = !value || refsIn(value).every((ref) => !misfit(graph(), page().catalogue!, ref, node, port));
+  const several = fits && portOf(node, port)?.fan_in;
   return (text) => (several ? edits.connectToo : edits.connect)(text, source, node, port);
 }
 
@@ -98,7 +100,11 @@ export function sources(node: string, port: string): Choice[] {
   const measured = costs(page().judged.planned);
   const inputs = [...known.inputs.values()].flatMap(({ name, type }) => [
     { name, port: null as string | null, type },
-    ...partsOf(name).map((part) => ({ name, port: part, type: "a part" })),
+    ...(wantsPart(known, catalogue!, { name, port: null }, node, port) ? partsOf(name) : []).map((part) => ({
+      name,
+      port: part,
+      type: "a part",
+    })),
   ]);
   const outputs = [...known.nodes.keys()].flatMap((name) => endsOf(known, catalogue!, name));
   return [...inputs, ...outputs].map((end): Choice => ({
@@ -122,14 +128,15 @@ export function partsOf(input: string): string[] {
 
 /** Wire a source to a port; of a bundle it is asked which part. */
 export async function wired(session: Session, source: End, node: string, port: string): Promise<void> {
-  let part: string | null = source.port;
-  if (wantsPart(graph(), page().catalogue!, source, node, port)) {
-    const parts = partsOf(source.name).map((part): Choice => ({ key: part, label: part }));
-    const choice = await pick(`which part of ${source.name}`, parts);
-    if (!choice) return;
-    part = choice.key;
-  }
-  session.edit(wiring({ ...source, port: part }, node, port));
+  const from = wantsPart(graph(), page().catalogue!, source, node, port) ? await partOf(source) : source;
+  if (from) session.edit(wiring(from, node, port));
+}
+
+/** The part of a bundle that is chosen; null for none. */
+export async function partOf({ name }: End): Promise<End | null> {
+  const parts = partsOf(name).map((part): Choice => ({ key: part, label: part }));
+  const choice = await pick(`which part of ${name}`, parts);
+  return choice && { name, port: choice.key };
 }
 
 /** Offer what may feed a port. */

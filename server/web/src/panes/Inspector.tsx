@@ -140,7 +140,7 @@ function NodeForm({ session, name }: { session: Session; name: string }) {
   const ports: readonly PortSpec[] = spec?.inputs ?? [...node.ports.keys()].map((name) => ({ ...UNTYPED, name }));
   const swept = node.each.flatMap((axis) => axis.names);
   const first = (port: PortSpec) =>
-    swept.includes(port.name) || port.required || node.ports.has(port.name) || port.range || port.menu;
+    swept.includes(port.name) || port.required || node.ports.has(port.name) || port.default !== null || port.menu;
   const listed = all ? ports : ports.filter(first);
   return (
     <form className="form" onSubmit={(event) => event.preventDefault()}>
