@@ -92,7 +92,7 @@ def mask(page: Page) -> None:
     paint(page, page.locator(".sheet").bounding_box())
     photograph(page, "editor_mask")
     page.get_by_role("button", name="Use this mask").click()
-    page.get_by_role("link", name="App").click()
+    page.evaluate("location.hash += '?app'")
     page.get_by_label("prompt", exact=True).fill("a red heart to the left of a blue star")
     begin(page)
     end(page)
