@@ -73,13 +73,15 @@ function Ask({ title, initial, onDone, onClose }: AskProps) {
   return (
     <Over title={title} onClose={onClose}>
       <form className="ask" onSubmit={submit}>
-        <input
-          autoFocus
-          aria-label={title}
-          value={typed}
-          onFocus={(event) => event.target.select()}
-          onChange={(event) => setTyped(event.target.value)}
-        />
+        <label>
+          {title}
+          <input
+            autoFocus
+            value={typed}
+            onFocus={(event) => event.target.select()}
+            onChange={(event) => setTyped(event.target.value)}
+          />
+        </label>
         <button>OK</button>
       </form>
     </Over>

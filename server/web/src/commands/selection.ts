@@ -8,7 +8,7 @@ import type { End, Graph, Ref } from "../core/graph";
 import { refsIn, wiresIn } from "../core/wires";
 import { askFor } from "../dialogs";
 import type { Making, Session } from "../document/session";
-import { page, usePage } from "../store";
+import { page, say, usePage } from "../store";
 
 export const graph = (): Graph => page().document!.read.graph;
 
@@ -117,6 +117,7 @@ export function arrangeAnew(session: Session): void {
 /** Ask for another name of what is selected. */
 export async function renaming(session: Session): Promise<void> {
   const id = chosen();
+  if (!id) return say("select what is to have another name");
   const to = await askFor(`new name of ${nameOf(id)}`, nameOf(id));
   if (to) rename(session, id, to);
 }
