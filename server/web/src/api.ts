@@ -55,7 +55,6 @@ export interface PlannedNode {
   outputs: string[];
   flops: number;
   memory: number;
-  parameters: number;
   /** What its result is kept under. */
   key: string;
 }
@@ -151,7 +150,6 @@ export interface Draft {
 export interface GraphList {
   workspace: { path: string }[];
   shipped: { path: string; title: string; thumbnail: boolean }[];
-  composites: string[];
 }
 
 export interface GraphFile {

@@ -1,6 +1,6 @@
 /** Parts of the page that are loaded when they are shown, as soon as the server answers. */
 
-import { type ComponentType, lazy, type LazyExoticComponent } from "react";
+import { type ComponentType, lazy, type LazyExoticComponent, useEffect } from "react";
 import { addressOf } from "./api";
 import { say } from "./store";
 
@@ -13,6 +13,25 @@ export async function patiently<T>(load: () => Promise<T>): Promise<T> {
     await new Promise((done) => setTimeout(done, AGAIN));
   }
   return load();
+}
+
+/**
+ * Show something by a part of the page that is loaded for it, anew when what it depends `on` changes; null: nothing.
+ * `show` returns what ends it.
+ */
+export function useLoaded<T>(load: () => Promise<T>, show: ((part: T) => () => void) | null, on: unknown[]): void {
+  useEffect(() => {
+    if (!show) return;
+    let end: (() => void) | null = null;
+    let gone = false;
+    void patiently(load).then((part) => {
+      if (!gone) end = show(part);
+    });
+    return () => {
+      gone = true;
+      end?.();
+    };
+  }, on);
 }
 
 const answers = () =>

@@ -1,9 +1,9 @@
 /** What is done to whole graphs of the workspace: copied, renamed, removed; each with a way back. */
 
-import { ask, type Draft, encoded, get, type GraphFile, type GraphList, post, Problem } from "../api";
+import { ask, type Draft, encoded, get, type GraphFile, type GraphList, post } from "../api";
 import { askFor, pick } from "../dialogs";
 import type { Open } from "./files";
-import { draftOf, freePath, writeDraft } from "../document/session";
+import { draftOf, fileOf, freePath, writeDraft } from "../document/session";
 
 /** The file of a graph, null where there is none, and its draft: what one has written last. */
 interface Kept {
@@ -14,13 +14,8 @@ interface Kept {
 
 async function read(path: string): Promise<Kept> {
   const { text, unsaved } = await get<Draft>(`live/${encoded(path)}`);
-  try {
-    const { found, etag } = await ask<GraphFile>("GET", `graphs/${encoded(path)}`);
-    return { file: found.text, etag, draft: unsaved ? text : found.text };
-  } catch (problem) {
-    if (!(problem instanceof Problem) || problem.status !== 404) throw problem;
-    return { file: null, etag: null, draft: text };
-  }
+  const file = await fileOf(path);
+  return { file: file?.text ?? null, etag: file?.etag ?? null, draft: file && !unsaved ? file.text : text };
 }
 
 /** Put a graph where there is none: its file, and its draft where that says more. */

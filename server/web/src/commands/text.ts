@@ -1,7 +1,6 @@
 /** What is done to the text as such, and where the canvas leads to it. */
 
 import { type Diagnostic, post } from "../api";
-import { at } from "../core/graph";
 import type { Session } from "../document/session";
 import { changesOf } from "../panes/places";
 import { page, say, usePage } from "../store";
@@ -20,7 +19,7 @@ export async function showInText(session: Session, name: string): Promise<void> 
   usePage.setState({ pane: "text" });
   const { reveal } = await import("../panes/textSetup");
   const shown = (left: number) => {
-    if (session.view || !left) reveal(session, at("nodes", name));
+    if (session.view || !left) reveal(session, ["nodes", name]);
     else requestAnimationFrame(() => shown(left - 1));
   };
   shown(FRAMES);

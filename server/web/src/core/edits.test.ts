@@ -1,11 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
 import * as edit from "./edits";
-import { at, readGraph } from "./graph";
+import { readGraph } from "./graph";
 import { applied, type Change } from "./text";
 import kept from "./testing/agreement.json";
 import { ANCHORS, NASTY } from "./testing/nasty";
 import { type Case, casesOf, comments, drawing, inverse, loaded, trimmed } from "./testing/oracle";
 import { FORMS, SHIPPED } from "./testing/shipped";
+import { find, parse } from "./tree";
 
 vi.setConfig({ testTimeout: process.env.NODEGRAPH_SOAK ? 3_600_000 : 60_000 });
 const SOAK = process.env.NODEGRAPH_SOAK !== undefined;
@@ -54,11 +55,11 @@ function formOf(text: string): string {
 
 /** An entry of a section that says what it said, in other characters. */
 function otherTouched(text: string, after: string): string | undefined {
-  const [before, now] = [readGraph(text).ranges, readGraph(after).ranges];
+  const [before, now] = [parse(text).tree!, parse(after).tree!];
   const [data, changed] = [loaded(text), loaded(after)];
   for (const section of Object.keys(data).filter((key) => typeof data[key] === "object")) {
     for (const [name, value] of Object.entries(data[section])) {
-      const [one, other] = [before.get(at(section, name)), now.get(at(section, name))];
+      const [one, other] = [find(before, [section, name]), find(now, [section, name])];
       const same = JSON.stringify(sorted(value)) === JSON.stringify(sorted(changed[section]?.[name]));
       if (same && text.slice(one?.from, one?.to) !== after.slice(other?.from, other?.to)) return `${section}.${name}`;
     }

@@ -4,6 +4,7 @@ import type { End, Graph, GraphNode } from "./graph";
 import {
   type Bound,
   fits,
+  isLoose,
   itemOf,
   listOf,
   parseType,
@@ -136,10 +137,6 @@ export function closeness(source: TypeRef, port: Port, library: Library): number
   if (!placed(source, port, new Map(), library)) return 0;
   if (isLoose(source) || isLoose(wanted)) return 1;
   return fitsExactly(source, wanted, library) || fitsExactly(source, target, library) ? 3 : 2;
-}
-
-function isLoose(type: TypeRef): boolean {
-  return type.variable || type.name === "*" || type.name === "?";
 }
 
 function fitsExactly(source: TypeRef, target: TypeRef, { ports }: Library): boolean {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { at, type Graph, readGraph } from "./graph";
+import { type Graph, readGraph } from "./graph";
 import { FORMS, SHIPPED } from "./testing/shipped";
+import { find, type Items } from "./tree";
 
 function graphIn(text: string): Graph {
   const { graph } = readGraph(text);
@@ -59,31 +60,34 @@ test("a graph with everything in it", () => {
   expect(graph?.frames.get("All: of it")).toEqual(["one", "two"]);
 });
 
-test("every entry knows its place, and a place its entry", () => {
-  const { ranges } = readGraph(SMALL);
+test("every entry knows its place, and every item of a list", () => {
+  const { tree } = readGraph(SMALL);
+  const entry = (...path: string[]) => find(tree!, path)!;
   const shown = (...path: string[]): string => {
-    const found = ranges.get(at(...path));
-    return found ? `${SMALL.slice(found.keyFrom, found.keyTo)}|${SMALL.slice(found.valueFrom, found.valueTo)}` : "none";
+    const { keyFrom, keyTo, value } = entry(...path);
+    return `${SMALL.slice(keyFrom, keyTo)}|${SMALL.slice(value.from, value.to)}`;
   };
+  const list = entry("nodes", "one", "c").value as Items;
+  const [first] = list.values;
   expect(shown("nodes", "two", "type")).toBe("type|b");
   expect(shown("nodes", "two", "text")).toBe("text||\n      two\n      lines");
-  expect(shown("nodes", "one", "c", "0")).toBe("|$two.out.x");
+  expect(SMALL.slice(first?.from, first?.to)).toBe("$two.out.x");
   expect(shown("frames", "All: of it")).toBe('"All: of it"|[one, two]');
 });
 
 describe.each(Object.entries(FORMS))("shipped graphs, %s", (_, form) => {
   test.each(SHIPPED)("%s", (_name, shipped) => {
     const text = form(shipped);
-    const { graph, faults, ranges } = readGraph(text);
+    const { graph, faults, tree } = readGraph(text);
     expect(faults).toEqual([]);
     const plain = graphIn(shipped);
     expect({ ...graph, title: "" }).toEqual({ ...plain, title: "" });
     for (const [name, node] of graph?.nodes ?? []) {
-      const place = ranges.get(at("nodes", name));
+      const place = find(tree!, ["nodes", name]);
       expect(text.slice(place?.keyFrom, place?.keyTo)).toContain(name);
       for (const [port, value] of node.ports) {
-        const { valueFrom, valueTo } = ranges.get(at("nodes", name, port)) ?? { valueFrom: 0, valueTo: 0 };
-        if (value.kind === "ref") expect(text.slice(valueFrom, valueTo)).toContain(`$${value.name}`);
+        const { from, to } = find(tree!, ["nodes", name, port])!.value;
+        if (value.kind === "ref") expect(text.slice(from, to)).toContain(`$${value.name}`);
       }
     }
   });

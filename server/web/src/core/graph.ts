@@ -52,21 +52,12 @@ export interface Graph {
   readonly layout: ReadonlyMap<string, readonly [number, number]>;
   readonly frames: ReadonlyMap<string, readonly string[]>;
 }
-/** Where an entry stands: all of it, its key, its value; UTF-16 units from the beginning of the text. */
-export interface EntryRange {
-  readonly from: number;
-  readonly to: number;
-  readonly keyFrom: number;
-  readonly keyTo: number;
-  readonly valueFrom: number;
-  readonly valueTo: number;
-}
 export interface ReadGraph {
   /** Null where the text is no YAML, or no mapping. */
   readonly graph: Graph | null;
   readonly faults: readonly Fault[];
-  /** By path: `ranges.get(at("nodes", "text", "model"))`; the items of a list by their number. */
-  readonly ranges: ReadonlyMap<string, EntryRange>;
+  /** What the text says, with the place of everything; null where it is no YAML. */
+  readonly tree: Tree | null;
 }
 
 export const TOP_KEYS = [
@@ -86,11 +77,6 @@ export const NODE_KEYS: readonly string[] = ["type", "note", "each"];
 export const INPUT_KEYS: readonly string[] = ["type", "default", "min", "max", "menu", "help", "optional"];
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** The key of a path in `ranges`: its parts with `/` between. */
-export function at(...path: readonly string[]): string {
-  return path.map((part) => part.replaceAll("~", "~0").replaceAll("/", "~1")).join("/");
-}
-
 /** Whether `$name` can refer to it. */
 export function isName(text: string): boolean {
   return NAME.test(text);
@@ -105,33 +91,14 @@ export function namesOf(key: string): string[] {
 export function readGraph(text: string): ReadGraph {
   const { tree, faults: found } = parse(text);
   const faults = [...found];
-  const ranges = new Map<string, EntryRange>();
   if (tree?.kind !== "table") {
     if (!faults.length) {
       const [from, to] = tree ? [tree.from, tree.to] : [0, 0];
       faults.push({ code: "structure", message: "a graph is a mapping with 'nodes' and 'outputs'", from, to });
     }
-    return { graph: null, faults, ranges };
+    return { graph: null, faults, tree };
   }
-  addRanges(ranges, tree, []);
-  return { graph: new Reader(tree, faults).graph(), faults, ranges };
-}
-
-function addRanges(ranges: Map<string, EntryRange>, tree: Tree, path: readonly string[]): void {
-  if (tree.kind === "table") {
-    for (const { key, from, to, keyFrom, keyTo, value } of tree.entries) {
-      const inner = [...path, key];
-      ranges.set(at(...inner), { from, to, keyFrom, keyTo, valueFrom: value.from, valueTo: value.to });
-      addRanges(ranges, value, inner);
-    }
-  } else if (tree.kind === "items") {
-    for (const [i, value] of tree.values.entries()) {
-      const { from, to } = value;
-      const inner = [...path, String(i)];
-      ranges.set(at(...inner), { from, to, keyFrom: from, keyTo: from, valueFrom: from, valueTo: to });
-      addRanges(ranges, value, inner);
-    }
-  }
+  return { graph: new Reader(tree, faults).graph(), faults, tree };
 }
 
 /** What a text in a graph file says: `$name.port` refers, `$$` begins a text with a dollar sign. */

@@ -1,7 +1,7 @@
 /** Node types for the palette: those that match the words, the best first; of those, what fits a port of the graph. */
 
 import { closeness, type Library, type NodeType, type Port } from "./fits";
-import { isOpen, parseType, type TypeRef } from "./types";
+import { isLoose, itemOf, parseType, type TypeRef } from "./types";
 
 /** A port that a new node is to be wired to: `gives` a type, or `takes` what is written. */
 export type Wish = { readonly gives: TypeRef } | { readonly takes: Port };
@@ -74,6 +74,6 @@ function givers(library: Library, type: NodeType, port: Port): Row[] {
   return type.outputs.map((output, i) => {
     const given = parseType(output.type, library.ports);
     const close = closeness(given, port, library);
-    return { name: output.name, close, score: (isOpen(given) ? 1 : close) * 30 - i };
+    return { name: output.name, close, score: (isLoose(itemOf(given) ?? given) ? 1 : close) * 30 - i };
   });
 }

@@ -69,9 +69,8 @@ export function itemOf({ name, args }: TypeRef): TypeRef | null {
 }
 
 /** Whether a type says nothing: it is a variable, anything, or not known. */
-export function isOpen(type: TypeRef): boolean {
-  const item = itemOf(type) ?? type;
-  return item.variable || item.name === "*" || item.name === "?";
+export function isLoose(type: TypeRef): boolean {
+  return type.variable || type.name === "*" || type.name === "?";
 }
 
 /** Whether a value of type `source` may stand where `target` is wanted; binds the variables of `target`. */

@@ -350,11 +350,17 @@ export async function readFile(path: string): Promise<Session["first"]> {
     return { ...found, shipped: true, etag: null, draft: null };
   }
   const draft = await get<Draft>(`live/${encoded(path)}`);
+  const file = await fileOf(path);
+  return file ? { ...file, draft } : { path, text: "", shipped: false, etag: null, draft: { ...draft, unsaved: true } };
+}
+
+/** The file of a path of the workspace, with its tag; null where there is none. */
+export async function fileOf(path: string): Promise<(GraphFile & { etag: string | null }) | null> {
   try {
     const { found, etag } = await ask<GraphFile>("GET", `graphs/${encoded(path)}`);
-    return { ...found, etag, draft };
+    return { ...found, etag };
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status !== 404) throw problem;
-    return { path, text: "", shipped: false, etag: null, draft: { ...draft, unsaved: true } };
+    return null;
   }
 }

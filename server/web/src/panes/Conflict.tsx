@@ -1,25 +1,19 @@
 /** The file is another than the one that was read: both texts, and who gives way. Nothing is written before that is said. */
 
-import { useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { draftOf, type Session } from "../document/session";
 import { say, tell, type Theirs, toDocument, usePage } from "../store";
-import { patiently } from "../lazily";
+import { useLoaded } from "../lazily";
 
 export function Conflict({ session, theirs }: { session: Session; theirs: Theirs }) {
   const path = usePage((page) => page.document!.path);
   const place = useRef<HTMLDivElement>(null);
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
-    let end: (() => void) | null = null;
-    let gone = false;
-    void patiently(() => import("./comparing")).then(({ mergeInto }) => {
-      if (!gone) end = mergeInto(session, place.current!, theirs.text);
-    });
-    return () => {
-      gone = true;
-      end?.();
-    };
-  }, [session, theirs]);
+  useLoaded(
+    () => import("./comparing"),
+    ({ mergeInto }) => mergeInto(session, place.current!, theirs.text),
+    [session, theirs],
+  );
   const deed = (what: () => Promise<unknown>) => () => {
     setBusy(true);
     void what()

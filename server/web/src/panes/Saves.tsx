@@ -4,7 +4,9 @@ import { useEffect, useRef, useState } from "react";
 import { encoded, get } from "../api";
 import { say, tell, togglePane, usePage } from "../store";
 import type { PaneProps } from "./panes";
-import { patiently } from "../lazily";
+import { useLoaded } from "../lazily";
+
+type Comparing = typeof import("./comparing");
 
 interface Save {
   time: number;
@@ -21,20 +23,9 @@ export function Saves({ session }: PaneProps) {
     get<Save[]>(`graphs/${encoded(path)}/saves`).then(setSaves, tell);
   }, [path, etag]);
   const save = saves?.[chosen];
-  useEffect(() => {
-    if (!save) return;
-    let end: (() => void) | null = null;
-    let gone = false;
-    void patiently(() => import("./comparing")).then(({ compare }) => {
-      if (gone) return;
-      const view = compare(place.current!, save.text, text, ["the save", "the text now"]);
-      end = () => view.destroy();
-    });
-    return () => {
-      gone = true;
-      end?.();
-    };
-  }, [save, text]);
+  const show =
+    save && (({ compare }: Comparing) => compare(place.current!, save.text, text, ["the save", "the text now"]));
+  useLoaded(() => import("./comparing"), show ?? null, [save, text]);
   const goBack = () => {
     session.replace(save!.text);
     togglePane("text");

@@ -5,7 +5,7 @@ import type { EditorView } from "@codemirror/view";
 import { mend } from "../commands/text";
 import type { Session } from "../document/session";
 import { usePage } from "../store";
-import { patiently } from "../lazily";
+import { useLoaded } from "../lazily";
 
 type Setup = typeof import("./textSetup");
 
@@ -13,20 +13,15 @@ export function TextPane({ session }: { session: Session }) {
   const place = useRef<HTMLDivElement>(null);
   const [shown, setShown] = useState<{ view: EditorView; setup: Setup } | null>(null);
   const diagnostics = usePage((page) => page.judged.diagnostics);
-  useEffect(() => {
-    let view: EditorView | null = null;
-    let gone = false;
-    void patiently(() => import("./textSetup")).then((setup) => {
-      if (gone) return;
-      view = setup.attached(session, place.current!);
-      setShown({ view, setup });
-    });
+  const show = (setup: Setup) => {
+    const view = setup.attached(session, place.current!);
+    setShown({ view, setup });
     return () => {
-      gone = true;
-      view?.destroy();
+      view.destroy();
       session.detach();
     };
-  }, [session]);
+  };
+  useLoaded(() => import("./textSetup"), show, [session]);
   useEffect(
     () => shown?.setup.underline(shown.view, diagnostics, (fault) => mend(session, fault)),
     [session, shown, diagnostics],

@@ -1,27 +1,19 @@
 /** Two texts beside each other, line by line; loaded when there is something to compare. */
 
 import { defaultKeymap } from "@codemirror/commands";
-import { yaml } from "@codemirror/lang-yaml";
-import { syntaxHighlighting } from "@codemirror/language";
 import { goToNextChunk, goToPreviousChunk, MergeView } from "@codemirror/merge";
 import { Annotation, EditorState, type Extension } from "@codemirror/state";
-import { EditorView, keymap, lineNumbers } from "@codemirror/view";
-import { classHighlighter } from "@lezer/highlight";
-import { redo, undo } from "../document/history";
+import { EditorView, keymap } from "@codemirror/view";
 import type { Session } from "../document/session";
 import { usePage } from "../store";
-import { nonce } from "./textSetup";
+import { historyKeys, textLook } from "./textSetup";
 
 const FROM_SESSION = Annotation.define<boolean>();
 
 const look = (label: string): Extension => [
-  EditorView.cspNonce.of(nonce),
-  EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
+  textLook(label),
   EditorState.lineSeparator.of("\n"),
   EditorView.lineWrapping,
-  lineNumbers(),
-  yaml(),
-  syntaxHighlighting(classHighlighter),
   keymap.of([
     { key: "Alt-ArrowDown", run: goToNextChunk },
     { key: "Alt-ArrowUp", run: goToPreviousChunk },
@@ -31,14 +23,15 @@ const look = (label: string): Extension => [
 const fixed = [EditorState.readOnly.of(true), EditorView.editable.of(false)];
 const unix = (text: string) => text.replaceAll("\r\n", "\n");
 
-/** Show how a text became another; neither can be changed. */
-export function compare(parent: HTMLElement, before: string, after: string, labels: [string, string]): MergeView {
-  return new MergeView({
+/** Show how a text became another, neither of which can be changed; returns what ends it. */
+export function compare(parent: HTMLElement, before: string, after: string, labels: [string, string]): () => void {
+  const view = new MergeView({
     parent,
     a: { doc: unix(before), extensions: [look(labels[0]), fixed] },
     b: { doc: unix(after), extensions: [look(labels[1]), fixed] },
     collapseUnchanged: { margin: 2, minSize: 4 },
   });
+  return () => view.destroy();
 }
 
 /** Show a text beside the draft, which can be written there, and take over what differs; returns what ends it. */
@@ -70,11 +63,7 @@ const writing = (session: Session): Extension => [
   EditorView.updateListener.of(({ docChanged, changes, transactions }) => {
     if (docChanged && !transactions.some((tr) => tr.annotation(FROM_SESSION))) session.dispatch({ changes });
   }),
-  keymap.of([
-    { key: "Mod-z", run: () => undo(session), preventDefault: true },
-    { key: "Mod-y", mac: "Mod-Shift-z", run: () => redo(session), preventDefault: true },
-    { linux: "Ctrl-Shift-z", run: () => redo(session), preventDefault: true },
-  ]),
+  keymap.of(historyKeys(session)),
 ];
 
 function taking(): HTMLElement {

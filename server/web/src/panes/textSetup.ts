@@ -4,33 +4,40 @@ import { defaultKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic as Mark, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
+import type { Extension } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, type KeyBinding, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import type { Diagnostic } from "../api";
+import { find } from "../core/tree";
 import { redo, undo } from "../document/history";
 import type { Session } from "../document/session";
 import { page } from "../store";
 import { offset } from "./places";
 
-export const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "";
-const historyKeys: readonly KeyBinding[] = [
-  { key: "Mod-z", run: undo, preventDefault: true },
-  { key: "Mod-y", mac: "Mod-Shift-z", run: redo, preventDefault: true },
-  { linux: "Ctrl-Shift-z", run: redo, preventDefault: true },
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "";
+/** What goes back and forth in the history of a view, or of a session that is written in several. */
+export const historyKeys = (session?: Session): readonly KeyBinding[] => [
+  { key: "Mod-z", run: (view) => undo(session ?? view), preventDefault: true },
+  { key: "Mod-y", mac: "Mod-Shift-z", run: (view) => redo(session ?? view), preventDefault: true },
+  { linux: "Ctrl-Shift-z", run: (view) => redo(session ?? view), preventDefault: true },
+];
+/** What all texts look like. */
+export const textLook = (label: string): Extension => [
+  EditorView.cspNonce.of(nonce),
+  EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
+  lineNumbers(),
+  yaml(),
+  syntaxHighlighting(classHighlighter),
 ];
 const textSetup = [
-  EditorView.cspNonce.of(nonce),
-  EditorView.contentAttributes.of({ "aria-label": "text of the graph", spellcheck: "false", tabindex: "0" }),
-  lineNumbers(),
+  textLook("text of the graph"),
   lintGutter(),
   highlightActiveLine(),
   drawSelection(),
   bracketMatching(),
   indentOnInput(),
   indentUnit.of("  "),
-  yaml(),
-  syntaxHighlighting(classHighlighter),
-  keymap.of([...defaultKeymap, ...historyKeys, ...lintKeymap, indentWithTab]),
+  keymap.of([...defaultKeymap, ...historyKeys(), ...lintKeymap, indentWithTab]),
   EditorView.domEventHandlers({
     beforeinput: (event, view) => {
       const command = { historyUndo: undo, historyRedo: redo }[event.inputType];
@@ -57,12 +64,13 @@ export function attached(session: Session, parent: HTMLElement): EditorView {
 }
 
 /** Show where an entry of the graph stands in the text. */
-export function reveal(session: Session, path: string): void {
-  const range = page().document?.read.ranges.get(path);
-  if (!range || range.to > session.state.doc.length) return;
+export function reveal(session: Session, path: readonly string[]): void {
+  const { tree } = page().document!.read;
+  const entry = tree && find(tree, path);
+  if (!entry || entry.to > session.state.doc.length) return;
   session.dispatch({
-    selection: { anchor: range.keyFrom },
-    effects: EditorView.scrollIntoView(range.keyFrom, { y: "center" }),
+    selection: { anchor: entry.keyFrom },
+    effects: EditorView.scrollIntoView(entry.keyFrom, { y: "center" }),
   });
   session.view?.focus();
 }
