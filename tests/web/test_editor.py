@@ -122,6 +122,14 @@ def test_deleting_a_node_heals_the_chain(scene: Any, server: Any) -> None:
     assert "two" not in live(scene, server.at) and "# kept too" in live(scene, server.at)
 
 
+def test_an_input_is_deleted_together_with_a_node(scene: Any, server: Any) -> None:
+    box(scene, "caption").click()
+    box(scene, "two").click(modifiers=["Control"])
+    scene.keyboard.press("Delete")
+    until(lambda: "one: {type: shapes_scene, size: 16}" in live(scene, server.at))
+    assert "two" not in live(scene, server.at) and "caption" not in live(scene, server.at)
+
+
 def test_a_wire_that_does_not_fit_is_refused_with_the_reason(page: Any) -> None:
     opened(page)
     draw_wire(page, port(page, "graph input prompt"), port(page, "input image of large"))

@@ -216,6 +216,13 @@ export async function upload(file: Blob, name = "upload"): Promise<OutFile> {
   return post<OutFile>("uploads", form);
 }
 
+/** The first error's message, if there is one. */
+export const messageOf = (faults: readonly Diagnostic[]): string =>
+  faults.find((fault) => fault.severity === "error")?.message ?? "";
+/** How long a job took, in words behind its state; empty while it goes on. */
+export const tookOf = ({ started, ended }: Job): string =>
+  started && ended ? ` in ${(ended - started).toFixed(1)} s` : "";
+
 /** Whether a job is a run of a graph; of a shipped one jobs say the name with an ending. */
 export const isOf = (job: Job, path: string): boolean => plainPath(String(job.asked.graph)) === plainPath(path);
 export const plainPath = (path: string): string => path.replace(/\.yaml$/, "");

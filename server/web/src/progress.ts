@@ -1,6 +1,6 @@
 /** How far a run is, in one line. */
 
-import type { Job } from "./api";
+import { type Job, messageOf, tookOf } from "./api";
 import type { Progress } from "./store";
 
 export interface Line {
@@ -20,8 +20,7 @@ export function progressOf(job: Job | null, nodes: Readonly<Record<string, Progr
   if (!job) return { said: "", share: null, failed: false };
   if (job.state === "running") return running(nodes);
   if (job.state === "failed") return { said: faultOf(job, nodes), share: null, failed: true };
-  const seconds = job.started && job.ended ? ` in ${(job.ended - job.started).toFixed(1)} s` : "";
-  return { said: WORDS[job.state] ?? `done${seconds}`, share: null, failed: false };
+  return { said: WORDS[job.state] ?? `done${tookOf(job)}`, share: null, failed: false };
 }
 
 function running(nodes: Readonly<Record<string, Progress>>): Line {
@@ -33,6 +32,6 @@ function running(nodes: Readonly<Record<string, Progress>>): Line {
 }
 
 function faultOf(job: Job, nodes: Readonly<Record<string, Progress>>): string {
-  const told = job.diagnostics.find((fault) => fault.severity === "error")?.message;
-  return told ?? Object.values(nodes).find((one) => one.status === "failed")?.message ?? "the run failed";
+  const failed = Object.values(nodes).find((one) => one.status === "failed");
+  return messageOf(job.diagnostics) || (failed?.message ?? "the run failed");
 }

@@ -1,6 +1,6 @@
 /** Runs of the open graph: asked for, followed as they go, and looked at again. */
 
-import { ask, type Cell, type Diagnostic, get, isOf, type Job, type Metric, post, Problem, type Step } from "./api";
+import { ask, type Cell, type Diagnostic, get, isOf, type Job, messageOf, type Metric, post, Problem, type Step } from "./api";
 import type { Happened } from "./events";
 import { given, topOf } from "./judging";
 import { NO_NODES, NO_RUN, page, type Progress, say, usePage, useRuns } from "./store";
@@ -32,10 +32,6 @@ export async function run(until: string | null = null): Promise<void> {
       usePage.setState((old) => ({ judged: { ...old.judged, diagnostics: problem.diagnostics } }));
   }
 }
-
-/** The first error's message, if there is one. */
-export const messageOf = (faults: readonly Diagnostic[]): string =>
-  faults.find((fault) => fault.severity === "error")?.message ?? "";
 
 export async function cancel(id: string): Promise<void> {
   useRuns.setState({ stopping: id });

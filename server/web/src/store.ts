@@ -2,7 +2,8 @@
 
 import { create } from "zustand";
 import type { Cell, Diagnostic, Job, Lacking, Metric, NodeSpec, PlannedNode, PortType, Step } from "./api";
-import { type End, type Graph, type ReadGraph, readGraph } from "./core/graph";
+import type { Between } from "./canvas/flow";
+import { type Graph, type ReadGraph, readGraph } from "./core/graph";
 import type { Link } from "./document/sync";
 
 export interface Catalogue {
@@ -51,7 +52,7 @@ interface Page {
   judged: Judged;
   /** Ids of boxes. */
   selected: readonly string[];
-  wires: readonly { source: End; target: string; port: string }[];
+  wires: readonly Between[];
   /** Ids of nodes and frames that are drawn closed; kept by the browser. */
   closed: ReadonlySet<string>;
   /** Values for the next run, by input; the graph's defaults stand where there is none. */

@@ -115,10 +115,13 @@ export function handleOf(graph: Graph, catalogue: Catalogue, name: string, port:
   return port ?? outputsOf(graph, catalogue, name)[0]?.name ?? "output";
 }
 
-export interface Wire extends Record<string, unknown> {
-  source: End;
-  target: string;
-  port: string;
+/** A wire as the canvas has it: `target` is the id of a box. */
+export interface Between {
+  readonly source: End;
+  readonly target: string;
+  readonly port: string;
+}
+export interface Wire extends Between, Record<string, unknown> {
   /** The points that it passes where both its boxes stand as they were laid out. */
   route: readonly Point[];
 }

@@ -1,6 +1,6 @@
 /** What whole gestures of the canvas do to the text: wires taken along, nodes put between, copies, another type. */
 
-import { endsOf, nameOf, outputsOf, wiresOf } from "../canvas/flow";
+import { type Between, endsOf, nameOf, outputsOf, wiresOf } from "../canvas/flow";
 import { misfit } from "../canvas/typing";
 import type { Spot } from "../canvas/view";
 import * as edits from "../core/edits";
@@ -36,13 +36,6 @@ export function moveWires(session: Session, from: End, to: End): boolean {
 function refused(reason: string): false {
   say(reason);
   return false;
-}
-
-/** A wire as the canvas has it: `target` is the id of a box. */
-export interface Between {
-  readonly source: End;
-  readonly target: string;
-  readonly port: string;
 }
 
 /** The ports by which a node that feeds nothing goes into a wire; null where it does not fit. */

@@ -53,9 +53,8 @@ export async function several(session: Session): Promise<void> {
   const node = graph().nodes.get(chosen());
   if (graph().inputs.has(chosen())) return severalOfInput(chosen());
   const ports = node && page().catalogue!.nodes.get(node.type)?.inputs;
-  const rows: Choice[] = ports
-    ? ports.map(({ name, type }) => ({ key: name, label: name, detail: type }))
-    : [...graph().inputs.values()].map(({ name, type }) => ({ key: name, label: name, detail: type }));
+  const all = [...(ports ?? graph().inputs.values())];
+  const rows = all.map(({ name, type }): Choice => ({ key: name, label: name, detail: type }));
   const choice = await pick(node ? `several values for which port of ${node.name}` : "several values for which input", rows);
   if (choice) await (node ? severalAt(session, node.name, choice.key) : severalOfInput(choice.key));
 }

@@ -1,9 +1,9 @@
 /** The queue, and what was run: its pictures, and the graph that made each. */
 
 import { type KeyboardEvent, useEffect, useState } from "react";
-import { fileAddress, type Job } from "../api";
+import { fileAddress, type Job, messageOf, tookOf } from "../api";
 import { openJob } from "../commands/files";
-import { cancel, ENDED, list, messageOf, move, pause, remove, retry, show } from "../running";
+import { cancel, ENDED, list, move, pause, remove, retry, show } from "../running";
 import { useRuns, usePage } from "../store";
 import { look, picturesOf } from "./looking";
 import type { PaneProps } from "./panes";
@@ -130,7 +130,6 @@ function Row({ job, open, onEnlarge, children, className = "", ...more }: RowPro
     await show(job.id);
   };
   const ended = ENDED.includes(job.state);
-  const seconds = job.started && job.ended ? ` in ${(job.ended - job.started).toFixed(1)} s` : "";
   const seeds = Object.entries(job.seeds ?? {}).map(([name, seed]) => ` · ${name} ${seed}`);
   return (
     <li className={`${className}${current ? " current" : ""}`} {...more}>
@@ -145,7 +144,7 @@ function Row({ job, open, onEnlarge, children, className = "", ...more }: RowPro
         <b title={job.title}>{job.title}</b>
         <small>
           {stopping && !ended ? "stops …" : job.state}
-          {seconds} · {whenOf(job)}
+          {tookOf(job)} · {whenOf(job)}
           {seeds}
         </small>
         {job.state === "failed" && <small className="error">{messageOf(job.diagnostics)}</small>}
