@@ -72,3 +72,15 @@ def test_a_model_is_chosen_those_that_are_here_first(page: Any) -> None:
     expect(page.get_by_role("textbox", name="models")).to_have_value("openai/glide")
     missing = page.get_by_role("region", name="missing weights")
     expect(missing).to_contain_text("openai/glide/base", timeout=40_000)
+
+
+def test_what_is_filled_in_is_there_when_the_page_is_loaded_again(form: Any, server: Any) -> None:
+    visit(form, server.at, "glide/text_to_image")
+    prompt = opened(form).get_by_label("prompt", exact=True)
+    prompt.fill("a green star")
+    prompt.press("Tab")
+    form.reload()
+    expect(opened(form).get_by_label("prompt", exact=True)).to_have_value("a green star")
+    visit(form, server.at, "unclip/text_to_image")
+    other = opened(form).get_by_label("prompt", exact=True)
+    expect(other).not_to_have_value("a green star")

@@ -4,6 +4,7 @@ import { Problem } from "./api";
 import { readCatalogue } from "./catalogue";
 import { readFile, Session } from "./document/session";
 import { Editor } from "./Editor";
+import { filled, keepFilled } from "./filled";
 import { judgeSoon } from "./judging";
 import { useLooking } from "./panes/looking";
 import { showAgain } from "./running";
@@ -26,13 +27,14 @@ export function App() {
   const opening = useRef(0);
 
   const open = useCallback(
-    async (path: string, values: Record<string, unknown> = {}, as: "editor" | "app" = "editor"): Promise<void> => {
+    async (path: string, values?: Record<string, unknown>, as: "editor" | "app" = "editor"): Promise<void> => {
       setFailed("");
       const mine = ++opening.current;
       try {
         const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
         if (mine !== opening.current) return;
-        usePage.setState({ catalogue, values, preset: "" });
+        const form = values ? { values, preset: "", each: {} } : filled(path);
+        usePage.setState({ catalogue });
         useRuns.setState(NO_RUN);
         const moved = (to: string) => {
           history.replaceState(null, "", hashOf(to, as));
@@ -41,6 +43,7 @@ export function App() {
         moved(path);
         current.current?.close();
         current.current = new Session(file, moved, as === "app");
+        usePage.setState(form);
         setSession(current.current);
         setView(as);
         if (mine === 1) await showAgain(path);
@@ -48,7 +51,7 @@ export function App() {
         if (!(problem instanceof Problem)) throw problem;
         if (problem.status !== 404 || path === FIRST) return setFailed(problem.message);
         noteRecent(path, false);
-        return open(FIRST, {}, as);
+        return open(FIRST, undefined, as);
       }
     },
     [],
@@ -60,14 +63,16 @@ export function App() {
     setSession(null);
   }, []);
 
+  useEffect(keepFilled, []);
+
   useEffect(() => {
     const follow = () => {
       const to = readAddress(location.hash);
-      const { document, values } = usePage.getState();
+      const { document } = usePage.getState();
       if (to.view === "start") return setView("start");
       const same = current.current && (!to.path || document?.path === to.path);
       if (same && current.current!.reader === (to.view === "app")) return setView(to.view);
-      void open(to.path || (recents()[0] ?? FIRST), same ? values : {}, to.view);
+      void open(to.path || (recents()[0] ?? FIRST), undefined, to.view);
     };
     follow();
     window.addEventListener("hashchange", follow);
