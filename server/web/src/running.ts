@@ -35,7 +35,7 @@ export async function run(until: string | null = null): Promise<void> {
 
 export async function cancel(id: string): Promise<void> {
   useRuns.setState({ stopping: id });
-  if (!(await told(post(`jobs/${id}/cancel`)))) useRuns.setState({ stopping: null });
+  if (!(await told(post(`jobs/${id}/cancel`).then(() => list())))) useRuns.setState({ stopping: null });
 }
 export async function retry(id: string): Promise<void> {
   if ((await told(post(`jobs/${id}/retry`))) && id === useRuns.getState().job?.id) await show(id);

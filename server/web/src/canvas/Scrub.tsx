@@ -79,7 +79,7 @@ export function Which({ noisy, onChange }: { noisy: boolean; onChange: (noisy: b
   return (
     <button
       className="which"
-      aria-label="show x_t"
+      aria-label={`${noisy ? "xt" : "x̂0"}: show x_t`}
       aria-pressed={noisy}
       title={noisy ? "x_t, as the sampler has it; click for the predicted x̂₀" : "the predicted x̂₀; click for x_t"}
       onClick={() => onChange(!noisy)}
