@@ -165,17 +165,30 @@ def test_the_queue_is_paused_and_put_in_order_by_mouse_and_by_keys(
     scenes.get_by_role("button", name="Pause the queue").click()
     expect(scenes.get_by_text("what waits goes on waiting")).to_be_visible()
     for size in (16, 24, 32):
-        post(scenes, server.at, "jobs", graph=path_of(scenes), inputs={"size": size})
+        text = SCENES.replace("title: scenes", f"title: size {size}")
+        asked = {"graph": path_of(scenes), "text": text, "inputs": {"size": size}}
+        post(scenes, server.at, "jobs", **asked)
     rows = scenes.get_by_role("list", name="queue").get_by_role("listitem")
-    expect(rows).to_have_count(3)
+    titles = rows.locator("b")
+    expect(titles).to_have_text(["size 16", "size 24", "size 32"])
     rows.nth(2).locator(".grip").press("ArrowUp")
-    until(lambda: queued(scenes, server.at) == [16, 32, 24])
+    expect(titles).to_have_text(["size 16", "size 32", "size 24"])
     expect(rows.nth(1).locator(".grip")).to_be_focused()
     rows.nth(0).drag_to(rows.nth(2))
-    until(lambda: queued(scenes, server.at) == [32, 24, 16])
+    expect(titles).to_have_text(["size 32", "size 24", "size 16"])
+    assert queued(scenes, server.at) == [32, 24, 16]
+    for left in (["size 24", "size 16"], ["size 16"]):
+        rows.nth(0).get_by_role("button", name="Cancel").click()
+        expect(titles).to_have_text(left)
     scenes.get_by_role("button", name="Resume the queue").click()
     past = scenes.get_by_role("list", name="history").get_by_role("listitem")
     expect(past.nth(2)).to_contain_text("done", timeout=60_000)
+    expect(past.filter(has_text="cancelled")).to_have_count(2)
+    past.nth(0).get_by_role("button", name="Try again").click()
+    expect(past.nth(0)).to_contain_text("done", timeout=60_000)
+    past.nth(0).get_by_role("button", name="Remove").click()
+    expect(past.filter(has_text="cancelled")).to_have_count(1)
+    expect(past.nth(0)).to_contain_text("cancelled")
 
 
 def test_a_run_is_cancelled_and_says_so_within_a_second(page: Any) -> None:
