@@ -232,6 +232,22 @@ def test_the_curves_of_a_training_are_drawn(page: Any, server: Any) -> None:
     expect(curves.get_by_text("at step 3")).to_have_count(2)
 
 
+def test_a_run_that_is_over_before_its_answer_shows_its_nodes(scenes: Any, server: Any) -> None:
+    def late(route: Any) -> None:
+        answer = route.fetch()
+        job = f"jobs/{answer.json()['id']}"
+        until(lambda: api(scenes, server.at, job)["state"] == "done", 60)
+        route.fulfill(response=answer)
+
+    scenes.route("**/api/v1/jobs", late)
+    scenes.get_by_label("size", exact=True).fill("20")
+    scenes.keyboard.press("Control+Enter")
+    drawn(scenes)
+    for name in ("one", "two"):
+        mark = box(scenes, name).locator(".mark")
+        expect(mark).to_contain_text(re.compile("done|kept"), timeout=5_000)
+
+
 def test_after_a_change_it_is_seen_what_will_run_again(scenes: Any) -> None:
     scenes.keyboard.press("Control+Enter")
     drawn(scenes)

@@ -20,6 +20,7 @@ export async function run(until: string | null = null): Promise<void> {
   try {
     const job = await post<Job>("jobs", asked);
     useRuns.setState({ ...NO_RUN, job });
+    recent.filter(({ data }) => data.job === job.id).forEach(taken);
     if (job.kind === "sweep") {
       usePage.setState({ pane: "sheet" });
       await show(job.id);
@@ -132,13 +133,22 @@ useRuns.subscribe(({ job }, old) => {
 });
 
 let listing: ReturnType<typeof setTimeout> | undefined;
+/** The newest events: a short run is over before the answer that names it is here. */
+const recent: Happened[] = [];
+const RECENT = 500;
 
 /** Take an event of the stream. */
-export function heard({ name, data }: Happened): void {
-  if (name.startsWith("job.")) {
+export function heard(event: Happened): void {
+  recent.push(event);
+  if (recent.length > RECENT) recent.shift();
+  if (event.name.startsWith("job.")) {
     clearTimeout(listing);
     listing = setTimeout(() => void list().catch(() => undefined), 150);
   }
+  taken(event);
+}
+
+function taken({ name, data }: Happened): void {
   const { job, fetched } = useRuns.getState();
   if (data.job in fetched) fetching(name, data);
   if (!job) return;
