@@ -22,6 +22,7 @@ from nodes.wires.training import RunFolder
 
 H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")
+RunDir = Annotated[RunFolder, Doc("Below the output folder; a training found there is resumed.")]
 Cooldown = Annotated[int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")]
 Interval = Annotated[
     int, Range(1), Doc("Steps between checkpoints, points of the curve and samples.")
@@ -61,9 +62,7 @@ def trainer(
     network: Network[M],
     objective: Objective,
     dataset: Dataset,
-    run_dir: Annotated[
-        RunFolder, Doc("Below the output folder; a training found there is resumed.")
-    ],
+    run_dir: RunDir,
     steps: Annotated[int, Range(1)] = 10_000,
     batch_size: Annotated[int, Range(1, 65_536)] = 64,
     learning_rate: Annotated[float, Range(0, 1)] = 8e-4,
