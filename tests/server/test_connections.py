@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -11,12 +10,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-import uvicorn
-from serving import TOKEN
+from serving import TOKEN, heard
 
 from server import connections
 from server.app import application
-from server.listening import listening
 from server.settings import Settings
 
 HEAD = b"GET /api/v1/health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n"
@@ -28,18 +25,8 @@ def port(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
     monkeypatch.setattr(connections, "MOST", 6)
     app = application(replace(settings, state=tmp_path / "state", workers=()))
-    listener = listening("127.0.0.1", 0, None)
-    config = uvicorn.Config(
-        app, log_level="error", timeout_graceful_shutdown=2, http=connections.Bounded
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join(30)
+    with heard(app, http=connections.Bounded) as found:
+        yield found
 
 
 Opening = Callable[..., socket.socket]

@@ -2,8 +2,6 @@
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,11 +9,9 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import pytest
-import uvicorn
-from serving import TOKEN
+from serving import TOKEN, heard
 
 from server.app import application
-from server.listening import listening
 from server.settings import Limits, Settings
 
 KEY = {"authorization": f"Bearer {TOKEN}"}
@@ -26,17 +22,8 @@ Told = tuple[int, str, dict[str, Any]]
 def port(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server that listens, as browsers find it."""
     given = replace(settings, state=tmp_path_factory.mktemp("listening"), limits=Limits(rows=40))
-    listener = listening("127.0.0.1", 0, None)
-    server = uvicorn.Server(
-        uvicorn.Config(application(given), log_level="error", timeout_graceful_shutdown=2)
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join(30)
+    with heard(application(given)) as found:
+        yield found
 
 
 def call(port: int, method: str, path: str, body: object = None) -> Any:

@@ -1,9 +1,15 @@
 """A workspace of toys for tests of the server, and what its tests ask it."""
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import uvicorn
 from starlette.testclient import TestClient
+
+from server.listening import listening
 
 TOKEN = "a token of the tests, long enough"
 NODES = '''"""Toys."""
@@ -115,3 +121,18 @@ def ended(client: TestClient, id: str, seconds: float = 60.0) -> dict[str, Any]:
             return job
         time.sleep(0.05)
     raise AssertionError(f"job {id} did not end: {job['state']}")
+
+
+@contextmanager
+def heard(application: Any, **options: Any) -> Iterator[int]:
+    """The port at which an application listens, as browsers find it; `options` are uvicorn's."""
+    listener = listening("127.0.0.1", 0, None)
+    config = uvicorn.Config(application, log_level="error", timeout_graceful_shutdown=2, **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(30)

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,17 @@ class Server:
             self.process.wait(60)
             self.process.stderr.close()  # type: ignore[union-attr]
             self.process = None
+
+
+@contextmanager
+def begun(make: Callable[[str], Path]) -> Iterator[Server]:
+    """A server with folders that `make` makes, until its end."""
+    found = Server(make("workspace"), make("state"), make("cache"))
+    found.start()
+    try:
+        yield found
+    finally:
+        found.stop()
 
 
 @dataclass

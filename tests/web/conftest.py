@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Seen, Server, let_in
-from pages import GRAPH, opened, visit
+from browsing import Seen, Server, begun, let_in
+from pages import GRAPH, shown
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -49,11 +49,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of a workspace that all tests share, below names of their own."""
-    make = tmp_path_factory.mktemp
-    found = Server(make("workspace"), make("state"), make("cache"))
-    found.start()
-    yield found
-    found.stop()
+    with begun(tmp_path_factory.mktemp) as found:
+        yield found
 
 
 @pytest.fixture
@@ -85,7 +82,4 @@ def page(context: Any, server: Server, seen: Seen) -> Any:
 @pytest.fixture
 def scene(page: Any, server: Any, tmp_path: Path) -> Any:
     """The editor on a small graph of the workspace, with a file of its own."""
-    name = f"{tmp_path.name}.yaml"
-    (server.folder / name).write_text(GRAPH)
-    visit(page, server.at, name)
-    return opened(page, "one")
+    return shown(page, server, tmp_path, GRAPH, "one")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +27,14 @@ def opened(page: Any, name: str = "small") -> Any:
     """The page, when its canvas shows a node."""
     expect(box(page, name)).to_be_visible()
     return page
+
+
+def shown(page: Any, server: Any, folder: Path, text: str, node: str = "one") -> Any:
+    """The editor on a text, in a file of the workspace named as a test's own folder, when its canvas shows a node."""
+    name = f"{folder.name}.yaml"
+    (server.folder / name).write_text(text)
+    visit(page, server.at, name)
+    return opened(page, node)
 
 
 def visit(page: Any, at: str, path: str) -> None:

@@ -4,34 +4,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pages
 import pytest
-from pages import box, draw_wire, live, opened, pick, port, until, visit
+from pages import box, draw_wire, live, opened, pick, port, shown, until, visit
 from playwright.sync_api import expect
 
-GRAPH = """# kept
-graph: 1
-title: scenes
-inputs: {caption: {type: Text, default: a red circle}}  # kept too
-nodes:
-  one: {type: shapes_scene, caption: $caption, size: 16}
-  two: {type: resize, image: $one, size: 8}  # at the end
-  both: {type: grid, images: [$one, $one]}
-outputs: {image: $two, all: $both}
-"""
+GRAPH = pages.GRAPH.replace(
+    "outputs: {image: $two}",
+    "  both: {type: grid, images: [$one, $one]}\noutputs: {image: $two, all: $both}",
+)
 
 
 @pytest.fixture
 def scene(page: Any, server: Any, tmp_path: Path) -> Any:
     """The editor on a small graph of the workspace, with a file of its own."""
-    return shown(page, server, tmp_path, GRAPH)
-
-
-def shown(page: Any, server: Any, folder: Path, text: str, node: str = "one") -> Any:
-    """The editor on a text, in a file of its own."""
-    name = f"{folder.name}.yaml"
-    (server.folder / name).write_text(text)
-    visit(page, server.at, name)
-    return opened(page, node)
+    return shown(page, server, tmp_path, GRAPH, "one")
 
 
 def wire(page: Any, name: str) -> Any:

@@ -6,7 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import GRAPH, box, live, opened, path_of, pick, picture, state, until, until_text, visit
+from pages import (
+    GRAPH,
+    box,
+    live,
+    opened,
+    path_of,
+    pick,
+    picture,
+    shown,
+    state,
+    until,
+    until_text,
+)
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -35,10 +47,7 @@ def drop(page: Any, name: str, kind: str, content: bytes) -> None:
 @pytest.fixture
 def takes(page: Any, server: Any, tmp_path: Path) -> Any:
     """The editor on a graph that takes a picture."""
-    name = f"{tmp_path.name}.yaml"
-    (server.folder / name).write_text(TAKES)
-    visit(page, server.at, name)
-    return opened(page, "small")
+    return shown(page, server, tmp_path, TAKES, "small")
 
 
 def test_a_picture_of_ours_opens_its_graph_with_its_values(scene: Any, server: Any) -> None:

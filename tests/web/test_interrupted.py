@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browsing import Server, let_in
+from browsing import Server, begun, let_in
 from pages import box, live, opened, path_of, picture, state, until, visit, write
 from playwright.sync_api import expect
 
@@ -14,11 +14,8 @@ GLIDE = "glide/text_to_image"
 @pytest.fixture
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own, to be killed."""
-    make = tmp_path_factory.mktemp
-    found = Server(make("workspace"), make("state"), make("cache"))
-    found.start()
-    yield found
-    found.stop()
+    with begun(tmp_path_factory.mktemp) as found:
+        yield found
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import box, opened, path_of, until, visit
+from pages import box, opened, path_of, shown, until, visit
 from playwright.sync_api import expect
 
 GLIDE = "glide/text_to_image"
@@ -106,10 +106,7 @@ outputs: {image: $two}
 @pytest.fixture
 def scenes(page: Any, server: Any, tmp_path: Path) -> Any:
     """The editor on a small graph of the workspace."""
-    name = f"{tmp_path.name}.yaml"
-    (server.folder / name).write_text(SCENES)
-    visit(page, server.at, name)
-    return opened(page, "one")
+    return shown(page, server, tmp_path, SCENES, "one")
 
 
 def post(page: Any, at: str, path: str, **body: Any) -> Any:

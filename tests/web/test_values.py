@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import box, live, opened, path_of, until, visit
+from pages import box, live, opened, path_of, shown, until, visit
 from playwright.sync_api import expect
 
 SOURCE = Path(__file__).parents[2] / "docs/images/gallery/source.png"
@@ -28,9 +28,7 @@ GIVE = """(group, [kind, content]) => {
 @pytest.fixture
 def form(page: Any, server: Any, tmp_path: Path) -> Any:
     """A graph that takes a picture."""
-    (server.folder / f"{tmp_path.name}.yaml").write_text(GRAPH)
-    visit(page, server.at, f"{tmp_path.name}.yaml")
-    return opened(page, "small")
+    return shown(page, server, tmp_path, GRAPH, "small")
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
