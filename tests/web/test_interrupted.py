@@ -27,9 +27,9 @@ def running(browser: Any, mortal: Server, seen: Any) -> Iterator[Any]:
     visit(page, mortal.at, GLIDE)
     write(opened(page), "# mine")
     until(lambda: path_of(page) == "text_to_image.yaml" and live(page, mortal.at))
-    page.get_by_label("steps", exact=True).fill("8")
+    page.get_by_label("steps", exact=True).fill("300")
     page.keyboard.press("Control+Enter")
-    expect(box(page, "small").locator(".mark")).to_contain_text("/8", timeout=120_000)
+    expect(box(page, "small").locator(".mark")).to_contain_text("/300", timeout=120_000)
     yield page
     context.close()
 
