@@ -141,6 +141,24 @@ def test_a_sweep_fills_its_sheet_and_cells_are_looked_at(scenes: Any, server: An
     expect(scenes.get_by_label("caption", exact=True)).to_have_value("a blue square")
 
 
+def test_a_sweep_of_the_file_is_chosen_and_run(page: Any, server: Any, tmp_path: Path) -> None:
+    own = "sweeps:\n  both: {each: {caption+size: [[a blue square, 16], [a green star, 24]]}}\n"
+    shown(page, server, tmp_path, SCENES.replace("nodes:", own + "nodes:"), "one")
+    page.get_by_label("sweep", exact=True).select_option("both")
+    for name in ("caption", "size"):
+        row = page.locator(".input", has_text=name)
+        expect(row.get_by_title("one value again")).to_contain_text("[a green star, 24]")
+    page.reload()
+    expect(page.get_by_label("sweep", exact=True)).to_have_value("both")
+    page.keyboard.press("Control+Enter")
+    sheet = page.get_by_role("region", name="sheet", exact=True)
+    expect(sheet.get_by_role("columnheader")).to_contain_text(["a blue square, 16", "a green star"])
+    expect(sheet.locator("td img")).to_have_count(2, timeout=60_000)
+    page.get_by_title("one value again").first.click()
+    expect(page.get_by_label("sweep", exact=True)).to_have_value("")
+    expect(page.get_by_label("size", exact=True)).to_have_value("16")
+
+
 def queued(page: Any, at: str) -> list[int]:
     """The sizes of the scenes that wait, in the order of the queue."""
     jobs = api(page, at, "jobs?state=queued")["jobs"]

@@ -4,7 +4,7 @@ import { Problem } from "./api";
 import { readCatalogue } from "./catalogue";
 import { readFile, Session } from "./document/session";
 import { Editor } from "./Editor";
-import { filled, keepFilled } from "./filled";
+import { filled, keepFilled, UNFILLED } from "./filled";
 import { judgeSoon } from "./judging";
 import { useLooking } from "./panes/looking";
 import { showAgain } from "./running";
@@ -33,7 +33,7 @@ export function App() {
       try {
         const [file, catalogue] = await Promise.all([readFile(path), usePage.getState().catalogue ?? readCatalogue()]);
         if (mine !== opening.current) return;
-        const form = values ? { values, preset: "", each: {} } : filled(path);
+        const form = values ? { ...UNFILLED, values } : filled(path);
         usePage.setState({ catalogue });
         useRuns.setState(NO_RUN);
         const moved = (to: string) => {

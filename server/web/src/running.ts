@@ -14,9 +14,7 @@ export async function run(until: string | null = null): Promise<void> {
   const { document } = page();
   if (!document) return;
   if (!document.readable) return say("the text cannot be read: mend it first");
-  const swept = Object.entries(page().each).filter(([name]) => document.read.graph.inputs.has(name));
-  const each = swept.length && !until ? { each: Object.fromEntries(swept) } : {};
-  const asked = { graph: document.path, text: document.text, ...given(), ...each, ...(until ? { until } : {}) };
+  const asked = { graph: document.path, text: document.text, ...given(), ...(until ? { until } : swept()) };
   try {
     const job = await post<Job>("jobs", asked);
     useRuns.setState({ ...NO_RUN, job });
@@ -32,6 +30,14 @@ export async function run(until: string | null = null): Promise<void> {
     if (problem.diagnostics.length)
       usePage.setState((old) => ({ judged: { ...old.judged, diagnostics: problem.diagnostics } }));
   }
+}
+
+/** Over what the next run goes: values of inputs that were typed, and a sweep of the graph's own. */
+function swept(): { each?: Record<string, string>; sweep?: string } {
+  const { document, each, sweep } = page();
+  const { inputs, sweeps } = document!.read.graph;
+  const rows = Object.entries(each).filter(([name]) => inputs.has(name));
+  return { ...(rows.length ? { each: Object.fromEntries(rows) } : {}), ...(sweeps.has(sweep) ? { sweep } : {}) };
 }
 
 export async function cancel(id: string): Promise<void> {

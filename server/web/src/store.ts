@@ -58,6 +58,8 @@ interface Page {
   /** Values for the next run, by input; the graph's defaults stand where there is none. */
   values: Readonly<Record<string, unknown>>;
   preset: string;
+  /** The sweep of the graph's own that the next run is; empty for none. */
+  sweep: string;
   /** Inputs over which the next run sweeps, with their values as on a command line: `[1, 2]`, `0..7`. */
   each: Readonly<Record<string, string>>;
   /** The graphs from which this one was opened, as what a node of them is made of. */
@@ -76,6 +78,7 @@ export const usePage = create<Page>(() => ({
   closed: new Set(),
   values: {},
   preset: "",
+  sweep: "",
   each: {},
   trail: [],
   said: "",

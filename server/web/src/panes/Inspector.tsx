@@ -69,14 +69,15 @@ export function Inputs() {
   const document = usePage((page) => page.document!);
   const values = usePage((page) => page.values);
   const preset = usePage((page) => page.preset);
-  const { inputs, presets } = document.read.graph;
+  const sweep = usePage((page) => page.sweep);
+  const { inputs, presets, sweeps } = document.read.graph;
   const fallback = (input: GraphInput) => given(presets.get(preset)?.get(input.name) ?? input.default);
   const row = (input: GraphInput) => (
     <InputField key={input.name} input={input} value={values[input.name] as Given} fallback={fallback(input)} />
   );
   const weights = [...inputs.values()].filter((input) => input.type === "Bundle" && input.default);
   const folded = weights.length + Number(presets.size > 0) > 1 ? weights : [];
-  const choice = presets.size > 0 && <Preset names={[...presets.keys()]} now={preset} />;
+  const choice = <OneOf what="preset" of={presets} now={preset} />;
   return (
     <form className="form" onSubmit={(event) => event.preventDefault()}>
       {folded.length === 0 && choice}
@@ -91,28 +92,32 @@ export function Inputs() {
           {folded.map(row)}
         </details>
       )}
+      <OneOf what="sweep" of={sweeps} now={sweep} />
       {inputs.size === 0 && <p className="quiet">This graph has no inputs: Run takes it as it is.</p>}
     </form>
   );
 }
 
-function Preset({ names, now }: { names: readonly string[]; now: string }) {
+/** One of the presets or sweeps that the file has, or none. */
+function OneOf({ what, of, now }: { what: "preset" | "sweep"; of: ReadonlyMap<string, unknown>; now: string }) {
+  if (!of.size) return null;
+  const choose = (to: string) => usePage.setState(what === "preset" ? { preset: to } : { sweep: to });
   return (
     <label>
-      <span>preset</span>
-      <Choose
-        aria-label="preset"
-        value={now}
-        options={[["", "none"], ...asThemselves(names)]}
-        onChoose={(preset) => usePage.setState({ preset })}
-      />
+      <span>{what}</span>
+      <Choose aria-label={what} value={now} options={[["", "none"], ...asThemselves([...of.keys()])]} onChoose={choose} />
     </label>
   );
 }
 
 function InputField({ input, value, fallback }: { input: GraphInput; value: Given; fallback: Given }) {
   const ports = usePage((page) => page.catalogue!.ports);
-  const each = usePage((page) => page.each[input.name]);
+  const typed = usePage((page) => page.each[input.name]);
+  const own = usePage(({ document, sweep }) =>
+    document!.read.graph.sweeps.get(sweep)?.find(({ names }) => names.includes(input.name)),
+  );
+  const each = typed ?? (own && shown(own.values));
+  const single = () => (typed === undefined ? usePage.setState({ sweep: "" }) : oneOfInput(input.name));
   const spec = specOfInput(input, ports);
   // A file has several buttons: a label would press the first of them.
   const Row = spec.uploads || each !== undefined ? "div" : "label";
@@ -122,7 +127,7 @@ function InputField({ input, value, fallback }: { input: GraphInput; value: Give
       {each === undefined ? (
         <Field spec={spec} value={value} fallback={fallback} onChange={(now) => giveInput(input.name, now)} />
       ) : (
-        <button className="chip" onClick={() => oneOfInput(input.name)} title="one value again">
+        <button className="chip" onClick={single} title="one value again">
           {each} ×
         </button>
       )}

@@ -13,7 +13,7 @@ export const SHIPPED: readonly (readonly [string, string])[] = globSync(join(FOL
   .map((path) => [relative(FOLDER, path), readFileSync(path, "utf8")]);
 
 function emoji(text: string): string {
-  return text.replace("graph: 1", "# 🌈\ngraph: 1  # 😀 ").replace(/title: ("?)/, "title: $1👩‍🚀 ");
+  return text.replace(/^(\ufeff?)graph: 1/m, "$1# 🌈\ngraph: 1  # 😀 ").replace(/title: ("?)/, "title: $1👩‍🚀 ");
 }
 
 function printed(text: string, collectionStyle: "block" | "flow"): string {
