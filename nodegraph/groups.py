@@ -14,7 +14,7 @@ from nodegraph.runtime.events import Cached, Completed, Event, Failed, Planned, 
 from nodegraph.runtime.history import History
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.runtime.together import MARK, Together, together
-from nodegraph.session import Job, Prepared, Session, chosen_device, other_makers
+from nodegraph.session import Job, Prepared, Session, chosen_device, doubted
 from nodegraph.sweep import Cell, Outcome, Sweep, outcome_of, run_cell
 
 GROUP = 8
@@ -127,7 +127,7 @@ def _as_one(
     except GraphError:
         raise _Apart from None  # each tells its own faults
     for one in missing:
-        told = session.before(other_makers(opened, one.prepared))
+        told = session.before(doubted(opened, one.prepared, computes=True))
         yield from ((one.cell, event) for event in told)
     yield from _ran(session, missing, group, token, started)
     there = {one.cell.number for one in missing}

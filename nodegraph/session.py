@@ -27,6 +27,7 @@ from nodegraph.runtime.actions import deeds
 from nodegraph.runtime.cache import Cache, Disk, Memory
 from nodegraph.runtime.cancel import CancelToken
 from nodegraph.runtime.context import RunContext
+from nodegraph.runtime.doubts import doubts
 from nodegraph.runtime.engine import Engine
 from nodegraph.runtime.events import Completed, Event, Planned, Warned, Written
 from nodegraph.runtime.history import History
@@ -192,7 +193,7 @@ class Session:
                 return self.prepare(opened, job, token)
             if waiting:
                 self.check_waiting(keyed, engine, waiting, token)
-        return other_makers(opened, prepared)
+        return doubted(opened, prepared, bool(waiting))
 
     def ready(self, opened: Recorded, job: Job) -> Prepared:
         """A graph that is checked elsewhere, or has run in another process: nothing is run on shapes.
@@ -231,8 +232,10 @@ class Session:
         compiled = self.compiled(opened, job)
         engine = self.engine(opened, job.options, compiled.checked().named)
         with _pointing(compiled.texts):
-            made = make_plan(compiled.checked(), engine, self.shapes)
-        return replace(made, warnings=compiled.diagnostics, texts=compiled.texts)
+            keyed = engine.keyed(compiled.checked())
+            made = make_plan(keyed, engine, self.shapes)
+        said = doubts(opened, keyed, any(step.works for step in made.steps))
+        return replace(made, warnings=(*compiled.diagnostics, *said), texts=compiled.texts)
 
     def missing(self, opened: Recorded, jobs: Iterable[Job]) -> list[str]:
         """Names of the models that runs of these jobs would need and that are not here; a run tells the faults of a graph.
@@ -334,25 +337,10 @@ def _budgets(device: str) -> dict[str, int]:
     return memory_budgets(device)
 
 
-def other_makers(opened: Recorded, prepared: Prepared) -> Prepared:
-    """The graph, with the warnings that are due to how a picture was made."""
-    found = tuple(_other_makers(opened, prepared.keyed))
+def doubted(opened: Recorded, prepared: Prepared, computes: bool) -> Prepared:
+    """The graph, with the warnings that are due to how it is run."""
+    found = tuple(doubts(opened, prepared.keyed, computes))
     return replace(prepared, warnings=(*prepared.warnings, *found))
-
-
-def _other_makers(opened: Recorded, keyed: Keyed) -> Iterator[Diagnostic]:
-    """What is not as it was when the picture was made: the device, and weights."""
-    kind = keyed.context.device.partition(":")[0]
-    if opened.device is not None and opened.device != kind:
-        message = f"the picture was made on {opened.device}, and this is {kind}; pixels may differ"
-        yield diagnostic(Code.ANOTHER_DEVICE, message)
-    if opened.models:
-        for name, digest in keyed.models.items():
-            if opened.models.get(name, digest) != digest:
-                message = (
-                    f"'{name}' has other weights than those that made the picture: it will differ"
-                )
-                yield diagnostic(Code.OTHER_WEIGHTS, message)
 
 
 def find_graph(name: str, known: Registry) -> SourceText:

@@ -94,4 +94,5 @@ class Code(StrEnum):
     NOT_FINITE = "W402", "A picture is NaN or infinite; such pixels are written in magenta."
     ANOTHER_DEVICE = "W403", "A picture was made on another kind of device; pixels may differ."
     OTHER_WEIGHTS = "W404", "A model has other weights than those that made a picture."
+    SLOW_PRECISION = "W405", "The CPU has no instructions for the precision of the run."
     NODE_WARNING = "W401", "A node says that its result may not be what is expected."

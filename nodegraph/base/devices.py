@@ -26,6 +26,13 @@ SETTINGS = ("CUDA", "GPU_", "HIP", "HSA_", "NVIDIA", "PYTORCH", "ROC")
 """How variables begin that decide which cards torch sees."""
 
 
+CPUINFO = Path("/proc/cpuinfo")
+ARITHMETIC = {
+    "bfloat16": {"amx_bf16", "avx512_bf16", "bf16"},
+    "float16": {"amx_fp16", "avx512_fp16", "asimdhp"},
+}
+"""What processors of x86 and Arm call the instructions that compute in half precision."""
+
 EVERY = "every"
 ASK = "from nodegraph.base.tensors import every_device; print(','.join(every_device()))"
 
@@ -71,6 +78,17 @@ def every_device() -> tuple[str, ...]:
         answers = {**answers, EVERY: child.stdout.strip()}
         _keep(state, answers)
     return tuple(answers[EVERY].split(","))
+
+
+def computes_in(precision: str) -> bool:
+    """Whether the CPU has instructions for a precision; yes wherever that cannot be known."""
+    if precision not in ARITHMETIC:
+        return True
+    lines = (line.partition(":") for line in _text(CPUINFO).splitlines())
+    flags = [
+        set(found.split()) for name, _, found in lines if name.strip() in ("flags", "Features")
+    ]
+    return not flags or not ARITHMETIC[precision].isdisjoint(flags[0])
 
 
 def _keep(state: str, answers: Mapping[str, str]) -> None:

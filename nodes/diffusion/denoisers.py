@@ -126,10 +126,10 @@ def _itself(sample: Tensor) -> Any:
 class DiffusionNetwork:
     """A network with what its outputs mean.
 
-    `call(x_t, t, **conditions)` → [B, C or 2C, …], as `target` says. `prepare` turns conditions [R, …] into those that `call`
-    takes, once for a run: what of the network does not depend on (x_t, t). `x0_bound`: |x_0| at most in what it was trained
-    on. `value`: what a sample stands for, once it is made (itself; an embedding). Denoisers of one `DiffusionNetwork` object
-    share its calls.
+    `call(x_t, t, **conditions)` → [B, C or 2C, …], as `target` says. `prepare` turns conditions [R, …], those of all leaves of
+    one call, into those that `call` takes, once for a run: what of the network does not depend on (x_t, t). `x0_bound`: |x_0|
+    at most in what it was trained on. `value`: what a sample stands for, once it is made (itself; an embedding). Denoisers of
+    one `DiffusionNetwork` object share its calls.
     """
 
     call: Callable[..., Tensor]
@@ -166,8 +166,7 @@ class Leaf(Denoiser[Any]):
 
     def prepared(self, batch: int) -> dict[str, Tensor]:
         """What the network takes, with one row for each sample: `count` samples a row of conditions, row-major."""
-        ready = self.network.prepare(self.conditions)
-        return {name: spread(value, batch, f"rows of '{name}'") for name, value in ready.items()}
+        return _joined([self], batch)
 
 
 Evaluator = Callable[[Tensor, Tensor], list[Prediction]]
@@ -206,8 +205,21 @@ def _of_one_call(leaves: tuple[Leaf, ...]) -> list[list[Leaf]]:
 
 
 def _joined(leaves: list[Leaf], batch: int) -> dict[str, Tensor]:
-    rows = [leaf.prepared(batch) for leaf in leaves]
-    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    """What the network takes for leaves of one call, each with `batch` samples, one below the other; prepared together."""
+    ready = leaves[0].network.prepare(
+        {
+            name: torch.cat(
+                [spread(leaf.conditions[name], leaf.rows, f"rows of '{name}'") for leaf in leaves]
+            )
+            for name in leaves[0].conditions
+        }
+    )
+    counts = [leaf.rows for leaf in leaves]
+    parts = {name: torch.split_with_sizes(value, counts) for name, value in ready.items()}
+    return {
+        name: torch.cat([spread(part, batch, f"rows of '{name}'") for part in some])
+        for name, some in parts.items()
+    }
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """Diffusion priors on a wire."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from nodegraph.runtime.meta.abstract import Recall
 from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import Embedding
@@ -43,9 +45,28 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
             sample_shape=(self.config.embedding,),
             target=self.config.trained,
             device=torch.device(self.device),
+            prepare=self._prepared,
             x0_bound=self.config.trained.x0_bound,
             value=self._embedding,
         )
+
+    @cached_property
+    def _projected(self) -> Recall:
+        def read(embedding: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+            network = self.module()
+            assert isinstance(network, prior.Prior)
+            return network.projected(embedding, tokens, mask)
+
+        return Recall(read)
+
+    def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What is the same at every step: a text as the keys and values of each block, its mask as a bias."""
+        network = self.module()
+        if isinstance(network, LaionPrior) or not network.keeps_text or "mask" not in conditions:
+            return conditions
+        mask = conditions["mask"]
+        context = self._projected(conditions["embedding"], conditions["tokens"], mask)
+        return {"context": context, "bias": network.seen_by_last(mask)}
 
     def _embedding(self, sample: Tensor) -> Embedding:
         return Embedding(self.module().embeddings(sample), self.config.space)

@@ -17,6 +17,7 @@ from nodes.models.handle import Model, parsed
 from nodes.models.reading import warn_of_left_out
 from nodes.networks.clip.conditions import ClipEncoding, ClipReading
 from nodes.networks.config import TextConfig, UNetConfig
+from nodes.networks.text import bias_of, without_padding
 from nodes.networks.tokenizer import left_out, tokenize
 from nodes.networks.unet import network as unet
 
@@ -58,6 +59,9 @@ class UNet(Model[UNetConfig, unet.UNet]):
         """What is the same at every step: tokens as the keys and values of each attention, labels as their embedding."""
         ready = dict(conditions)
         if (tokens := ready.pop("tokens", None)) is not None:
+            if (mask := ready.pop("mask", None)) is not None:
+                mask, tokens = without_padding(mask, tokens)
+                ready["bias"] = bias_of(mask, self.place.dtype)
             ready["context"] = self._projected(tokens)
         if (labels := ready.pop("labels", None)) is not None:
             ready["embedding"] = self._embedded(labels, ready.get("embedding"))

@@ -132,7 +132,7 @@ class Attention(nn.Module):
     """Self-attention over pixels, whose keys and values are joined by those of context tokens, under one softmax.
 
     Those of the tokens do not change over the steps of a run: `context_kv` of [B, L, W] gives them, [B, L, 2C].
-    `mask` [B, L] is True where there is a token; without it all are seen.
+    `bias` [B, L] is added to their logits: 0 where there is a token, else −∞; without it all are seen.
     """
 
     def __init__(
@@ -154,10 +154,10 @@ class Attention(nn.Module):
         self.proj = zeroed(Pointwise(channels, channels))
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+        self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None
     ) -> Tensor:
         pixels = self.norm(x).flatten(2).transpose(1, 2)  # [B, N, C]
-        h = multi_head_attention(self.qkv(pixels), self.heads, self.head_major, context, mask)
+        h = multi_head_attention(self.qkv(pixels), self.heads, self.head_major, context, bias)
         return x + self.proj(h).transpose(1, 2).reshape(x.shape)  # [B, C, H, W]
 
 
@@ -166,21 +166,21 @@ def multi_head_attention(
     heads: int,
     head_major: bool,
     context_kv: Tensor | None = None,
-    mask: Tensor | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """What N pixels gather from each other and from L tokens, [B, N, 3C] and [B, L, 2C] → [B, N, C].
 
-    Channels are (q, k, v) of one head after the other if `head_major`, else q of all heads, then k, then v. Tokens where
-    `mask` [B, L] is False are not seen.
+    Channels are (q, k, v) of one head after the other if `head_major`, else q of all heads, then k, then v. `bias` [B, L]
+    is added to the logits of tokens.
     """
     q, k, v = split_heads(qkv, 3, heads, head_major)  # each [B, heads, N, d]
-    seen = None
+    added = None
     if context_kv is not None:
         key, value = split_heads(context_kv.to(qkv.dtype), 2, heads, head_major)
         k, v = torch.cat([key, k], 2), torch.cat([value, v], 2)  # [B, heads, L + N, d]
-        if mask is not None:
-            seen = F.pad(mask, (0, qkv.shape[1]), value=True)[:, None, None]  # [B, 1, 1, L + N]
-    joined = F.scaled_dot_product_attention(q, k, v, seen)  # [B, heads, N, d]
+        if bias is not None:
+            added = F.pad(bias, (0, qkv.shape[1]))[:, None, None]  # [B, 1, 1, L + N]
+    joined = F.scaled_dot_product_attention(q, k, v, added)  # [B, heads, N, d]
     return joined.transpose(1, 2).flatten(2)
 
 

@@ -20,8 +20,8 @@ class TextEncoding:
 class KeyValues:
     """Keys and values [B, heads, S, d] of the positions that a block has seen; it grows by those that come after."""
 
-    def __init__(self) -> None:
-        self.held: tuple[Tensor, ...] = ()
+    def __init__(self, held: tuple[Tensor, ...] = ()) -> None:
+        self.held = held
 
     def joined(self, k: Tensor, v: Tensor) -> tuple[Tensor, ...]:
         """Those that are held, and the new ones behind them, which are held from now on."""
@@ -38,6 +38,20 @@ def causal_mask(mask: Tensor, first: int, count: int) -> Tensor:
     columns = F.pad(mask.bool(), (0, first + count - mask.shape[1]), value=True)  # [B, S]
     rows = torch.ones(count, first + count, dtype=torch.bool, device=mask.device)
     return columns[:, None, None] & rows.tril(first)
+
+
+def without_padding(mask: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+    """Mask [B, L] and values [B, L, …] without the positions that are padding in every row; on shapes all of them."""
+    if mask.is_meta:
+        return mask, *values
+    seen = mask.any(0)
+    return mask[:, seen], *(value[:, seen] for value in values)
+
+
+def bias_of(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """What attention adds to its logits: 0 where `visible` is True, else −∞."""
+    bias = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return bias.masked_fill_(~visible, -torch.inf)
 
 
 class TextBlock(nn.Module):

@@ -118,6 +118,16 @@ def test_prior(golden) -> None:
             assert given["mask"] is not None
             seen = network.attention_mask(given["mask"], bias.shape[-1])[: len(bias), 0]
             assert torch.equal(seen, bias > -5000), name
+            check_kept_text(name, network, given, case)
+
+
+def check_kept_text(
+    name: str, network: Prior, given: Mapping[str, Any], case: Mapping[str, Tensor]
+) -> None:
+    """The same, of a text whose keys and values are made once."""
+    context = network.projected(given["embedding"], given["tokens"], given["mask"])
+    bias = network.seen_by_last(given["mask"])
+    close(name, network(given["x_t"], given["t"], context=context, bias=bias), case["out"])
 
 
 def check_first_block(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nodes.networks.blocks import Attention, GroupNorm, Pointwise, zeroed
 from nodes.networks.clip.conditions import ClipConditions
 from nodes.networks.config import LowResolution, UNetConfig
-from nodes.networks.text import TextTransformer
+from nodes.networks.text import TextTransformer, bias_of
 from nodes.networks.unet.stages import Builder, Contexts, time_waves
 
 
@@ -20,7 +20,8 @@ class UNet(nn.Module):
     `embedding` joins the time embedding (pooled text, label), `tokens` the attention (text) where `mask` [B, L] is True,
     `pixels` stand beside x_t (known pixels and mask, low-resolution picture). `text`, `clip` and `label_embedding` make them
     from a text, CLIP embeddings or a label.
-    In place of the tokens, `context` [B, L, ΣK] gives what `projected` made of them, once for many steps.
+    In place of the tokens, `context` [B, L, ΣK] gives what `projected` made of them, once for many steps, and `bias` [B, L]
+    what `bias_of` made of the mask.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -52,13 +53,15 @@ class UNet(nn.Module):
         pixels: Tensor | None = None,
         context: Tensor | None = None,
         mask: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> Tensor:
         dtype = self.out_conv.weight.dtype
         x = x_t if pixels is None else torch.cat([x_t, pixels.to(x_t.dtype)], 1)  # [B, C + K, H, W]
         h = F.pixel_unshuffle(x.to(dtype), self.config.fold)  # [B, (C + K)·k², H/k, W/k]
         e = self.time(time_waves(self.config, t).to(dtype))  # [B, E]
         e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
-        h = self._through(h, e, self._contexts(tokens, context, mask))  # [B, D, H/k, W/k]
+        bias = bias_of(mask, dtype) if bias is None and mask is not None else bias
+        h = self._through(h, e, self._contexts(tokens, context, bias))  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
         h = F.pixel_shuffle(h, self.config.fold)  # [B, C', H, W]
         h = h.to(x_t.dtype, memory_format=torch.contiguous_format)
@@ -90,7 +93,7 @@ class UNet(nn.Module):
         return torch.cat([reader(tokens) for reader in self._readers()], 2)
 
     def _contexts(
-        self, tokens: Tensor | None, context: Tensor | None, mask: Tensor | None
+        self, tokens: Tensor | None, context: Tensor | None, bias: Tensor | None
     ) -> Contexts:
         readers = self._readers()
         if not readers or (tokens is None and context is None):
@@ -98,7 +101,7 @@ class UNet(nn.Module):
         context = self.projected(tokens) if context is None and tokens is not None else context
         assert context is not None
         parts = context.split([reader.out_channels for reader in readers], 2)
-        return ((part, mask) for part in parts)
+        return ((part, bias) for part in parts)
 
 
 def upsampled(image: Tensor, size: int, how: LowResolution | None = None) -> Tensor:

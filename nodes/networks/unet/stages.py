@@ -15,7 +15,7 @@ from nodes.networks.blocks import (
 from nodes.networks.config import UNetConfig
 
 Contexts = Iterator[tuple[Tensor | None, Tensor | None]]
-"""Keys and values of the context tokens [B, L, 2C] for one attention after the other, with their mask [B, L], or None."""
+"""Keys and values of the context tokens [B, L, 2C] for one attention after the other, with their bias [B, L], or None."""
 
 
 def time_waves(config: UNetConfig, t: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def test_conditions_are_prepared_once_for_all_steps() -> None:
     counted = Counted()
     guided = ClassifierFreeGuidance(counted.leaf(0.1, 0.2), counted.leaf(0.0), 3.0)
     run(ClipX0(guided, -5, 5))
-    assert counted.prepared == 2
+    assert counted.prepared == 1
     assert counted.batches == [8] * 10
 
 
