@@ -8,8 +8,9 @@ What does not change over the steps of a run (the batch of conditions, and what 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
@@ -128,8 +129,9 @@ class DiffusionNetwork:
 
     `call(x_t, t, **conditions)` → [B, C or 2C, …], as `target` says. `prepare` turns conditions [R, …], those of all leaves of
     one call, into those that `call` takes, once for a run: what of the network does not depend on (x_t, t). `x0_bound`: |x_0|
-    at most in what it was trained on. `value`: what a sample stands for, once it is made (itself; an embedding). Denoisers of
-    one `DiffusionNetwork` object share its calls.
+    at most in what it was trained on. `value`: what a sample stands for, once it is made (itself; an embedding).
+    `keeping(x_t, t, outer=, deep=, …)`: a call → (output, deep) that gives, or takes, the features that come to the `outer` last
+    of the `stages` from inside; None for a network that is no UNet. Denoisers of one `DiffusionNetwork` object share its calls.
     """
 
     call: Callable[..., Tensor]
@@ -140,10 +142,23 @@ class DiffusionNetwork:
     prepare: Callable[[Conditions], Conditions] = _unchanged
     x0_bound: float = 1.0
     value: Callable[[Tensor], Any] = _itself
+    keeping: Callable[..., tuple[Tensor, Tensor]] | None = None
+    stages: int = 0
 
     def __post_init__(self) -> None:
         if self.target.learned_variance == "log":
             raise ValueError("samplers read a learned variance as a fraction of its range")
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Calls whose deep features are kept: one in `every` runs all of the network, the others its `outer` stages on either side.
+
+    Ref: Ma et al. 2024 (DeepCache), §3.3.
+    """
+
+    every: int
+    outer: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +167,7 @@ class Leaf(Denoiser[Any]):
 
     network: DiffusionNetwork
     conditions: Conditions = field(default_factory=dict[str, Tensor])
+    reuse: Reuse | None = None
 
     @property
     def leaves(self) -> tuple["Leaf", ...]:
@@ -184,10 +200,13 @@ def evaluator(denoisers: Sequence[Denoiser[Any]], batch: int) -> Evaluator:
     def groups(leaves: tuple[Leaf, ...]) -> list[_Group]:
         return [_Group(some, _joined(some, batch)) for some in _of_one_call(leaves)]
 
+    numbers = count()
+
     def evaluated(x_t: Tensor, t: Tensor) -> list[Prediction]:
+        number = next(numbers)
         needed = tuple(dict.fromkeys(leaf for d in denoisers for leaf in d.needs(t)))
         leaves: dict[Denoiser[Any], Prediction] = {
-            leaf: p for group in groups(needed) for leaf, p in group.call(x_t, t)
+            leaf: p for group in groups(needed) for leaf, p in group.call(x_t, t, number)
         }
         known = Predictions(x_t, t, leaves)
         return [known[denoiser] for denoiser in denoisers]
@@ -196,11 +215,11 @@ def evaluator(denoisers: Sequence[Denoiser[Any]], batch: int) -> Evaluator:
 
 
 def _of_one_call(leaves: tuple[Leaf, ...]) -> list[list[Leaf]]:
-    """Leaves that fit into one call: the same network, and conditions of the same names and row shapes."""
+    """Leaves that fit into one call: the same network, reused alike, and conditions of the same names and row shapes."""
     groups: dict[object, list[Leaf]] = {}
     for leaf in leaves:
         shapes = tuple(sorted((name, tuple(v.shape[1:])) for name, v in leaf.conditions.items()))
-        groups.setdefault((id(leaf.network), shapes), []).append(leaf)
+        groups.setdefault((id(leaf.network), leaf.reuse, shapes), []).append(leaf)
     return list(groups.values())
 
 
@@ -226,14 +245,22 @@ def _joined(leaves: list[Leaf], batch: int) -> dict[str, Tensor]:
 class _Group:
     """Leaves of one network and their prepared conditions, one below the other.
 
-    `most`: rows of one call of the network, once there was no memory for all of them.
+    `most`: rows of one call of the network, once there was no memory for all of them. `kept`: deep features of the last whole
+    call by their first row, to be taken by the calls before the one of number `due`.
     """
 
     leaves: list[Leaf]
     conditions: Conditions
     most: int | None = None
+    kept: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    due: int = 0
 
-    def call(self, x_t: Tensor, t: Tensor) -> list[tuple[Leaf, Prediction]]:
+    def call(self, x_t: Tensor, t: Tensor, number: int) -> list[tuple[Leaf, Prediction]]:
+        """Predictions at the `number`-th step of a run."""
+        reuse = self.leaves[0].reuse
+        if reuse is not None and number >= self.due:
+            self.kept.clear()
+            self.due = number + reuse.every
         network, times = self.leaves[0].network, len(self.leaves)
         rows = x_t.repeat(times, *[1] * (x_t.ndim - 1))
         parts = self.output(rows, t.repeat(times)).chunk(times)
@@ -255,11 +282,30 @@ class _Group:
             except (MemoryError, RuntimeError) as error:
                 if size == 1 or not _out_of_memory(error):
                     raise
+            self.kept.clear()
             self.most = (size + 1) // 2  # by now the error is let go, and what it held of the call
 
     def part(self, x_t: Tensor, t: Tensor, rows: slice) -> Tensor:
         given = {name: value[rows] for name, value in self.conditions.items()}
-        return self.leaves[0].network.call(x_t[rows], t[rows], **given)
+        network, reuse = self.leaves[0].network, self.leaves[0].reuse
+        if reuse is None or network.keeping is None or x_t.is_meta:
+            return network.call(x_t[rows], t[rows], **given)
+        kept = {"outer": reuse.outer, "deep": self.kept.get(rows.start)}
+        output, self.kept[rows.start] = network.keeping(x_t[rows], t[rows], **kept, **given)
+        return output
+
+
+def over_leaves(denoiser: Denoiser[Any], change: Callable[[Leaf], Leaf]) -> Denoiser[Any]:
+    """The same denoiser over other leaves; what was one object inside of it stays one."""
+
+    @cache
+    def changed(inner: Denoiser[Any]) -> Denoiser[Any]:
+        if isinstance(inner, Leaf):
+            return change(inner)
+        parts = {name: value for name, value in vars(inner).items() if isinstance(value, Denoiser)}
+        return replace(inner, **{name: changed(part) for name, part in parts.items()})  # type: ignore[type-var]
+
+    return changed(denoiser)
 
 
 def _out_of_memory(error: BaseException) -> bool:

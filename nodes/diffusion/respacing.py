@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import accumulate, repeat
+from itertools import accumulate, pairwise, repeat
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from nodes.diffusion.schedule import Kind, Schedule, schedule
-from nodes.diffusion.steps import FAST, STRIDED, canonical_steps
+from nodes.diffusion.steps import FAST, STRIDED, TRAILING, canonical_steps
 
 FAST27 = (10, 10, 3, 2, 2)
 Positions = Callable[[float, int], Iterable[float]]
@@ -32,9 +32,10 @@ def spaced_timesteps(
     """Trained timesteps to visit, rising.
 
     `27`: 27 even steps; `10,10,3,2,2` (or a list): that many in each equal section of the chain; `ddim50`: every k-th step with
-    exactly 50; `fast27`: GLIDE's upsampler, sections 10,10,3,2,2 with the last step (999) taken two earlier (997); an empty
+    exactly 50; `fast27`: GLIDE's upsampler, sections 10,10,3,2,2 with the last step (999) taken two earlier (997); `trailing8`:
+    the last timestep of each of 8 equal sections, so that none of a few steps is spent where hardly any noise is left; an empty
     text: all steps. Raises ValueError when the chain cannot be cut so. Ref: Nichol & Dhariwal 2021, §4; Song et al. 2021,
-    App. D.3.
+    App. D.3; Lin et al. 2023, §3.3.
     """
     if not isinstance(spec, str | int):
         return _sections(train_steps, list(spec), positions)
@@ -46,6 +47,8 @@ def spaced_timesteps(
         return [*steps, last - 2]
     if text.startswith(STRIDED):
         return _strided(train_steps, int(text.removeprefix(STRIDED)))
+    if text.startswith(TRAILING):
+        return _trailing(train_steps, int(text.removeprefix(TRAILING)))
     return _sections(train_steps, [int(part) for part in text.split(",")], positions)
 
 
@@ -111,6 +114,28 @@ def with_resampling(spaced: Schedule, jump: int, resamples: int) -> Schedule:
             visits += [*range(step + jump, step, -1)] * (resamples - 1)
         visits.append(step)
     return replace(spaced, visits=tuple(visits))
+
+
+def refined(spaced: Schedule, parts: int) -> Schedule:
+    """A schedule with every step cut into `parts` as equal ones: its k-th step is the last of the k-th `parts` of them.
+
+    Raises ValueError where two steps lie too near to each other.
+    """
+    ends = spaced.timesteps.tolist()
+    cut = [
+        low + round((high - low) * part / parts)
+        for low, high in pairwise([-1, *ends])
+        for part in range(1, parts + 1)
+    ]
+    if len(set(cut)) < len(cut):
+        raise ValueError(f"steps that lie so near to each other cannot be cut into {parts}")
+    return visiting(trained_chain(spaced), torch.tensor(cut))
+
+
+def _trailing(train_steps: int, count: int) -> list[int]:
+    if count > train_steps:
+        raise ValueError(f"{count} steps are more than the {train_steps} that were trained")
+    return [round((number + 1) * train_steps / count) - 1 for number in range(count)]
 
 
 def _strided(train_steps: int, wanted: int) -> list[int]:

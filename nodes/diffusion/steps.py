@@ -2,6 +2,7 @@
 
 FAST = "fast27"
 STRIDED = "ddim"
+TRAILING = "trailing"
 
 
 class TooFew(ValueError):
@@ -9,15 +10,16 @@ class TooFew(ValueError):
 
 
 def canonical_steps(spec: str | int) -> str:
-    """The one way to write steps: `27`, `10,10,3,2,2`, `ddim50`, `fast27`, or nothing for all of them.
+    """The one way to write steps: `27`, `10,10,3,2,2`, `ddim50`, `trailing8`, `fast27`, or nothing for all of them.
 
     Raises TooFew, or ValueError for what is none of these.
     """
     text = str(spec).strip()
     if text in ("", FAST):
         return text
-    if text.startswith(STRIDED):
-        return STRIDED + str(_count(text.removeprefix(STRIDED), spec))
+    for word in (STRIDED, TRAILING):
+        if text.startswith(word):
+            return word + str(_count(text.removeprefix(word), spec))
     return ",".join(str(_count(part, spec)) for part in text.split(","))
 
 
@@ -25,7 +27,7 @@ def _count(part: str, spec: str | int) -> int:
     part = part.strip()
     if not part.removeprefix("-").isdecimal():
         raise ValueError(
-            f"steps '{spec}' are neither a number, nor numbers with commas, nor ddimN, nor fast27"
+            f"steps '{spec}' are neither a number, nor numbers with commas, nor ddimN, nor trailingN, nor fast27"
         )
     if int(part) < 1:
         raise TooFew(f"of {int(part)} steps none is visited; there must be at least 1")

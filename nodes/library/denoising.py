@@ -1,5 +1,6 @@
 """Nodes that make denoisers of networks, and those that hold x_0 in bounds."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Range, node
 from nodes.diffusion import techniques
-from nodes.diffusion.denoisers import Denoiser, Leaf
+from nodes.diffusion.denoisers import Denoiser, Leaf, Reuse, over_leaves
 from nodes.diffusion.masks import fitted, wholly_known
 from nodes.library.rows import at_port
 from nodes.models.unet import UNet
@@ -166,6 +167,33 @@ def dynamic_threshold(
             hint="leave one of the two out",
         )
     return techniques.DynamicThreshold(denoiser, percentile)
+
+
+@node(words=("DeepCache", "faster", "speed"), rows=("denoiser",))
+def feature_reuse(
+    denoiser: Denoiser[X],
+    every: Annotated[int, Range(1, 100), Doc("One step in so many runs the whole UNet.")] = 2,
+    outer: Annotated[
+        int,
+        Range(1, 100),
+        Doc("Stages that the other steps run, on the way down and on the way up."),
+    ] = 2,
+) -> Denoiser[X]:
+    """Deep features of every UNet inside kept from step to step: between whole calls only its outermost stages run.
+
+    Each branch of a guidance keeps its own, and each run begins anew. For many steps, of which neighbours are alike; around
+    everything else, so that all branches are meant. Raises Mismatch for a network that is no UNet, or has no more than `outer`
+    stages, or keeps features already. Ref: Ma et al. 2024 (DeepCache), §3.
+    """
+    for leaf in denoiser.leaves:
+        stages = leaf.network.stages
+        if not stages:
+            raise Mismatch("there is no UNet inside whose features could be kept", port="denoiser")
+        if leaf.reuse is not None:
+            raise Mismatch("features are kept already", port="denoiser", hint="leave one out")
+        if outer >= stages:
+            raise Mismatch(f"the UNet has {stages} stages: none is left inside", port="outer")
+    return over_leaves(denoiser, lambda leaf: replace(leaf, reuse=Reuse(every, outer)))
 
 
 @node(words=("toy",))

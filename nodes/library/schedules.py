@@ -20,7 +20,7 @@ def noise_scheduler(
     steps: Annotated[
         Steps,
         Doc(
-            "27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: as the model says, or all."
+            "27, or 10,10,3,2,2 in equal sections, ddim50, trailing8, fast27; empty: as the model says, or all."
         ),
     ] = "",
 ) -> Schedule:

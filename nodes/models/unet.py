@@ -49,7 +49,12 @@ class UNet(Model[UNetConfig, unet.UNet]):
             device=torch.device(self.device),
             prepare=self._prepared,
             x0_bound=config.trained.x0_bound,
+            keeping=self._call_keeping,
+            stages=config.stages,
         )
+
+    def _call_keeping(self, x_t: Tensor, t: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
+        return self.module().keeping(x_t, t, **given)
 
     @cached_property
     def _projected(self) -> Recall:

@@ -136,6 +136,11 @@ class UNetConfig:
         return [int(multiplier * self.model_channels + 1e-6) for multiplier in self.multipliers]
 
     @property
+    def stages(self) -> int:
+        """Stages of the way down, and as many of the way up."""
+        return len(self.multipliers) * (self.blocks + 1)
+
+    @property
     def output_channels(self) -> int:
         return self.channels * (2 if self.trained.learned_variance else 1)
 

@@ -90,7 +90,7 @@ Steps = Annotated[
     int | str,
     PortType(
         "Steps",
-        "Steps to visit of a trained chain: 27, or 10,10,3,2,2 in equal sections, ddim50, fast27; empty: all.",
+        "Steps to visit of a trained chain: 27, or 10,10,3,2,2 in equal sections, ddim50, trailing8, fast27; empty: all.",
         literal="scalar",
         colour="#fcd34d",
         read=read_steps,

@@ -1,6 +1,7 @@
 """The UNet of guided diffusion, GLIDE and unCLIP. Conditions arrive as three plain tensors, whatever made them."""
 
-from itertools import repeat
+from collections.abc import Iterable
+from itertools import islice, repeat
 
 import torch
 import torch.nn.functional as F
@@ -55,37 +56,62 @@ class UNet(nn.Module):
         mask: Tensor | None = None,
         bias: Tensor | None = None,
     ) -> Tensor:
+        return self.keeping(x_t, t, embedding, tokens, pixels, context, mask, bias)[0]
+
+    def keeping(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        embedding: Tensor | None = None,
+        tokens: Tensor | None = None,
+        pixels: Tensor | None = None,
+        context: Tensor | None = None,
+        mask: Tensor | None = None,
+        bias: Tensor | None = None,
+        outer: int = 0,
+        deep: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, and what comes to the last `outer` stages from inside, [B, D, h, w], to be kept.
+
+        With `deep`, such features of another call, the stages inside of the `outer` first and last do not run.
+        Ref: Ma et al. 2024 (DeepCache), §3.2.
+        """
         dtype = self.out_conv.weight.dtype
         x = x_t if pixels is None else torch.cat([x_t, pixels.to(x_t.dtype)], 1)  # [B, C + K, H, W]
         h = F.pixel_unshuffle(x.to(dtype), self.config.fold)  # [B, (C + K)·k², H/k, W/k]
         e = self.time(time_waves(self.config, t).to(dtype))  # [B, E]
         e = e if embedding is None else e + embedding.to(e.dtype)  # [B, E]
         bias = bias_of(mask, dtype) if bias is None and mask is not None else bias
-        h = self._through(h, e, self._contexts(tokens, context, bias))  # [B, D, H/k, W/k]
+        contexts = self._contexts(tokens, context, bias)
+        h, deep = self._through(h, e, contexts, outer, deep)  # [B, D, H/k, W/k]
         h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
         h = F.pixel_shuffle(h, self.config.fold)  # [B, C', H, W]
         h = h.to(x_t.dtype, memory_format=torch.contiguous_format)
         if pixels is None or not self.config.residual:
-            return h
+            return h, deep
         low = pixels[:, -self.config.channels :]  # the last of them, [B, C, H, W]
-        return h + low.to(h.dtype)
+        return h + low.to(h.dtype), deep
 
-    def _through(self, h: Tensor, e: Tensor, contexts: Contexts) -> Tensor:
+    def _through(
+        self, h: Tensor, e: Tensor, contexts: Contexts, outer: int, deep: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         # A stack: the decoder mirrors the encoder, and each of its stages takes the latest skip left. The builder
         # counts channels in the same order, and checkpoints number their stages so.
         skips: list[Tensor] = []
-        for stage in self.inputs:
-            h = stage(h, e, contexts)
-            skips.append(h)
-        h = self.middle(h, e, contexts)
-        for stage in self.outputs:
-            h = stage(torch.cat([h, skips.pop()], 1), e, contexts)
-        return h
+        inner = self.config.stages - outer
+        h = _down([*self.inputs][:outer], h, e, contexts, skips)
+        if deep is None:
+            h = _down([*self.inputs][outer:], h, e, contexts, skips)
+            h = self.middle(h, e, contexts)
+            deep = _up([*self.outputs][:inner], h, e, contexts, skips)
+        else:
+            inside = _attentions(*[*self.inputs][outer:], self.middle, *[*self.outputs][:inner])
+            _ = list(islice(contexts, len(inside)))  # what those attentions would have taken
+        return _up([*self.outputs][inner:], deep, e, contexts, skips), deep
 
     def _readers(self) -> list[Pointwise]:
         """What turns tokens into keys and values, one for each attention, in the order in which they run."""
-        attentions = (m for m in self.modules() if isinstance(m, Attention))
-        return [a.context_kv for a in attentions if a.context_kv is not None]
+        return [a.context_kv for a in _attentions(self) if a.context_kv is not None]
 
     def projected(self, tokens: Tensor) -> Tensor:
         """Keys and values of tokens [B, L, W] for every attention, one beside the other, [B, L, ΣK]."""
@@ -102,6 +128,28 @@ class UNet(nn.Module):
         assert context is not None
         parts = context.split([reader.out_channels for reader in readers], 2)
         return ((part, bias) for part in parts)
+
+
+def _attentions(*modules: nn.Module) -> list[Attention]:
+    """The attentions of modules, in the order in which they run."""
+    return [m for module in modules for m in module.modules() if isinstance(m, Attention)]
+
+
+def _down(
+    stages: Iterable[nn.Module], h: Tensor, e: Tensor, contexts: Contexts, skips: list[Tensor]
+) -> Tensor:
+    for stage in stages:
+        h = stage(h, e, contexts)
+        skips.append(h)
+    return h
+
+
+def _up(
+    stages: Iterable[nn.Module], h: Tensor, e: Tensor, contexts: Contexts, skips: list[Tensor]
+) -> Tensor:
+    for stage in stages:
+        h = stage(torch.cat([h, skips.pop()], 1), e, contexts)
+    return h
 
 
 def upsampled(image: Tensor, size: int, how: LowResolution | None = None) -> Tensor:

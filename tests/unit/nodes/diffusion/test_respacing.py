@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nodes.diffusion.respacing import respace, spaced_timesteps
+from nodes.diffusion.respacing import refined, respace, spaced_timesteps
 from nodes.diffusion.schedule import schedule
 
 
@@ -47,3 +47,31 @@ def test_a_chain_is_told_by_kind_and_length_however_it_is_cut() -> None:
     whole = schedule("cosine", 100)
     assert respace(whole, 10).chain == whole.chain == ("cosine", 100)
     assert whole.chain not in (schedule("linear", 100).chain, schedule("cosine", 10).chain)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 7, 50, 1000])
+def test_trailing_steps_are_those_of_diffusers_trailing_spacing(count: int) -> None:
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(timestep_spacing="trailing")
+    scheduler.set_timesteps(count)
+    assert spaced_timesteps(1000, f"trailing{count}") == scheduler.timesteps.flip(0).tolist()
+
+
+def test_more_trailing_steps_than_the_chain_has_are_refused() -> None:
+    with pytest.raises(ValueError, match="51 steps are more than the 50"):
+        spaced_timesteps(50, "trailing51")
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_a_refined_schedule_visits_what_it_was_cut_from(parts: int) -> None:
+    coarse = respace(schedule("cosine"), "trailing7")
+    fine = refined(coarse, parts)
+    assert len(fine) == 7 * parts
+    assert fine.timesteps[parts - 1 :: parts].tolist() == coarse.timesteps.tolist()
+    assert fine.alphas_cumprod[parts - 1 :: parts].allclose(coarse.alphas_cumprod)
+
+
+def test_steps_that_are_neighbours_cannot_be_cut() -> None:
+    with pytest.raises(ValueError, match="cannot be cut into 2"):
+        refined(schedule("cosine", 10), 2)
