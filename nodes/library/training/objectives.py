@@ -4,10 +4,13 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 from nodegraph import Doc, Mismatch, Range, node
+from nodes.diffusion.respacing import refined, respace
 from nodes.diffusion.schedule import schedule
 from nodes.models.clip import Clip
+from nodes.models.unet import UNet
 from nodes.target import Target
 from nodes.training.objectives.diffusion import DiffusionObjective
+from nodes.training.objectives.distillation import DistillationObjective
 from nodes.training.objectives.prior import PriorObjective
 from nodes.training.objectives.recognition import (
     ClassifierObjective,
@@ -16,6 +19,7 @@ from nodes.training.objectives.recognition import (
 )
 from nodes.training.objectives.token_prior import TokenObjective
 from nodes.training.step import Objective
+from nodes.wires.scalars import Steps
 
 Chain = Annotated[Literal["linear", "cosine", "geometric"], Doc("The noise schedule to train on.")]
 TrainSteps = Annotated[int, Range(2, 10_000)]
@@ -129,6 +133,33 @@ def _of_diffusion(objective: Objective) -> DiffusionObjective:
     if not isinstance(objective, DiffusionObjective):
         raise Mismatch("this objective trains no diffusion network of pictures", port="objective")
     return objective
+
+
+@node(words=("student", "progressive distillation", "guidance distillation", "few steps"))
+def distillation_objective(
+    teacher: Annotated[UNet, Doc("A network of texts alone, which is not trained.")],
+    steps: Annotated[
+        Steps, Doc("The student's, to be drawn by ddim_sampler; as on noise_scheduler.")
+    ] = "trailing4",
+    substeps: Annotated[int, Range(1, 64), Doc("Steps of the teacher for one of them.")] = 2,
+    guidance: Annotated[float, Range(-20, 100), Doc("The teacher's; 1 = none.")] = 1.0,
+    gamma: Gamma = 5.0,
+    dropout: Dropout = 0.0,
+) -> Objective:
+    """Do in one step of DDIM, without guidance, what a teacher does in `substeps`. The student starts best as the teacher.
+
+    One substep of a guided teacher: guidance distillation, one call for two (Meng et al. 2023, §3.1). Two: progressive
+    distillation (Salimans & Ho 2022, Alg. 2). Raises Mismatch where the teacher's chain cannot be cut so.
+    """
+    try:
+        spaced = respace(teacher.trained, steps)
+    except ValueError as error:
+        raise Mismatch(str(error), port="steps") from None
+    try:
+        refined(spaced, substeps)
+    except ValueError as error:
+        raise Mismatch(str(error), port="substeps") from None
+    return DistillationObjective(teacher, str(steps), substeps, guidance, gamma, dropout)
 
 
 @node(words=("CLIP prior", "unCLIP prior"))

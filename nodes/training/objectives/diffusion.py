@@ -100,7 +100,7 @@ class DiffusionObjective(Objective):
         if not isinstance(network, UNet):
             return None
         device = next(network.parameters()).device
-        batch = _shown(dataset, captions).to(str(device))
+        batch = shown_rows(dataset, captions).to(str(device))
         shape = tuple(batch.signal.shape[1:])
         diffusion = DiffusionNetwork(network, self.schedule, shape, self.target, device)
         with torch.no_grad():
@@ -186,7 +186,7 @@ class DiffusionObjective(Objective):
         return upsampled(degraded(small, draw, self.blur_noise, self.blur), pictures.shape[-1], how)
 
 
-def _shown(dataset: Dataset, captions: Sequence[str]) -> Batch:
+def shown_rows(dataset: Dataset, captions: Sequence[str]) -> Batch:
     """Rows of a data set, with other captions where such are given."""
     count = len(captions) or SAMPLES
     batch = dataset.batch(draw_for(0, 0, count).choice, count)
