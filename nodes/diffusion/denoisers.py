@@ -295,17 +295,21 @@ class _Group:
         return output
 
 
-def over_leaves(denoiser: Denoiser[Any], change: Callable[[Leaf], Leaf]) -> Denoiser[Any]:
-    """The same denoiser over other leaves; what was one object inside of it stays one."""
-
-    @cache
-    def changed(inner: Denoiser[Any]) -> Denoiser[Any]:
-        if isinstance(inner, Leaf):
-            return change(inner)
-        parts = {name: value for name, value in vars(inner).items() if isinstance(value, Denoiser)}
-        return replace(inner, **{name: changed(part) for name, part in parts.items()})  # type: ignore[type-var]
-
-    return changed(denoiser)
+def over_leaves(
+    denoiser: Denoiser[Any],
+    change: Callable[[Leaf], Leaf],
+    made: dict[Denoiser[Any], Denoiser[Any]] | None = None,
+) -> Denoiser[Any]:
+    """The same denoiser over other leaves; what was one object inside of it stays one. `made`: what was changed already."""
+    made = {} if made is None else made
+    if denoiser not in made:
+        if isinstance(denoiser, Leaf):
+            made[denoiser] = change(denoiser)
+        else:
+            inside = {n: v for n, v in vars(denoiser).items() if isinstance(v, Denoiser)}
+            parts = {name: over_leaves(part, change, made) for name, part in inside.items()}
+            made[denoiser] = replace(denoiser, **parts)  # type: ignore[type-var]
+    return made[denoiser]
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -121,7 +121,7 @@ def refined(spaced: Schedule, parts: int) -> Schedule:
 
     Raises ValueError where two steps lie too near to each other.
     """
-    ends = spaced.timesteps.tolist()
+    ends = [int(step) for step in spaced.timesteps]
     cut = [
         low + round((high - low) * part / parts)
         for low, high in pairwise([-1, *ends])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +111,7 @@ class DistillationObjective(Objective):
         whole = signal - shrink * at(schedule.sqrt_alphas_cumprod, step, x_t)
         return (reached - shrink * x_t) / whole
 
-    def _led(self, teacher: Denoiser[object], x_t: Tensor, step: Tensor) -> Tensor:
+    def _led(self, teacher: Denoiser[Any], x_t: Tensor, step: Tensor) -> Tensor:
         """Where the substeps lead from x_t."""
         fine = refined(self.schedule, self.substeps)
         predict = evaluator([teacher], len(x_t))
@@ -120,7 +121,7 @@ class DistillationObjective(Objective):
             x_t = ddim_step(fine, x_t, now, prediction, None)
         return x_t
 
-    def _teacher(self, batch: Batch) -> Denoiser[object]:
+    def _teacher(self, batch: Batch) -> Denoiser[Any]:
         network = self.teacher.module()
         cond = self._leaf(network, batch)
         if self.guidance == 1:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def batch_of(size: int) -> Batch:
     return replace(batch, captions=("a red circle", "a blue star", "a square", "")[:size])
 
 
-def guided(teacher: UNet, batch: Batch, scale: float) -> Denoiser[object]:
+def guided(teacher: UNet, batch: Batch, scale: float) -> Denoiser[Any]:
     assert batch.captions is not None
     cond = unet_denoiser(teacher, [text_encoder(teacher, list(batch.captions))])
     uncond = unet_denoiser(teacher, [text_encoder(teacher, "")])
