@@ -131,7 +131,7 @@ class DiffusionNetwork:
     one call, into those that `call` takes, once for a run: what of the network does not depend on (x_t, t). `x0_bound`: |x_0|
     at most in what it was trained on. `value`: what a sample stands for, once it is made (itself; an embedding).
     `keeping(x_t, t, outer=, deep=, …)`: a call → (output, deep) that gives, or takes, the features that come to the `outer` last
-    of the `stages` from inside; None for a network that is no UNet. Denoisers of one `DiffusionNetwork` object share its calls.
+    of the `stages` from inside; None for what is no UNet. Denoisers of one `DiffusionNetwork` object share its calls.
     """
 
     call: Callable[..., Tensor]
@@ -306,7 +306,9 @@ def over_leaves(
         if isinstance(denoiser, Leaf):
             made[denoiser] = change(denoiser)
         else:
-            inside = {n: v for n, v in vars(denoiser).items() if isinstance(v, Denoiser)}
+            inside: dict[str, Denoiser[Any]] = {
+                name: value for name, value in vars(denoiser).items() if isinstance(value, Denoiser)
+            }
             parts = {name: over_leaves(part, change, made) for name, part in inside.items()}
             made[denoiser] = replace(denoiser, **parts)  # type: ignore[type-var]
     return made[denoiser]
