@@ -130,8 +130,8 @@ class DiffusionNetwork:
     `call(x_t, t, **conditions)` → [B, C or 2C, …], as `target` says. `prepare` turns conditions [R, …], those of all leaves of
     one call, into those that `call` takes, once for a run: what of the network does not depend on (x_t, t). `x0_bound`: |x_0|
     at most in what it was trained on. `value`: what a sample stands for, once it is made (itself; an embedding).
-    `keeping(x_t, t, outer=, deep=, …)`: a call → (output, deep) that gives, or takes, the features that come to the `outer` last
-    of the `stages` from inside; None for what is no UNet. Denoisers of one `DiffusionNetwork` object share its calls.
+    `keeping(x_t, t, outer=, deep=, …)`: a call → (output, deep) that gives, or takes, what comes to the `outer` last of
+    the `stages` from inside; None for what is no UNet. Denoisers of one `DiffusionNetwork` object share its calls.
     """
 
     call: Callable[..., Tensor]
