@@ -46,6 +46,15 @@ def _glide(text: str) -> list[int]:
     return glide_encoding().encode(text.lower())
 
 
+def pieces(config: TextConfig, text: str) -> list[str]:
+    """The text of each token that a network reads of a text, in their order; one that begins a word begins with a space."""
+    if config.tokenizer.kind == "words":
+        read = [f" {word}" for word in _WORD.findall(text.lower())]
+    else:
+        read = [glide_encoding().decode([token]) for token in _glide(text)]
+    return read[: config.context]
+
+
 def left_out(config: TextConfig, text: str) -> LeftOut:
     """What `tokenize` leaves out of a text."""
     if config.tokenizer.kind == "words":

@@ -35,8 +35,8 @@ def plot_lines(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
-    drawing = Drawing(figsize=(6.4, 4.0), dpi=120, layout="constrained")
-    axes = drawing.add_subplot()
+    sheet = Drawing(figsize=(6.4, 4.0), dpi=120, layout="constrained")
+    axes = sheet.add_subplot()
     for word, part in _parts(table, by).items():
         for name in y:
             errors = part.numbers(f"{name}_se") if f"{name}_se" in part.columns else None
@@ -53,7 +53,7 @@ def plot_lines(
     legend = axes.legend()
     axes.grid(alpha=0.3)
     _as_they_are(axes.title, axes.xaxis.label, *legend.get_texts())
-    return _figure(FigureCanvasAgg(drawing))
+    return png(FigureCanvasAgg(sheet))
 
 
 def _as_they_are(*texts: Any) -> None:
@@ -84,15 +84,25 @@ def plot_points(points: Signal, title: str = "") -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
-    drawing = Drawing(figsize=(4.5, 4.5), dpi=120, layout="constrained")
-    axes = drawing.add_subplot()
+    sheet = Drawing(figsize=(4.5, 4.5), dpi=120, layout="constrained")
+    axes = sheet.add_subplot()
     axes.scatter(points[:, 0].cpu(), points[:, 1].cpu(), s=3)
     axes.set(title=title, aspect="equal")
     _as_they_are(axes.title)
-    return _figure(FigureCanvasAgg(drawing))
+    return png(FigureCanvasAgg(sheet))
 
 
-def _figure(canvas: object) -> Figure:
+def drawing(rows: int, columns: int) -> tuple[Any, Any]:
+    """A canvas with rows of small axes on it, for pictures."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Drawing
+
+    sheet = Drawing(figsize=(1.05 * columns, 1.2 * rows), dpi=110, layout="constrained")
+    return FigureCanvasAgg(sheet), sheet.subplots(rows, columns, squeeze=False)
+
+
+def png(canvas: object) -> Figure:
+    """What stands on a canvas."""
     buffer = io.BytesIO()
     canvas.print_png(buffer)  # type: ignore[attr-defined]
     return Figure(buffer.getvalue())
