@@ -23,6 +23,8 @@ class Options:
     """How graphs are run: device (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`), precision, output folder, cache, and what may
     be read beside the graph's folder. Pictures of more than `max_megapixels` are refused before they are decoded.
 
+    `compile`: blocks of UNets are compiled when they are first called, which takes minutes and is kept between processes.
+
     Without a device, or a precision, a picture's graph is run with its own; other graphs with `auto` and float32.
     Raises TypeError or ValueError for a value that is none."""
 
@@ -32,6 +34,7 @@ class Options:
     cached: bool = True
     readable: Sequence[str | Path] = ()
     max_megapixels: float = MAX_MEGAPIXELS
+    compile: bool = False
 
     def __post_init__(self) -> None:
         _refuse_options(self)
@@ -47,8 +50,9 @@ def _refuse_options(options: Options) -> None:
         raise ValueError(f"'{precision}' is not a precision; {hint}")
     if not isinstance(given["out"], str | PathLike):
         raise TypeError(f"out is the path of a folder, not {given['out']!r}")
-    if not isinstance(given["cached"], bool):
-        raise TypeError(f"cached is True or False, not {given['cached']!r}")
+    for name in ("cached", "compile"):
+        if not isinstance(given[name], bool):
+            raise TypeError(f"{name} is True or False, not {given[name]!r}")
     if isinstance(readable, str | PathLike) or not isinstance(readable, Iterable):
         raise TypeError(f"readable is a list of paths, such as [{readable!r}], not {readable!r}")
     for path in cast("Iterable[Any]", readable):

@@ -142,8 +142,9 @@ class Session:
             opened.source.folder or Path(),
             device,
             options.precision or opened.precision or "float32",
-            residency=self._residency(device),
+            compiled=options.compile,
             max_megapixels=options.max_megapixels,
+            residency=self._residency(device),
         )
         disk = Disk(results_folder(), self.registry) if options.cached else None
         return Engine(self.registry, context, Cache(self.memory, disk))

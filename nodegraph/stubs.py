@@ -45,6 +45,7 @@ OPTIONS: Mapping[str, str] = {
     "cached": "bool",
     "readable": "_Sequence[str | _Path]",
     "max_megapixels": "float",
+    "compile": "bool",
 }
 
 

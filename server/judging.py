@@ -58,7 +58,7 @@ class Judge:
         with telling(source):
             source = with_values(source, given)
         bound = self.bounds.limits.megapixels
-        options = Options(None, asking.precision, max_megapixels=bound)
+        options = Options(None, asking.precision, max_megapixels=bound, compile=asking.compile)
         self._bounded(source, inputs)
         job = Job(inputs, {}, asking.preset, options, asking.until)
         return Asked(Recorded(source), job)

@@ -90,6 +90,9 @@ class Asking(Body):
         str | None, Field(max_length=200, description="A node whose outputs are wanted alone.")
     ] = None
     precision: Precision | None = None
+    compile: Annotated[
+        bool, Field(description="Compile blocks of networks at their first call; it is kept.")
+    ] = False
 
 
 class CheckedText(Asking):

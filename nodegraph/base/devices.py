@@ -91,6 +91,11 @@ def computes_in(precision: str) -> bool:
     return not flags or not ARITHMETIC[precision].isdisjoint(flags[0])
 
 
+def keep_compiled() -> None:
+    """Let torch keep what it compiles in the folder of the cache, where no other is asked for."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder().absolute() / "inductor"))
+
+
 def _keep(state: str, answers: Mapping[str, str]) -> None:
     with suppress(OSError):
         write_text(_file(), json.dumps({state: answers}))

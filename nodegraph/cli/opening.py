@@ -71,12 +71,17 @@ def open_graph(name: str, nodes: Iterable[Path] | None = None) -> tuple[Session,
 
 
 def asked(
-    device: str | None, precision: str | None, out: Path, cached: bool, max_megapixels: float
+    device: str | None,
+    precision: str | None,
+    out: Path,
+    cached: bool,
+    max_megapixels: float,
+    compiled: bool = False,
 ) -> Options:
     """The options of a run; a precision that is none ends the program."""
     try:
         kind = cast("Precision | None", precision)
-        return Options(device, kind, out, cached, max_megapixels=max_megapixels)
+        return Options(device, kind, out, cached, (), max_megapixels, compiled)
     except ValueError as error:
         fail(str(error), USAGE)
 

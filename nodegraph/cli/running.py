@@ -79,6 +79,10 @@ Get = Annotated[
 On = Annotated[
     str, typer.Option(help="Where the cells of a sweep run: here, or processes:N for N workers.")
 ]
+Compile = Annotated[
+    bool,
+    typer.Option("--compile", help="Compile the blocks of UNets at their first call; it is kept."),
+]
 Watch = Annotated[
     bool,
     typer.Option("--watch", help="Run again, what changed, when a file of the graph is saved."),
@@ -106,6 +110,7 @@ def run(
     ports: Ports = None,
     until: Until = None,
     watch: Watch = False,
+    compiled: Compile = False,
     get: Get = False,
     show_help: ShowHelp = False,
 ) -> None:
@@ -113,7 +118,7 @@ def run(
     with refusing(as_json, traceback):
         session, opened, read = graph_of(context, graph, nodes, show_help)
         opened = replace(opened, source=with_values(opened.source, ports or ()))
-        options = asked(device, precision, out, not no_cache, max_megapixels)
+        options = asked(device, precision, out, not no_cache, max_megapixels, compiled)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         place, axes = place_of(on, session), axes_of(read, each or (), sweep)
         if axes:

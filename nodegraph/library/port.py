@@ -62,6 +62,11 @@ class Context(Protocol):
     def precision(self) -> Precision: ...
 
     @property
+    def compiled(self) -> bool:
+        """Whether blocks of networks are compiled."""
+        ...
+
+    @property
     def abstract(self) -> bool:
         """True in a shape check: values carry shapes on the meta device and no weights are read."""
         ...

@@ -23,6 +23,7 @@ class RunContext:
     device: str = "cpu"
     precision: Precision = "float32"
     abstract: bool = False
+    compiled: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
     residency: Residency = field(default_factory=Residency)
     models: Path = field(default_factory=models_folder)

@@ -107,7 +107,7 @@ class Model(ABC, Generic[C, M]):
         parameters, dtype = self.parameters, self.place.dtype
         here = bool(self.files) and not self.absent
         size = parameters * dtype.itemsize
-        identity = f"{self.identity}/{dtype}"
+        identity = f"{self.identity}/{dtype}{'/compiled' * self.place.compiled}"
         missing = self.download or None
         return Weights(self.name, identity, parameters, size, here, missing, self.verify)
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from nodegraph.library.port import Context, Precision
 from nodegraph.models.residency import Residency
+from nodes.models.compiling import compile_blocks
 
 M = TypeVar("M", bound=nn.Module)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -16,13 +17,15 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a network runs, and the precision of its weights there; `residency` holds what is loaded.
+    """Where a network runs, the precision of its weights there, and whether its blocks are compiled; `residency` holds what is
+    loaded.
 
     On the device `meta` a network has shapes alone. Two places are equal whatever is loaded there.
     """
 
     device: str = "cpu"
     precision: Precision = "float32"
+    compiled: bool = False
     residency: Residency = field(default_factory=Residency, compare=False, repr=False)
 
     @property
@@ -35,13 +38,16 @@ class Place:
         return DTYPES[self.precision]
 
     def in_full(self) -> "Place":
-        """The same place in float32."""
-        return replace(self, precision="float32")
+        """The same place in float32, for what gradients are taken through: nothing is compiled."""
+        return replace(self, precision="float32", compiled=False)
 
     def put(self, network: M) -> M:
         """The network itself, there, as one that is used and not trained: without dropout, batch statistics and gradients."""
         there = network.to(self.device, self.dtype, memory_format=self.memory_format)  # type: ignore[call-overload]
-        return there.eval().requires_grad_(False)
+        there = there.eval().requires_grad_(False)
+        if self.compiled and not self.abstract:
+            compile_blocks(there, self.device)
+        return there
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -64,4 +70,4 @@ class Place:
 
 def place_of(context: Context) -> Place:
     """The place of a run."""
-    return Place(context.device, context.precision, context.residency)
+    return Place(context.device, context.precision, context.compiled, context.residency)

@@ -25,6 +25,7 @@ def kept(asked: Asked, cached: bool) -> dict[str, Any]:
         "preset": job.preset,
         "until": job.until,
         "precision": job.options.precision,
+        "compile": job.options.compile,
         "cache": cached,
         **cell(job),
     }
@@ -38,7 +39,12 @@ def cell(job: Asking) -> dict[str, Any]:
 def asked_of(request: Mapping[str, Any], options: Options) -> Asked:
     """The opposite of `kept`, with options of the place where it runs."""
     source = SourceText(request["graph"], request["text"], Path(request["folder"]))
-    given = replace(options, precision=request["precision"], cached=request["cache"])
+    given = replace(
+        options,
+        precision=request["precision"],
+        cached=request["cache"],
+        compile=request.get("compile", False),
+    )
     job = Asking(request["inputs"], request["texts"], request["preset"], given, request["until"])
     return Asked(Recorded(source), job)
 

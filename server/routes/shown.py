@@ -7,7 +7,17 @@ from server.jobs.job import Job
 from server.jobs.log import JOB
 from server.jobs.store import Jobs
 
-OF_REQUEST = ("graph", "inputs", "texts", "preset", "until", "precision", "cache", "model")
+OF_REQUEST = (
+    "graph",
+    "inputs",
+    "texts",
+    "preset",
+    "until",
+    "precision",
+    "compile",
+    "cache",
+    "model",
+)
 
 
 def job_shown(jobs: Jobs, job: Job, whole: bool = False) -> dict[str, Any]:
