@@ -208,11 +208,12 @@ def test_generic_nodes_come_last() -> None:
         ({"out": 3}, TypeError, "out is the path of a folder, not 3"),
         ({"out": None}, TypeError, "out is the path of a folder"),
         ({"cached": "no"}, TypeError, "cached is True or False, not 'no'"),
+        ({"compile": 1}, TypeError, "compile is True or False, not 1"),
         ({"readable": "pictures"}, TypeError, r"readable is a list of paths, such as \['pictures'\]"),
         ({"readable": [3]}, TypeError, "readable is a list of paths; 3 is none"),
         ({"readable": None}, TypeError, "readable is a list of paths"),
         ({"precison": "float32"}, TypeError, "no option 'precison'; did you mean 'precision'?"),
-        ({"seed": 3}, TypeError, "no option 'seed'; there are: cached, device"),
+        ({"seed": 3}, TypeError, "no option 'seed'; there are: cached, compile, device"),
     ],
 )  # fmt: skip
 def test_options_of_load_are_validated(
