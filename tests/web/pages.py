@@ -69,6 +69,17 @@ def drag(page: Any, source: tuple[float, float], target: tuple[float, float]) ->
     page.mouse.up()
 
 
+def touch(page: Any, *places: tuple[float, float], hold: float = 0.0) -> None:
+    """Touch the screen, go on to other places, stay so many milliseconds, and let go."""
+    tools = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate(places):
+        kind = "touchMove" if number else "touchStart"
+        points = [{"x": x, "y": y}]
+        tools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_timeout(hold)
+    tools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def draw_wire(page: Any, source: Any, target: Any) -> None:
     """Draw a wire by the mouse from the middle of one thing to that of another."""
     drag(page, middle(source), middle(target))

@@ -9,10 +9,12 @@ from pages import (
     GRAPH,
     box,
     draw_wire,
+    middle,
     opened,
     pick,
     picture,
     port,
+    touch,
     until_text,
     visit,
     write,
@@ -134,6 +136,10 @@ def test_a_graph_is_wired_and_run_by_touch(like: Any, server: Any) -> None:
     expect(page.get_by_role("heading", name="two")).to_be_visible()
     page.get_by_title("take this wire off").tap()
     until_text(page, server.at, GRAPH.replace("image: $one, ", ""))
+    x, y = middle(box(page, "two").locator(".head"))
+    touch(page, (x, y), hold=700)
+    expect(page.get_by_role("dialog").get_by_role("option", name="Rename")).to_be_visible()
+    page.keyboard.press("Escape")
     for label in ("output output of one", "input image of two"):
         port(page, label).tap()
     until_text(page, server.at, GRAPH.replace("image: $one, size: 8", "size: 8, image: $one"))

@@ -53,6 +53,8 @@ def test_a_graph_is_run_without_wires(page: Any, server: Any, path: str) -> None
     page.get_by_role("button", name="Run", exact=True).click()
     before = page.get_by_role("region", name="made before").get_by_role("button")
     expect(before).to_have_count(2, timeout=60_000)
+    drawn = "all => all.length === 2 && all.every(one => one.complete && one.naturalWidth > 0)"
+    until(lambda: before.locator("img").evaluate_all(drawn))
     expect(page.get_by_text("seed 7")).to_be_visible()
     before.last.click()
     expect(page.get_by_text("seed 0")).to_be_visible()

@@ -6,7 +6,18 @@ from typing import Any
 
 import pages
 import pytest
-from pages import box, draw_wire, live, opened, pick, port, shown, until, visit
+import yaml
+from pages import (
+    box,
+    draw_wire,
+    live,
+    opened,
+    pick,
+    port,
+    shown,
+    until,
+    visit,
+)
 from playwright.sync_api import expect
 
 GRAPH = pages.GRAPH.replace(
@@ -74,6 +85,19 @@ def test_a_refused_wire_says_the_types_and_the_shape(scene: Any) -> None:
     scene.keyboard.press("Escape")
     draw_wire(scene, port(scene, "output output of two"), port(scene, "input caption of one"))
     expect(alert).to_have_text("a circle: one → two → one")
+
+
+def test_ports_that_take_any_type_are_dimmed_by_what_the_engine_says(scene: Any) -> None:
+    expect(box(scene, "one").locator(".out .value")).to_have_text("1×3×16×16")
+    x, y = middle(port(scene, "graph input caption"))
+    scene.mouse.move(x, y)
+    scene.mouse.down()
+    scene.mouse.move(x + 40, y + 80, steps=4)
+    open_ = port(scene, "input image of two")
+    expect(open_).to_have_class(re.compile("misfit"), timeout=5_000)
+    expect(open_).to_have_attribute("title", re.compile("neither pictures nor masks"))
+    scene.keyboard.press("Escape")
+    scene.mouse.up()
 
 
 def test_the_engine_refuses_a_wire_that_is_held_over_a_port(scene: Any, server: Any) -> None:
@@ -152,6 +176,21 @@ def command(page: Any, label: str) -> None:
     """Do a command of the palette."""
     page.keyboard.press("Control+k")
     pick(page, label)
+
+
+def test_wires_are_led_around_a_node_and_boxes_put_into_a_line(scene: Any, server: Any) -> None:
+    box(scene, "two").click()
+    command(scene, "lead the wires around it")
+    around = GRAPH.replace("image: $two", "image: $one")
+    until(lambda: live(scene, server.at) == around)
+    undone(scene, server, GRAPH)
+    box(scene, "one").click()
+    box(scene, "both").click(modifiers=["Control"])
+    command(scene, "align")
+    until(lambda: "layout:" in live(scene, server.at))
+    places = yaml.safe_load(live(scene, server.at))["layout"]
+    (x, y), (u, v) = places["one"], places["both"]
+    assert x != u and y == v
 
 
 def test_another_type_keeps_the_wires_and_values_that_fit(scene: Any, server: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pages import box, live, opened, path_of, pick, until, visit, write
 from playwright.sync_api import expect
-from test_access import serious
+from test_access import both
 
 GRAPH = """graph: 1
 title: scenes
@@ -49,7 +49,7 @@ def state(page: Any) -> Any:
 def test_lines_of_both_are_taken_together(
     page: Any, server: Any, file: Path, conflict: Any
 ) -> None:
-    assert serious(page) == []
+    assert both(page) == []
     conflict.get_by_role("button", name="take these lines of the file").nth(1).click()
     until(lambda: "size: 9" in live(page, server.at))
     box(page, "one").click()
@@ -125,7 +125,7 @@ def test_one_looks_at_saves_and_goes_back(page: Any, server: Any, file: Path) ->
     saves.last.get_by_role("button").click()
     expect(page.get_by_label("the text now")).to_contain_text("# second")
     expect(page.get_by_label("the save")).not_to_contain_text("# second")
-    assert serious(page) == []
+    assert both(page) == []
     page.get_by_role("button", name="Go back to this").click()
     until(lambda: live(page, server.at) == GRAPH + "# first")
     expect(page.get_by_label("text of the graph")).to_be_visible()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import box, opened, path_of, shown, until, visit
+from pages import box, middle, opened, path_of, shown, touch, until, visit
 from playwright.sync_api import expect
+from test_access import both
 
 GLIDE = "glide/text_to_image"
 
@@ -125,6 +126,7 @@ def test_a_sweep_fills_its_sheet_and_cells_are_looked_at(scenes: Any, server: An
     expect(sheet.get_by_role("columnheader")).to_have_text(["16", "24", "32"])
     expect(sheet.get_by_role("rowheader")).to_have_text(["a blue square", "no such thing"])
     expect(sheet.locator("td img")).to_have_count(3)
+    assert both(scenes) == []
     sheet.get_by_label("caption a blue square, size 32: done").click()
     drawn(scenes)
     scenes.keyboard.press("ArrowDown")
@@ -173,7 +175,7 @@ def goes_on(page: Any, server: Any) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("goes_on")
-def test_the_queue_is_paused_and_put_in_order_by_mouse_and_by_keys(
+def test_the_queue_is_paused_and_put_in_order_by_mouse_by_touch_and_by_keys(
     scenes: Any, server: Any
 ) -> None:
     scenes.get_by_role("button", name="Runs", exact=True).click()
@@ -189,7 +191,11 @@ def test_the_queue_is_paused_and_put_in_order_by_mouse_and_by_keys(
     rows.nth(2).locator(".grip").press("ArrowUp")
     expect(titles).to_have_text(["size 16", "size 32", "size 24"])
     expect(rows.nth(1).locator(".grip")).to_be_focused()
-    rows.nth(0).drag_to(rows.nth(2))
+    rows.nth(0).locator(".grip").drag_to(rows.nth(2))
+    expect(titles).to_have_text(["size 32", "size 24", "size 16"])
+    touch(scenes, *(middle(rows.nth(n).locator(".grip")) for n in (2, 1, 0)))
+    expect(titles).to_have_text(["size 16", "size 32", "size 24"])
+    touch(scenes, middle(rows.nth(0).locator(".grip")), middle(rows.nth(2)))
     expect(titles).to_have_text(["size 32", "size 24", "size 16"])
     assert queued(scenes, server.at) == [32, 24, 16]
     for left in (["size 24", "size 16"], ["size 16"]):
@@ -243,6 +249,7 @@ def test_the_curves_of_a_training_are_drawn(page: Any, server: Any) -> None:
     log = curves.get_by_role("button", name="log").first
     log.click()
     expect(log).to_have_attribute("aria-pressed", "true")
+    assert both(page) == []
     page.reload()
     page.get_by_role("button", name="Curves", exact=True).click()
     expect(curves.get_by_text("at step 3")).to_have_count(2)

@@ -5,13 +5,14 @@ import { Suspense, useEffect, useMemo } from "react";
 import { Canvas } from "./canvas/Canvas";
 import type { Open } from "./commands/files";
 import { listenToClipboard } from "./commands/clipboard";
-import { deedsOf, menuAt, offer } from "./deeds";
+import { deedsOf, menuAt, offer, type Pointed } from "./deeds";
 import { Dialogs } from "./dialogs";
 import type { Session } from "./document/session";
 import { take } from "./dropped";
 import { Header } from "./Header";
 import { judgeSoon } from "./judging";
 import { useKeys } from "./keys";
+import { useLongTouch } from "./longTouch";
 import { Empty } from "./panes/Empty";
 import { Inspector } from "./panes/Inspector";
 import { Missing } from "./panes/Missing";
@@ -31,6 +32,7 @@ export interface EditorProps {
 export function Editor({ session, open }: EditorProps) {
   const conflict = usePage((page) => page.document!.conflict);
   const deeds = useMemo(() => deedsOf(session, open), [session, open]);
+  const menu = (at: Pointed) => menuAt(at, deeds);
   const pane = usePage((page) => PANES.find(({ name }) => name === page.pane));
   useFollowing(session);
   useKeys(deeds);
@@ -53,7 +55,7 @@ export function Editor({ session, open }: EditorProps) {
         <Inspector session={session} />
         <Results />
       </aside>
-      <main className="middle" onContextMenu={(event) => menuAt(event, deeds)}>
+      <main className="middle" onContextMenu={menu} {...useLongTouch(menu)}>
         <ReactFlowProvider>
           <Canvas session={session} />
         </ReactFlowProvider>

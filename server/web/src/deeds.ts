@@ -4,13 +4,14 @@ import { fit } from "./canvas/view";
 import { hashOf } from "./address";
 import { type Open, saveAs } from "./commands/files";
 import { adding } from "./commands/adding";
-import { duplicate, movingWires, splicing } from "./commands/gestures";
+import { bypass, duplicate, movingWires, splicing } from "./commands/gestures";
 import { copy, pasteHere } from "./commands/clipboard";
 import { back, finding, innerPath, openInner } from "./commands/finding";
 import { closing, dissolve, frameOf, framing, hasNote, isFrame, isNode, noting, unframing, unnote } from "./commands/framing";
-import { arrangeAnew, chosen, remove, renaming } from "./commands/selection";
+import { align, arrangeAnew, chosen, remove, renaming } from "./commands/selection";
 import { replacing } from "./commands/replacing";
 import { several } from "./commands/several";
+import { gathering, spreading } from "./commands/subgraphs";
 import { format, showInText } from "./commands/text";
 import { wireIn, wireOut } from "./commands/wiring";
 import { type Place, pick, showShortcuts } from "./dialogs";
@@ -71,7 +72,7 @@ export function deedsOf(session: Session, open: Open): readonly Deed[] {
       deed: () => cancel(running()!.id),
     },
     { key: "add", words: "new insert create", label: "Add a node", shortcut: "Space, /", deed: () => adding(session) },
-    { key: "find", label: "Find a node", shortcut: "Ctrl F", deed: finding },
+    { key: "find", words: "outline list", label: "Find a node", shortcut: "Ctrl F", deed: finding },
     { key: "out", words: "connect link", label: "Wire the selected node to …", shortcut: "C", deed: () => wireOut(session) },
     { key: "in", words: "connect link", label: "Wire … to the selected node", shortcut: "I", deed: () => wireIn(session) },
     { key: "several", words: "sweep grid batch", label: "Try several values of …", shortcut: "V", menu: true, deed: () => several(session) },
@@ -111,11 +112,15 @@ function ofSelection(session: Session, open: Open): Deed[] {
     { key: "show", label: "Show in text", shortcut: "T", deed: () => showInText(session, chosen()) },
     { key: "rename", label: "Rename", shortcut: "F2", deed: () => renaming(session) },
     { key: "replace", words: "swap change", label: "Replace by another type …", shortcut: "R", when: isNode, deed: () => replacing(session) },
+    { key: "bypass", words: "disable mute skip", label: "Lead the wires around it", when: isNode, deed: () => bypass(session) },
     { key: "splice", label: "Put into a wire …", when: isNode, deed: () => splicing(session) },
     { key: "wires", label: "Take its wires to another output …", when: isNode, deed: () => movingWires(session) },
     { key: "inner", label: "Open the graph it is made of", shortcut: "O", when: () => Boolean(innerPath()), deed: () => openInner(open) },
+    { key: "gather", words: "subgraph group collapse", label: "Make a graph of the selection …", when: isNode, deed: () => gathering(session) },
+    { key: "spread", words: "subgraph expand inline ungroup", label: "Put its graph in its place", when: () => Boolean(innerPath()), deed: () => spreading(session) },
     { key: "note", words: "comment", label: "Note …", shortcut: "N", when: isNode, deed: () => noting(session) },
     { key: "unnote", label: "Remove the note", when: hasNote, deed: () => unnote(session) },
+    { key: "align", words: "line up", label: "Align the selection", when: () => page().selected.length > 1, deed: () => align(session) },
     { key: "frame", words: "group", label: "Frame the selection …", shortcut: "G", when: () => !isFrame() || page().selected.length > 1, deed: () => framing(session) },
     { key: "unframe", label: "Take out of its frame", when: () => Boolean(frameOf()), deed: () => unframing(session) },
     { key: "dissolve", words: "ungroup", label: "Dissolve the frame", when: isFrame, deed: () => dissolve(session) },
@@ -134,8 +139,11 @@ const shortcutsOf = (deeds: readonly Deed[]) => [
   ...GESTURES,
 ];
 
+/** Where one points at something. */
+export type Pointed = Pick<React.MouseEvent, "target" | "clientX" | "clientY" | "preventDefault">;
+
 /** Offer what can be done to the box or wire that is pointed at, or to what is selected. */
-export function menuAt(event: React.MouseEvent, deeds: readonly Deed[]): void {
+export function menuAt(event: Pointed, deeds: readonly Deed[]): void {
   const target = event.target as Element;
   if (target.closest("input, textarea, a[href], img")) return;
   event.preventDefault();

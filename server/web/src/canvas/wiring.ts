@@ -7,6 +7,7 @@ import { moveWires } from "../commands/gestures";
 import { wired, wiring } from "../commands/wiring";
 import * as edits from "../core/edits";
 import type { End, Graph } from "../core/graph";
+import { parseType } from "../core/types";
 import { refsIn } from "../core/wires";
 import type { Making, Session } from "../document/session";
 import { judgeSoon, refusalOf } from "../judging";
@@ -18,6 +19,8 @@ import { misfit, wantsPart } from "./typing";
 const WAIT = 120;
 /** And how long it is before it is asked again, where it had no answer. */
 const AGAIN = 1_000;
+/** So many wires at most are asked about before they are held over a port. */
+const MOST = 8;
 
 export interface Hint {
   words: string;
@@ -40,42 +43,62 @@ function reasonAt(graph: Graph, catalogue: Catalogue, source: End, target: strin
   return graph.nodes.has(target) ? misfit(graph, catalogue, source, target, port) : "";
 }
 
-/** The ports and outputs that the drawn wire may not go to, with the reason: `node.port`, and `node:output` against its way. */
-function misfitsOf(graph: Graph, catalogue: Catalogue, { nodeId, handleId, handleType, moves }: Drawn) {
-  const reasons = new Map<string, string>();
-  if (!nodeId || moves) return reasons;
-  const add = (key: string, reason: string) => reason && reasons.set(key, reason);
-  for (const [name, node] of handleType === "source" ? graph.nodes : []) {
-    for (const { name: port } of catalogue.nodes.get(node.type)?.inputs ?? [])
-      add(`${name}.${port}`, reasonAt(graph, catalogue, endOf(graph, catalogue, nodeId, handleId), name, port));
-  }
-  for (const name of handleType === "target" ? [...graph.inputs.keys(), ...graph.nodes.keys()] : []) {
-    const outputs = graph.inputs.has(name) ? [{ name: "" }] : outputsOf(graph, catalogue, name);
-    for (const { name: port } of outputs)
-      add(`${name}:${port}`, reasonAt(graph, catalogue, endOf(graph, catalogue, name, port), nodeId, handleId ?? ""));
-  }
-  return reasons;
+/** The wires that a drawn one may become, by the port where it would end: `node.port`, and `node:output` against its way. */
+function candidates(graph: Graph, catalogue: Catalogue, { nodeId, handleId, handleType, moves }: Drawn) {
+  if (!nodeId || moves) return [];
+  const wire = (source: string, sourceHandle: string | null, target: string, targetHandle: string): Connection => ({
+    source,
+    sourceHandle,
+    target,
+    targetHandle,
+  });
+  if (handleType === "source")
+    return [...graph.nodes].flatMap(([name, { type }]) =>
+      (catalogue.nodes.get(type)?.inputs ?? []).map(
+        (port) => [`${name}.${port.name}`, wire(nodeId, handleId, name, port.name)] as const,
+      ),
+    );
+  return [...graph.inputs.keys(), ...graph.nodes.keys()].flatMap((name) =>
+    (graph.inputs.has(name) ? [{ name: "" }] : outputsOf(graph, catalogue, name)).map(
+      (port) => [`${name}:${port.name}`, wire(name, port.name, nodeId, handleId ?? "")] as const,
+    ),
+  );
 }
 
-/** Asks the engine about wires that are held over ports; what it has against them, empty where it has nothing. */
+/** Whether a port takes any type, as far as the library says: only the engine knows what it can do with it. */
+function isOpen(graph: Graph, catalogue: Catalogue, { target, targetHandle }: Connection): boolean {
+  const port = catalogue.nodes.get(graph.nodes.get(target)?.type ?? "")?.inputs.find(({ name }) => name === targetHandle);
+  return port !== undefined && parseType(port.type, catalogue.ports).variable;
+}
+
+/** Asks the engine about wires: at once about those to ports that take any type, else when they are held over a port; what it has against them, empty where it has nothing. */
 function useAsking(session: Session) {
   const [refused, setRefused] = useState<ReadonlyMap<string, string>>(new Map());
   const asked = useRef<{ key: string; timer: ReturnType<typeof setTimeout> } | null>(null);
+  const first = useRef<object | null>(null);
+  const known = async (key: string, wire: Making): Promise<boolean> => {
+    const reason = await refusalOf(session.text, wire);
+    if (reason !== null) setRefused((old) => new Map(old).set(key, reason));
+    return reason !== null;
+  };
   const about = (key: string, wire: Making): void => {
     if (asked.current?.key === key || refused.has(key)) return;
+    first.current = null;
     clearTimeout(asked.current?.timer);
     const ask = async () => {
-      const reason = await refusalOf(session.text, wire);
-      if (reason !== null) setRefused((old) => new Map(old).set(key, reason));
-      else if (asked.current?.key === key) asked.current.timer = setTimeout(() => void ask(), AGAIN);
+      if (!(await known(key, wire)) && asked.current?.key === key) asked.current.timer = setTimeout(() => void ask(), AGAIN);
     };
     asked.current = { key, timer: setTimeout(() => void ask(), WAIT) };
   };
-  const begin = () => setRefused(new Map());
+  const begin = async (wires: readonly (readonly [key: string, wire: Making])[]) => {
+    setRefused(new Map());
+    const mine = (first.current = {});
+    for (const [key, wire] of wires) if (first.current === mine) await known(key, wire);
+  };
   const end = () => {
     clearTimeout(asked.current?.timer);
-    if (asked.current && page().judged.stale) judgeSoon(0);
-    asked.current = null;
+    if (page().judged.stale) judgeSoon(0);
+    asked.current = first.current = null;
   };
   return { refused, about, begin, end };
 }
@@ -108,7 +131,6 @@ export function useWiring(
 ) {
   const [drawn, setDrawn] = useState<Drawn | null>(null);
   const { refused, ...asking } = useAsking(session);
-  const misfits = useMemo(() => (drawn ? misfitsOf(graph, catalogue, drawn) : null), [drawn, graph, catalogue]);
   const sourceOf = (wire: Connection | Edge): End => endOf(graph, catalogue, wire.source, wire.sourceHandle);
 
   const reasonOf = (wire: Connection | Edge): string => {
@@ -116,8 +138,13 @@ export function useWiring(
     const reason = reasonAt(graph, catalogue, source, wire.target, wire.targetHandle ?? "");
     return sized(reason, describe(source)) || (refused.get(keyOf(wire)) ?? "");
   };
-  const asks = (wire: Connection): void =>
-    asking.about(keyOf(wire), wiring(sourceOf(wire), wire.target, wire.targetHandle ?? ""));
+  /** The ports and outputs that the drawn wire may not go to, with the reason. */
+  const misfits = useMemo(
+    () => drawn && new Map(candidates(graph, catalogue, drawn).map(([port, wire]) => [port, reasonOf(wire)])),
+    [drawn, graph, catalogue, refused],
+  );
+  const made = (wire: Connection): Making => wiring(sourceOf(wire), wire.target, wire.targetHandle ?? "");
+  const asks = (wire: Connection): void => asking.about(keyOf(wire), made(wire));
 
   /** What letting the wire go over a port would do, in words; `wire` where only the engine knows whether it may. */
   const hint = (from: string, handle: Handle, to: string, other: Handle): Hint => {
@@ -129,8 +156,10 @@ export function useWiring(
   };
 
   const started = (event: MouseEvent | TouchEvent, start: OnConnectStartParams): void => {
-    asking.begin();
-    setDrawn({ ...start, moves: start.handleType === "source" && (event.ctrlKey || event.metaKey) });
+    const now = { ...start, moves: start.handleType === "source" && (event.ctrlKey || event.metaKey) };
+    const open = candidates(graph, catalogue, now).filter(([, wire]) => isOpen(graph, catalogue, wire) && !reasonOf(wire));
+    void asking.begin(open.slice(0, MOST).map(([, wire]) => [keyOf(wire), made(wire)]));
+    setDrawn(now);
   };
 
   const connect = (wire: Connection): void => {

@@ -4,29 +4,30 @@ import { outputId, words } from "../canvas/flow";
 import { colourOf, shown } from "../canvas/types";
 import { typeOfRef } from "../canvas/typing";
 import { centre } from "../canvas/view";
+import { inOrder } from "../core/wires";
 import { pick } from "../dialogs";
 import type { Choice } from "../Picker";
 import { page, usePage } from "../store";
 import type { Open } from "./files";
 import { chosen, graph } from "./selection";
 
-/** Offer all boxes; the one that is chosen is selected and brought into the middle. */
+/** Offer all boxes in the order in which they run; the one that is chosen is selected and brought into the middle. */
 export async function finding(): Promise<void> {
-  const { nodes, inputs, outputs } = graph();
+  const { inputs, outputs } = graph();
   const colour = (name: string) => colourOf(page().catalogue!, typeOfRef(graph(), page().catalogue!, name, null));
   const rows: Choice[] = [
-    ...[...nodes.values()].map(({ name, type, note, ports }) => ({
-      key: name,
-      label: name,
-      detail: [words(type), ...[...ports].map(([port, value]) => `${port} ${shown(value)}`)].join(", "),
-      words: `${type} ${note}`,
-      colour: colour(name),
-    })),
     ...[...inputs.values()].map(({ name, type, help }) => ({
       key: name,
       label: name,
       detail: `input, ${type}`,
       words: help,
+      colour: colour(name),
+    })),
+    ...inOrder(graph()).map(({ name, type, note, ports }) => ({
+      key: name,
+      label: name,
+      detail: [words(type), ...[...ports].map(([port, value]) => `${port} ${shown(value)}`)].join(", "),
+      words: `${type} ${note}`,
       colour: colour(name),
     })),
     ...[...outputs.keys()].map((name) => ({ key: outputId(name), label: name, detail: "output" })),

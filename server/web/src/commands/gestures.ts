@@ -1,12 +1,13 @@
 /** What whole gestures of the canvas do to the text: wires taken along, nodes put between, copies, another type. */
 
 import { type Between, endsOf, nameOf, outputsOf, wiresOf } from "../canvas/flow";
-import { misfit } from "../canvas/typing";
+import { baseOf } from "../canvas/types";
+import { misfit, typeOfRef } from "../canvas/typing";
 import type { Spot } from "../canvas/view";
 import * as edits from "../core/edits";
 import { type End, type Graph, type GraphNode, readGraph, type Value } from "../core/graph";
 import { applied } from "../core/text";
-import { wiresIn } from "../core/wires";
+import { wiresIn, wiresTo } from "../core/wires";
 import { type Written, written } from "../core/written";
 import { pick } from "../dialogs";
 import type { Making, Session } from "../document/session";
@@ -31,6 +32,17 @@ export function moveWires(session: Session, from: End, to: End): boolean {
   for (const [name, source] of graph().outputs)
     if (isFrom(source, from)) makes.push((text) => edits.setOutput(text, name, to));
   return makes.length ? session.edit(makes) : refused(`nothing is wired to ${from.name}`);
+}
+
+/** Lead what the selected node gives around it, from what feeds it, where there is one way that fits; the node stays. */
+export function bypass(session: Session): void {
+  const name = chosenBox();
+  const type = (end: End) => baseOf(typeOfRef(graph(), page().catalogue!, end.name, end.port));
+  const own = { name, port: null };
+  const feeds = wiresTo(graph().nodes.get(name)!).filter(({ source, axis }) => !axis && type(source) === type(own));
+  const [feed, other] = feeds.map(({ source }) => source);
+  if (!feed || other || !type(own)) refused(`there is ${other ? "more than one" : "no"} way through ${name}`);
+  else moveWires(session, own, feed);
 }
 
 function refused(reason: string): false {
@@ -101,7 +113,7 @@ export function pasted(
 }
 
 /** Names that are free for each of some names. */
-function freshNames(names: readonly string[]): Map<string, string> {
+export function freshNames(names: readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const name of names) found.set(name, freeName(name, new Set(found.values())));
   return found;

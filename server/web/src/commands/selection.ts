@@ -103,6 +103,17 @@ export function rename(session: Session, id: string, to: string): boolean {
   return done;
 }
 
+/** Put the selected boxes into a line: below each other where they stand so, else beside each other. */
+export function align(session: Session): void {
+  const at = [...pinned(new Map(graph().layout))].filter(([name]) => page().selected.some((id) => nameOf(id) === name));
+  const reach = (axis: 0 | 1) => Math.max(...at.map(([, spot]) => spot[axis])) - Math.min(...at.map(([, spot]) => spot[axis]));
+  const axis = reach(0) < reach(1) ? 0 : 1;
+  const line = Math.min(...at.map(([, spot]) => spot[axis]));
+  const places = at.map(([name, [x, y]]): [string, Spot] => [name, axis ? [x, line] : [line, y]]);
+  if (at.length > 1) session.edit(placed(new Map(places)));
+  else say("select the boxes that are to stand in a line");
+}
+
 /** Forget all places: the canvas lays itself out. */
 export function arrangeAnew(session: Session): void {
   session.edit(

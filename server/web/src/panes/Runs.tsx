@@ -1,18 +1,19 @@
 /** The queue, and what was run: its pictures, and the graph that made each. */
 
-import { type KeyboardEvent, useEffect, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useEffect, useState } from "react";
 import { fileAddress, type Job, messageOf, tookOf } from "../api";
 import { openJob } from "../commands/files";
 import { cancel, ENDED, list, move, pause, remove, retry, show } from "../running";
 import { useRuns, usePage } from "../store";
 import { look, picturesOf } from "./looking";
 import type { PaneProps } from "./panes";
-import { neighbours } from "./queue";
+import { inPlaceOf, neighbours } from "./queue";
 
 export function Runs({ open }: PaneProps) {
   const jobs = useRuns((runs) => runs.listed);
   const paused = useRuns((runs) => runs.paused);
   const more = useRuns((runs) => runs.more);
+  const [over, setOver] = useState("");
   useEffect(() => void list().catch(() => undefined), []);
   const running = jobs.filter((job) => job.state === "running");
   const waiting = jobs.filter((job) => job.state === "queued").toSorted((a, b) => (a.place ?? 0) - (b.place ?? 0));
@@ -40,7 +41,7 @@ export function Runs({ open }: PaneProps) {
             <Row key={job.id} job={job} {...shared} />
           ))}
           {waiting.map((job) => (
-            <Waiting key={job.id} job={job} queue={waiting} {...shared} />
+            <Waiting key={job.id} job={job} queue={waiting} over={over} onOver={setOver} {...shared} />
           ))}
         </ol>
       )}
@@ -74,47 +75,35 @@ interface RowProps {
   onEnlarge: (id: string) => void;
 }
 
-/** A job that waits: it is dragged, or moved by the arrows at its grip. */
-function Waiting({ queue, ...row }: RowProps & { queue: readonly Job[] }) {
+/** A job that waits: it is drawn by its grip, or moved by the arrows at it. */
+function Waiting({ queue, over, onOver, ...row }: RowProps & { queue: readonly Job[]; over: string; onOver: (id: string) => void }) {
   const { id } = row.job;
-  const [over, setOver] = useState(false);
+  const ids = queue.map((job) => job.id);
   const step = async (event: KeyboardEvent<HTMLButtonElement>) => {
-    const to = neighbours(
-      queue.map((job) => job.id),
-      id,
-    )[event.key];
+    const to = neighbours(ids, id)[event.key];
     if (to === undefined) return;
     event.preventDefault();
     const grip = event.currentTarget;
     await move(id, to);
     grip.focus();
   };
+  const below = ({ clientX, clientY }: PointerEvent) =>
+    document.elementFromPoint(clientX, clientY)?.closest("[data-waits]")?.getAttribute("data-waits") ?? "";
+  const drop = (event: PointerEvent<HTMLButtonElement>) => {
+    const to = event.currentTarget.hasPointerCapture(event.pointerId) ? below(event) : "";
+    if (to && to !== id) void move(id, inPlaceOf(ids, id, to));
+  };
   return (
-    <Row
-      {...row}
-      className={over ? "over" : ""}
-      draggable
-      onDragStart={(event) => event.dataTransfer.setData("text/job", id)}
-      onDragOver={(event) => {
-        if (!event.dataTransfer.types.includes("text/job")) return;
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        const from = event.dataTransfer.getData("text/job");
-        const ids = queue.map((job) => job.id);
-        if (!from || from === id) return;
-        void move(from, ids.indexOf(from) < ids.indexOf(id) ? (ids[ids.indexOf(id) + 1] ?? null) : id);
-      }}
-    >
+    <Row {...row} className={over === id ? "over" : ""} data-waits={id}>
       <button
         className="grip"
         aria-label={`place of ${row.job.title}: ${(row.job.place ?? 0) + 1}`}
-        title="drag it, or press the arrows: up, down, Home and End"
+        title="draw it, or press the arrows: up, down, Home and End"
         onKeyDown={(event) => void step(event)}
+        onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+        onPointerMove={(event) => event.currentTarget.hasPointerCapture(event.pointerId) && onOver(below(event))}
+        onPointerUp={drop}
+        onLostPointerCapture={() => onOver("")}
       >
         ⠿
       </button>

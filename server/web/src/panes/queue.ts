@@ -6,3 +6,7 @@ export function neighbours(ids: readonly string[], id: string): Readonly<Record<
     ...(at < ids.length - 1 ? { ArrowDown: ids[at + 2] ?? null, End: null } : {}),
   };
 }
+
+/** Before which other one a waiting job goes that is put onto one: it takes that one's place. */
+export const inPlaceOf = (ids: readonly string[], id: string, other: string): string | null =>
+  ids.indexOf(id) < ids.indexOf(other) ? (ids[ids.indexOf(other) + 1] ?? null) : other;
