@@ -40,7 +40,7 @@ const GESTURES = [
   ["Ctrl C, Ctrl X, Ctrl V", "copy, cut, paste nodes as text"],
   ["Alt and draw", "leave a copy"],
   ["Ctrl and draw from an output", "take its wires along to another output"],
-  ["Shift F10, right button", "what can be done to it"],
+  ["Shift F10, right button, long touch", "what can be done to it"],
 ] as const;
 
 const running = () => {

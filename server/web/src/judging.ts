@@ -17,9 +17,13 @@ export function judgeSoon(pause = PAUSE): void {
   timer = setTimeout(() => void judge(), pause);
 }
 
+const atOnce = (): void => judgeSoon(0);
+
 async function judge(): Promise<void> {
   const { document } = page();
   if (!document) return;
+  // What nobody looks at is not checked: a browser has few connections to a host, and another tab may want to save.
+  if (globalThis.document.hidden) return globalThis.document.addEventListener("visibilitychange", atOnce, { once: true });
   const version = ++newest;
   const asked = { path: document.path, text: document.text, version, ...given() };
   try {
