@@ -96,6 +96,7 @@ def mask(page: Page) -> None:
     page.get_by_label("prompt", exact=True).fill("a red heart to the left of a blue star")
     begin(page)
     end(page)
+    page.locator(".before img").first.wait_for()
     photograph(page, "editor_app")
 
 

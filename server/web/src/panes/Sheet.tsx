@@ -117,7 +117,7 @@ function Grid({ axes, pages, cells, output, current, onEnlarge }: GridProps) {
                   <td key={x}>
                     <button
                       className={`cell ${cell.state}`}
-                      aria-label={`${valuesWorded(cell.values)}: ${cell.state}`}
+                      aria-label={`${valuesWorded(cell.values)}: ${[cell.state, saidOf(cell, output)].filter(Boolean).join(", ")}`}
                       aria-pressed={cell.id === current}
                       tabIndex={tabbed ? 0 : -1}
                       title={cell.message || "show this cell; a double click enlarges it"}
@@ -139,12 +139,17 @@ function Grid({ axes, pages, cells, output, current, onEnlarge }: GridProps) {
 
 const WAITS: Partial<Record<Cell["state"], string>> = { queued: "waits", running: "runs" };
 
+/** What is read in a cell; nothing where there is a picture. */
+function saidOf(cell: Cell, output: string): string {
+  if (pictureOf(cell, output)) return "";
+  if (cell.state === "failed") return cell.message || "failed";
+  return cell.outputs[output]?.map(worded).join(", ") ?? WAITS[cell.state] ?? cell.state;
+}
+
 function Inside({ cell, output }: { cell: Cell; output: string }) {
   const picture = pictureOf(cell, output);
   if (picture) return <img src={fileAddress(picture.file)} alt="" loading="lazy" draggable={false} />;
-  if (cell.state === "failed") return <span className="error">{cell.message || "failed"}</span>;
-  const values = cell.outputs[output];
-  return <span>{values ? values.map(worded).join(", ") : (WAITS[cell.state] ?? cell.state)}</span>;
+  return <span className={cell.state === "failed" ? "error" : ""}>{saidOf(cell, output)}</span>;
 }
 
 const STEPS: Readonly<Record<string, readonly [number, number]>> = {
