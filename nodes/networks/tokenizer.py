@@ -1,18 +1,21 @@
 """Texts as padded token tensors, by the tokenizer that a network's configuration names."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from nodes.networks.bpe import glide_encoding
-from nodes.networks.config import TextConfig
+from nodes.networks.config import TextConfig, TokenizerConfig
 from nodes.tensors import Tensors
 
 GLIDE_PADDING = 50_256
 WORD_PADDING, WORD_UNKNOWN = 0, 1
+SPECIAL = 3
+"""Rows of a vocabulary beside its words: padding, unknown words, and one that nothing uses."""
 _WORD = re.compile(r"[^\W_]+|,")
 _SIGN = re.compile(r"[^\w\s,.]+|_+")
 
@@ -66,6 +69,21 @@ def words_to_ids(text: str, words: Sequence[str]) -> list[int]:
     """Numbers of the words of a text in `words`, counted from 2; 1 is an unknown word. Case and final stops don't matter."""
     numbers = {word: i for i, word in enumerate(words, 2)}
     return [numbers.get(word, WORD_UNKNOWN) for word in _WORD.findall(text.lower())]
+
+
+def frequent_words(texts: Iterable[str], at_least: int, at_most: int) -> list[str]:
+    """The words that stand in enough texts, at most so many of the most frequent ones, in the order of the alphabet."""
+    counts = Counter(word for text in texts for word in set(_WORD.findall(text.lower())))
+    ranked = sorted((-count, word) for word, count in counts.items() if count >= at_least)
+    return sorted(word for _, word in ranked[:at_most])
+
+
+def with_words(config: TextConfig, words: Sequence[str]) -> TextConfig:
+    """The options of a text transformer for a closed vocabulary; without words they stay as they are."""
+    if not words:
+        return config
+    tokenizer = TokenizerConfig("words", tuple(words))
+    return replace(config, vocabulary=len(words) + SPECIAL, tokenizer=tokenizer)
 
 
 def words_left_out(text: str, words: Sequence[str], room: int) -> LeftOut:

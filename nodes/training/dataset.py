@@ -1,5 +1,6 @@
 """Data sets: endless, indexable by (seed, step), so that a resumed training sees the same batches."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -13,11 +14,16 @@ from nodes.tensors import Tensors
 
 @dataclass(frozen=True, slots=True)
 class Batch(Tensors):
-    """One training batch: the signal [B, …] (pictures float32 in [-1, 1]) and what is known about it."""
+    """One training batch: the signal [B, …] (pictures float32 in [-1, 1]) and what is known about it.
+
+    `embeddings` [B, D]: of the pictures, by the CLIP whose digest is `embedded_by`.
+    """
 
     signal: Tensor
     captions: tuple[str, ...] | None = None
     labels: Tensor | None = None
+    embeddings: Tensor | None = None
+    embedded_by: str = ""
 
     def __len__(self) -> int:
         return len(self.signal)
@@ -25,8 +31,8 @@ class Batch(Tensors):
     def take(self, rows: slice) -> "Batch":
         """Some of the rows."""
         captions = None if self.captions is None else self.captions[rows]
-        labels = None if self.labels is None else self.labels[rows]
-        return Batch(self.signal[rows], captions, labels)
+        parts = {name: value[rows] for name, value in self.tensors().items()}
+        return replace(self, captions=captions, **parts)
 
 
 class Dataset(Protocol):
@@ -117,6 +123,33 @@ class Crops:
 
     def describe(self) -> dict[str, str | int | float]:
         return {**self.pictures.describe(), "crop": self.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """A share of the pictures of another data set mirrored, but none whose caption has one of the `sided` words."""
+
+    pictures: Dataset
+    share: float = 0.5
+    sided: tuple[str, ...] = ("left", "right")
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return self.pictures.sample_shape
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        whole = self.pictures.batch(rng, size)
+        chosen = rng.random(size) < self.share
+        if whole.captions is not None and self.sided:
+            chosen &= [not self._names_a_side(caption) for caption in whole.captions]
+        mirrored = torch.from_numpy(chosen)[:, None, None, None]
+        return replace(whole, signal=torch.where(mirrored, whole.signal.flip(-1), whole.signal))
+
+    def _names_a_side(self, caption: str) -> bool:
+        return not set(self.sided).isdisjoint(re.findall(r"\w+", caption.lower()))
+
+    def describe(self) -> dict[str, str | int | float]:
+        return {**self.pictures.describe(), "flip": self.share, "sided": ",".join(self.sided)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,66 +1,97 @@
-"""Pictures in a folder, each with its caption in a text file of the same name."""
+"""Captioned pictures in a folder as a data set."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import torch
 
-from nodegraph.base.paths import read_text, why
-from nodes.picture_files.levels import colours
-from nodes.picture_files.opening import opened
+from nodegraph.runtime.warn import warn
 from nodes.training.dataset import Batch, pictures_to_signal
 from nodes.training.folder_digest import folder_digest
+from nodes.training.folder_listing import Listed, classes, listed
+from nodes.training.folder_squares import Squares, squares
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+NAMED = 3
+"""Pictures that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderPictures:
-    """Pictures as squares of `size` px, the middle of each; drawn with replacement, read when they are drawn.
+    """Pictures as squares of `size` px, the middle of each; drawn with replacement.
 
-    `files` are in order of their names; a picture without a caption has an empty one.
+    `pictures` are in order of their names, those that cannot be read too; `rows`: those that can. Without `squares`, before
+    they were looked at, all count as readable, and there are no batches.
     """
 
-    files: tuple[Path, ...]
+    pictures: tuple[Listed, ...]
     size: int
     digest: str
+    rows: tuple[int, ...]
+    squares: Squares | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         return (3, self.size, self.size)
 
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Those of all pictures that can be read, in order."""
+        return tuple(self.pictures[row].caption for row in self.rows)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels 0, 1, …; empty for pictures without."""
+        return classes(self.pictures)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        chosen = [self.files[i] for i in rng.integers(len(self.files), size=size)]
-        pictures = np.stack([_square(file, self.size) for file in chosen])
-        return Batch(pictures_to_signal(pictures), tuple(_caption(file) for file in chosen))
+        return self.take(self.drawn(rng, size))
+
+    def drawn(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Numbers of pictures, int64 [size]."""
+        return rng.integers(len(self.rows), size=size)
+
+    def take(self, numbers: np.ndarray) -> Batch:
+        """The pictures of these numbers, counted from 0 among those that can be read."""
+        if self.squares is None:
+            raise ValueError("these pictures were not looked at yet")
+        chosen = np.asarray(self.rows)[numbers]
+        pictures = [self.pictures[row] for row in chosen]
+        labels = None
+        if kinds := self.classes:
+            labels = torch.tensor([kinds.index(p.kind or "") for p in pictures])
+        signal = pictures_to_signal(self.squares.rows(chosen))
+        return Batch(signal, tuple(p.caption for p in pictures), labels)
 
     def describe(self) -> dict[str, str | int | float]:
         return {"kind": "folder", "size": self.size, "digest": self.digest}
 
 
-def folder_pictures(folder: Path, size: int) -> FolderPictures:
-    """The pictures of a folder. Raises ValueError when there is none."""
-    files = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
-    if not files:
-        raise ValueError(f"there is no picture ({', '.join(SUFFIXES)}) in {folder}")
-    return FolderPictures(files, size, folder_digest(folder))
+def listed_pictures(folder: Path, size: int) -> FolderPictures:
+    """The pictures of a folder by their names alone. Raises ValueError as `listed`."""
+    found = listed(folder)
+    return FolderPictures(found, size, folder_digest(folder), tuple(range(len(found))))
 
 
-def _square(file: Path, size: int) -> np.ndarray:
-    levels = colours(opened(file)).values
-    if levels.dtype != np.uint8:
-        levels = np.rint(levels * 255).astype(np.uint8)
-    height, width = levels.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) // 2, (height - side) // 2
-    middle = Image.fromarray(levels[top : top + side, left : left + side])
-    return np.asarray(middle.resize((size, size), Image.Resampling.LANCZOS))
+def folder_pictures(folder: Path, size: int) -> Generator[int, None, FolderPictures]:
+    """The pictures of a folder; yields how many were looked at. What cannot be read is named in a warning and left out.
 
-
-def _caption(file: Path) -> str:
-    text = file.with_suffix(".txt")
-    try:
-        return read_text(text).strip() if text.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the caption {text} cannot be read: {why(error)}") from None
+    Raises ValueError as `listed`, or when no picture can be read.
+    """
+    found = listed_pictures(folder, size)
+    files = [picture.file for picture in found.pictures]
+    seen = yield from squares(files, size, found.digest)
+    rows = tuple(row for row, fault in enumerate(seen.faults) if not fault)
+    faults = [fault for fault in seen.faults if fault]
+    if not rows:
+        raise ValueError(f"no picture in {folder} can be read: {faults[0]}")
+    if faults:
+        more = f"; and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        named = "; ".join(faults[:NAMED]) + more
+        many = "1 picture is" if len(faults) == 1 else f"{len(faults)} pictures are"
+        warn(f"{many} left out of {len(files)}: {named}", port="folder")
+    return FolderPictures(found.pictures, size, found.digest, rows, seen)

@@ -5,10 +5,14 @@ from torch import Tensor
 
 from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens
+from nodes.training.dataset import Batch
 
 
-def image_embeddings(clip: Clip, pictures: Tensor) -> Tensor:
-    """Embeddings [B, D] of pictures [B, 3, H, W]."""
+def image_embeddings(clip: Clip, batch: Batch) -> Tensor:
+    """Embeddings [B, D] of the pictures of a batch; those that it brings, where they are this CLIP's."""
+    if batch.embeddings is not None and batch.embedded_by == clip.digest:
+        return batch.embeddings
+    pictures = batch.signal
     with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):
         return clip.see(pictures).values.to(pictures.device)
 

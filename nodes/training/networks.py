@@ -26,7 +26,7 @@ from nodes.networks.reader import Reader
 from nodes.networks.unet.network import UNet as UNetModule
 from nodes.target import Target
 from nodes.training.seeding import seeded
-from nodes.training.start import Started, started
+from nodes.training.start import Started, same_words, started
 
 M = TypeVar("M")
 H = TypeVar("H", bound=Model[Any, Any])
@@ -138,7 +138,7 @@ class MeasuredNetwork(ModelNetwork[H]):
 
 @dataclass(frozen=True)
 class UNetNetwork(ModelNetwork[UNet]):
-    """A UNet: from `start`'s weights, with `reader`'s text transformer, or from scratch.
+    """A UNet: from `start`'s weights, with `reader`'s text transformer where the start reads other words, or from scratch.
 
     `labels`: names of its classes; as what `start` reads in them (pooled) its label embeddings begin. `start` may have other
     conditions and outputs. Raises Misfit when it differs in more.
@@ -151,15 +151,20 @@ class UNetNetwork(ModelNetwork[UNet]):
     def build(self) -> nn.Module:
         with seeded(0):
             network = UNetModule(self.config)
-        if self.reader is not None and network.text is not None:
-            _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         if self.start is not None:
             given = self.start.weights()
             network.load_state_dict(self._started(network.state_dict(), given).weights)
+        if self.reader is not None and network.text is not None and not self._reads_already:
+            _take_text(network.text, load_file(self.reader.folder / WEIGHTS_FILE))
         if self.labels and self.start is not None and network.label_embedding is not None:
             pooled, _ = self.start.encode(self.labels)  # [classes, E]
             network.label_embedding.weight.data.copy_(pooled)
         return network
+
+    @property
+    def _reads_already(self) -> bool:
+        """Whether the text transformer of the start reads the words of this network."""
+        return self.start is not None and same_words(self.config, self.start.config)
 
     def origin(self) -> str:
         if self.start is None:

@@ -11,6 +11,7 @@ from nodes.networks.config import UNetConfig
 
 FIRST = "inputs.0.0.weight"
 LAST = ("out_conv.weight", "out_conv.bias")
+WORDS = "text.token_embedding.weight"
 SILENT = ("label_", "clip.image_to_")
 """New parts that start at zero: labels, and what CLIP's image embeddings become."""
 
@@ -47,8 +48,9 @@ def started(
 
     Input channels are matched by what they carry; where the start has none, weights are zero, as are those of new
     outputs, of new labels and of CLIP embeddings: at first the network does what the start did (but for new context
-    tokens, which say nothing and still get a share of the attention). A residual upsampler adds nothing at first when it
-    starts from one that is not. Raises Misfit when more differs.
+    tokens, which say nothing and still get a share of the attention). Embeddings of words are matched by the words, new ones
+    are the network's own. A residual upsampler adds nothing at first when it starts from one that is not. Raises Misfit when
+    more differs.
     """
     weights: dict[str, Tensor] = {}
     changed: list[str] = []
@@ -59,9 +61,7 @@ def started(
             changed.append(name)
         elif name not in given:
             weights[name] = torch.zeros_like(value) if name.startswith(SILENT) else value
-        elif value.shape == given[name].shape and (
-            name != FIRST or _carried(config) == _carried(of)
-        ):
+        elif value.shape == given[name].shape and _means_the_same(name, config, of):
             weights[name] = given[name].to(value)
         else:
             weights[name] = _changed(name, value, given[name].to(value), (config, of))
@@ -71,10 +71,23 @@ def started(
     return Started(weights, tuple(changed), new, left)
 
 
+def same_words(config: UNetConfig, of: UNetConfig) -> bool:
+    """Whether two networks read the same words, if they read at all."""
+    return (config.text and config.text.tokenizer) == (of.text and of.text.tokenizer)
+
+
+def _means_the_same(name: str, config: UNetConfig, of: UNetConfig) -> bool:
+    if name == WORDS:
+        return same_words(config, of)
+    return name != FIRST or _carried(config) == _carried(of)
+
+
 def _changed(
     name: str, own: Tensor, given: Tensor, configs: tuple[UNetConfig, UNetConfig]
 ) -> Tensor:
-    """A tensor with its channels matched, the rest zero. Raises Misfit for one whose shape means another network."""
+    """A tensor with its channels or words matched. Raises Misfit for one whose shape means another network."""
+    if name == WORDS and own.shape[1:] == given.shape[1:]:
+        return _by_words(own, given, *map(_numbered, configs))
     found = torch.zeros_like(own)
     if name == FIRST and own.shape[::2] == given.shape[::2]:
         config, of = map(_carried, configs)
@@ -86,6 +99,20 @@ def _changed(
         found[:rows] = given[:rows]
         return found
     raise Misfit(f"'{name}' has the shape {list(given.shape)} there and {list(own.shape)} here")
+
+
+def _numbered(config: UNetConfig) -> dict[str, int]:
+    """The row of each word of a closed vocabulary, and those of padding and of unknown words."""
+    assert config.text is not None
+    return {word: row for row, word in enumerate(("", "?", *config.text.tokenizer.words))}
+
+
+def _by_words(own: Tensor, given: Tensor, rows: dict[str, int], of: dict[str, int]) -> Tensor:
+    """The embeddings `own`, with those of words that `given` knows too."""
+    found = own.clone()
+    for word in rows.keys() & of.keys():
+        found[rows[word]] = given[of[word]]
+    return found
 
 
 def _carried(config: UNetConfig) -> list[tuple[str, int]]:

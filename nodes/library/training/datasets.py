@@ -11,12 +11,17 @@ from nodegraph import Doc, Mismatch, Progress, Range, node
 from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
 from nodes.shapes.classes import NAMES
-from nodes.training.dataset import ClassPictures, Crops, Dataset, Points, ShapesPictures
-from nodes.training.folder import folder_pictures
+from nodes.training.dataset import (
+    ClassPictures,
+    Crops,
+    Dataset,
+    Flipped,
+    Points,
+    ShapesPictures,
+)
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.scalars import Seed, Text
 from nodes.wires.tables import Table
-from nodes.wires.training import ReadFolder
 
 Pixels = Annotated[int, Range(16, 512), Doc("Pixels.")]
 
@@ -57,17 +62,6 @@ def class_names() -> list[Text]:
     return [*NAMES, ""]
 
 
-@node(words=("data", "files", "own pictures"))
-def folder_dataset(
-    folder: Annotated[
-        ReadFolder, Doc("PNG, JPEG or WebP files, each with NAME.txt as its caption.")
-    ],
-    size: Pixels = 64,
-) -> Dataset:
-    """Pictures of a folder with their captions, each centre-cropped to `size` px. Raises ValueError when there is none."""
-    return folder_pictures(folder, size)
-
-
 @node(words=("patches", "random crop"))
 def crop_dataset(dataset: Dataset, size: Pixels = 64) -> Dataset:
     """Random square crops of pictures, for fully convolutional networks.
@@ -84,6 +78,20 @@ def _abstract_rows(table: Table, columns: list[str]) -> Dataset:
     for name in columns:
         table.column(name, "columns")
     return Points(torch.empty(0, len(columns)), ",".join(columns))
+
+
+@node(words=("augmentation", "mirror"))
+def flip_dataset(
+    dataset: Dataset,
+    share: Annotated[float, Range(0, 1), Doc("Of the pictures that are mirrored.")] = 0.5,
+    sided: Annotated[
+        list[Text], Doc("A picture whose caption has one of these words stays as it is.")
+    ] = ["left", "right"],  # noqa: B006
+) -> Dataset:
+    """Pictures of a data set, some of them mirrored. Raises Mismatch for what is no picture."""
+    if len(dataset.sample_shape) != 3:
+        raise Mismatch(f"{list(dataset.sample_shape)} is no picture", port="dataset")
+    return Flipped(dataset, share, tuple(word.lower() for word in sided))
 
 
 @node(words=("data", "rows", "vectors"), abstract=_abstract_rows)

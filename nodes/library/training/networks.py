@@ -25,6 +25,7 @@ from nodes.networks.config import (
     TextConfig,
     UNetConfig,
 )
+from nodes.networks.tokenizer import with_words
 from nodes.training.networks import (
     MeasuredNetwork,
     ModelNetwork,
@@ -42,6 +43,9 @@ from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.scalars import Text
 
 H = TypeVar("H", bound=Model[Any, Any])
+Words = Annotated[
+    list[Text], Doc("A closed vocabulary, such as that of caption_words; else that of `like`.")
+]
 Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each level.")]
 
 
@@ -58,16 +62,18 @@ def network(
         bool, Doc("It also takes known pixels and their mask (inpainting).")
     ] = False,
     learned_variance: Annotated[bool, Doc("It also predicts the variance.")] = False,
+    words: Words = [],  # noqa: B006
 ) -> Network[UNet]:
     """A UNet to be trained, with the configuration of another, or with other conditions and outputs.
 
-    New inputs, outputs and labels start at zero, so that it starts as the same function as `start`; weights of `start` that
-    are not used are reported with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
+    New inputs, outputs and labels start at zero, so that it starts as the same function as `start`. Of another vocabulary
+    the words that both know are taken, and `reader` goes before the text transformer of `start`. Weights of `start` that are
+    not used are reported with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
     """
     of = like.config
     config = replace(
         of,
-        text=of.text if text else None,
+        text=with_words(of.text, words) if text and of.text else None,
         classes=classes or of.classes,
         known_pixels=known_pixels or of.known_pixels,
         trained=replace(
@@ -221,12 +227,13 @@ def clip_network(
     image_layers: Annotated[int, Range(1, 48)] = 3,
     text_layers: Annotated[int, Range(1, 48)] = 2,
     logit_scale: Annotated[float, Range(1, 200)] = 20.0,
+    words: Words = [],  # noqa: B006
 ) -> Network[NoisedClip]:
     """GLIDE's noised CLIP, whose image encoder is conditioned on the timestep, with the vocabulary of `like`. From scratch.
 
     Raises Mismatch for a model without one. Ref: Nichol et al. 2022 (GLIDE), §2.4.
     """
-    text, trained = _closed_vocabulary(like), like.config.trained
+    text, trained = _closed_vocabulary(like, words), like.config.trained
     config = NoisedClipConfig(
         image_size=like.config.image_size,
         patch_size=patch_size,
@@ -253,9 +260,9 @@ def further_network(start: H) -> Network[H]:
     return TunedNetwork(type(start), start.config, start.place, start=start)
 
 
-def _closed_vocabulary(like: UNet) -> TextConfig:
-    """The text options of a model that knows a list of words. Raises Mismatch for another."""
-    text = like.text_config()
+def _closed_vocabulary(like: UNet, words: list[str]) -> TextConfig:
+    """The text options of a model, for a list of words. Raises Mismatch for a model that knows none."""
+    text = with_words(like.text_config(), words)
     if text.tokenizer.kind != "words":
         raise Mismatch(f"'{like.name}' has no closed vocabulary", port="like")
     return text
@@ -271,6 +278,7 @@ def open_clip_network(
     channels: Annotated[int, Range(8, 256), Doc("Of the image tower, a multiple of 8.")] = 16,
     heads: Annotated[int, Range(1, 64), Doc("Of the text tower, each 32 wide.")] = 3,
     text_layers: Annotated[int, Range(1, 48)] = 2,
+    words: Words = [],  # noqa: B006
 ) -> Network[Clip]:
     """A CLIP of clean pictures in open_clip's modules: CLIP's ResNet, one block a stage, and a causal text transformer.
 
@@ -279,7 +287,7 @@ def open_clip_network(
     """
     if like.config.image_size % 32:
         raise Mismatch(f"{like.config.image_size} px are no multiple of 32", port="like")
-    text, width = _closed_vocabulary(like), 32 * heads
+    text, width = _closed_vocabulary(like, words), 32 * heads
     config = ClipConfig(
         embedding=embedding_width,
         text={
@@ -304,9 +312,13 @@ def open_clip_network(
 
 
 @node(words=("text pretraining", "contrastive"))
-def reader_network(like: UNet) -> Network[TextReader]:
+def reader_network(
+    like: UNet,
+    words: Words = [],  # noqa: B006
+) -> Network[TextReader]:
     """The text transformer of a UNet, to be pre-trained together with a small image network (32 px)."""
-    return ReaderNetwork(like.text_config(), like.config.embedding_width, like.place)
+    text = with_words(like.text_config(), words)
+    return ReaderNetwork(text, like.config.embedding_width, like.place)
 
 
 @node(words=("toy", "perceptron"))

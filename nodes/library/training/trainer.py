@@ -24,6 +24,10 @@ H = TypeVar("H", bound=Model[Any, Any])
 CURVE = ("step", "loss", "learning_rate", "seconds")
 RunDir = Annotated[RunFolder, Doc("Below the output folder; a training found there is resumed.")]
 Cooldown = Annotated[int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")]
+Precision = Annotated[
+    Literal["float32", "bfloat16"],
+    Doc("bfloat16: of products alone, and not on a CPU that can only imitate it."),
+]
 Interval = Annotated[
     int, Range(1), Doc("Steps between checkpoints, points of the curve and samples.")
 ]
@@ -70,7 +74,7 @@ def trainer(
     cooldown: Cooldown = 2_000,
     ema_decay: Annotated[float, Range(0, 1)] = 0.999,
     seed: Seed = 0,
-    precision: Literal["float32", "bfloat16"] = "bfloat16",
+    precision: Precision = "bfloat16",
     interval: Interval = 500,
     prompts: Prompts = [],  # noqa: B006
     optimiser: Method = "adamw",

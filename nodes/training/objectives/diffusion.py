@@ -168,7 +168,7 @@ class DiffusionObjective(Objective):
                 "the network takes CLIP embeddings; wire an unclip_objective around the objective"
             )
         dropped = torch.from_numpy(draw.uniform() < self.embedding_dropout).to(batch.signal.device)
-        images = image_embeddings(self.clip, batch.signal)  # [B, D]
+        images = image_embeddings(self.clip, batch)  # [B, D]
         encoding = network.clip(torch.where(dropped[:, None], network.clip.null_embedding, images))
         return {"embedding": encoding.embedding, "tokens": encoding.tokens}
 

@@ -51,7 +51,7 @@ class PriorObjective(Objective):
             raise ValueError("a prior reads captions, and the data set has none")
         captions = without(cast(Sequence[str], batch.captions), draw.uniform() < self.dropout)
         embedding, tokens = text_encoding(self.clip, captions, device)
-        x0 = (image_embeddings(self.clip, batch.signal) - prior.mean) / prior.std  # [B, D]
+        x0 = (image_embeddings(self.clip, batch) - prior.mean) / prior.std  # [B, D]
         t = draw.timesteps(len(self.schedule)).to(device)
         x_t = q_sample(self.schedule, x0, t, draw.normal(x0))
         found = prior(x_t, t, embedding, tokens.values.to(device), tokens.mask.to(device))

@@ -61,7 +61,7 @@ class TokenObjective(Objective):
         if batch.captions is None:
             raise ValueError("a prior reads captions, and the data set has none")
         device = batch.signal.device
-        images = image_embeddings(self.clip, batch.signal)  # [B, D]
+        images = image_embeddings(self.clip, batch)  # [B, D]
         embedding, tokens = text_encoding(self.clip, batch.captions, device)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             codes = quantised(principal_components(prior), images, prior.config.buckets)

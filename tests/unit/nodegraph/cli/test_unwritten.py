@@ -165,15 +165,13 @@ def test_folders_of_the_environment_that_are_none(
 
 
 def test_captions_that_are_no_text_name_their_file(folder: Path) -> None:
-    import numpy as np
-
-    from nodes.training.folder import folder_pictures
+    from nodes.training.folder import listed_pictures
 
     (folder / "pictures").mkdir()
     Image.new("RGB", (8, 8)).save(folder / "pictures" / "a.png")
     (folder / "pictures" / "a.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"a\.txt cannot be read: it is not UTF-8"):
-        folder_pictures(folder / "pictures", 8).batch(np.random.default_rng(0), 1)
+        listed_pictures(folder / "pictures", 8)
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "[]", "3", '{"picture": 3}', "\0", '{"a": []}'])

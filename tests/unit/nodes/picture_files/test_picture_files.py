@@ -9,6 +9,7 @@ from pathlib import Path
 import colour_profiles
 import numpy as np
 import pytest
+from finishing import finished
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
@@ -640,7 +641,7 @@ def test_pictures_of_a_folder_are_read_the_same_way(tmp_path: Path) -> None:
     written(tmp_path, deep, "b.png")
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     written(tmp_path, clear, "c.png")
-    folder = folder_pictures(tmp_path, 16)
+    folder = finished(folder_pictures(tmp_path, 16))
     batch = folder.batch(np.random.default_rng(0), 32)
     seen = {tuple(((p[:, 12, 2] + 1) * 127.5).round().int().tolist()) for p in batch.signal}
     assert seen == {RED, (128, 128, 128), (255, 255, 255)}

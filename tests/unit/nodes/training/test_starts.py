@@ -6,14 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from finishing import finished
 from PIL import Image
 
 from nodegraph.base.diagnostics import Mismatch
 from nodes.checkpoints.weights import write_model
 from nodes.diffusion.schedule import schedule
 from nodes.library.evaluation.accuracy import classifier_accuracy, clip_accuracy
-from nodes.library.training.datasets import class_dataset, folder_dataset, table_dataset
-from nodes.library.training.networks import classifier_network, clip_network, network
+from nodes.library.training.datasets import class_dataset, table_dataset
+from nodes.library.training.folders import folder_dataset
+from nodes.library.training.networks import (
+    classifier_network,
+    clip_network,
+    network,
+    reader_network,
+)
 from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.unet.network import UNet as UNetModule
@@ -177,19 +184,11 @@ def test_recognisers_learn_and_are_measured(tmp_path: Path, kind: str) -> None:
     assert [row[0] for row in rows[0]] == [0, 99, 199, 299, 399, 499, 599, 699, 799, 899, 999]
 
 
-def finished(running):
-    while True:
-        try:
-            next(running)
-        except StopIteration as stop:
-            return stop.value
-
-
 def test_a_folder_of_pictures_is_a_data_set(tmp_path: Path) -> None:
     Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "a.png")
     Image.new("RGBA", (20, 20), (0, 0, 255, 255)).save(tmp_path / "b.png")
     (tmp_path / "a.txt").write_text("red\n", encoding="utf-8")
-    pictures = folder_dataset(tmp_path, 16)
+    pictures = finished(folder_dataset(tmp_path, 16))
     batch = pictures.batch(np.random.default_rng(0), 16)
     assert set(batch.captions) == {"red", ""}
     for picture, caption in zip(batch.signal, batch.captions, strict=True):
@@ -197,7 +196,35 @@ def test_a_folder_of_pictures_is_a_data_set(tmp_path: Path) -> None:
         assert torch.equal(picture, torch.tensor(colour)[:, None, None].expand(3, 16, 16))
     (tmp_path / "c").mkdir()
     with pytest.raises(ValueError, match="there is no picture"):
-        folder_dataset(tmp_path / "c")
+        finished(folder_dataset(tmp_path / "c"))
+
+
+def test_words_that_both_know_are_taken(tmp_path: Path) -> None:
+    """Rows of the vocabulary: padding, unknown, then the words; new ones are the network's own."""
+    like = saved(tmp_path / "like")
+    kept = "text.token_embedding.weight"
+    given = like.weights()[kept]  # padding, unknown, a, red, circle
+    wanted = network(like, words=["blue", "circle", "a"])
+    fresh = wanted.build().state_dict()[kept]
+    rows = network(like, start=like, words=["blue", "circle", "a"]).build().state_dict()[kept]
+    assert rows.shape == (6, 32)
+    assert torch.equal(rows[[0, 1, 3, 4]], given[[0, 1, 4, 2]])
+    assert torch.equal(rows[[2, 5]], fresh[[2, 5]])
+    same = network(like, start=like, words=["circle", "red", "a"]).build().state_dict()[kept]
+    assert torch.equal(same[[2, 3, 4]], given[[4, 3, 2]])
+
+
+def test_a_reader_of_other_words_goes_before_the_text_of_the_start(tmp_path: Path) -> None:
+    like, words = saved(tmp_path / "like"), ["blue", "circle"]
+    made = reader_network(like, words)
+    reader = made.hand_over(made.build(), tmp_path / "reader", {})
+    kept = "text.positional_embedding"
+    text = made.build().state_dict()[kept]
+    built = network(like, like, reader, words=words).build().state_dict()
+    assert torch.equal(built[kept], text)
+    assert torch.equal(built["out_conv.weight"], like.weights()["out_conv.weight"])
+    own = network(like, like, reader).build().state_dict()
+    assert torch.equal(own[kept], like.weights()[kept])
 
 
 def test_rows_of_a_table_are_a_data_set() -> None:
