@@ -8,6 +8,7 @@ from typing import Any
 
 import tiny
 import torch
+from own_pictures import own_pictures
 
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.graph import GraphInput
@@ -28,6 +29,9 @@ from nodes.networks.config import (
 )
 
 EMBEDDING = 64
+OWN = "pictures"
+OWNED = {"ReadFolder": OWN, "OpenClip": "unclip/clip", "UNet": "glide/base"}
+"""What the user brings to a graph, below the folder of the bundles."""
 FEW: Mapping[str, Any] = {
     "count": 2, "samples": 2, "batch": 2, "candidates": 2, "keep": 1, "measured": 40, "fitted": 8, "buckets": 4, "jump": 1,
     "resamples": 2, "interval": 1, "shares": [0.0, 1.0], "theta": [0.0, 0.5], "captions": ["a red circle", "a blue star"],
@@ -84,12 +88,16 @@ def smaller(config: Any) -> Any:
 
 
 def write_bundles(folder: Path) -> Path:
-    """Bundles of the names, parts, sizes and meanings of the shipped ones, of small networks with random weights."""
+    """Bundles of the names, parts, sizes and meanings of the shipped ones, of small networks with random weights.
+
+    Beside them lies a folder of pictures.
+    """
     for name, parts in PARTS.items():
         shipped = {part: shipped_folder(f"shapes/{name}/{part}") for part in parts}
         tiny.write_bundle(
             folder / name, {n: smaller(read_config(shipped[n], kind)) for n, kind in parts.items()}
         )
+    own_pictures(folder / OWN)
     return folder
 
 
@@ -108,6 +116,8 @@ def value_of(declared: GraphInput, bundles: Path) -> Any:
         return str(bundles / own[1]) if own else None
     if kind in ("Image", "Mask"):
         return torch.ones(1, 3 if kind == "Image" else 1, 32, 32)
+    if kind in OWNED and declared.default is None and not declared.optional:
+        return str(bundles / OWNED[kind])
     if kind == "ClipImage":
         return Embedding(torch.ones(4, EMBEDDING))
     return FEW.get(declared.name)

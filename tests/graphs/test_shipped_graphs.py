@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from own_pictures import own_pictures
 
 from nodegraph.language.compile import compile_graph
 from nodegraph.language.inputs import Request
+from nodegraph.language.reading import read_graph
 from nodegraph.options import Options
 from nodegraph.runtime.abstract import check_shapes
 from nodegraph.runtime.events import Completed, Finished
@@ -52,12 +54,32 @@ def models_to_come(name: str) -> list[str]:
     return sorted({*beside, *(part for part in parts if shipped_folder(part) is None)})
 
 
+def brought(name: str, folder: Path) -> dict[str, str]:
+    """What the user brings to a graph: pictures and models without a default."""
+    graph, _ = read_graph(find_graph(name, registry()).text, name)
+    assert graph is not None
+    given = {
+        "ReadFolder": str(folder),
+        "OpenClip": "shapes/unclip/clip",
+        "UNet": "shapes/glide/base",
+    }
+    wanted = [i for i in graph.inputs.values() if i.default is None and not i.optional]
+    return {i.name: given[i.type] for i in wanted if i.type in given}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return own_pictures(tmp_path_factory.mktemp("own") / "pictures", 8)
+
+
 @pytest.mark.parametrize("name", ALONE)
-def test_it_checks(name: str) -> None:
+def test_it_checks(name: str, pictures: Path) -> None:
     if absent := models_to_come(name):
         pytest.xfail(f"not trained yet: {', '.join(absent)}")
-    source, program = program_of(name, Request(whole=False))
-    report = check_shapes(program, Session().engine(Recorded(source), Options(cached=False)))
+    request = Request(brought(name, pictures), whole=False, readable=(pictures,))
+    source, program = program_of(name, request)
+    options = Options(cached=False, readable=(pictures,))
+    report = check_shapes(program, Session().engine(Recorded(source), options))
     assert report.diagnostics == ()
     assert report.unknown == 0
 
@@ -100,6 +122,42 @@ def test_training_graph_runs_and_its_models_are_usable(tmp_path: Path) -> None:
     assert outputs["upsample_samples"].shape == (4, 3, 128, 128)
     picture, _ = ran_with(tmp_path)
     assert picture["image"].shape == (1, 3, 128, 128)
+
+
+def test_own_pictures_are_looked_at_trained_on_and_judged(tmp_path: Path) -> None:
+    """One of them is damaged: the run names it, and learns from the others."""
+    from nodegraph import load
+
+    pictures = own_pictures(tmp_path / "pictures", 12)
+    (pictures / "7.png").write_bytes((pictures / "7.png").read_bytes()[:60])
+    own, out = {"folder": str(pictures)}, {"out": tmp_path / "out", "cached": False}
+
+    def drawn(name: str, **inputs: object):
+        return load(name, **out, readable=(tmp_path,))(**inputs)
+
+    seen = drawn("evaluate/dataset", **own, count=4)
+    assert dict(seen.counts.rows)["cannot be read"] == 1
+    assert seen.captions.column("unknown") == ["field", "field"]
+    assert seen.captions_own.column("unknown") == ["", ""]
+    few = {"steps": 2, "batch": 4, "interval": 1}
+    mine = drawn("train/your_pictures", **own, **few, processes=1)
+    assert [row[0] for row in mine.history.rows] == [1, 2]
+    assert mine.model.config.text.tokenizer.words == ("a", "blue", "field", "red")
+    assert mine.samples.shape[1] == 3
+    clip = drawn("train/emoji_clip", **own, held_out=str(pictures), **few, count=4)
+    assert clip.model.config.tokenizer.words == ("a", "blue", "field", "red")
+    parts = {"clip": str(out["out"] / "emoji/unclip/clip"), **own, **few}
+    prior = drawn("train/emoji_prior", **parts)
+    assert prior.model.config.space == clip.model.config.space
+    base = str(out["out"] / "mine/base")
+    decoder = drawn("train/emoji_decoder", **parts, base=base)
+    assert decoder.model.config.clip.space == clip.model.config.space
+    judged = drawn(
+        "evaluate/own_pictures", base=base, clip=parts["clip"], training=str(pictures),
+        captions=str(pictures), count=3, steps="2",
+    )  # fmt: skip
+    assert judged.retrieval.column("pairs") == [3]
+    assert all(0 < d < 2 for d in judged.differences.column("difference"))
 
 
 def ran_with(folder: Path):
