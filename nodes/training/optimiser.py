@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nodes.training.muon import FullMuon
+from nodes.training.precision import imitates_bfloat16
 from nodes.training.recipe import Recipe
 
 MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d)
@@ -51,7 +53,9 @@ def optimiser(network: nn.Module, recipe: Recipe) -> Optimiser:
     owners: dict[str, torch.optim.Optimizer] = dict.fromkeys(rest, adamw)
     if not views:
         return Optimiser((adamw,), owners, parameters, views)
-    muon = torch.optim.Muon(
+    device = next(iter(views.values())).device
+    kind = FullMuon if imitates_bfloat16(device) else torch.optim.Muon
+    muon = kind(
         views.values(),
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,

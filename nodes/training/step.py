@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.timesteps import stratified
 from nodes.training.dataset import Batch, Dataset
+from nodes.training.precision import imitates_bfloat16
 from nodes.training.recipe import Recipe, fingerprint
 from nodes.training.seeding import seeded
 
@@ -124,12 +125,7 @@ def _dropout_seed(seed: int, step: int, rows: slice) -> int:
     return int(root.generate_state(1, np.uint64)[0] >> 1)
 
 
-def _fast_in_bfloat16() -> bool:
-    """Whether this CPU computes in bfloat16: others imitate it, some twenty times slower than float32."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # pyright: ignore
-
-
 def _autocast(recipe: Recipe, device: str) -> contextlib.AbstractContextManager[object]:
-    if recipe.precision == "float32" or (device == "cpu" and not _fast_in_bfloat16()):
+    if recipe.precision == "float32" or imitates_bfloat16(device):
         return contextlib.nullcontext()
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
