@@ -124,42 +124,6 @@ def test_training_graph_runs_and_its_models_are_usable(tmp_path: Path) -> None:
     assert picture["image"].shape == (1, 3, 128, 128)
 
 
-def test_own_pictures_are_looked_at_trained_on_and_judged(tmp_path: Path) -> None:
-    """One of them is damaged: the run names it, and learns from the others."""
-    from nodegraph import load
-
-    pictures = own_pictures(tmp_path / "pictures", 12)
-    (pictures / "7.png").write_bytes((pictures / "7.png").read_bytes()[:60])
-    own, out = {"folder": str(pictures)}, {"out": tmp_path / "out", "cached": False}
-
-    def drawn(name: str, **inputs: object):
-        return load(name, **out, readable=(tmp_path,))(**inputs)
-
-    seen = drawn("evaluate/dataset", **own, count=4)
-    assert dict(seen.counts.rows)["cannot be read"] == 1
-    assert seen.captions.column("unknown") == ["field", "field"]
-    assert seen.captions_own.column("unknown") == ["", ""]
-    few = {"steps": 2, "batch": 4, "interval": 1}
-    mine = drawn("train/your_pictures", **own, **few, processes=1)
-    assert [row[0] for row in mine.history.rows] == [1, 2]
-    assert mine.model.config.text.tokenizer.words == ("a", "blue", "field", "red")
-    assert mine.samples.shape[1] == 3
-    clip = drawn("train/emoji_clip", **own, held_out=str(pictures), **few, count=4)
-    assert clip.model.config.tokenizer.words == ("a", "blue", "field", "red")
-    parts = {"clip": str(out["out"] / "emoji/unclip/clip"), **own, **few}
-    prior = drawn("train/emoji_prior", **parts)
-    assert prior.model.config.space == clip.model.config.space
-    base = str(out["out"] / "mine/base")
-    decoder = drawn("train/emoji_decoder", **parts, base=base)
-    assert decoder.model.config.clip.space == clip.model.config.space
-    judged = drawn(
-        "evaluate/own_pictures", base=base, clip=parts["clip"], training=str(pictures),
-        captions=str(pictures), count=3, steps="2",
-    )  # fmt: skip
-    assert judged.retrieval.column("pairs") == [3]
-    assert all(0 < d < 2 for d in judged.differences.column("difference"))
-
-
 def ran_with(folder: Path):
     source, program = program_of(
         "glide/text_to_image", Request({"models": str(folder / "glide"), "steps": "2"})
