@@ -4,28 +4,12 @@
  * (`written`). Each throws Refused, with the reason, where the edit cannot be made. Several edits in a row are composed by
  * the document that applies them. */
 
-import { type End, INPUT_KEYS, isName, meant, namesOf, NODE_KEYS } from "./graph";
-import { leaves, withValue } from "./meaning";
-import { frames, left, namesIn, presetKeys, refuseTaken, refuseUnknown, renamed } from "./naming";
-import { itemPut } from "./rewriting";
-import {
-  assigned,
-  type Document,
-  type Edits,
-  gone,
-  itemGone,
-  keyed,
-  opened,
-  planted,
-  refuseMarks,
-  Refused,
-  removals,
-  reworded,
-  settled,
-} from "./settling";
-import { lineNumber } from "./text";
+import { type End, INPUT_KEYS, meant, namesOf, NODE_KEYS } from "./graph";
+import { isNothing, leaves, withValue } from "./meaning";
+import { entriesOf, keyed, refuseNoName, refuseTaken, refuseUnknown, renamed, reworded, unframed } from "./naming";
+import { assigned, type Document, type Edits, gone, lineOf, opened, planted, Refused, settled, without } from "./settling";
 import { type Entry, find, type Items, type Leaf } from "./tree";
-import { flow, refText, treeOf, type Written } from "./written";
+import { refText, treeOf, type Written } from "./written";
 
 export { type Edits, Refused } from "./settling";
 
@@ -44,7 +28,7 @@ function withNode(text: string, name: string): Document {
   refuseUnknown(document, ["nodes"], name, "node");
   const entry = find(document.tree, ["nodes", name]);
   if (entry && entry.value.kind !== "table" && !entry.value.marked) {
-    throw new Refused(`line ${lineNumber(text, entry.from)}: node '${name}' is no mapping; write: ${name}: {type: …}`);
+    throw new Refused(`${lineOf(text, entry)}: node '${name}' is no mapping; write: ${name}: {type: …}`);
   }
   return document;
 }
@@ -94,31 +78,27 @@ export function connect(text: string, source: End, node: string, port: string): 
 /** Wires a source to an input that takes several, beside what stands there. */
 export function connectToo(text: string, source: End, node: string, port: string): Edits {
   const document = withNode(text, node);
-  const old = find(document.tree, ["nodes", node, port])?.value;
-  const ref = treeOf(refText(source));
-  if (!old || (old.kind === "leaf" && old.value === null) || axisOf(document, node, port))
-    return connect(text, source, node, port);
+  const path = ["nodes", node, port];
+  const old = find(document.tree, path)?.value;
+  if (!old || isNothing(old) || axisOf(document, node, port)) return connect(text, source, node, port);
   refuseNoPort(port);
   refuseUnknown(document, SOURCES, source.name, "node or input");
-  const path = ["nodes", node, port];
-  if (old.kind !== "items") return planted(document, [path, { ...EMPTY, values: [old, ref] }]);
-  refuseMarks(document, path, true);
-  const more = { ...old, values: [...old.values, ref] };
-  return settled(document, [{ made: (tree) => withValue(tree, path, more), ways: itemPut(text, old, ref) }]);
+  const list = old.kind === "items" ? old : { ...EMPTY, values: [old] };
+  return planted(document, [path, { ...list, values: [...list.values, treeOf(refText(source))] }]);
 }
 
 /** Lets a wire of an input come from another source; of a list, only the item that is that wire. */
 export function rewire(text: string, from: End, to: End, node: string, port: string): Edits {
   const document = withNode(text, node);
   refuseUnknown(document, SOURCES, to.name, "node or input");
-  const [was, now] = [refText(from), treeOf(refText(to))];
+  const was = refText(from);
   const axis = axisOf(document, node, port)?.key ?? "";
-  const other = (leaf: Leaf): Leaf => (leaf.value === was ? { ...(now as Leaf) } : leaf);
-  const ways = ({ from, to }: Leaf) => [[{ from, to, insert: flow(now) }]];
-  const places = [[port], ["each", axis]].map((rest) => reworded(document, ["nodes", node, ...rest], other, ways));
-  const parts = places.find(({ length }) => length);
-  if (!parts) throw new Refused(`nothing on '${port}' of '${node}' comes from '${was}'`);
-  return settled(document, parts);
+  const places = [[port], ["each", axis]].map((rest) => ["nodes", node, ...rest]);
+  const there = places.filter((path) => find(document.tree, path));
+  const other = (leaf: Leaf): Leaf => (leaf.value === was ? { ...leaf, value: refText(to) } : leaf);
+  const [making] = reworded(document, there, other);
+  if (!making) throw new Refused(`nothing on '${port}' of '${node}' comes from '${was}'`);
+  return settled(document, making);
 }
 
 /** Takes a wire off an input; off a list, only the item that is that wire. */
@@ -132,7 +112,7 @@ export function disconnect(text: string, source: End, node: string, port: string
   const at = list?.kind === "items" ? list.values.findIndex((item) => item.kind === "leaf" && item.value === ref) : -1;
   if (list?.kind !== "items" || at < 0) throw new Refused(`nothing on '${port}' of '${node}' comes from '${ref}'`);
   if (list.values.length === 1) return unsetPort(text, node, port);
-  return settled(document, [itemGone(document, ["nodes", node, port], list, at)]);
+  return planted(document, [["nodes", node, port], { ...list, values: list.values.toSpliced(at, 1) }]);
 }
 
 /** Writes the values that an input of a node, or several together (`a+b`), take in turn. */
@@ -174,11 +154,7 @@ export function addNode(text: string, name: string, type: string, parts: NodePar
 /** Takes a node away, with its place and out of its frames. What refers to it stays. */
 export function removeNode(text: string, name: string): Edits {
   const document = withNode(text, name);
-  const own = removals(document, [
-    ["nodes", name],
-    ["layout", name],
-  ]);
-  return settled(document, [...own, ...frames(document).flatMap(([path, list]) => left(document, path, list, name))]);
+  return settled(document, without(["nodes", name]), without(["layout", name]), ...unframed(document, name));
 }
 
 /** Gives a node another name, in all that refers to it too. */
@@ -190,10 +166,6 @@ export function renameNode(text: string, name: string, to: string): Edits {
 export function moveAll(text: string, places: ReadonlyMap<string, readonly [number, number]>): Edits {
   const document = opened(text);
   for (const name of places.keys()) refuseUnknown(document, PLACED, name, "node");
-  const there = find(document.tree, ["layout"])?.value;
-  if (places.size > 1 && !(there?.kind === "table" && there.entries.length)) {
-    return assigned(document, [["layout"], new Map([...places])]);
-  }
   return assigned(document, ...[...places].map(([name, place]) => [["layout", name], [...place]] as const));
 }
 
@@ -238,13 +210,9 @@ export function exposePort(
 /** Takes an input away, out of the presets and sweeps too. What refers to it stays. */
 export function removeInput(text: string, name: string): Edits {
   const document = withInput(text, name);
-  const paths = [
-    ["inputs", name],
-    ...presetKeys(document, name),
-    ...namesIn(document, "sweeps").map((sweep) => ["sweeps", sweep, "each", name]),
-    ["layout", name],
-  ];
-  return settled(document, removals(document, paths));
+  const presets = entriesOf(document, "presets").map((path) => [...path, name]);
+  const sweeps = entriesOf(document, "sweeps").map((path) => [...path, "each", name]);
+  return settled(document, ...[["inputs", name], ...presets, ...sweeps, ["layout", name]].map(without));
 }
 
 /** Gives an input another name, in all that refers to it, the presets and the sweeps too. */
@@ -254,7 +222,7 @@ export function renameInput(text: string, name: string, to: string): Edits {
 
 /** Lets an output come from a source. */
 export function setOutput(text: string, name: string, source: End): Edits {
-  if (!isName(name)) throw new Refused(`'${name}' is not a name; use letters, digits and '_', not first a digit`);
+  refuseNoName(name);
   return assigned(opened(text), [["outputs", name], refText(source)]);
 }
 
@@ -276,7 +244,7 @@ export function renameFrame(text: string, title: string, to: string): Edits {
   if (!find(document.tree, ["frames", title])) throw new Refused(`there is no frame '${title}'`);
   if (title === to) return [];
   if (find(document.tree, ["frames", to])) throw new Refused(`there is a frame '${to}' already; choose another title`);
-  return settled(document, keyed(document, ["frames", title], to));
+  return settled(document, keyed(["frames", title], to));
 }
 
 /** Takes a frame away; its nodes stay. */

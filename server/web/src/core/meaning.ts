@@ -11,6 +11,11 @@ export function sameGraph(one: Tree | null, other: Tree | null): boolean {
   return one !== null && other !== null && same(sections(one), sections(other));
 }
 
+/** Whether a value says nothing. */
+export function isNothing(tree: Tree): boolean {
+  return tree.kind === "leaf" && tree.value === null;
+}
+
 /** Whether two values say the same. */
 export function sameValue(one: Tree, other: Tree): boolean {
   return same(said(one), said(other));

@@ -1,33 +1,35 @@
 /** A name changed wherever it stands. */
 
 import { isName, namesOf, NODE_KEYS } from "./graph";
-import type { Path } from "./meaning";
-import { refRenamed, renamed as nameChanged } from "./rewriting";
-import {
-  type Document,
-  type Edits,
-  itemGone,
-  keyed,
-  type Part,
-  planting,
-  refuseMarks,
-  Refused,
-  reworded,
-  settled,
-} from "./settling";
-import { lineNumber } from "./text";
-import { type Entry, find, type Items, type Leaf, type Tree } from "./tree";
+import { leaves, type Path, withEntry, withLeaves } from "./meaning";
+import { type Document, type Edits, lineOf, type Making, Refused, settled } from "./settling";
+import { type Entry, find, type Leaf, type Tree } from "./tree";
 
 /** The edits that give a node or an input another name, wherever it is named. */
 export function renamed(document: Document, section: "nodes" | "inputs", name: string, to: string): Edits {
   if (name === to) return [];
   refuseTaken(document, to);
-  return settled(document, [
-    ...references(document, name, to),
-    ...members(document, name, to),
+  return settled(
+    document,
+    ...reworded(document, referring(document), (leaf) => refWith(leaf, name, to)),
+    ...reworded(document, frames(document), (leaf) => (leaf.value === name ? { ...leaf, value: to } : leaf)),
     // Last: the paths of the others begin with the old names.
-    ...keys(document, section, name).flatMap((path) => keyed(document, path, keyWith(path.at(-1)!, name, to))),
-  ]);
+    ...keys(document, section, name).map((path) => keyed(path, keyWith(path.at(-1)!, name, to))),
+  );
+}
+
+/** An entry under another key. */
+export const keyed =
+  (path: Path, key: string): Making =>
+  (tree) =>
+    withEntry(tree, path, (old) => ({ ...old, key }));
+
+/** Scalars at paths, in lists too, that say something else. */
+export function reworded({ tree }: Document, paths: readonly Path[], change: (leaf: Leaf) => Leaf): Making[] {
+  const found = paths.filter((path) => leaves(find(tree, path)!.value).some((leaf) => change(leaf) !== leaf));
+  return found.map(
+    (path) => (all) => withEntry(all, path, (entry) => ({ ...entry, value: withLeaves(entry.value, change) })),
+  );
 }
 
 function entriesAt(tree: Tree, path: Path): readonly Entry[] {
@@ -35,31 +37,17 @@ function entriesAt(tree: Tree, path: Path): readonly Entry[] {
   return found?.kind === "table" ? found.entries : [];
 }
 
-/** The names that a section holds. */
-export function namesIn(document: Document, section: string): string[] {
-  return entriesAt(document.tree, [section]).map((entry) => entry.key);
+/** The paths of the entries of a section. */
+export function entriesOf({ tree }: Document, ...path: Path): Path[] {
+  return entriesAt(tree, path).map((entry) => [...path, entry.key]);
 }
 
 /** Where a name is a key, or in one. */
 function keys(document: Document, section: string, name: string): Path[] {
-  const own = [
-    [section, name],
-    ["layout", name],
-  ];
-  return section === "inputs" ? [...own, ...presetKeys(document, name), ...sweptKeys(document, name)] : own;
-}
-
-/** Where presets say a value of an input. */
-export function presetKeys(document: Document, name: string): Path[] {
-  return namesIn(document, "presets").map((preset) => ["presets", preset, name]);
-}
-
-function sweptKeys(document: Document, name: string): Path[] {
-  return namesIn(document, "sweeps").flatMap((sweep) =>
-    entriesAt(document.tree, ["sweeps", sweep, "each"])
-      .filter((entry) => namesOf(entry.key).includes(name))
-      .map((entry) => ["sweeps", sweep, "each", entry.key]),
-  );
+  const presets = entriesOf(document, "presets").map((path) => [...path, name]);
+  const swept = entriesOf(document, "sweeps").flatMap((path) => entriesOf(document, ...path, "each"));
+  const named = swept.filter((path) => namesOf(path.at(-1)!).includes(name));
+  return [[section, name], ["layout", name], ...(section === "inputs" ? [...presets, ...named] : [])];
 }
 
 /** A key in which a name is another one: of an axis it may be one of several. */
@@ -68,29 +56,13 @@ function keyWith(key: string, name: string, to: string): string {
   return names.map((n) => (n === name ? to : n)).join("+");
 }
 
-function references(document: Document, name: string, to: string): Part[] {
-  return referring(document).flatMap((path) =>
-    reworded(
-      document,
-      path,
-      (leaf) => refWith(leaf, name, to),
-      (leaf, now) => refRenamed(document.text, leaf, name, now, to),
-    ),
-  );
-}
-
 /** The paths of the values that may refer to something. */
-function referring({ tree }: Document): Path[] {
-  const ports = entriesAt(tree, ["nodes"]).flatMap((node) =>
-    entriesAt(node.value, []).flatMap(({ key, value }) =>
-      key === "each"
-        ? entriesAt(value, []).map((axis) => ["nodes", node.key, key, axis.key])
-        : key === "type" || !NODE_KEYS.includes(key)
-          ? [["nodes", node.key, key]]
-          : [],
-    ),
-  );
-  return [...ports, ...entriesAt(tree, ["outputs"]).map((entry) => ["outputs", entry.key])];
+function referring(document: Document): Path[] {
+  const ports = entriesOf(document, "nodes").flatMap((node) => [
+    ...entriesOf(document, ...node).filter(([, , key]) => key === "type" || !NODE_KEYS.includes(key!)),
+    ...entriesOf(document, ...node, "each"),
+  ]);
+  return [...ports, ...entriesOf(document, "outputs")];
 }
 
 function refWith(leaf: Leaf, name: string, to: string): Leaf {
@@ -99,57 +71,39 @@ function refWith(leaf: Leaf, name: string, to: string): Leaf {
   return { ...leaf, value: `$${to}${value.slice(name.length + 1)}` };
 }
 
-function members(document: Document, name: string, to: string): Part[] {
-  return frames(document).flatMap(([path]) =>
-    reworded(
-      document,
-      path,
-      (leaf) => (leaf.value === name ? { ...leaf, value: to } : leaf),
-      (leaf) => nameChanged(document.text, leaf.from, leaf.to, to),
-    ),
-  );
+/** The frames that are lists of members. */
+export function frames(document: Document): Path[] {
+  return entriesOf(document, "frames").filter((path) => find(document.tree, path)?.value.kind === "items");
 }
 
-/** The frames, each with its members. */
-export function frames({ tree }: Document): (readonly [Path, Items])[] {
-  return entriesAt(tree, ["frames"]).flatMap(({ key, value }) =>
-    value.kind === "items" ? [[["frames", key], value] as const] : [],
+/** A node out of the frames in which it is. */
+export function unframed(document: Document, name: string): Making[] {
+  const isIt = (value: Tree) => value.kind === "leaf" && value.value === name;
+  const without = (list: Tree): Tree =>
+    list.kind === "items" && list.values.some(isIt) ? { ...list, values: list.values.filter((v) => !isIt(v)) } : list;
+  return frames(document).map(
+    (path) => (tree) => withEntry(tree, path, (entry) => ({ ...entry, value: without(entry.value) })),
   );
-}
-
-/** A node out of a frame, where it is in it. */
-export function left(document: Document, path: Path, list: Items, name: string): Part[] {
-  const isOther = (value: Tree) => value.kind !== "leaf" || value.value !== name;
-  const rest = list.values.filter(isOther);
-  const count = list.values.length - rest.length;
-  if (!count) return [];
-  refuseMarks(document, path, true);
-  if (count > 1 || (!list.flow && !rest.length)) return [planting(document, path, { ...list, values: rest })];
-  return [
-    itemGone(
-      document,
-      path,
-      list,
-      list.values.findIndex((value) => !isOther(value)),
-    ),
-  ];
 }
 
 /** Throws Refused for what is no name, or the name of a node or an input already. */
 export function refuseTaken({ text, tree }: Document, name: string): void {
-  if (!isName(name)) throw new Refused(`'${name}' is not a name; use letters, digits and '_', not first a digit`);
+  refuseNoName(name);
   for (const [section, what] of [
     ["nodes", "a node"],
     ["inputs", "an input"],
   ] as const) {
     const entry = find(tree, [section, name]);
-    if (entry)
-      throw new Refused(`'${name}' is ${what} already, in line ${lineNumber(text, entry.from)}; choose another name`);
+    if (entry) throw new Refused(`'${name}' is ${what} already, in ${lineOf(text, entry)}; choose another name`);
   }
 }
 
-/** Throws Refused where a section does not hold a name. */
-export function refuseUnknown(document: Document, sections: readonly string[], name: string, what: string): void {
-  if (!sections.some((section) => namesIn(document, section).includes(name)))
-    throw new Refused(`there is no ${what} '${name}'`);
+/** Throws Refused for what is no name. */
+export function refuseNoName(name: string): void {
+  if (!isName(name)) throw new Refused(`'${name}' is not a name; use letters, digits and '_', not first a digit`);
+}
+
+/** Throws Refused where no section holds a name. */
+export function refuseUnknown({ tree }: Document, sections: readonly string[], name: string, what: string): void {
+  if (!sections.some((section) => find(tree, [section, name]))) throw new Refused(`there is no ${what} '${name}'`);
 }

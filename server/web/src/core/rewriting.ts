@@ -75,12 +75,11 @@ export function* renamed(text: string, from: number, to: number, name: string): 
   yield [change(from, to, keyText(name))];
 }
 
-/** Ways to let a `$name` or `$name.port` refer to another name. */
-export function* refRenamed(text: string, leaf: Leaf, old: string, value: Tree, name: string): Generator<Way> {
-  const [, ...parts] = text.slice(leaf.from, leaf.to).split(`$${old}`);
-  const at = text.indexOf(`$${old}`, leaf.from) + 1;
-  if (parts.length === 1) yield [change(at, at + old.length, name)];
-  yield [change(leaf.from, leaf.to, flow(value))];
+/** Ways to let a scalar say something else; first in the form in which it is written. */
+export function* reworded(text: string, { from, to, value }: Leaf, now: Leaf): Generator<Way> {
+  const [before, after, ...more] = text.slice(from, to).split(String(value));
+  if (after !== undefined && !more.length) yield [change(from, to, before + String(now.value) + after)];
+  yield [change(from, to, flow(now))];
 }
 
 /** Ways to add an entry to a mapping, behind the one that `after` names, or the last; `owner` null: to the whole. */
