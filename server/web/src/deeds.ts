@@ -14,11 +14,10 @@ import { several } from "./commands/several";
 import { gathering, spreading } from "./commands/subgraphs";
 import { format, showInText } from "./commands/text";
 import { wireIn, wireOut } from "./commands/wiring";
-import { type Place, pick, showShortcuts } from "./dialogs";
+import { type Choice, pick, type Place, showShortcuts } from "./dialogs";
 import { redo, undo } from "./document/history";
 import type { Session } from "./document/session";
 import { PANES } from "./panes/panes";
-import type { Choice } from "./Picker";
 import { cancel, ENDED, run } from "./running";
 import { page, togglePane, usePage, useRuns } from "./store";
 

@@ -4,9 +4,8 @@ import { isFile } from "../api";
 import * as edits from "../core/edits";
 import { axisText, severalOf, withoutBrackets } from "../core/several";
 import { flow, treeOf, type Written, written } from "../core/written";
-import { askFor, pick } from "../dialogs";
+import { askFor, type Choice, pick } from "../dialogs";
 import type { Session } from "../document/session";
-import type { Choice } from "../Picker";
 import { page, say, usePage } from "../store";
 import { chosen, graph } from "./selection";
 

@@ -8,9 +8,8 @@ import * as edits from "../core/edits";
 import type { End } from "../core/graph";
 import { refsIn, wiresIn } from "../core/wires";
 import type { Written } from "../core/written";
-import { type Place, pick } from "../dialogs";
+import { type Choice, pick, type Place } from "../dialogs";
 import type { Making, Session } from "../document/session";
-import type { Choice } from "../Picker";
 import { page, say } from "../store";
 import { chosen, freeName, graph } from "./selection";
 

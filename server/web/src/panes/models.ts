@@ -2,8 +2,7 @@
 
 import { get } from "../api";
 import { short } from "../canvas/types";
-import { pick } from "../dialogs";
-import type { Choice } from "../Picker";
+import { type Choice, pick } from "../dialogs";
 
 export interface ModelRow {
   name: string;
