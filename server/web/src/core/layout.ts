@@ -102,14 +102,8 @@ function layers(
   first: ReadonlySet<string>,
   last: ReadonlySet<string>,
 ): Map<string, number> {
-  const before = neighbours(
-    names,
-    links.map(({ source, target }) => [target, source] as const),
-  );
-  const behind = neighbours(
-    names,
-    links.map(({ source, target }) => [source, target] as const),
-  );
+  const before = neighbours(names, links, "target", "source");
+  const behind = neighbours(names, links, "source", "target");
   const order = oneWay(names, before, behind);
   const rank = new Map(order.map((name, i) => [name, i]));
   const earlier = (a: string, b: string): boolean => (rank.get(a) ?? 0) < (rank.get(b) ?? 0);
@@ -132,9 +126,10 @@ function layers(
   return new Map([...depth].map(([name, at]) => [name, used.indexOf(at)]));
 }
 
-function neighbours(names: readonly string[], pairs: readonly (readonly [string, string])[]): Map<string, string[]> {
+type End = "source" | "target";
+function neighbours(names: readonly string[], links: readonly Link[], from: End, to: End): Map<string, string[]> {
   const found = new Map<string, string[]>(names.map((name) => [name, []]));
-  for (const [name, other] of pairs) found.get(name)?.push(other);
+  for (const link of links) found.get(link[from])?.push(link[to]);
   return found;
 }
 
@@ -253,22 +248,12 @@ function crossings(stack: Stack): number {
     ends.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     const seen: number[] = [];
     for (const [, end] of ends) {
-      const at = upperBound(seen, end);
+      const at = seen.findLastIndex((other) => other <= end) + 1;
       count += seen.length - at;
       seen.splice(at, 0, end);
     }
   }
   return count;
-}
-
-function upperBound(sorted: readonly number[], value: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? 0) > value) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** The upper edge of each box and the height of each lane: wires as level as the order allows. */
