@@ -8,6 +8,8 @@ import {
   isSeq,
   type Pair,
   parseDocument,
+  type Range,
+  type Scalar as Word,
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
@@ -126,10 +128,7 @@ class Reader {
     return { kind: "leaf", value: null, sort: "nothing", style: "plain", source: "", from, to, marked };
   }
 
-  scalar(
-    node: { range?: Range3; type?: string; source?: string; value: unknown; tag?: string; anchor?: string },
-    key: boolean,
-  ): Leaf {
+  scalar(node: Word, key: boolean): Leaf {
     const [from, end] = rangeOf(node);
     const style = STYLES[node.type ?? ""] ?? "plain";
     const to = style === "block" ? from + this.text.slice(from, end).trimEnd().length : end;
@@ -137,16 +136,8 @@ class Reader {
     const read = style !== "plain" || key ? ({ value: text, sort: "text" } as const) : plain(text);
     if (!read) this.fault("long-number", "a number with too many digits", from, to);
     const { value, sort } = read ?? ({ value: null, sort: "nothing" } as const);
-    return {
-      kind: "leaf",
-      value,
-      sort,
-      style,
-      source: sort === "text" ? "" : text,
-      from,
-      to,
-      marked: this.marked(node),
-    };
+    const source = sort === "text" ? "" : text;
+    return { kind: "leaf", value, sort, style, source, from, to, marked: this.marked(node) };
   }
 
   /** A block text at the end of a file that has no last line end has none either. */
@@ -155,7 +146,7 @@ class Reader {
     return open ? value.replace(/\n$/, "") : value;
   }
 
-  marked(node: { range?: Range3; tag?: string; anchor?: string }): boolean {
+  marked(node: Word | YAMLMap | YAMLSeq): boolean {
     const [from] = rangeOf(node);
     if (node.anchor) this.fault("feature", `the anchor '&${node.anchor}' is not part of the format`, from, from);
     if (node.tag) this.fault("feature", `the tag '${node.tag}' is not part of the format`, from, from);
@@ -163,21 +154,21 @@ class Reader {
   }
 
   items(node: YAMLSeq, depth: number): Items {
-    const marked = this.marked(node as Marked);
-    const [from, end] = rangeOf(node as Marked);
+    const marked = this.marked(node);
+    const [from, end] = rangeOf(node);
     const values = node.items.map((item) => this.tree(item, from, depth + 1));
     const flow = this.text[from] === "[";
     return { kind: "items", values, flow, marked, from, to: flow ? end : (values.at(-1)?.to ?? from) };
   }
 
   table(node: YAMLMap, depth: number): Table {
-    const marked = this.marked(node as Marked);
-    const [from, end] = rangeOf(node as Marked);
+    const marked = this.marked(node);
+    const [from, end] = rangeOf(node);
     const entries: Entry[] = [];
     const seen = new Set<string>();
     let last = from;
     for (const pair of node.items) {
-      const entry = this.entry(pair as SourcePair, last, depth);
+      const entry = this.entry(pair, last, depth);
       last = entry.to;
       if (seen.has(entry.key)) {
         this.fault("duplicate", `the key '${entry.key}' stands twice here`, entry.keyFrom, entry.keyTo);
@@ -188,7 +179,7 @@ class Reader {
     return { kind: "table", entries, flow, marked, from, to: flow ? end : last };
   }
 
-  entry(pair: SourcePair, after: number, depth: number): Entry {
+  entry(pair: Pair, after: number, depth: number): Entry {
     const asked = pair.srcToken?.start?.find((token) => token.type === "explicit-key-ind");
     const sign = pair.srcToken?.sep?.find((token) => token.type === "map-value-ind");
     const key = this.key(this.tree(pair.key, asked ? asked.offset + 1 : (sign?.offset ?? after), depth + 1, true));
@@ -210,10 +201,6 @@ class Reader {
   }
 }
 
-type Range3 = [number, number, number] | null;
-type Marked = { range?: Range3; tag?: string; anchor?: string };
-type Token = { type: string; offset: number };
-type SourcePair = Pair & { srcToken?: { start?: Token[]; sep?: Token[] } };
 const STYLES: Record<string, Leaf["style"]> = {
   QUOTE_SINGLE: "single",
   QUOTE_DOUBLE: "double",
@@ -221,7 +208,7 @@ const STYLES: Record<string, Leaf["style"]> = {
   BLOCK_FOLDED: "block",
 };
 
-function rangeOf(node: { range?: Range3 | undefined }): [number, number] {
+function rangeOf(node: { range?: Range | null }): [number, number] {
   return node.range ? [node.range[0], node.range[1]] : [0, 0];
 }
 
