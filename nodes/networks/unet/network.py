@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import Attention, GroupNorm, Pointwise, zeroed
+from nodes.networks.blocks import Attention, GroupNorm, Pointwise, silu, zeroed
 from nodes.networks.clip.conditions import ClipConditions
 from nodes.networks.config import LowResolution, UNetConfig
 from nodes.networks.text import TextTransformer, bias_of
@@ -84,7 +84,7 @@ class UNet(nn.Module):
         bias = bias_of(mask, dtype) if bias is None and mask is not None else bias
         contexts = self._contexts(tokens, context, bias)
         h, deep = self._through(h, e, contexts, outer, deep)  # [B, D, H/k, W/k]
-        h = self.out_conv(F.silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
+        h = self.out_conv(silu(self.out_norm(h)))  # [B, C'·k², H/k, W/k]
         h = F.pixel_shuffle(h, self.config.fold)  # [B, C', H, W]
         h = h.to(x_t.dtype, memory_format=torch.contiguous_format)
         if pixels is None or not self.config.residual:
