@@ -2,8 +2,9 @@
 
 import torch
 
+from nodegraph.base.devices import computes_in
+
 
 def imitates_bfloat16(device: str | torch.device) -> bool:
     """Whether it is a CPU without instructions for bfloat16: products then take about twenty times as long as in float32."""
-    native = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # pyright: ignore
-    return torch.device(device).type == "cpu" and not native
+    return torch.device(device).type == "cpu" and not computes_in("bfloat16")

@@ -87,9 +87,7 @@ def worker_pool(training: Training, processes: int, device: str) -> Iterator[Wor
 
 def _spawned(training: Training, processes: int) -> Iterator[Worker]:
     spawn = torch.multiprocessing.get_context("spawn")
-    weights = _shared(training.network)
-    _adopt(training.network, weights)
-    packed = pickle.dumps(training)
+    packed, weights = _packed(training)
     for rows in shares(training.recipe.batch_size, processes)[1:]:
         ours, theirs = spawn.Pipe()
         grads = torch.zeros_like(weights).share_memory_()
@@ -98,6 +96,17 @@ def _spawned(training: Training, processes: int) -> Iterator[Worker]:
         process.start()
         theirs.close()
         yield Worker(process, ours, grads)
+
+
+def _packed(training: Training) -> tuple[bytes, Tensor]:
+    """A training as a worker gets it, and its weights in shared memory, which the network takes from now on.
+
+    It is packed before that: of a slice of shared weights pickle would write the whole of them, for each parameter again.
+    """
+    packed = pickle.dumps(training)
+    weights = _shared(training.network)
+    _adopt(training.network, weights)
+    return packed, weights
 
 
 def _work(
