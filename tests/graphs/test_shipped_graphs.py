@@ -156,3 +156,18 @@ def test_batches_and_precision(tmp_path: Path) -> None:
     ).image
     assert half.shape == alone.shape
     assert bool(half.isfinite().all())
+
+
+def operations(name: str, preset: str | None) -> int:
+    """Of the steps that run: the branches that a menu leaves out are checked alone."""
+    source, program = program_of(name, Request(preset=preset))
+    report = check_shapes(program, Session().engine(Recorded(source), Options(cached=False)))
+    assert report.diagnostics == ()
+    return sum(step.flops for step in report.steps if ":" not in step.name)
+
+
+@pytest.mark.parametrize("name", ["glide/text_to_image", "unclip/text_to_image"])
+def test_presets_of_fewer_calls_cost_a_third_and_an_eighth(name: str) -> None:
+    whole = operations(name, None)
+    assert operations(name, "fast") <= whole / 3
+    assert operations(name, "draft") <= whole / 8
