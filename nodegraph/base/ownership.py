@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from nodegraph.base.contents import checksum
 
 PLAIN = frozenset((int, float, str, bool, type(None)))
+_ROWS = (list, tuple)
 Kind = Literal["atom", "tensor", "array", "items", "mapping", "record", "other"]
 States = list[tuple[str, Any, tuple[Any, ...]]]
 """The arrays on the ports of a node: port, array, and what there was to it."""
@@ -47,8 +48,16 @@ def _class(value: Any) -> type[Any]:
     return cast("type[Any]", type(value))
 
 
+def plain(value: Any) -> bool:
+    """Whether a value is a word or a number, or a list or tuple of those: it holds no arrays."""
+    kind = type(value)
+    return kind in PLAIN or (kind in _ROWS and PLAIN.issuperset(map(type, value)))
+
+
 def arrays(value: Any) -> Iterator[Any]:
     """Every tensor and array inside a value: in containers and dataclasses, each once."""
+    if plain(value):
+        return
     waiting, seen = [value], set[int]()
     while waiting:
         now: Any = waiting.pop()
@@ -76,7 +85,7 @@ def states(inputs: Mapping[str, Any]) -> States:
     return [
         (name, array, _state(array))
         for name, value in inputs.items()
-        if type(value) not in PLAIN
+        if not plain(value)
         for array in arrays(value)
     ]
 
@@ -91,11 +100,10 @@ def marks(values: Iterable[Any]) -> Marks:
 
     Cheaper than `states`: what is written past a tensor's version (`.data`, `.numpy()`) does not show.
     """
+    if plain(values):
+        return []
     return [
-        (array, _mark(array))
-        for value in values
-        if type(value) not in PLAIN
-        for array in arrays(value)
+        (array, _mark(array)) for value in values if not plain(value) for array in arrays(value)
     ]
 
 

@@ -47,11 +47,18 @@ def outputs_of(
     spec: NodeSpec, refs: tuple[TypeRef, ...], result: Any, port_type: PortTypes
 ) -> tuple[Any, ...]:
     """The outputs of a node, in order, each of its type. Raises WrongResult."""
+    if len(refs) == 1 and type(result) is _EXACT.get(refs[0].name) and _free(spec.outputs[0]):
+        return (result,)
     values = _several(spec, result)
     return tuple(
         _output(spec, port, ref, value, port_type)
         for port, ref, value in zip(spec.outputs, refs, values, strict=True)
     )
+
+
+def _free(port: Port) -> bool:
+    """Whether any value of its type may stand on the one output of a node."""
+    return port.name == "output" and port.menu is None and port.range is None
 
 
 def _several(spec: NodeSpec, result: Any) -> tuple[Any, ...]:

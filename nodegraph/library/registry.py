@@ -1,6 +1,7 @@
 """The registry: which node types, port types and graphs are known, without importing any of their files."""
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -291,4 +292,4 @@ def _home(function: Callable[..., Any] | None) -> str | None:
 
 def _attribute(home: str) -> Any:
     module, _, name = home.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(sys.modules.get(module) or importlib.import_module(module), name)

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from nodegraph.base.ownership import Marks, marks, touched
+from nodegraph.base.ownership import Marks, marks, plain, touched
 from nodegraph.base.partial import scratch
 from nodegraph.library.port import TypeRef
 from nodegraph.runtime.keys import Key
@@ -60,11 +60,13 @@ class Memory:
 
     def put(self, key: Key, kept: Kept) -> None:
         """Keep the outputs; the least recently used go when there is no room."""
-        size = sum(map(_bytes, kept.outputs))
+        bare = plain(kept.outputs)
+        size = 64 * len(kept.outputs) if bare else sum(map(_bytes, kept.outputs))
         with self._lock:
-            old = self._held.pop(key, None)
-            self._size += size - (old[1] if old else 0)
-            self._held[key] = (kept, size, marks(kept.outputs))
+            if key in self._held:
+                self._size -= self._held.pop(key)[1]
+            self._size += size
+            self._held[key] = (kept, size, [] if bare else marks(kept.outputs))
             while len(self._held) > self.entries or (
                 self._size > self.bytes and len(self._held) > 1
             ):

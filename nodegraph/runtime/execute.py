@@ -7,11 +7,11 @@ token, cancels at the next step of a sampler.
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import nullcontext
 from typing import Any, cast
 
+from nodegraph.base import ownership
 from nodegraph.base.diagnostics import Cancelled, NodeFailed
-from nodegraph.base.ownership import PLAIN, Marks, arrays, changed, marks, states, touched, unshared
+from nodegraph.base.ownership import PLAIN, Marks, arrays, changed, marks, plain, touched, unshared
 from nodegraph.language.program import Constant, Many, Program, Source, Step, Wire
 from nodegraph.library.holding import YIELDS, WrongResult, is_finite, outputs_of, shown
 from nodegraph.library.node import Progress
@@ -33,9 +33,10 @@ from nodegraph.runtime.failures import ChangedInput, ReusedOutput, Unreadable, d
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.keys import UNREADABLE, Key, unreadable, warned, warned_output, wires
 from nodegraph.runtime.literals import Library
-from nodegraph.runtime.warn import Said, Warned, collecting
+from nodegraph.runtime.warn import Listener, Said, Warned, collecting
 
 Outputs = tuple[Any, ...]
+NUMBERS = (int, float, bool)
 
 
 def needed(program: Program, outputs: Sequence[str], hit: Callable[[int], bool]) -> list[int]:
@@ -63,6 +64,7 @@ class Run:
         self.library = library
         self.cache = cache
         self.token = token
+        self.stoppable = cancellable(token)
         self.values: dict[int, Outputs] = {}
         self.marks: dict[int, Marks] = {}
         self.readers: dict[int, int] = {}
@@ -115,6 +117,7 @@ class Run:
         # that there are no more rounds than steps. All of it before the first step runs: values that were read are held, and
         # another process that clears the cache meanwhile takes nothing away.
         while True:
+            damaged = len(broken)
             for index in order:
                 if index not in found and index not in broken and cache.where(keys[index]):
                     hit = cache.get(keys[index], self.program.steps[index].output_types)
@@ -122,14 +125,13 @@ class Run:
                         broken.add(index)
                     else:
                         found[index] = hit
-            again = needed(
+            if len(broken) == damaged:
+                return order, found
+            order = needed(
                 self.program,
                 names,
                 lambda i: i in found or (i not in broken and bool(cache.where(keys[i]))),
             )
-            if again == order:
-                return order, found
-            order = again
 
     def count(self, names: Sequence[str]) -> None:
         """How often each value will still be read, so that it is freed after the last time."""
@@ -187,7 +189,8 @@ class Run:
         seconds = time.perf_counter() - started
         for warning in self.said:
             yield events.Warned(step.name, warned(step, warning))
-        yield from self.doubts(index, outputs)
+        if not plain(outputs):
+            yield from self.doubts(index, outputs)
         self.keep(index, outputs)
         kept = Kept(outputs, self.said_before(index))
         if step.spec.pure and step.kept:
@@ -199,8 +202,9 @@ class Run:
 
     def before(self, index: int) -> float:
         """The seconds of the steps before one whose results are not kept: they are a part of its own."""
-        found = {wire.step for wire in self.wires[index]}
-        return sum(self.seconds.get(i, 0.0) for i in found if not self.program.steps[i].kept)
+        steps = self.program.steps
+        found = {w.step for w in self.wires[index] if not steps[w.step].kept}
+        return sum(self.seconds.get(i, 0.0) for i in found) if found else 0.0
 
     def said_before(self, index: int) -> tuple[Said, ...]:
         """What was said by a step, and by those that it depends on."""
@@ -216,23 +220,28 @@ class Run:
 
     def read(self, step: Step, inputs: dict[str, Any]) -> None:
         """Put what stands on the ports into `inputs`. Raises Unreadable for a literal that its type cannot read."""
-        with collecting(self.said) as listener:
+        with Listener(self.said) as listener:
             for name, source in step.inputs.items():
                 listener.port = name
                 try:
-                    inputs[name] = self.here(self.value(source))
+                    value = self.value(source)
+                    inputs[name] = value if type(value) in PLAIN else self.here(value)
                 except UNREADABLE as error:
                     raise Unreadable(unreadable(step, name, source, error)) from error
 
     def made(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Outputs]:
         """What a step gives. Raises ChangedInput where it worked in place on what it was given, and WrongResult."""
-        before = states(inputs)
+        before = ownership.states(inputs)
+        port = None
         try:
-            result = yield from self.call(step, inputs)
+            result = self.guarded(self.library.function(step.spec), inputs)
+            if self.loads:
+                yield from self.loaded(step)
+            if step.spec.generator:
+                result = yield from self.driven(step, result)
         finally:
             # Also where the node raised or was cancelled: what it has spoiled by then may be in the memory cache already.
-            port = changed(before)
-            if port is not None:
+            if before and (port := changed(before)) is not None:
                 self.cache.forget()
         if port is not None:
             raise ChangedInput(port)
@@ -252,6 +261,8 @@ class Run:
             self.told.add(index)
 
     def finite(self, index: int, outputs: Outputs) -> bool:
+        if plain(outputs):
+            return True
         types = self.program.steps[index].output_types
         port_type = self.library.port_type
         return all(is_finite(v, ref, port_type) for v, ref in zip(outputs, types, strict=True))
@@ -272,11 +283,8 @@ class Run:
         disk = self.cache.disk
         return disk is None or not step.output_types or disk.keeps(step.output_types)
 
-    def call(self, step: Step, inputs: dict[str, Any]) -> Generator[Event, None, Any]:
-        result = self.guarded(self.library.function(step.spec), inputs)
-        yield from self.loaded(step)
-        if not step.spec.generator:
-            return result
+    def driven(self, step: Step, result: Any) -> Generator[Event, None, Any]:
+        """What a generator gives in the end; its steps are told as they come."""
         if not isinstance(result, Generator):
             raise WrongResult(f"promised a generator and gave {shown(result)}", YIELDS)
         generator = cast("Generator[Progress, None, Any]", result)
@@ -301,27 +309,42 @@ class Run:
     def guarded(self, function: Callable[..., Any], inputs: dict[str, Any]) -> Any:
         """Call without gradients, whatever the thread had set; torch is not imported for it."""
         torch = sys.modules.get("torch")
-        grad = torch.no_grad() if torch is not None and hasattr(torch, "no_grad") else nullcontext()
-        with grad, cancellable(self.token), collecting(self.said) as listener:
+        with self.stoppable, Listener(self.said) as listener:
             try:
-                return function(**inputs)
+                if torch is None or not hasattr(torch, "no_grad"):
+                    return function(**inputs)
+                with torch.no_grad():
+                    return function(**inputs)
             finally:
                 self.loads += listener.loads
 
     def value(self, source: Source) -> Any:
         """What stands on a port."""
         if isinstance(source, Wire):
-            if touched(self.marks[source.step]):
+            marked = self.marks[source.step]
+            if marked and touched(marked):
                 self.cache.forget()
                 raise ReusedOutput(self.program.steps[source.step])
-            return unshared(self.values[source.step][source.output])
+            value = self.values[source.step][source.output]
+            return value if type(value) in PLAIN else unshared(value)
         if isinstance(source, Constant):
             return self.literals.value(source)
-        return list(_flat(self, source))
+        return self.flat(source)
+
+    def flat(self, source: Many) -> list[Any]:
+        """The entries of a fan-in port; a value that is a list gives its items."""
+        found: list[Any] = []
+        for entry in source.entries:
+            value = self.value(entry)
+            if isinstance(value, list):
+                found += cast("list[Any]", value)
+            else:
+                found.append(value)
+        return found
 
     def here(self, value: Any) -> Any:
         """A value on the run's device: what comes out of a file, the disk or a caller's hands is on the CPU."""
-        if type(value) in PLAIN or "torch" not in sys.modules:
+        if "torch" not in sys.modules:
             return value
         from nodegraph.base.tensors import on_device
 
@@ -339,8 +362,11 @@ class Run:
         return next((port.preview for port in ports if port is not None and port.preview), None)
 
     def described_outputs(self, step: Step, outputs: Outputs) -> dict[str, str]:
-        ports = zip(step.spec.outputs, step.output_types, outputs, strict=True)
-        return {port.name: self.described(ref, value) for port, ref, value in ports}
+        found: dict[str, str] = {}
+        for port, ref, value in zip(step.spec.outputs, step.output_types, outputs, strict=True):
+            bare = type(value) in NUMBERS and self.library.facts(ref.name) is None
+            found[port.name] = repr(value) if bare else self.described(ref, value)
+        return found
 
     def summaries(self, step: Step, inputs: dict[str, Any]) -> dict[str, str]:
         types = {port.name: port.type for port in step.spec.inputs}
@@ -365,13 +391,3 @@ class Run:
             return port.describe(value)
         text = repr(value)
         return text if len(text) <= 80 else f"{type(value).__name__} {text[:60]}…"
-
-
-def _flat(run: Run, source: Many) -> Iterator[Any]:
-    """The entries of a fan-in port; a value that is a list gives its items."""
-    for entry in source.entries:
-        value = run.value(entry)
-        if isinstance(value, list):
-            yield from cast("list[Any]", value)
-        else:
-            yield value

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
-from nodegraph.base.ownership import own
+from nodegraph.base.ownership import PLAIN, own
 from nodegraph.language.program import Constant, Many, Program, Source, Wire
 from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.keys import Key, keys_of, model_digests
@@ -48,14 +48,18 @@ class Keyed:
 def keyed(program: Program, library: Library, context: RunContext) -> Keyed:
     """A program for a context, with copies of what Python gave, which the caller may change meanwhile."""
     program = owned(program)
-    pictures = replace(context, provenance=lambda: made.provenance())
-    made = Keyed(program, Literals(library, pictures), context)
-    return made
+    # What asks for the provenance holds no literals of the run, which would hold it in turn, and its models.
+    told = partial(_provenance, program, library, context)
+    return Keyed(program, Literals(library, replace(context, provenance=told)), context)
+
+
+def _provenance(program: Program, library: Library, context: RunContext) -> dict[str, str]:
+    return Keyed(program, Literals(library, context), context).provenance()
 
 
 def owned(program: Program) -> Program:
     """The program with copies of what Python gave, which the caller may change while and after it runs."""
-    if not any(_given(source) for step in program.steps for source in step.inputs.values()):
+    if not any(any(map(_given, step.inputs.values())) for step in program.steps):
         return program
     known: dict[int, Any] = {}
 
@@ -78,12 +82,16 @@ def owned(program: Program) -> Program:
 
 def _given(source: Source) -> bool:
     """Whether a source is, or holds, more than what can be written in a file."""
+    if isinstance(source, Wire):
+        return False
     if isinstance(source, Many):
         return any(map(_given, source.entries))
-    return isinstance(source, Constant) and not _written(source.value)
+    return not _written(source.value)
 
 
 def _written(value: Any) -> bool:
+    if type(value) in PLAIN:
+        return True
     if isinstance(value, list):
         return all(map(_written, cast("list[Any]", value)))
     return isinstance(value, str | int | float | bool | None)

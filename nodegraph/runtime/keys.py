@@ -140,7 +140,7 @@ def source_identity(source: Source, keys: list[Key], literals: Literals) -> byte
         return b"W" + keys[source.step] + source.output.to_bytes(4, "big")
     if isinstance(source, Constant):
         return literals.identity(source)
-    return frames(b"F", (source_identity(entry, keys, literals) for entry in source.entries))
+    return frames(b"F", [source_identity(entry, keys, literals) for entry in source.entries])
 
 
 def model_digests(program: Program, literals: Literals) -> dict[str, str]:

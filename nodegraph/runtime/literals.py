@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from nodegraph.base.contents import Unframed
 from nodegraph.base.framing import frame, framed, frames
+from nodegraph.base.ownership import PLAIN
 from nodegraph.language.program import EXAMPLE, Constant
 from nodegraph.library.holding import WrongValue, held
 from nodegraph.library.node import NodeSpec
@@ -60,12 +61,14 @@ class Literals:
     )
     _said: dict[_Name, tuple[Warned, ...]] = field(default_factory=dict[_Name, tuple[Warned, ...]])
     _identified: dict[_Name, Identified] = field(default_factory=dict[_Name, Identified])
-    _reading: dict[TypeRef, list[PortFacts]] = field(default_factory=dict[TypeRef, list[PortFacts]])
+    _reading: dict[str, list[PortFacts]] = field(default_factory=dict[str, list[PortFacts]])
     _known: dict[int, tuple[bytes, Any]] = field(default_factory=dict[int, tuple[bytes, Any]])
     """The content of values that Python gave, and the values, so that no other gets the same `id`."""
 
     def value(self, constant: Constant) -> Any:
         """The value of a literal: what its port type makes of it. Says again what the type said when it read it."""
+        if type(constant.value) in PLAIN and not self._readers(constant.type):
+            return constant.value
         if isinstance(constant.value, list):
             return [self.value(item) for item in items_of(constant)]
         if not self._is_read(constant):
@@ -119,15 +122,20 @@ class Literals:
 
     def _readers(self, ref: TypeRef) -> list[PortFacts]:
         """The port types that read literals of a type: of a union those of its members."""
-        if ref not in self._reading:
+        name = str(ref) if ref.name == "|" else ref.name
+        found = self._reading.get(name)
+        if found is None:
             members = ref.args if ref.name == "|" else (ref,)
             known = [self.library.facts(member.name) for member in members]
-            self._reading[ref] = [facts for facts in known if facts is not None and facts.parsed]
-        return self._reading[ref]
+            found = [facts for facts in known if facts is not None and facts.parsed]
+            self._reading[name] = found
+        return found
 
     def identity(self, constant: Constant) -> bytes:
         """What a literal contributes to a key: its content as its type tells it, else as it was read, else as it is written."""
         value = constant.value
+        if type(value) in PLAIN and not self._readers(constant.type):
+            return framed(value)
         if isinstance(value, list):
             return frames(b"L", map(self.identity, items_of(constant)))
         if self._is_read(constant):

@@ -47,12 +47,17 @@ def file_digest(path: Path) -> str:
 
 def content_digest(path: Path) -> str:
     """sha256 of a file's content: as noted when it was fetched, else computed once for each state of the file."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(path.stat().st_mode):
         raise UnreadableFile(f"{path} is no file: a folder, a pipe or a device")
-    return _memoised(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    return _memoised(str(path), state_of(path))
+
+
+def state_of(path: Path) -> str:
+    """What tells a file from what it was before it was written to: place, size, time and inode."""
+    status = path.stat()
+    return f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
 
 
 @cache
-def _memoised(path: str, size: int, modified: int, inode: int) -> str:
+def _memoised(path: str, state: str) -> str:
     return noted_digest(Path(path)) or sha256_of(Path(path))

@@ -2,22 +2,23 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
 
 from nodegraph.library.port import Context, Weights
 from nodegraph.runtime.cancel import cancel_point
-from nodegraph.runtime.meta.abstract import Recall
+from nodegraph.runtime.meta.abstract import Recall, uncounted
 from nodegraph.runtime.meta.modes import skeleton
 from nodegraph.runtime.warn import loaded
 from nodes.checkpoints.catalogue import OURS
-from nodes.checkpoints.files import shards
+from nodes.checkpoints.files import shards, state_of
 from nodes.checkpoints.layouts import ours
 from nodes.checkpoints.named import Named, in_folder, model_identity, named_model
 from nodes.checkpoints.reading import read_weights, tensor_shapes
@@ -28,7 +29,12 @@ from nodes.models.place import Place, place_of
 
 C = TypeVar("C")
 M = TypeVar("M", bound=nn.Module)
+S = TypeVar("S")
 H = TypeVar("H", bound="Model[Any, Any]")
+_sizes: dict[str, int] = {}
+"""Parameters of the networks that were counted, by the identities of their models."""
+_fitting: set[tuple[str, ...]] = set()
+"""Models whose files were found to hold their weights, with what those files were."""
 
 
 class MissingWeights(FileNotFoundError):
@@ -75,7 +81,7 @@ class Model(ABC, Generic[C, M]):
         """The network in its place, its weights loaded on first use. Raises MissingWeights."""
         if self.abstract:
             return self._skeleton
-        return self.place.held(self.needs.identity, self.needs.size, self._load)
+        return self.place.held(self._there, self._size, self._load)
 
     def call(self, x_t: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
         """What the network says of x_t at t; on shapes alone, equal calls are made once."""
@@ -83,12 +89,23 @@ class Model(ABC, Generic[C, M]):
         return network(x_t, t, **conditions)
 
     @cached_property
+    def _shared(self) -> WeakValueDictionary[str, Any]:
+        return WeakValueDictionary()
+
+    def shared(self, name: str, make: Callable[[], S]) -> S:
+        """What holds the handle, one object for all who ask while one of them has it. The handle does not hold it in turn."""
+        found = self._shared.get(name)
+        if found is None:
+            found = self._shared[name] = make()
+        return found
+
+    @cached_property
     def _on_shapes(self) -> Recall:
         return Recall(self.module())
 
     @cached_property
     def _skeleton(self) -> M:
-        with building(), skeleton():
+        with building(), uncounted(), skeleton():
             return self.place.put(self.build())
 
     @cached_property
@@ -98,18 +115,26 @@ class Model(ABC, Generic[C, M]):
 
     @cached_property
     def parameters(self) -> int:
-        """Parameters, counted without the weights."""
-        return sum(p.numel() for p in self._skeleton.parameters())
+        """Parameters, counted without the weights, once for each identity."""
+        if self.identity not in _sizes:
+            _sizes[self.identity] = sum(p.numel() for p in self._skeleton.parameters())
+        return _sizes[self.identity]
 
     @cached_property
+    def _there(self) -> str:
+        """What the network is held by in its place."""
+        return f"{self.identity}/{self.place.dtype}{'/compiled' * self.place.compiled}"
+
+    @property
+    def _size(self) -> int:
+        return self.parameters * self.place.dtype.itemsize
+
+    @property
     def needs(self) -> Weights:
-        """What the network needs, counted without its weights."""
-        parameters, dtype = self.parameters, self.place.dtype
+        """What the network needs, counted without its weights. The handle does not hold it: it holds the handle."""
         here = bool(self.files) and not self.absent
-        size = parameters * dtype.itemsize
-        identity = f"{self.identity}/{dtype}{'/compiled' * self.place.compiled}"
-        missing = self.download or None
-        return Weights(self.name, identity, parameters, size, here, missing, self.verify)
+        sizes = self.parameters, self._size
+        return Weights(self.name, self._there, *sizes, here, self.download or None, self.verify)
 
     @property
     def absent(self) -> list[Path]:
@@ -120,11 +145,19 @@ class Model(ABC, Generic[C, M]):
         return [file for file in named if not file.is_file()]
 
     def verify(self) -> None:
-        """Look whether the weights are here, and the network's, from the headers of their files.
+        """Look whether the weights are here, and the network's, from the headers of their files: once for each state of them.
 
         Raises MissingWeights, WrongFile naming the differences, or UnreadableFile.
         """
         self._present()
+        files = (part for file in self.files for part in {file, *shards(file)})
+        found = (self.identity, *sorted(map(state_of, files)))
+        if found not in _fitting:
+            self._compare()
+            _fitting.add(found)
+
+    def _compare(self) -> None:
+        """Raises WrongFile where the files hold other tensors than the network has."""
         files = [tensor_shapes(file) for file in self.files]
         empty = [{k: torch.empty(v, device="meta") for k, v in file.items()} for file in files]
         names = " and ".join(map(str, self.files))

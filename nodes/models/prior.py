@@ -36,9 +36,12 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
         """The chain that the prior was trained on."""
         return schedule(self.config.trained.schedule, self.config.trained.train_steps)  # type: ignore[arg-type]
 
-    @cached_property
+    @property
     def diffusion(self) -> DiffusionNetwork:
         """The prior as the denoiser algebra sees it; what it samples is an embedding in normalised units."""
+        return self.shared("diffusion", self._as_diffusion)
+
+    def _as_diffusion(self) -> DiffusionNetwork:
         return DiffusionNetwork(
             call=self.call,
             trained=self.trained,

@@ -37,9 +37,12 @@ class UNet(Model[UNetConfig, unet.UNet]):
         """The chain that the network was trained on."""
         return schedule(self.config.trained.schedule, self.config.trained.train_steps)  # type: ignore[arg-type]
 
-    @cached_property
+    @property
     def diffusion(self) -> DiffusionNetwork:
         """The network as the denoiser algebra sees it; one object for each handle, so that its calls are shared."""
+        return self.shared("diffusion", self._as_diffusion)
+
+    def _as_diffusion(self) -> DiffusionNetwork:
         config = self.config
         return DiffusionNetwork(
             call=self.call,
@@ -56,9 +59,12 @@ class UNet(Model[UNetConfig, unet.UNet]):
     def _call_keeping(self, x_t: Tensor, t: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
         return self.module().keeping(x_t, t, **given)
 
+    def _projected(self, tokens: Tensor) -> Tensor:
+        return (self._on_shapes_projected if self.abstract else self.module().projected)(tokens)
+
     @cached_property
-    def _projected(self) -> Recall:
-        return Recall(lambda tokens: self.module().projected(tokens))
+    def _on_shapes_projected(self) -> Recall:
+        return Recall(self.module().projected)
 
     def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """What is the same at every step: tokens as the keys and values of each attention, labels as their embedding."""

@@ -162,6 +162,16 @@ class Allocations(_Mode):
         self.now = 0
         self.peak = 0
         self._seen: dict[int, _Watched] = {}
+        self._paused = False
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Storages that are made inside come from outside."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.known(args)
@@ -183,7 +193,7 @@ class Allocations(_Mode):
             if leaf.is_meta if self.device == "meta" else leaf.device.type == self.device:
                 storage = leaf.untyped_storage()
                 if id(storage) not in self._seen:
-                    self._watch(storage, storage.nbytes())
+                    self._watch(storage, 0 if self._paused else storage.nbytes())
 
     def _watch(self, storage: Any, size: int) -> None:
         watched = _Watched(storage, self._freed)
