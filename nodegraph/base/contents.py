@@ -22,3 +22,9 @@ def sha256_of(path: Path) -> str:
     """sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state_of(path: Path) -> str:
+    """What tells a file from what it was before it was written to: place, size, time and inode."""
+    status = path.stat()
+    return f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"

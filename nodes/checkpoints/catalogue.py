@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from nodegraph.base.contents import state_of
 from nodegraph.base.diagnostics import meant, nearest
 from nodegraph.base.paths import models_folder, real_path
 from nodegraph.models.catalogue import Listing, ModelFile, file_name
@@ -90,10 +92,16 @@ class BadCatalogue(ValueError):
 def entries() -> dict[str, Entry]:
     """The catalogue, by bundle name: the package's, then the user's own, which wins. Raises BadCatalogue."""
     own = models_folder() / "catalogue.json"
-    return {**_read(PUBLISHED), **(_read(own) if own.exists() else {})}
+    return {**_known(PUBLISHED), **(_known(own) if own.exists() else {})}
 
 
-def _read(path: Path) -> dict[str, Entry]:
+def _known(path: Path) -> Mapping[str, Entry]:
+    """What a file says, read once for each state of it."""
+    return _read(path, state_of(path))
+
+
+@lru_cache(16)
+def _read(path: Path, state: str) -> Mapping[str, Entry]:
     name = ""
     found: dict[str, Entry] = {}
     try:

@@ -4,7 +4,7 @@ import stat
 from functools import cache
 from pathlib import Path
 
-from nodegraph.base.contents import sha256_of
+from nodegraph.base.contents import sha256_of, state_of
 from nodegraph.base.framing import digest
 from nodegraph.base.paths import read_json
 from nodegraph.models.catalogue import noted_digest
@@ -50,12 +50,6 @@ def content_digest(path: Path) -> str:
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnreadableFile(f"{path} is no file: a folder, a pipe or a device")
     return _memoised(str(path), state_of(path))
-
-
-def state_of(path: Path) -> str:
-    """What tells a file from what it was before it was written to: place, size, time and inode."""
-    status = path.stat()
-    return f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
 
 
 @cache

@@ -12,13 +12,14 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
+from nodegraph.base.contents import state_of
 from nodegraph.library.port import Context, Weights
 from nodegraph.runtime.cancel import cancel_point
 from nodegraph.runtime.meta.abstract import Recall, uncounted
 from nodegraph.runtime.meta.modes import skeleton
 from nodegraph.runtime.warn import loaded
 from nodes.checkpoints.catalogue import OURS
-from nodes.checkpoints.files import shards, state_of
+from nodes.checkpoints.files import shards
 from nodes.checkpoints.layouts import ours
 from nodes.checkpoints.named import Named, in_folder, model_identity, named_model
 from nodes.checkpoints.reading import read_weights, tensor_shapes
