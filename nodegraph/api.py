@@ -151,8 +151,8 @@ def given_away(event: Event) -> Event:
 
 def load(graph: str | Path, *, nodes: Iterable[str | Path] = (), **options: Any) -> LoadedGraph:
     """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached, readable,
-    max_megapixels, compile. `nodes` are node files, and folders of them, whose nodes the graph may use; one that is edited is
-    read again by the next call.
+    max_megapixels, compile, low_memory. `nodes` are node files, and folders of them, whose nodes the graph may use; one that is
+    edited is read again by the next call.
 
     The graph is called with its inputs by name. A picture or a mask is the path of a file (text or Path), which that call may
     then read wherever it lies; a `PIL.Image`; a numpy array; or a tensor. Pictures: uint8 [H, W, 3] or [H, W], floats [H, W, 3]

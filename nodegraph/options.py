@@ -24,6 +24,8 @@ class Options:
     be read beside the graph's folder. Pictures of more than `max_megapixels` are refused before they are decoded.
 
     `compile`: blocks of UNets are compiled when they are first called, which takes minutes and is kept between processes.
+    With `low_memory` one network at a time is loaded, and let go when another is needed or the run is over; nothing is kept
+    in memory between runs.
 
     Without a device, or a precision, a picture's graph is run with its own; other graphs with `auto` and float32.
     Raises TypeError or ValueError for a value that is none."""
@@ -35,6 +37,7 @@ class Options:
     readable: Sequence[str | Path] = ()
     max_megapixels: float = MAX_MEGAPIXELS
     compile: bool = False
+    low_memory: bool = False
 
     def __post_init__(self) -> None:
         _refuse_options(self)
@@ -50,7 +53,7 @@ def _refuse_options(options: Options) -> None:
         raise ValueError(f"'{precision}' is not a precision; {hint}")
     if not isinstance(given["out"], str | PathLike):
         raise TypeError(f"out is the path of a folder, not {given['out']!r}")
-    for name in ("cached", "compile"):
+    for name in ("cached", "compile", "low_memory"):
         if not isinstance(given[name], bool):
             raise TypeError(f"{name} is True or False, not {given[name]!r}")
     if isinstance(readable, str | PathLike) or not isinstance(readable, Iterable):

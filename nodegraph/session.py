@@ -144,13 +144,19 @@ class Session:
             options.precision or opened.precision or "float32",
             compiled=options.compile,
             max_megapixels=options.max_megapixels,
-            residency=self._residency(device),
+            residency=self._residency(device, options.low_memory),
         )
         disk = Disk(results_folder(), self.registry) if options.cached else None
-        return Engine(self.registry, context, Cache(self.memory, disk))
+        memory = Memory() if options.low_memory else self.memory
+        return Engine(self.registry, context, Cache(memory, disk))
 
-    def _residency(self, device: str) -> Residency:
-        """The keeper of the models on a device, with its memory as the budget. The CPU's needs no torch, and has none."""
+    def _residency(self, device: str, alone: bool) -> Residency:
+        """The keeper of the models on a device, with its memory as the budget. The CPU's needs no torch, and has none.
+
+        One that keeps them one at a time (`alone`) is a run's own, and begins with none.
+        """
+        if alone:
+            return Residency(partial(_budgets, device), alone)
         if device not in self._residencies:
             self._residencies[device] = Residency(partial(_budgets, device))
         return self._residencies[device]
@@ -278,12 +284,19 @@ class Session:
         Raises NodeFailed, after a Failed event, or Cancelled.
         """
         engine, keyed = prepared.engine, prepared.keyed
+        if engine.context.residency.alone:
+            self.release()
         yield from self.before(prepared)
         reading = engine.reading(keyed, Arrays(self.registry)) if files else None
         for event in (reading or engine).run(keyed, token=token):
             if isinstance(event, Completed):
                 History(engine.cache.disk).write(keyed)
             yield event
+
+    def release(self) -> None:
+        """Let every model go that runs have loaded; the next one loads what it needs."""
+        for residency in self._residencies.values():
+            residency.release()
 
     def before(self, prepared: Prepared) -> Iterator[Event]:
         """What is told of a graph before it runs."""

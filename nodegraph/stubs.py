@@ -46,6 +46,7 @@ OPTIONS: Mapping[str, str] = {
     "readable": "_Sequence[str | _Path]",
     "max_megapixels": "float",
     "compile": "bool",
+    "low_memory": "bool",
 }
 
 

@@ -58,7 +58,8 @@ class Judge:
         with telling(source):
             source = with_values(source, given)
         bound = self.bounds.limits.megapixels
-        options = Options(None, asking.precision, max_megapixels=bound, compile=asking.compile)
+        how = {"compile": asking.compile, "low_memory": asking.low_memory}
+        options = Options(None, asking.precision, max_megapixels=bound, **how)
         self._bounded(source, inputs)
         job = Job(inputs, {}, asking.preset, options, asking.until)
         return Asked(Recorded(source), job)

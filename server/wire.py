@@ -93,6 +93,7 @@ class Asking(Body):
     compile: Annotated[
         bool, Field(description="Compile blocks of networks at their first call; it is kept.")
     ] = False
+    low_memory: Annotated[bool, Field(description="Load one network at a time.")] = False
 
 
 class CheckedText(Asking):

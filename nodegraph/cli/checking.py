@@ -28,6 +28,7 @@ from nodegraph.cli.console import (
 from nodegraph.cli.graph_options import graph_of
 from nodegraph.cli.opening import (
     Device,
+    LowMemory,
     Megapixels,
     Ports,
     Precise,
@@ -117,6 +118,7 @@ def plan(
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    low_memory: LowMemory = False,
     values: Values = None,
     ports: Ports = None,
     until: Until = None,
@@ -126,7 +128,7 @@ def plan(
     """Say what a run would do and why, without running: order, cache, shapes, memory, operations, downloads."""
     with refusing(as_json):
         session, opened, read = graph_of(context, graph, nodes, show_help)
-        options = asked(device, precision, Path("out"), True, max_megapixels)
+        options = asked(device, precision, Path("out"), True, max_megapixels, low_memory=low_memory)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         opened = replace(opened, source=with_values(opened.source, ports or ()))
         with uncollected():

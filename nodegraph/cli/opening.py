@@ -39,6 +39,10 @@ Precise = Annotated[
 Megapixels = Annotated[
     float, typer.Option(help="Pictures of more million pixels are refused before they are decoded.")
 ]
+LowMemory = Annotated[
+    bool,
+    typer.Option("--low-memory", help="Load one network at a time, and let it go after its stage."),
+]
 Traceback = Annotated[
     bool, typer.Option("--traceback", help="Show where in Python a node raised its error.")
 ]
@@ -77,11 +81,12 @@ def asked(
     cached: bool,
     max_megapixels: float,
     compiled: bool = False,
+    low_memory: bool = False,
 ) -> Options:
     """The options of a run; a precision that is none ends the program."""
     try:
         kind = cast("Precision | None", precision)
-        return Options(device, kind, out, cached, (), max_megapixels, compiled)
+        return Options(device, kind, out, cached, (), max_megapixels, compiled, low_memory)
     except ValueError as error:
         fail(str(error), USAGE)
 

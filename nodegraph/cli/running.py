@@ -30,6 +30,7 @@ from nodegraph.cli.fetching import fetch_missing
 from nodegraph.cli.graph_options import graph_of
 from nodegraph.cli.opening import (
     Device,
+    LowMemory,
     Megapixels,
     Ports,
     Precise,
@@ -100,6 +101,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: AsJson = False,
     max_megapixels: Megapixels = MAX_MEGAPIXELS,
+    low_memory: LowMemory = False,
     nodes: Nodes = None,
     traceback: Traceback = False,
     each: Each = None,
@@ -118,7 +120,8 @@ def run(
     with refusing(as_json, traceback):
         session, opened, read = graph_of(context, graph, nodes, show_help)
         opened = replace(opened, source=with_values(opened.source, ports or ()))
-        options = asked(device, precision, out, not no_cache, max_megapixels, compiled)
+        asking = device, precision, out, not no_cache, max_megapixels
+        options = asked(*asking, compiled=compiled, low_memory=low_memory)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         place, axes = place_of(on, session), axes_of(read, each or (), sweep)
         if axes:

@@ -26,15 +26,16 @@ Budgets = Mapping[str, int]
 @dataclass(slots=True)
 class Residency:
     """Models by name and device. `budgets` in bytes by device type, or what measures them when the first model is asked for;
-    without one a device is not limited."""
+    without one a device is not limited. `alone`: one model at a time, whatever room there is; the others are let go."""
 
     budgets: Budgets | Callable[[], Budgets] = field(default_factory=dict[str, int])
+    alone: bool = False
     _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict[str, _Held])
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def __reduce__(self) -> tuple[type["Residency"], tuple[Any]]:
+    def __reduce__(self) -> tuple[type["Residency"], tuple[Any, ...]]:
         """In another process it holds nothing yet."""
-        return Residency, (self.budgets,)
+        return Residency, (self.budgets, self.alone)
 
     def get(self, name: str, device: str, size: int, load: Callable[[], Resident]) -> Any:
         """The model, on the device; where it is not held, `load` gives it there.
@@ -48,6 +49,8 @@ class Residency:
                     f"'{name}' needs {size:,} bytes; the budget of {device} is {budget:,}"
                 )
             held = self._held.pop(name, None)
+            if self.alone:
+                self._held.clear()
             self._room(device, size if held is None or held.device != device else 0)
             if held is None:
                 held = _Held(load(), size, device)

@@ -8,9 +8,11 @@ from nodegraph.language.program import Program
 from nodegraph.library.port import Weights
 from nodegraph.runtime.abstract import check_shapes
 from nodegraph.runtime.actions import deeds
+from nodegraph.runtime.cache import storable
 from nodegraph.runtime.engine import Engine
 from nodegraph.runtime.events import Action, Deed
 from nodegraph.runtime.keyed import Keyed
+from nodegraph.runtime.keys import wires
 from nodegraph.runtime.shape_report import ShapeReport, Shapes, StepShapes
 
 
@@ -47,6 +49,8 @@ class Plan:
 
     steps: tuple[PlannedStep, ...]
     shapes: ShapeReport
+    alone: tuple[int, ...] | None = None
+    """Where one network at a time is loaded: bytes of the largest that each step uses."""
     warnings: tuple[Diagnostic, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -79,14 +83,16 @@ class Plan:
     def peak_memory(self) -> int:
         """Predicted bytes on the device at the worst moment: loaded models, kept results, and one step's tensors.
 
-        Models stay loaded once they are used, and results stay in the memory cache; a budget would make both less.
+        Models stay loaded once they are used, but for one at a time, and results stay in the memory cache; a budget would
+        make both less.
         """
         loaded: dict[str, int] = {}
         held = peak = 0
-        for planned, shapes in zip(self.steps, self.shapes.steps, strict=True):
+        for index, (planned, shapes) in enumerate(zip(self.steps, self.shapes.steps, strict=True)):
             if planned.works:
                 loaded |= {model.identity: model.size for model in shapes.models}
-                peak = max(peak, sum(loaded.values()) + held + shapes.peak)
+                weights = sum(loaded.values()) if self.alone is None else self.alone[index]
+                peak = max(peak, weights + held + shapes.peak)
                 held += shapes.kept
         return peak
 
@@ -103,7 +109,21 @@ def make_plan(program: Program | Keyed, engine: Engine, shapes: Shapes | None = 
     except GraphError as error:
         raise GraphError(report.diagnostics if report.errors else error.diagnostics) from None
     kinds = [step.spec.name for step in keyed.program.steps]
-    return Plan(tuple(map(_planned, found, kinds, report.steps)), report)
+    alone = _largest(keyed.program, engine, report) if engine.context.residency.alone else None
+    return Plan(tuple(map(_planned, found, kinds, report.steps)), report, alone)
+
+
+def _largest(program: Program, engine: Engine, report: ShapeReport) -> tuple[int, ...]:
+    """Bytes of the largest network that each step calls: those on its ports, and inside of live values that it is given."""
+    found: list[int] = []
+    for step, shapes in zip(program.steps, report.steps, strict=True):
+        given = [
+            found[wire.step]
+            for wire in wires(step.inputs)
+            if not storable(program.steps[wire.step].output_types[wire.output], engine.library)
+        ]
+        found.append(max((*given, *(model.size for model in shapes.models)), default=0))
+    return tuple(found)
 
 
 def _planned(deed: Deed, kind: str, shapes: StepShapes) -> PlannedStep:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 
 from safetensors import safe_open
@@ -13,6 +14,9 @@ from nodes.checkpoints.state_dicts import plain_names, state_dict
 from nodes.checkpoints.torch_file import Archive, Container, open_torch, shape_of, tensor_of
 
 Shapes = Mapping[str, tuple[int, ...]]
+PORTION = 2**26
+"""Bytes of tensors, about, that share a mapping of their file: what was read of it is memory of the process until all of them
+are let go, and those that are converted to another precision, or laid out anew, should not wait for others."""
 
 
 def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
@@ -26,10 +30,15 @@ def read_weights(path: Path) -> Iterator[tuple[str, Tensor]]:
             yield from _safetensors(file)
         else:
             container, records = _torch(file)
+            read = 0
             for name, record in records.items():
+                if read > PORTION:
+                    container, read = container.again(), 0
                 with naming(file):
                     value = tensor_of(record, container)
+                read += value.nbytes
                 yield name, value
+                del value
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -55,9 +64,30 @@ def is_safetensors(path: Path) -> bool:
 
 
 def _safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    with naming(path), safe_open(path, "pt") as file:
-        for name, key in plain_names(list(file.keys())).items():
-            yield name, file.get_tensor(key)
+    with naming(path):
+        for names in _portions(path):
+            with safe_open(path, "pt") as file:
+                for name, key in names:
+                    yield name, file.get_tensor(key)
+
+
+def _portions(path: Path) -> Iterator[list[tuple[str, str]]]:
+    """Names and keys of the tensors of a file, in portions; filters apart, which a CPU lays out anew."""
+    with safe_open(path, "pt") as file:
+        names = plain_names(list(file.keys()))
+        shapes = {name: file.get_slice(key).get_shape() for name, key in names.items()}
+    for filters in (True, False):
+        portion: list[tuple[str, str]] = []
+        size = 0
+        for name, key in names.items():
+            if (len(shapes[name]) == 4) == filters:
+                portion.append((name, key))
+                size += 4 * prod(shapes[name])
+            if size > PORTION:
+                yield portion
+                portion, size = [], 0
+        if portion:
+            yield portion
 
 
 def _torch(path: Path) -> tuple[Container, dict[str, Record]]:

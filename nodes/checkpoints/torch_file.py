@@ -46,6 +46,10 @@ class Container(Protocol):
         """All numbers of a storage, flat. Raises UnreadableFile."""
         ...
 
+    def again(self) -> "Container":
+        """The same file, without what it holds of its numbers by now."""
+        ...
+
 
 def open_torch(path: Path) -> Container:
     """A torch file of either form. Raises UnreadableFile."""
@@ -103,6 +107,9 @@ class Archive:
                     lists = [literal_eval(text) for text in _NAMES.findall(body)]
                     found[f"{module}.{kind}"] = frozenset(n for names in lists for n in names)
         return found
+
+    def again(self) -> "Archive":
+        return Archive(self.path)
 
     def numbers(self, storage: Storage) -> Tensor:
         start, info = self.start(storage), self._record(storage)
@@ -165,6 +172,9 @@ class Stream:
         if start is None or start + _bytes(storage) > self.path.stat().st_size:
             raise UnreadableFile(f"the numbers of its storage {storage.key} are cut off")
         return start
+
+    def again(self) -> "Stream":
+        return self
 
     def numbers(self, storage: Storage) -> Tensor:
         with self.path.open("rb") as file:

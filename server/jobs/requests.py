@@ -26,6 +26,7 @@ def kept(asked: Asked, cached: bool) -> dict[str, Any]:
         "until": job.until,
         "precision": job.options.precision,
         "compile": job.options.compile,
+        "low_memory": job.options.low_memory,
         "cache": cached,
         **cell(job),
     }
@@ -44,6 +45,7 @@ def asked_of(request: Mapping[str, Any], options: Options) -> Asked:
         precision=request["precision"],
         cached=request["cache"],
         compile=request.get("compile", False),
+        low_memory=request.get("low_memory", False),
     )
     job = Asking(request["inputs"], request["texts"], request["preset"], given, request["until"])
     return Asked(Recorded(source), job)

@@ -15,6 +15,7 @@ OF_REQUEST = (
     "until",
     "precision",
     "compile",
+    "low_memory",
     "cache",
     "model",
 )

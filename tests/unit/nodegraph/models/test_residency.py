@@ -41,3 +41,18 @@ def test_the_least_recently_used_moves_out() -> None:
 def test_a_model_larger_than_the_budget_is_refused() -> None:
     with pytest.raises(MemoryError, match="needs 100 bytes; the budget of cuda is 25"):
         Residency({"cuda": 25}).get("a", "cuda", 100, lambda: Model("a", []))
+
+
+def test_one_at_a_time_the_others_are_let_go() -> None:
+    log: list[str] = []
+    keeper = Residency(alone=True)
+    first = keeper.get("a", "cpu", 10, lambda: Model("a", log))
+    assert keeper.get("a", "cpu", 10, lambda: Model("again", log)) is first
+
+    def load() -> Model:
+        assert keeper.held() == {}
+        return Model("b", log)
+
+    keeper.get("b", "cpu", 10, load)
+    assert keeper.held() == {"b": "cpu"}
+    assert keeper.get("a", "cpu", 10, lambda: Model("again", log)) is not first

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nodes.checkpoints import reading
 from nodes.checkpoints.files import UnreadableFile
 from nodes.checkpoints.reading import read_weights, tensor_shapes
 from nodes.checkpoints.state_dicts import NoStateDict
@@ -339,3 +340,31 @@ def test_pickles_of_every_builtin_kind_are_read(tmp_path: Path) -> None:
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         saved(tmp_path / "w.pt", held, pickle_protocol=protocol)
         assert_read(tmp_path / "w.pt", {"a": torch.ones(2)})
+
+
+@pytest.mark.parametrize(("portion", "mappings"), [(2**26, 2), (0, 4)])
+def test_filters_share_no_mapping_of_the_file_with_other_tensors(
+    portion: int, mappings: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a CPU lays out anew lets its part of the file go; `PORTION` bounds what one mapping holds."""
+
+    def mapped() -> int:
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        return sum(line.endswith(str(file)) for line in maps)
+
+    shapes = {
+        "a.weight": (2, 3, 3, 3),
+        "a.bias": (2,),
+        "b.weight": (4, 2, 1, 1),
+        "c.weight": (5, 4),
+    }
+    given = {name: torch.randn(shape) for name, shape in shapes.items()}
+    file = tmp_path / "model.safetensors"
+    save_file(given, file)
+    monkeypatch.setattr(reading, "PORTION", portion)
+    found = dict(read_weights(file))
+    assert found.keys() == given.keys()
+    assert all(torch.equal(found[name], value) for name, value in given.items())
+    assert mapped() == mappings
+    del found["a.weight"], found["b.weight"]
+    assert mapped() == mappings // 2

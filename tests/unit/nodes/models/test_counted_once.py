@@ -110,3 +110,26 @@ def test_other_steps_do_not_call_the_networks_on_shapes_again(
 
     monkeypatch.setattr(Network, "forward", on_values)
     assert graph(steps=5, seed=1).image.shape == (1, 3, 16, 16)
+
+
+def test_with_little_memory_one_network_is_alive_at_a_time(
+    folder: Path, built: WeakSet[Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(folder / "other", Network(READING), READING, {"another": 1})
+    two = GRAPH.replace(
+        "empty: {type: text_encoder, model: model", "empty: {type: text_encoder, model: other"
+    )
+    two = two.replace(
+        "uncond: {type: unet_denoiser, model: model", "uncond: {type: unet_denoiser, model: other"
+    )
+    forward, most = Network.forward, []
+
+    def counted(self: Network, *args, **conditions):
+        most.append(sum(not next(network.parameters()).is_meta for network in built))
+        return forward(self, *args, **conditions)
+
+    monkeypatch.setattr(Network, "forward", counted)
+    images = [loads(two, cached=False, low_memory=low)().image for low in (False, True)]
+    assert (images[0] == images[1]).all()
+    calls = len(most) // 2
+    assert (max(most[:calls]), max(most[calls:])) == (2, 1)
