@@ -41,8 +41,7 @@ RESERVED = frozenset(
 )
 
 SINCE = dict.fromkeys(
-    ("each", "sweep", "yes", "set", "until", "input", "watch", "nodes", "get", "on", "compile")
-    + ("low_memory",),
+    "each sweep yes set until input watch nodes get on compile low_memory".split(),
     "0.2",
 )
 """Options that came after graphs may have named inputs so, by the version that has them: such an input is given otherwise."""

@@ -9,10 +9,13 @@ from server.jobs.tasks import Asked
 
 
 def test_how_a_graph_is_run_comes_back() -> None:
-    options = Options(None, "bfloat16", compile=True)
+    options = Options(None, "bfloat16", compile=True, low_memory=True)
     asked = Asked(Recorded(SourceText("g.yaml", "graph: 1\n")), Job(options=options))
     request = kept(asked, cached=False)
     found = asked_of(request, Options()).job.options
     assert (found.precision, found.compile, found.cached) == ("bfloat16", True, False)
-    older = {name: value for name, value in request.items() if name != "compile"}
-    assert not asked_of(older, Options()).job.options.compile
+    assert found.low_memory
+    since = ("compile", "low_memory")
+    older = {name: value for name, value in request.items() if name not in since}
+    before = asked_of(older, Options()).job.options
+    assert not before.compile and not before.low_memory

@@ -209,6 +209,7 @@ def test_generic_nodes_come_last() -> None:
         ({"out": None}, TypeError, "out is the path of a folder"),
         ({"cached": "no"}, TypeError, "cached is True or False, not 'no'"),
         ({"compile": 1}, TypeError, "compile is True or False, not 1"),
+        ({"low_memory": "yes"}, TypeError, "low_memory is True or False, not 'yes'"),
         ({"readable": "pictures"}, TypeError, r"readable is a list of paths, such as \['pictures'\]"),
         ({"readable": [3]}, TypeError, "readable is a list of paths; 3 is none"),
         ({"readable": None}, TypeError, "readable is a list of paths"),

@@ -62,6 +62,24 @@ def test_bfloat16_halves_the_weights() -> None:
     assert sizes[0] == 2 * sizes[1]
 
 
+def test_one_network_at_a_time_needs_the_memory_of_the_largest() -> None:
+    """Karlo's 3.4 billion parameters in float16, from the catalogue; no weight is here."""
+    found = registry()
+    program = compile_graph(find_graph("unclip/karlo", found), found, Request({})).checked()
+    opened = Recorded(find_graph("unclip/karlo", found))
+    usual, low = (
+        make_plan(
+            program,
+            Session().engine(opened, Options("cpu", "float16", cached=False, low_memory=alone)),
+        )
+        for alone in (False, True)
+    )
+    assert usual.parameters == low.parameters > 3.4e9
+    assert usual.peak_memory > 2 * usual.parameters
+    largest = max(model.size for model in low.models)
+    assert largest < low.peak_memory < 5 * 2**30
+
+
 def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> None:
     plan = planned()
     predicted = next(step.memory for step in plan.steps if step.node == "small")
