@@ -41,7 +41,20 @@ RESERVED = frozenset(
 )
 
 SINCE = dict.fromkeys(
-    "each sweep yes set until input watch nodes get on compile low_memory".split(),
+    (
+        "each",
+        "sweep",
+        "yes",
+        "set",
+        "until",
+        "input",
+        "watch",
+        "nodes",
+        "get",
+        "on",
+        "compile",
+        "low_memory",
+    ),
     "0.2",
 )
 """Options that came after graphs may have named inputs so, by the version that has them: such an input is given otherwise."""
