@@ -109,7 +109,7 @@ docs: setup  ## the reference of nodes and diagnostics and the picture of the ho
 	$(BIN)/python docs/make_architecture.py
 	$(BIN)/python docs/make_readme.py
 	$(BIN)/nodegraph schema --out graph.schema.json
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "the site: site/index.html"
 
 pictures: setup web  ## of the editor, and the loop of the README, with Debian's Chromium; minutes

@@ -1,19 +1,25 @@
 """Run the shipped graphs with the shipped models, and write docs/gallery.md and the server's thumbnails.
 
-`python docs/make_gallery.py [NAME …]` renews the pictures of the named graphs, or of all; the page is written anew either way.
+`python docs/make_gallery.py [NAME …]` renews the pictures of the named graphs, or of all (`-` names none); the page and the
+drawings of the graphs are written anew either way.
 """
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from nodegraph import load
+from nodegraph.drawing.svg import svg
+from nodegraph.drawn import diagram
 from nodegraph.language.compile import compile_graph
-from nodegraph.session import find_graph, registry
+from nodegraph.runtime.recorded import Recorded
+from nodegraph.session import Session, find_graph, registry
+from nodes.wires.figures import Figure
 from nodes.wires.films import Film, write_film
 from nodes.wires.pictures import to_bytes
 from server.files import THUMBNAIL
@@ -21,6 +27,7 @@ from server.thumbnails import FOLDER
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "images" / "gallery"
+DRAWINGS = PICTURES / "graphs"
 SOURCE = "images/gallery/source.png"
 MASK = "images/gallery/mask.png"
 SIDE = 128
@@ -42,6 +49,11 @@ CHAPTERS: dict[str, tuple[Exhibit, ...]] = {
         Exhibit("glide/text_to_image", {"count": 4}),
         Exhibit("glide/clip_guided", {"count": 4}),
         Exhibit("glide/upsample", {"image": SOURCE, "text": "a large red heart"}),
+        Exhibit(
+            "glide/attention",
+            note="A row for each timestep, a column for each word.",
+            output="figure",
+        ),
     ),
     "Guidance": (
         Exhibit("guidance/classifier_free"),
@@ -94,6 +106,9 @@ CHAPTERS: dict[str, tuple[Exhibit, ...]] = {
 }
 
 
+EXHIBITS = tuple(exhibit for exhibits in CHAPTERS.values() for exhibit in exhibits)
+
+
 def make_sources() -> None:
     """The picture that the graphs of pictures are shown with, and a mask that knows its left half."""
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -110,11 +125,13 @@ def make_picture(exhibit: Exhibit) -> None:
     """Run the graph, and save what it gives as one row of pictures."""
     files = {k: str(DOCS / v) for k, v in exhibit.inputs.items() if v in (SOURCE, MASK)}
     graph = load(exhibit.graph, readable=(DOCS,))
-    shown: Tensor | Film = getattr(graph(**{**exhibit.inputs, **files}), exhibit.output)
+    shown: Any = getattr(graph(**{**exhibit.inputs, **files}), exhibit.output)
     path = picture_of(exhibit)
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(shown, Film):
         write_film(shown, path.parent, path.stem, {})
+    elif isinstance(shown, Figure):
+        path.write_bytes(shown.png)
     else:
         in_a_row(shown).save(path, optimize=True)
 
@@ -148,33 +165,60 @@ def picture_of(exhibit: Exhibit) -> Path:
     return PICTURES / f"{exhibit.graph.replace('/', '_')}.{ending}"
 
 
+def drawing_of(exhibit: Exhibit) -> Path:
+    """Where the drawing of an exhibit's graph lies."""
+    return DRAWINGS / f"{exhibit.graph.replace('/', '_')}.svg"
+
+
+def drawing(exhibit: Exhibit, session: Session) -> str:
+    """The graph of an exhibit as SVG."""
+    opened = Recorded(find_graph(exhibit.graph, session.registry))
+    return svg(diagram(session, opened), session.registry.ports) + "\n"
+
+
 def page() -> str:
-    """The gallery: each graph with its description, the command that makes the picture, and the picture."""
+    """The gallery: a card for each graph with its picture, the command that makes it, and the graph behind it."""
     lines = [
         "# Gallery",
         "",
         "Every picture was made by `docs/make_gallery.py`, with the shipped models, seed 0 and nothing picked out.",
+        "Below each is the command that makes it, and the graph behind it. Where a graph takes a picture, it is the",
+        "left of these; the mask on the right is white where it is known.",
         "",
-        f"Where a graph takes a picture, it is this one: ![a red heart]({SOURCE}); the mask is white where it is",
-        f"known: ![left half]({MASK}).",
+        f"![a red heart]({SOURCE}) ![the left half is known]({MASK})",
     ]
     for title, exhibits in CHAPTERS.items():
-        lines += ["", f"## {title}"]
+        lines += ["", f"## {title}", "", '<div class="grid cards" markdown>', ""]
         for exhibit in exhibits:
-            lines += section(exhibit)
+            lines += card(exhibit)
+        lines += ["</div>"]
     return "\n".join([*lines, ""])
 
 
-def section(exhibit: Exhibit) -> list[str]:
-    """A graph's title, what it does, the command, the picture."""
+def card(exhibit: Exhibit) -> list[str]:
+    """A graph's title, its picture, what it does, the command, and the graph, unfolded on a click."""
     source = compile_graph(find_graph(exhibit.graph, registry()), registry()).graph
     assert source is not None
-    options = " ".join(f"--{k} {_quoted(v)}" for k, v in exhibit.inputs.items())
+    options = " ".join(f"--{k} {_quoted(_placed(v))}" for k, v in exhibit.inputs.items())
     command = f"nodegraph run {exhibit.graph} {options}".strip()
-    image = picture_of(exhibit).relative_to(DOCS).as_posix()
-    texts = [text for text in (source.description, exhibit.note) if text]
-    shown = f"![{source.title}]({image})"
-    return ["", f"### {source.title}", "", *texts, "", "```sh", command, "```", "", shown]
+    image, behind = (
+        path.relative_to(DOCS).as_posix() for path in (picture_of(exhibit), drawing_of(exhibit))
+    )
+    text = " ".join(t for t in (source.description, exhibit.note) if t)
+    parts = [
+        f"**{source.title}**",
+        f"![{source.title}]({image})",
+        *([text] if text else []),
+        f"```sh\n{command}\n```",
+        f"<details markdown><summary>The graph</summary>\n\n[![The graph]({behind})]({behind})\n\n</details>",
+    ]
+    body = indent("\n\n".join(parts), "    ").strip()
+    return [f"-   {body}", ""]
+
+
+def _placed(value: object) -> object:
+    """A file as it is named from the root of a checkout."""
+    return f"docs/{value}" if value in (SOURCE, MASK) else value
 
 
 def _quoted(value: object) -> str:
@@ -186,10 +230,13 @@ def main(names: list[str]) -> None:
     """Renew the pictures of the named graphs, or of all, and the page."""
     if not (DOCS / SOURCE).is_file():
         make_sources()
-    for exhibit in (e for exhibits in CHAPTERS.values() for e in exhibits):
+    session = Session()
+    DRAWINGS.mkdir(parents=True, exist_ok=True)
+    for exhibit in EXHIBITS:
         if not names or exhibit.graph in names:
             make_picture(exhibit)
-        make_thumbnail(exhibit)
+            make_thumbnail(exhibit)
+        drawing_of(exhibit).write_text(drawing(exhibit, session), encoding="utf-8")
     (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Write docs/nodes.md and docs/diagnostics.md from what is installed, and the pages of the site that stand elsewhere.
 
-The start page is the README, and the benchmarks are those of `benchmarks/`; both copies are made for the site alone.
+The start page is `theme/landing.md`, the overview the README, the benchmarks are those of `benchmarks/`: copies for the site.
 """
 
 from pathlib import Path
@@ -60,7 +60,7 @@ def diagnostics_page() -> str:
     return "\n".join(["# Diagnostics", "", "| code | name | meaning |", "|---|---|---|", *rows, ""])
 
 
-def start_page() -> str:
+def overview_page() -> str:
     """The README, with its links as on the site."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for there, here in PLACES.items():
@@ -71,6 +71,8 @@ def start_page() -> str:
 if __name__ == "__main__":
     (DOCS / "nodes.md").write_text(nodes_page(), encoding="utf-8")
     (DOCS / "diagnostics.md").write_text(diagnostics_page(), encoding="utf-8")
-    (DOCS / "index.md").write_text(start_page(), encoding="utf-8")
+    landing = (DOCS / "theme" / "landing.md").read_text(encoding="utf-8")
+    (DOCS / "index.md").write_text(landing, encoding="utf-8")
+    (DOCS / "overview.md").write_text(overview_page(), encoding="utf-8")
     benchmarks = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     (DOCS / "benchmarks.md").write_text(benchmarks, encoding="utf-8")

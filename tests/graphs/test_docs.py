@@ -129,6 +129,42 @@ def test_the_readmes_facts_are_the_catalogues(made: ModuleType) -> None:
         assert rows[name].licence in line
 
 
+def test_the_gallery_is_of_the_graphs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import make_gallery
+
+    assert (ROOT / "docs" / "gallery.md").read_text("utf-8") == make_gallery.page()
+    session = Session()
+    for exhibit in make_gallery.EXHIBITS:
+        drawn = make_gallery.drawing_of(exhibit).read_text("utf-8")
+        assert drawn == make_gallery.drawing(exhibit, session), "run docs/make_gallery.py -"
+        assert make_gallery.picture_of(exhibit).is_file()
+
+
+MADE_FOR_THE_SITE = {"benchmarks.md", "overview.md"}
+READ = [
+    page
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if page.name not in MADE_FOR_THE_SITE
+]
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    folder = ROOT / "docs" if page.parent.name == "theme" else page.parent
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        if ":" in name or name in MADE_FOR_THE_SITE:
+            continue
+        target = folder / name if name else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", t).strip().lower().replace(" ", "-") for t in titles}
+            assert anchor in slugs, f"{page.name}: {link}"
+
+
 def test_what_the_page_of_the_house_names_is_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     places = set(re.findall(r"`((?:nodes|tests|docs|nodegraph)/[\w/]+(?:\.\w+)?)`", text))

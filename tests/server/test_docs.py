@@ -11,6 +11,7 @@ from serving import TOKEN
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "server.md").read_text("utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorials" / "serving.md").read_text("utf-8")
 
 
 def test_what_the_docs_say_is_so(folder: Path, tmp_path: Path) -> None:
@@ -27,7 +28,9 @@ def test_what_the_docs_say_is_so(folder: Path, tmp_path: Path) -> None:
             "API": f"{address}/api/v1",
             "KEY": f"authorization: Bearer {TOKEN}",
         }
-        script = "set -eux\n" + "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL))
+        script = "set -eux\n" + "\n".join(
+            re.findall(r"```bash\n(.*?)```", TEXT + TUTORIAL, re.DOTALL)
+        )
         told = subprocess.run(
             ["bash", "-c", script], cwd=tmp_path, env=asking, capture_output=True, text=True
         )
@@ -38,12 +41,12 @@ def test_what_the_docs_say_is_so(folder: Path, tmp_path: Path) -> None:
             [sys.executable, "-c", client], cwd=tmp_path, env=asking, capture_output=True, text=True
         )
         assert asked.returncode == 0, asked.stderr
-        assert asked.stdout.strip() == "6 jobs"
+        assert asked.stdout.strip() == "8 jobs"
     finally:
         server.terminate()
         server.wait(60)
         server.stderr.close()
-    for name in ("circle", "edited", "inpainted", "sheet", "square"):
+    for name in ("circle", "edited", "inpainted", "ring", "rings", "sheet", "square"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
 
 

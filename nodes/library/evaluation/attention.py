@@ -1,5 +1,6 @@
 """Nodes that show where a network looks: which word of a text each place of a picture attends to."""
 
+from contextlib import nullcontext
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -103,7 +104,9 @@ def attention_maps(
 
 def _looked(model: UNet, leaf: Leaf, x_t: Tensor, t: Tensor) -> Tensor:
     """Weights on the tokens, [T, L, h, w]: means over heads, then over attentions at the size of the finest."""
-    with torch.no_grad(), watched(model.module()) as seen:
+    # A compiled block does not see that it is watched.
+    plain = torch.compiler.set_stance("force_eager") if model.place.compiled else nullcontext()
+    with torch.no_grad(), plain, watched(model.module()) as seen:
         model.call(x_t, t, **leaf.prepared(len(x_t)))
     means = [weights.mean(1).permute(0, 3, 1, 2) for weights in seen]
     size = max((tuple(mean.shape[2:]) for mean in means), default=None)
