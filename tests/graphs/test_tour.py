@@ -45,7 +45,7 @@ def test_both_languages_have_the_same_stops() -> None:
         assert re.findall(what, chinese, re.DOTALL | re.MULTILINE) == wanted, what
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[2])
 def test_it_runs_and_makes_the_picture_of_the_page(
     command: str,
     script: ModuleType,
