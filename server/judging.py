@@ -58,8 +58,13 @@ class Judge:
         with telling(source):
             source = with_values(source, given)
         bound = self.bounds.limits.megapixels
-        how = {"compile": asking.compile, "low_memory": asking.low_memory}
-        options = Options(None, asking.precision, max_megapixels=bound, **how)
+        options = Options(
+            None,
+            asking.precision,
+            max_megapixels=bound,
+            compile=asking.compile,
+            low_memory=asking.low_memory,
+        )
         self._bounded(source, inputs)
         job = Job(inputs, {}, asking.preset, options, asking.until)
         return Asked(Recorded(source), job)

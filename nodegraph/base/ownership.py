@@ -50,7 +50,7 @@ def _class(value: Any) -> type[Any]:
 
 def plain(value: Any) -> bool:
     """Whether a value is a word or a number, or a list or tuple of those: it holds no arrays."""
-    kind = type(value)
+    kind = _class(value)
     return kind in PLAIN or (kind in _ROWS and PLAIN.issuperset(map(type, value)))
 
 
