@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -54,13 +55,8 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
         )
 
     @cached_property
-    def _projected(self) -> Recall:
-        def read(embedding: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-            network = self.module()
-            assert isinstance(network, prior.Prior)
-            return network.projected(embedding, tokens, mask)
-
-        return Recall(read)
+    def _on_shapes_projected(self) -> Recall:
+        return Recall(cast(prior.Prior, self.module()).projected)
 
     def _prepared(self, conditions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """What is the same at every step: a text as the keys and values of each block, its mask as a bias."""
@@ -68,7 +64,8 @@ class Prior(Model[PriorConfig | LaionPriorConfig, AnyPrior]):
         if isinstance(network, LaionPrior) or not network.keeps_text or "mask" not in conditions:
             return conditions
         mask = conditions["mask"]
-        context = self._projected(conditions["embedding"], conditions["tokens"], mask)
+        projected = self._on_shapes_projected if self.abstract else network.projected
+        context = projected(conditions["embedding"], conditions["tokens"], mask)
         return {"context": context, "bias": network.seen_by_last(mask)}
 
     def _embedding(self, sample: Tensor) -> Embedding:

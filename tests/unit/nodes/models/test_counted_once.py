@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 import pytest
 
-from nodegraph import loads
+from nodegraph import load, loads
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.meta.abstract import abstract_run
@@ -15,8 +15,9 @@ from nodes.checkpoints.verify import WrongFile
 from nodes.checkpoints.weights import write_model
 from nodes.models.handle import parsed
 from nodes.models.unet import UNet
+from nodes.networks.prior.diffusion import Prior as PriorNetwork
 from nodes.networks.unet.network import UNet as Network
-from tests.support.tiny import READING
+from tests.support.tiny import READING, UNCLIP, write_bundle
 
 GRAPH = """
 graph: 1
@@ -35,14 +36,15 @@ outputs: {image: $small}
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[WeakSet[Network]]:
-    """The UNets that are built from here on and still alive; none is counted twice, or let go by the cyclic collector."""
-    alive, made = WeakSet[Network](), Network.__init__
+    """The UNets and priors that are built from here on and still alive; none is let go by the cyclic collector."""
+    alive = WeakSet[Network]()
+    for kind in (Network, PriorNetwork):
 
-    def noted(self: Network, config: object) -> None:
-        made(self, config)  # type: ignore[arg-type]
-        alive.add(self)
+        def noted(self: Network, config: object, made=kind.__init__) -> None:
+            made(self, config)
+            alive.add(self)
 
-    monkeypatch.setattr(Network, "__init__", noted)
+        monkeypatch.setattr(kind, "__init__", noted)
     gc.collect()
     gc.disable()
     yield alive
@@ -94,6 +96,19 @@ def test_an_engine_that_is_dropped_lets_its_networks_go(
 ) -> None:
     for seed in range(3):
         loads(GRAPH, cached=False)(seed=seed)
+        assert not len(built)
+
+
+def test_a_dropped_engine_of_unclip_lets_its_networks_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: WeakSet[Network]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_bundle(tmp_path / "unclip", UNCLIP)
+    steps = dict.fromkeys(("prior_steps", "decoder_steps", "upsample_steps"), 2)
+    for seed in range(2):
+        graph = load("unclip/text_to_image", cached=False)
+        graph(models="unclip", prompt="a red circle", seed=seed, **steps)
+        del graph
         assert not len(built)
 
 
