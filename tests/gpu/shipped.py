@@ -30,7 +30,12 @@ from nodes.networks.config import (
 
 EMBEDDING = 64
 OWN = "pictures"
-OWNED = {"ReadFolder": OWN, "OpenClip": "unclip/clip", "UNet": "glide/base"}
+OWNED = {
+    "ReadFolder": OWN,
+    "OpenClip": "unclip/clip",
+    "UNet": "glide/base",
+    "NoisedClip": "glide/clip",
+}
 """What the user brings to a graph, below the folder of the bundles."""
 FEW: Mapping[str, Any] = {
     "count": 2, "samples": 2, "batch": 2, "candidates": 2, "keep": 1, "measured": 40, "fitted": 8, "buckets": 4, "jump": 1,

@@ -143,6 +143,7 @@ def test_accuracy_is_measured(tmp_path: Path) -> None:
     assert all(0 <= share <= 1 for share in table.column("colour"))
 
 
+@pytest.mark.filterwarnings("ignore:W405")  # not every CPU has instructions for bfloat16
 def test_batches_and_precision(tmp_path: Path) -> None:
     from nodegraph import load
 

@@ -106,8 +106,9 @@ def _looked(model: UNet, leaf: Leaf, x_t: Tensor, t: Tensor) -> Tensor:
     """Weights on the tokens, [T, L, h, w]: means over heads, then over attentions at the size of the finest."""
     # A compiled block does not see that it is watched.
     plain = torch.compiler.set_stance("force_eager") if model.place.compiled else nullcontext()
-    with torch.no_grad(), plain, watched(model.module()) as seen:
-        model.call(x_t, t, **leaf.prepared(len(x_t)))
+    network = model.module()
+    with torch.no_grad(), plain, watched(network) as seen:
+        network(x_t, t, **leaf.prepared(len(x_t)))
     means = [weights.mean(1).permute(0, 3, 1, 2) for weights in seen]
     size = max((tuple(mean.shape[2:]) for mean in means), default=None)
     if size is None:
@@ -123,7 +124,7 @@ def _drawn(x_t: Tensor, maps: Tensor, words: list[str], t: list[int]) -> Figure:
     ):
         _tile(axes[row][0], noisy, f"t = {step}")
         for column, (word, one) in enumerate(zip(words, light, strict=True), 1):
-            _tile(axes[row][column], noisy, f"{word}  {one.mean():.1%}", one / one.max())
+            _tile(axes[row][column], noisy, f"{word}  {one.mean():.1%}", one / (one.max() or 1))
     return png(canvas)
 
 

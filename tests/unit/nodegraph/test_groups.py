@@ -242,7 +242,8 @@ nodes:
   told: {type: label, index: [LABELS]}
   cond: {type: unet_denoiser, model: $model, conditions: $told}
   plan: {type: noise_scheduler, model: $model, steps: 2}
-  drawn: {type: ddim_sampler, denoiser: $cond, schedule: $plan, seed: $seed}
+  clipped: {type: clip_x0, denoiser: $cond}
+  drawn: {type: ddim_sampler, denoiser: $clipped, schedule: $plan, seed: $seed}
 outputs: {image: $drawn}
 """
 

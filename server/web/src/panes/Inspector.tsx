@@ -64,7 +64,7 @@ export function Inspector({ session }: { session: Session }) {
   );
 }
 
-/** The inputs of the graph: what the next run takes. Weights and presets are folded away, but for what they are now. */
+/** The inputs of the graph: what the next run takes. Weights, presets and what else says how are folded away, but for what they are now. */
 export function Inputs() {
   const document = usePage((page) => page.document!);
   const values = usePage((page) => page.values);
@@ -75,8 +75,9 @@ export function Inputs() {
   const row = (input: GraphInput) => (
     <InputField key={input.name} input={input} value={values[input.name] as Given} fallback={fallback(input)} />
   );
-  const weights = [...inputs.values()].filter((input) => input.type === "Bundle" && input.default);
-  const folded = weights.length + Number(presets.size > 0) > 1 ? weights : [];
+  const how = [...inputs.values()].filter(saysHow);
+  const folded = how.length + Number(presets.size > 0) > 1 ? how : [];
+  const told = folded.filter((input) => input.type === "Bundle" || input.name in values);
   const choice = <OneOf what="preset" of={presets} now={preset} />;
   return (
     <form className="form" onSubmit={(event) => event.preventDefault()}>
@@ -84,9 +85,9 @@ export function Inputs() {
       {[...inputs.values()].filter((input) => !folded.includes(input)).map(row)}
       {folded.length > 0 && (
         <details>
-          <summary title="which weights, and a preset for them">
-            <span>{folded.map((input) => input.name).join(", ")}</span>
-            {[preset, ...folded.map((input) => values[input.name] ?? fallback(input))].filter(Boolean).join(", ")}
+          <summary title={`a preset, ${folded.map((input) => input.name).join(", ")}`}>
+            <span>{told.map((input) => input.name).join(", ") || "more"}</span>
+            {[preset, ...told.map((input) => values[input.name] ?? fallback(input))].filter(Boolean).join(", ")}
           </summary>
           {choice}
           {folded.map(row)}
@@ -96,6 +97,12 @@ export function Inputs() {
       {inputs.size === 0 && <p className="quiet">This graph has no inputs: Run takes it as it is.</p>}
     </form>
   );
+}
+
+/** Whether an input with a default says how rather than what: weights, menus, and steps after the first. */
+function saysHow({ type, menu, default: fallback }: GraphInput, index: number, all: readonly GraphInput[]): boolean {
+  const first = all.findIndex((input) => input.type === type);
+  return fallback !== null && (type === "Bundle" || menu !== null || (type === "Steps" && first < index));
 }
 
 /** One of the presets or sweeps that the file has, or none. */

@@ -277,8 +277,9 @@ def test_a_seed_may_have_several_samples(models: Models) -> None:
     for denoiser, count in ((one, 2), (two, 2), (four, 1)):
         several = drawn(ancestral_sampler(denoiser, schedule, seed=[7, 8], count=count))
         torch.testing.assert_close(several, alone, atol=1e-4, rtol=1e-4)
-    x_t = Noise(torch.zeros(4, 3, 16, 16), 999, *schedule.chain)
+    noisy = torch.linspace(-1, 1, 4 * 3 * 16 * 16).reshape(4, 3, 16, 16)
+    x_t = Noise(noisy, 500, *schedule.chain)  # where a rounding of ε is none of x_0's sign
     begun = drawn(ancestral_sampler(one, schedule, seed=[7, 8], start=x_t))
-    pair = replace(x_t, x_t=x_t.x_t[:2])
-    each = [drawn(ancestral_sampler(one, schedule, seed=s, start=pair)) for s in (7, 8)]
+    pairs = {7: replace(x_t, x_t=noisy[:2]), 8: replace(x_t, x_t=noisy[2:])}
+    each = [drawn(ancestral_sampler(one, schedule, seed=s, start=p)) for s, p in pairs.items()]
     torch.testing.assert_close(begun, torch.cat(each), atol=1e-4, rtol=1e-4)
