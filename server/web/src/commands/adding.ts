@@ -63,7 +63,9 @@ export function additions(query: string): Choice[] {
   const models = query.trim().length > 2 ? ranked(query, modelChoices()).slice(0, MODELS) : [];
   const outputs = ranked(query, outputChoices());
   const wanted = "output".startsWith(query.trim().split(/\s/)[0]!.toLowerCase());
-  return [...models, ...(wanted ? [...outputs, ...nodes] : [...nodes, ...outputs]), ...ranked(query, inputs)];
+  const asked = inputs.filter(({ label }) => label.toLowerCase() === query.trim().toLowerCase());
+  const others = ranked(query, inputs).filter((input) => !asked.includes(input));
+  return [...asked, ...models, ...(wanted ? [...outputs, ...nodes] : [...nodes, ...outputs]), ...others];
 }
 
 /** Of so many bundles at most an input is offered before the nodes. */

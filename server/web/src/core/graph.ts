@@ -101,6 +101,13 @@ export function readGraph(text: string): ReadGraph {
   return { graph: new Reader(tree, faults).graph(), faults, tree };
 }
 
+/** The node type of a node; where an input of the graph chooses it, that of the input's default. */
+export function kindOf(graph: Graph, node: GraphNode | undefined): string {
+  if (!node?.type.startsWith("$")) return node?.type ?? "";
+  const chosen = graph.inputs.get(node.type.slice(1))?.default;
+  return chosen?.kind === "value" ? String(chosen.value) : "";
+}
+
 /** What a text in a graph file says: `$name.port` refers, `$$` begins a text with a dollar sign. */
 export function meant(value: Scalar): Value {
   if (typeof value !== "string" || !value.startsWith("$")) return { kind: "value", value };
