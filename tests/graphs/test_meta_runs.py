@@ -65,9 +65,9 @@ def test_a_check_calls_what_sees_the_change() -> None:
         assert not session.check(graph, Job(inputs, options=Options(cached=False))).diagnostics
         return session.shapes.calls - before
 
-    assert calls() == 14
+    assert calls() == 15
     assert calls() == 0
-    assert calls(guidance=2.5) == 3  # guided, clipped, and the sampler
-    assert calls(steps=20) == 2  # the schedule, and the sampler
-    assert calls(seed=1) == 2  # both samplers
-    assert calls(count=3) == 6  # the sampler, and what enlarges other shapes
+    assert calls(guidance=2.5) == 4  # guided, clipped, and both samplers of the menu
+    assert calls(steps=20) == 3  # the schedule, and both samplers
+    assert calls(seed=1) == 3  # both, and the upsampler's
+    assert calls(count=3) == 7  # both, and what enlarges other shapes

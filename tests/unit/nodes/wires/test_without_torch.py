@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.base.paths import Sandbox
-from nodegraph.language.program import Constant, Many
+from nodegraph.language.program import EXAMPLE, Constant, Many
 from nodegraph.library.registry import Arrays
 from nodegraph.runtime.context import RunContext
 from nodegraph.session import Job, Session, registry
@@ -72,7 +72,7 @@ def model_literals() -> set[tuple[str, str]]:
         assert program is not None
         for source in (s for step in program.steps for s in step.inputs.values()):
             for one in source.entries if isinstance(source, Many) else [source]:
-                if isinstance(one, Constant):
+                if isinstance(one, Constant) and one.value is not EXAMPLE:
                     facts = session.registry.facts(one.type.name)
                     if facts is not None and facts.literal == "name":
                         found.add((one.type.name, str(one.value)))
