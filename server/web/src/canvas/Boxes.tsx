@@ -4,7 +4,7 @@ import { Handle, type NodeProps, Position, useUpdateNodeInternals } from "@xyflo
 import { createContext, memo, useContext, useEffect, useRef } from "react";
 import { type Diagnostic, fileAddress, isFile, isPicture } from "../api";
 import { mend, showInText } from "../commands/text";
-import { type End, type Graph, type GraphNode, kindOf } from "../core/graph";
+import { type End, type Graph, type GraphNode, specOf } from "../core/graph";
 import type { Session } from "../document/session";
 import { faultsOf } from "../judging";
 import { lookAt } from "../panes/looking";
@@ -197,7 +197,7 @@ export const NodeBox = memo(function NodeBox({ data, selected }: NodeProps<Box>)
   const closed = usePage((page) => page.closed.has(name));
   const due = useDue(name) ? " due" : "";
   const node = graph.nodes.get(name);
-  const spec = catalogue.nodes.get(kindOf(graph, node));
+  const spec = specOf(graph, catalogue, name);
   const rows = rowsOf(graph, name, spec);
   const outputs = outputsOf(graph, catalogue, name);
   usePorts(name, [...rows, ...outputs].map((port) => port.name).join());

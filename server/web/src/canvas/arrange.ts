@@ -1,7 +1,7 @@
 /** Where the boxes stand and the wires pass: as the text says, else beside what they are wired to. */
 
 import type { Edge } from "@xyflow/react";
-import { type Graph, kindOf } from "../core/graph";
+import { type Graph, specOf } from "../core/graph";
 import { framed } from "../core/framed";
 import type { Arrangement, Link } from "../core/layout";
 import { completed } from "../core/places";
@@ -45,7 +45,7 @@ export function arranged(
 function leaving(graph: Graph, catalogue: Catalogue, source: string, handle: string): number {
   const node = graph.nodes.get(source);
   if (!node) return 16;
-  const rows = rowsOf(graph, source, catalogue.nodes.get(kindOf(graph, node))).length;
+  const rows = rowsOf(graph, source, specOf(graph, catalogue, source)).length;
   const outputs = outputsOf(graph, catalogue, source).map((port) => port.name);
   return rowsTop(graph, source) + ROW * (rows + outputs.indexOf(handle) + 0.5);
 }
@@ -53,6 +53,6 @@ function leaving(graph: Graph, catalogue: Catalogue, source: string, handle: str
 function entering(graph: Graph, catalogue: Catalogue, target: string, handle: string): number {
   const node = graph.nodes.get(target);
   if (!node) return ROW / 2;
-  const rows = rowsOf(graph, target, catalogue.nodes.get(kindOf(graph, node))).map((row) => row.name);
+  const rows = rowsOf(graph, target, specOf(graph, catalogue, target)).map((row) => row.name);
   return rowsTop(graph, target) + ROW * (rows.indexOf(handle) + 0.5);
 }

@@ -1,7 +1,7 @@
 /** The graph as boxes and wires of the canvas. */
 
 import type { Edge, Node } from "@xyflow/react";
-import { type End, type Graph, kindOf, type Ref } from "../core/graph";
+import { type End, type Graph, type Ref, specOf } from "../core/graph";
 import type { Catalogue } from "../store";
 import type { Point, Size } from "../core/layout";
 import { wiresIn } from "../core/wires";
@@ -49,8 +49,7 @@ export function standing(graph: Graph, closed: ReadonlySet<string>): Standing {
 
 /** The names of a node's outputs; of one that the catalogue does not know, those that are used. */
 export function outputsOf(graph: Graph, catalogue: Catalogue, name: string): { name: string; type: string }[] {
-  const node = graph.nodes.get(name);
-  const known = node && catalogue.nodes.get(kindOf(graph, node))?.outputs;
+  const known = specOf(graph, catalogue, name)?.outputs;
   if (known) return known.map(({ name, type }) => ({ name, type }));
   const used = new Set<string>();
   const refs = [...wiresIn(graph).map(({ source }) => source), ...graph.outputs.values()];
@@ -79,7 +78,7 @@ export const sized = (reason: string, shape: string): string =>
 
 /** Whether a node shows a picture while it runs: it works in steps, or may be a graph of such that gives pictures. */
 export function hasPreview(graph: Graph, catalogue: Catalogue, name: string): boolean {
-  const spec = catalogue.nodes.get(kindOf(graph, graph.nodes.get(name)));
+  const spec = specOf(graph, catalogue, name);
   return Boolean(spec?.generator || (spec?.composite && spec.outputs.some(({ type }) => baseOf(type) === "Image")));
 }
 
@@ -92,8 +91,8 @@ export function isPictureOutput(graph: Graph, catalogue: Catalogue, source: Ref)
 export function sizesOf(graph: Graph, catalogue: Catalogue, closed: ReadonlySet<string>): Map<string, Size> {
   const found = new Map<string, Size>();
   for (const name of graph.inputs.keys()) found.set(name, { width: PILL, height: 32 });
-  for (const [name, node] of graph.nodes) {
-    const rows = rowsOf(graph, name, catalogue.nodes.get(kindOf(graph, node))).length + outputsOf(graph, catalogue, name).length;
+  for (const name of graph.nodes.keys()) {
+    const rows = rowsOf(graph, name, specOf(graph, catalogue, name)).length + outputsOf(graph, catalogue, name).length;
     const preview = hasPreview(graph, catalogue, name) ? PREVIEW + 8 : 0;
     const height = closed.has(name) ? HEAD : rowsTop(graph, name) + FOOT + rows * ROW + preview;
     found.set(name, { width: WIDTH, height });
@@ -165,7 +164,7 @@ export function wiresOf(graph: Graph, catalogue: Catalogue, stands: Standing): E
 const inked = (colour: string): string => `color-mix(in oklab, ${colour} 80%, var(--ink))`;
 
 export function typeOfPort(graph: Graph, catalogue: Catalogue, node: string, port: string): string {
-  const spec = catalogue.nodes.get(kindOf(graph, graph.nodes.get(node)));
+  const spec = specOf(graph, catalogue, node);
   return spec?.inputs.find((one) => one.name === port)?.type ?? "";
 }
 

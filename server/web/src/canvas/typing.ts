@@ -1,7 +1,7 @@
 /** The types of a graph by the catalogue, read once for each graph. */
 
 import { misfit as coreMisfit, type Typed, typed, typeOf } from "../core/fits";
-import { type End, type Graph, kindOf } from "../core/graph";
+import { type End, type Graph, specOf } from "../core/graph";
 import { typeText } from "../core/types";
 import type { Catalogue } from "../store";
 import { baseOf } from "./types";
@@ -24,7 +24,7 @@ export function typeOfRef(graph: Graph, catalogue: Catalogue, name: string, port
 export function wantsPart(graph: Graph, catalogue: Catalogue, source: End, node: string, port: string): boolean {
   if (!isBundle(graph, source)) return false;
   const type =
-    catalogue.nodes.get(kindOf(graph, graph.nodes.get(node)))?.inputs.find((one) => one.name === port)?.type ?? "";
+    specOf(graph, catalogue, node)?.inputs.find((one) => one.name === port)?.type ?? "";
   return takesPart(catalogue, type);
 }
 

@@ -6,7 +6,7 @@ import { dropped } from "../commands/adding";
 import { moveWires } from "../commands/gestures";
 import { wired, wiring } from "../commands/wiring";
 import * as edits from "../core/edits";
-import { type End, type Graph, kindOf } from "../core/graph";
+import { type End, type Graph, specOf } from "../core/graph";
 import { parseType } from "../core/types";
 import { refsIn } from "../core/wires";
 import type { Making, Session } from "../document/session";
@@ -53,8 +53,8 @@ function candidates(graph: Graph, catalogue: Catalogue, { nodeId, handleId, hand
     targetHandle,
   });
   if (handleType === "source")
-    return [...graph.nodes].flatMap(([name, node]) =>
-      (catalogue.nodes.get(kindOf(graph, node))?.inputs ?? []).map(
+    return [...graph.nodes].flatMap(([name]) =>
+      (specOf(graph, catalogue, name)?.inputs ?? []).map(
         (port) => [`${name}.${port.name}`, wire(nodeId, handleId, name, port.name)] as const,
       ),
     );
@@ -67,7 +67,7 @@ function candidates(graph: Graph, catalogue: Catalogue, { nodeId, handleId, hand
 
 /** Whether a port takes any type, as far as the library says: only the engine knows what it can do with it. */
 function isOpen(graph: Graph, catalogue: Catalogue, { target, targetHandle }: Connection): boolean {
-  const port = catalogue.nodes.get(kindOf(graph, graph.nodes.get(target)))?.inputs.find(({ name }) => name === targetHandle);
+  const port = specOf(graph, catalogue, target)?.inputs.find(({ name }) => name === targetHandle);
   return port !== undefined && parseType(port.type, catalogue.ports).variable;
 }
 
@@ -115,7 +115,7 @@ function doing(graph: Graph, catalogue: Catalogue, wire: Connection, shape: stri
   const end = endOf(graph, catalogue, wire.source, wire.sourceHandle);
   const [node, port] = [graph.nodes.get(wire.target), wire.targetHandle ?? ""];
   const [there] = [node?.ports.get(port)].flatMap((value) => (value ? refsIn(value) : []));
-  const several = catalogue.nodes.get(kindOf(graph, node))?.inputs.find((one) => one.name === port)?.fan_in;
+  const several = specOf(graph, catalogue, wire.target)?.inputs.find((one) => one.name === port)?.fan_in;
   const place = there && !several ? `in the place of $${there.name}` : "";
   const known = !node || wantsPart(graph, catalogue, end, wire.target, port);
   return { words: [shape, place].filter(Boolean).join(" "), bad: false, ...(known ? {} : { wire }) };

@@ -5,7 +5,7 @@ import { baseOf } from "../canvas/types";
 import { misfit, typeOfRef } from "../canvas/typing";
 import type { Spot } from "../canvas/view";
 import * as edits from "../core/edits";
-import { type End, type Graph, type GraphNode, readGraph, type Value } from "../core/graph";
+import { type End, type Graph, type GraphNode, readGraph, specOf, type Value } from "../core/graph";
 import { applied } from "../core/text";
 import { wiresIn, wiresTo } from "../core/wires";
 import { type Written, written } from "../core/written";
@@ -56,7 +56,7 @@ export function spliced(name: string, { source, target, port }: Between): { ente
   const node = known.nodes.get(name);
   const used = [...wiresIn(known).map((wire) => wire.source), ...known.outputs.values()];
   if (!node || name === source.name || name === target || used.some((ref) => ref.name === name)) return null;
-  const free = (catalogue.nodes.get(node.type)?.inputs ?? []).filter((one) => !node.ports.has(one.name));
+  const free = (specOf(known, catalogue, name)?.inputs ?? []).filter((one) => !node.ports.has(one.name));
   const enters = free
     .toSorted((a, b) => Number(b.required) - Number(a.required))
     .find((one) => !misfit(known, catalogue, source, name, one.name));

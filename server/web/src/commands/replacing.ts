@@ -5,7 +5,7 @@ import { baseOf, colourOf } from "../canvas/types";
 import { typedOf } from "../canvas/typing";
 import * as edits from "../core/edits";
 import { closeness, type NodeType, typeOf } from "../core/fits";
-import type { GraphNode, Value } from "../core/graph";
+import { type GraphNode, specOf, type Value } from "../core/graph";
 import { search } from "../core/search";
 import { parseType } from "../core/types";
 import { refsIn, wiresIn } from "../core/wires";
@@ -60,7 +60,7 @@ function planOf(node: GraphNode, type: NodeType): Plan {
   }
   const uses = usesOf(node.name).map((use) => [use, outputFor(use, type)] as const);
   const kept = inputs.size + uses.filter(([, output]) => output !== undefined).length;
-  const old = catalogue.nodes.get(node.type);
+  const old = specOf(graph(), catalogue, node.name);
   const gives = ({ outputs }: NodeType) => baseOf(outputs[0]?.type ?? "");
   const like = old ? 2 * Number(gives(old) === gives(type)) + Number(old.category === type.category) : 0;
   const needs = type.inputs.filter((port) => port.required && free.has(port.name)).map((port) => port.name);

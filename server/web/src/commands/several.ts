@@ -2,6 +2,7 @@
 
 import { isFile } from "../api";
 import * as edits from "../core/edits";
+import { specOf } from "../core/graph";
 import { axisText, severalOf, withoutBrackets } from "../core/several";
 import { flow, treeOf, type Written, written } from "../core/written";
 import { askFor, type Choice, pick } from "../dialogs";
@@ -51,7 +52,7 @@ export function oneOfInput(name: string): void {
 export async function several(session: Session): Promise<void> {
   const node = graph().nodes.get(chosen());
   if (graph().inputs.has(chosen())) return severalOfInput(chosen());
-  const ports = node && page().catalogue!.nodes.get(node.type)?.inputs;
+  const ports = node && specOf(graph(), page().catalogue!, node.name)?.inputs;
   const all = [...(ports ?? graph().inputs.values())];
   const rows = all.map(({ name, type }): Choice => ({ key: name, label: name, detail: type }));
   const choice = await pick(node ? `several values for which port of ${node.name}` : "several values for which input", rows);

@@ -5,7 +5,7 @@ import { endsOf, shapeOf, sized } from "../canvas/flow";
 import { colourOf, costs } from "../canvas/types";
 import { misfit, typeOfRef, wantsPart } from "../canvas/typing";
 import * as edits from "../core/edits";
-import type { End } from "../core/graph";
+import { type End, specOf } from "../core/graph";
 import { refsIn, wiresIn } from "../core/wires";
 import type { Written } from "../core/written";
 import { type Choice, pick, type Place } from "../dialogs";
@@ -51,7 +51,7 @@ export function targets(source: End): Choice[] {
   const shape = shapeOf(known, catalogue!, costs(page().judged.planned), source);
   const ports = [...known.nodes.values()]
     .filter((node) => node.name !== source.name)
-    .flatMap((node) => (catalogue!.nodes.get(node.type)?.inputs ?? []).map((port) => ({ node: node.name, port })));
+    .flatMap((node) => (specOf(known, catalogue!, node.name)?.inputs ?? []).map((port) => ({ node: node.name, port })));
   const rows = ports.map(({ node, port }): Choice => {
     const value = known.nodes.get(node)!.ports.get(port.name);
     return {
@@ -72,10 +72,7 @@ export function targets(source: End): Choice[] {
 
 /** What the catalogue says of a port. */
 export function portOf(node: string, port: string): PortSpec | undefined {
-  const type = graph().nodes.get(node)?.type ?? "";
-  return page()
-    .catalogue!.nodes.get(type)
-    ?.inputs.find((one) => one.name === port);
+  return specOf(graph(), page().catalogue!, node)?.inputs.find((one) => one.name === port);
 }
 
 /** The wire from a source to a port: beside what is there where the port takes several and that fits, else in its place. */
@@ -170,9 +167,8 @@ export async function wireOut(session: Session): Promise<void> {
 /** Lead something to a port of the selected node. */
 export async function wireIn(session: Session): Promise<void> {
   const name = chosen();
-  const type = graph().nodes.get(name)?.type;
-  if (!type) return say("select a node, then I wires something to it");
-  const ports = page().catalogue!.nodes.get(type)?.inputs ?? [];
+  if (!graph().nodes.has(name)) return say("select a node, then I wires something to it");
+  const ports = specOf(graph(), page().catalogue!, name)?.inputs ?? [];
   const rows = ports.map((port): Choice => ({ key: port.name, label: port.name, detail: port.type }));
   const choice = await pick(`which port of ${name}`, rows);
   if (choice) await feeding(session, name, choice.key);

@@ -1,6 +1,6 @@
 /** What may be wired to what, and why not: by the types of the library, and without a circle. The engine has the last word. */
 
-import { type End, type Graph, type GraphNode, kindOf } from "./graph";
+import { type End, type Graph, type GraphNode, specOf } from "./graph";
 import {
   type Bound,
   fits,
@@ -57,7 +57,7 @@ export function typed(graph: Graph, library: Library): Typed {
 
 function outputsOf(all: Typed, node: GraphNode): Map<string, TypeRef> {
   const bound = variables(all, node);
-  const rows = all.library.nodes.get(kindOf(all.graph, node))?.outputs ?? [];
+  const rows = specOf(all.graph, all.library, node.name)?.outputs ?? [];
   return new Map(
     rows.map((port) => {
       const type = resolved(parseType(port.type, all.library.ports), bound);
@@ -77,7 +77,7 @@ function variables(all: Typed, node: GraphNode, but?: string): Bound {
 }
 
 function inputOf({ graph, library }: Typed, node: GraphNode, port: string): Port | undefined {
-  return library.nodes.get(kindOf(graph, node))?.inputs.find((one) => one.name === port);
+  return specOf(graph, library, node.name)?.inputs.find((one) => one.name === port);
 }
 
 function sourceOf(all: Typed, { source, axis }: Wire): TypeRef {
@@ -114,7 +114,7 @@ export function misfit(all: Typed, source: End, name: string, port: string): str
   if (!node) return `there is no node '${name}'`;
   const way = wayFrom(all.before, source.name, name);
   if (way) return `a circle: ${[...way, name].join(" → ")}`;
-  const known = all.library.nodes.get(kindOf(all.graph, node));
+  const known = specOf(all.graph, all.library, node.name);
   const spec = inputOf(all, node, port);
   if (known && !spec) return `'${node.type}' has no input '${port}'`;
   return spec ? mismatch(all, source, node, spec) : "";

@@ -101,11 +101,11 @@ export function readGraph(text: string): ReadGraph {
   return { graph: new Reader(tree, faults).graph(), faults, tree };
 }
 
-/** The node type of a node; where an input of the graph chooses it, that of the input's default. */
-export function kindOf(graph: Graph, node: GraphNode | undefined): string {
-  if (!node?.type.startsWith("$")) return node?.type ?? "";
-  const chosen = graph.inputs.get(node.type.slice(1))?.default;
-  return chosen?.kind === "value" ? String(chosen.value) : "";
+/** What a library says of the type of a node; where an input of the graph chooses the type, of the input's default. */
+export function specOf<T>(graph: Graph, library: { readonly nodes: ReadonlyMap<string, T> }, name: string): T | undefined {
+  const type = graph.nodes.get(name)?.type ?? "";
+  const chosen = type.startsWith("$") ? graph.inputs.get(type.slice(1))?.default : null;
+  return library.nodes.get(chosen?.kind === "value" ? String(chosen.value) : type);
 }
 
 /** What a text in a graph file says: `$name.port` refers, `$$` begins a text with a dollar sign. */

@@ -7,7 +7,7 @@ import { asThemselves, Choose } from "../Choose";
 import { oneOfInput, severalAt } from "../commands/several";
 import { expose, feeding } from "../commands/wiring";
 import * as edits from "../core/edits";
-import { type GraphInput, kindOf, type Value } from "../core/graph";
+import { type GraphInput, specOf, type Value } from "../core/graph";
 import { refsIn } from "../core/wires";
 import { type Written, written } from "../core/written";
 import type { Making, Session } from "../document/session";
@@ -148,7 +148,7 @@ function NodeForm({ session, name }: { session: Session; name: string }) {
   const catalogue = usePage((page) => page.catalogue!);
   const [all, setAll] = useState(false);
   const node = graph.nodes.get(name)!;
-  const spec = catalogue.nodes.get(kindOf(graph, node));
+  const spec = specOf(graph, catalogue, name);
   const ports: readonly PortSpec[] = spec?.inputs ?? [...node.ports.keys()].map((name) => ({ ...UNTYPED, name }));
   const swept = node.each.flatMap((axis) => axis.names);
   const first = (port: PortSpec) =>
