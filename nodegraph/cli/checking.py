@@ -1,6 +1,6 @@
 """`nodegraph check` and `nodegraph plan`."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +39,6 @@ from nodegraph.cli.opening import (
     asked,
     refusing,
 )
-from nodegraph.language.setting import with_values
 from nodegraph.options import Options
 from nodegraph.runtime.context import MAX_MEGAPIXELS
 from nodegraph.session import Checked, Job, Session
@@ -127,10 +126,9 @@ def plan(
 ) -> None:
     """Say what a run would do and why, without running: order, cache, shapes, memory, operations, downloads."""
     with refusing(as_json):
-        session, opened, read = graph_of(context, graph, nodes, show_help)
+        session, opened, read = graph_of(context, graph, nodes, ports, show_help)
         options = asked(device, precision, Path("out"), True, max_megapixels, low_memory=low_memory)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
-        opened = replace(opened, source=with_values(opened.source, ports or ()))
         with uncollected():
             made = session.plan(opened, job)
     if as_json:

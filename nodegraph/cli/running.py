@@ -118,10 +118,8 @@ def run(
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
     with refusing(as_json, traceback):
-        session, opened, read = graph_of(context, graph, nodes, show_help)
-        opened = replace(opened, source=with_values(opened.source, ports or ()))
-        asking = device, precision, out, not no_cache, max_megapixels
-        options = asked(*asking, compiled=compiled, low_memory=low_memory)
+        session, opened, read = graph_of(context, graph, nodes, ports, show_help)
+        options = asked(device, precision, out, not no_cache, max_megapixels, compiled, low_memory)
         job = Job({}, input_values(context, read, values or ()), preset, options, until)
         place, axes = place_of(on, session), axes_of(read, each or (), sweep)
         if axes:

@@ -71,9 +71,14 @@ def words_to_ids(text: str, words: Sequence[str]) -> list[int]:
     return [numbers.get(word, WORD_UNKNOWN) for word in _WORD.findall(text.lower())]
 
 
+def word_counts(texts: Iterable[str]) -> Counter[str]:
+    """The words of texts, and in how many of them each stands."""
+    return Counter(word for text in texts for word in set(_WORD.findall(text.lower())))
+
+
 def frequent_words(texts: Iterable[str], at_least: int, at_most: int) -> list[str]:
     """The words that stand in enough texts, at most so many of the most frequent ones, in the order of the alphabet."""
-    counts = Counter(word for text in texts for word in set(_WORD.findall(text.lower())))
+    counts = word_counts(texts)
     ranked = sorted((-count, word) for word, count in counts.items() if count >= at_least)
     return sorted(word for _, word in ranked[:at_most])
 

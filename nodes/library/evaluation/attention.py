@@ -118,7 +118,8 @@ def _looked(model: UNet, leaf: Leaf, x_t: Tensor, t: Tensor) -> Tensor:
 
 def _drawn(x_t: Tensor, maps: Tensor, words: list[str], t: list[int]) -> Figure:
     """A row for each timestep: x_t, then it lit by each word's map, the brightest where the map has its maximum."""
-    canvas, axes = drawing(len(t), 1 + len(words))
+    rows, columns = len(t), 1 + len(words)
+    canvas, axes = drawing((1.05 * columns, 1.2 * rows), 110, rows, columns)
     for row, (noisy, light, step) in enumerate(
         zip(to_bytes(x_t), maps.cpu().numpy(), t, strict=True)
     ):

@@ -32,11 +32,7 @@ def plot_lines(
 
     Raises Mismatch for an absent column, and for a column of texts to be drawn. Names are drawn as they are.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Drawing
-
-    sheet = Drawing(figsize=(6.4, 4.0), dpi=120, layout="constrained")
-    axes = sheet.add_subplot()
+    canvas, [[axes]] = drawing((6.4, 4.0), 120)
     for word, part in _parts(table, by).items():
         for name in y:
             errors = part.numbers(f"{name}_se") if f"{name}_se" in part.columns else None
@@ -53,7 +49,7 @@ def plot_lines(
     legend = axes.legend()
     axes.grid(alpha=0.3)
     _as_they_are(axes.title, axes.xaxis.label, *legend.get_texts())
-    return png(FigureCanvasAgg(sheet))
+    return png(canvas)
 
 
 def _as_they_are(*texts: Any) -> None:
@@ -81,23 +77,21 @@ def _abstract_points(points: Signal) -> Figure:
 @node(words=("scatter", "point cloud"), abstract=_abstract_points)
 def plot_points(points: Signal, title: str = "") -> Figure:
     """Points [B, 2] in the plane."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Drawing
-
-    sheet = Drawing(figsize=(4.5, 4.5), dpi=120, layout="constrained")
-    axes = sheet.add_subplot()
+    canvas, [[axes]] = drawing((4.5, 4.5), 120)
     axes.scatter(points[:, 0].cpu(), points[:, 1].cpu(), s=3)
     axes.set(title=title, aspect="equal")
     _as_they_are(axes.title)
-    return png(FigureCanvasAgg(sheet))
+    return png(canvas)
 
 
-def drawing(rows: int, columns: int) -> tuple[Any, Any]:
-    """A canvas with rows of small axes on it, for pictures."""
+def drawing(
+    inches: tuple[float, float], dpi: int, rows: int = 1, columns: int = 1
+) -> tuple[Any, Any]:
+    """A canvas of that width and height, and the axes on it, [rows][columns]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
-    sheet = Drawing(figsize=(1.05 * columns, 1.2 * rows), dpi=110, layout="constrained")
+    sheet = Drawing(figsize=inches, dpi=dpi, layout="constrained")
     return FigureCanvasAgg(sheet), sheet.subplots(rows, columns, squeeze=False)
 
 

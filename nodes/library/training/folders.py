@@ -12,7 +12,7 @@ from nodes.library.training.datasets import Pixels
 from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
 from nodes.models.unet import UNet
-from nodes.networks.tokenizer import frequent_words, left_out, tokenize, with_words
+from nodes.networks.tokenizer import frequent_words, left_out, tokenize, with_words, word_counts
 from nodes.training.dataset import Dataset
 from nodes.training.embedded import Embedded
 from nodes.training.folder import FolderPictures, folder_pictures, listed_pictures
@@ -145,8 +145,8 @@ def folder_counts(dataset: Dataset) -> Table:
     found = _listed(dataset)
     captions = found.captions
     sizes = found.squares.sizes if found.squares else ()
-    shapes = Counter(f"{sizes[r][0]} × {sizes[r][1]} px" for r in found.rows) if sizes else {}
-    kinds = Counter(found.pictures[r].kind for r in found.rows) if found.classes else {}
+    shapes = Counter(f"{sizes[r][0]} × {sizes[r][1]} px" for r in found.rows if sizes)
+    kinds = Counter(str(found.pictures[r].kind) for r in found.rows if found.classes)
     return Table(
         ("what", "count"),
         (
@@ -154,9 +154,9 @@ def folder_counts(dataset: Dataset) -> Table:
             ("cannot be read", len(found.pictures) - len(found)),
             ("without caption", captions.count("")),
             ("different captions", len(set(captions))),
-            ("different words", len(frequent_words(captions, 1, len(captions) * 100 + 1))),
-            *Counter(shapes).most_common(10),
-            *((f"class {kind}", count) for kind, count in sorted(Counter(kinds).items(), key=str)),
+            ("different words", len(word_counts(captions))),
+            *shapes.most_common(10),
+            *((f"class {kind}", count) for kind, count in sorted(kinds.items())),
         ),
     )
 
@@ -200,7 +200,8 @@ class Neighbours(NamedTuple):
 NEAREST = ("row", "caption", "difference")
 
 
-def _abstract_nearest(images: Image, dataset: Dataset) -> Neighbours:
+def _beside(images: Image, dataset: Dataset) -> FolderPictures:
+    """The folder beside whose pictures others are laid. Raises Mismatch for other sizes, or what is no folder."""
     found = _listed(dataset)
     if images.shape[1:] != found.sample_shape:
         raise Mismatch(
@@ -208,6 +209,11 @@ def _abstract_nearest(images: Image, dataset: Dataset) -> Neighbours:
             port="images",
             hint="resize them, or give the data set their size",
         )
+    return found
+
+
+def _abstract_nearest(images: Image, dataset: Dataset) -> Neighbours:
+    _beside(images, dataset)
     return Neighbours(torch.empty_like(images), Table(NEAREST, ()))
 
 
@@ -217,8 +223,7 @@ def nearest_pictures(images: Image, dataset: Dataset) -> Generator[Progress, Non
 
     Shows whether a model has learned pictures by heart. Raises Mismatch for other sizes, or a data set that is no folder.
     """
-    _abstract_nearest(images, dataset)
-    found, rows = _listed(dataset), images.cpu().float().flatten(1)
+    found, rows = _beside(images, dataset), images.cpu().float().flatten(1)
     best = torch.full((len(rows),), torch.inf)
     which = torch.zeros(len(rows), dtype=torch.int64)
     for first in range(0, len(found), CHUNK):

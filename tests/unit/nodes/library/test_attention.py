@@ -86,8 +86,11 @@ def test_maps_are_means_of_the_weights_in_a_whole_network(models: Models) -> Non
     found = [m for m in network.modules() if isinstance(m, Attention)]
     handles = [module.register_forward_hook(spied) for module in found]
     assert condition.tokens is not None and condition.embedding is not None
-    told = condition.embedding.repeat(2, 1), condition.tokens.repeat(2, 1, 1)
-    network(x_t, torch.tensor([10, 800]), *told)
+    told = {
+        "embedding": condition.embedding.repeat(2, 1),
+        "tokens": condition.tokens.repeat(2, 1, 1),
+    }
+    network(x_t, torch.tensor([10, 800]), **told)
     for handle in handles:
         handle.remove()
     assert len(expected) == len(found) > 1
@@ -103,13 +106,18 @@ def test_maps_are_means_of_the_weights_in_a_whole_network(models: Models) -> Non
 def test_watching_changes_nothing_and_ends(models: Models) -> None:
     model = models(UNet, "glide/base")
     network, told = model.module(), text_encoder(model, TEXT)
-    call = PICTURE, torch.tensor([5]), told.embedding, told.tokens
-    plain = network(*call)
+    call = {
+        "x_t": PICTURE,
+        "t": torch.tensor([5]),
+        "embedding": told.embedding,
+        "tokens": told.tokens,
+    }
+    plain = network(**call)
     with pytest.raises(RuntimeError, match="inside"), watched(network) as seen:
-        assert torch.equal(network(*call), plain)
+        assert torch.equal(network(**call), plain)
         raise RuntimeError("inside")
     held = len(seen)
-    network(*call)
+    network(**call)
     assert len(seen) == held > 0
 
 
