@@ -128,9 +128,8 @@ def run(
         alone(on)
         if get:
             fetch_missing(session.missing(opened, [job]), yes)
-        shown = Shown(quiet, as_json, traceback)
-        again = partial(run_again, session, graph, ports or (), job, shown)
-        watched(again) if watch else run_once(session, opened, job, shown)
+        how = job, Shown(quiet, as_json, traceback)
+        run_always(session, graph, ports, *how) if watch else run_once(session, opened, *how)
 
 
 def alone(on: str) -> None:
@@ -159,6 +158,13 @@ def run_once(session: Session, opened: Recorded, job: Job, shown: Shown) -> None
         print_json(report.record())
     else:
         show(report)
+
+
+def run_always(
+    session: Session, name: str, ports: Sequence[str] | None, job: Job, shown: Shown
+) -> None:
+    """Run a graph, and again whenever one of its files is saved."""
+    watched(partial(run_again, session, name, ports or (), job, shown))
 
 
 def run_again(
