@@ -66,3 +66,18 @@ def test_a_run_goes_up_to_the_selected_node(page: Any) -> None:
     expect(box(page, "schedule").locator(".mark")).to_contain_text("done", timeout=120_000)
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
     expect(box(page, "small").locator(".mark")).to_have_count(0)
+
+
+def test_a_part_that_was_lost_on_its_way_is_asked_for_again(page: Any, server: Any) -> None:
+    lost: list[str] = []
+
+    def lose_once(route: Any) -> None:
+        if lost:
+            return route.fallback()
+        lost.append(route.request.url)
+        return route.abort()
+
+    page.route("**/assets/textSetup-*", lose_once)
+    visit(page, server.at, GLIDE)
+    expect(page.get_by_label("text of the graph")).to_contain_text("glide")
+    assert lost

@@ -45,22 +45,25 @@ class UNet(nn.Module):
             nn.Conv2d(builder.channels, config.output_channels * folded, 3, padding=1)
         )
 
-    def forward(self, x_t: Tensor, t: Tensor, **conditions: Tensor | None) -> Tensor:
-        """What the network says of x_t at t; `conditions` are those of `keeping`, all of which may be left out."""
-        return self.keeping(x_t, t, 0, None, **conditions)[0]
+    def forward(
+        self, x_t: Tensor, t: Tensor, *given: Tensor | None, **conditions: Tensor | None
+    ) -> Tensor:
+        """What the network says of x_t at t, under the conditions of `keeping`, all of which may be left out."""
+        return self.keeping(x_t, t, *given, **conditions, outer=0, deep=None)[0]
 
     def keeping(
         self,
         x_t: Tensor,
         t: Tensor,
-        outer: int = 0,
-        deep: Tensor | None = None,
         embedding: Tensor | None = None,
         tokens: Tensor | None = None,
         pixels: Tensor | None = None,
         context: Tensor | None = None,
         mask: Tensor | None = None,
         bias: Tensor | None = None,
+        *,
+        outer: int = 0,
+        deep: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What `forward` gives, and what comes to the last `outer` stages from inside, [B, D, h, w], to be kept.
 

@@ -6,13 +6,16 @@ import { say } from "./store";
 
 const AGAIN = 2_000;
 
-/** Load a part when the server answers: browsers remember a part that did not come, and never ask for it again. */
-export async function patiently<T>(load: () => Promise<T>): Promise<T> {
+/** Load a part when the server answers, and again where it went while the part was on its way. */
+export async function patiently<T>(load: () => Promise<T>, tries = 3): Promise<T> {
   while (!(await answers())) {
     say("a part of the page is still missing: the server does not answer");
     await new Promise((done) => setTimeout(done, AGAIN));
   }
-  return load();
+  return load().catch((fault) => {
+    if (tries === 1) throw fault;
+    return patiently(load, tries - 1);
+  });
 }
 
 /**
