@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from nodegraph.base.codes import Code
@@ -145,8 +145,9 @@ class Document:
         return self.lines.span(self.file, start, end)
 
 
+@lru_cache(maxsize=2)
 def opened(text: str, file: str) -> Document:
-    """The document of a text. Raises GraphError where it is none that can be edited."""
+    """The document of a text, kept for the next edit of the same one. Raises GraphError where it is none that can be edited."""
     parsed = parse(text, file)
     bad = [fault for fault in parsed.diagnostics if fault.code in _UNREADABLE]
     if bad:

@@ -10,8 +10,9 @@ from nodegraph.language.references import references
 from nodegraph.language.scope import Faults
 from nodegraph.library.registry import Registry
 
-_REMOVAL = 500
-"""What it takes to find how to remove something, in names looked at."""
+_LEAST, _CHARACTERS = 500, 5
+"""What it takes to find how to remove something, which reads the text again, in names looked at: the least, and how many
+characters are read in the time of one name."""
 
 
 def warn_of_unused(graph: Graph, registry: Registry, faults: Faults) -> None:
@@ -49,7 +50,7 @@ def _without(
     faults: Faults, graph: Graph, name: str, remove: Callable[[str, str, str], tuple[Edit, ...]]
 ) -> tuple[Edit, ...]:
     """The edits that take what nobody uses out of a graph's text; for the first such things."""
-    if not faults.hints.spend(_REMOVAL):
+    if not faults.hints.spend(max(_LEAST, len(graph.text) // _CHARACTERS)):
         return ()
     try:
         return remove(graph.text, name, graph.file)
