@@ -189,8 +189,11 @@ def text(folder: Path) -> Pair:
 
 def layers_alone(pair: Pair) -> Pair:
     """Each convolution and linear layer of ours with what it is given, one after the other; and all of ours."""
+    from nodes.networks import winograd
+
     calls: list[tuple[Callable[..., Tensor], tuple[Any, ...]]] = []
-    kept = {name: getattr(F, name) for name in ("conv2d", "linear")}
+    places = {"conv2d": F, "linear": F, "convolved": winograd}
+    kept = {name: getattr(place, name) for name, place in places.items()}
 
     def recorded(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def call(*args: Any, **kwargs: Any) -> Tensor:
@@ -200,10 +203,10 @@ def layers_alone(pair: Pair) -> Pair:
         return call
 
     for name, function in kept.items():
-        setattr(F, name, recorded(function))
+        setattr(places[name], name, recorded(function))
     pair[0]()
     for name, function in kept.items():
-        setattr(F, name, function)
+        setattr(places[name], name, function)
 
     def alone() -> Tensor:
         for function, args in calls:

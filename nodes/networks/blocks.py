@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodes.networks import winograd
+
 GROUPS = 32
 M = TypeVar("M", bound=nn.Module)
 
@@ -34,6 +36,18 @@ class GroupNorm(nn.GroupNorm):
         return F.group_norm(x.float(), self.num_groups, weight, bias, self.eps).to(x.dtype)
 
 
+class Convolution(nn.Conv2d):
+    """A 3×3 convolution that leaves pixels as many as they are, by the way that is soonest."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(channels, out_channels, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.bias is not None and winograd.pays(input, self.weight):
+            return winograd.convolved(input, self.weight, self.bias)
+        return super().forward(input)
+
+
 class Downsample(nn.Module):
     """A 3×3 convolution with stride 2."""
 
@@ -50,7 +64,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Convolution(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))  # [B, C, 2H, 2W]
@@ -73,11 +87,11 @@ class ResBlock(nn.Module):
         self.resample = resample
         self.scale_shift = scale_shift
         self.norm_in = GroupNorm(channels, groups)
-        self.conv_in = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.conv_in = Convolution(channels, out_channels)
         self.embedding = nn.Linear(embedding_width, out_channels * (2 if scale_shift else 1))
         self.norm_out = GroupNorm(out_channels, groups)
         self.dropout = nn.Dropout(dropout)
-        self.conv_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.conv_out = zeroed(Convolution(out_channels, out_channels))
         self.skip = (
             nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
         )
