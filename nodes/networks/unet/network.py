@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.networks.blocks import Attention, GroupNorm, Pointwise, silu, zeroed
+from nodes.networks.blocks import Attention, GroupNorm, silu, zeroed
 from nodes.networks.clip.conditions import ClipConditions
 from nodes.networks.config import LowResolution, UNetConfig
 from nodes.networks.text import TextTransformer, bias_of
@@ -44,6 +44,8 @@ class UNet(nn.Module):
         self.out_conv = zeroed(
             nn.Conv2d(builder.channels, config.output_channels * folded, 3, padding=1)
         )
+        self._readers = [a.context_kv for a in _attentions(self) if a.context_kv is not None]
+        """What turns tokens into keys and values, one for each attention, in the order in which they run."""
 
     def forward(
         self, x_t: Tensor, t: Tensor, *given: Tensor | None, **conditions: Tensor | None
@@ -103,19 +105,15 @@ class UNet(nn.Module):
             _ = list(islice(contexts, len(inside)))  # what those attentions would have taken
         return _up([*self.outputs][inner:], deep, e, contexts, skips), deep
 
-    def _readers(self) -> list[Pointwise]:
-        """What turns tokens into keys and values, one for each attention, in the order in which they run."""
-        return [a.context_kv for a in _attentions(self) if a.context_kv is not None]
-
     def projected(self, tokens: Tensor) -> Tensor:
         """Keys and values of tokens [B, L, W] for every attention, one beside the other, [B, L, ΣK]."""
         tokens = tokens.to(self.out_conv.weight.dtype)
-        return torch.cat([reader(tokens) for reader in self._readers()], 2)
+        return torch.cat([reader(tokens) for reader in self._readers], 2)
 
     def _contexts(
         self, tokens: Tensor | None, context: Tensor | None, bias: Tensor | None
     ) -> Contexts:
-        readers = self._readers()
+        readers = self._readers
         if not readers or (tokens is None and context is None):
             return repeat((None, None))
         context = self.projected(tokens) if context is None and tokens is not None else context

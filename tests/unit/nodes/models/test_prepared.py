@@ -88,7 +88,7 @@ def test_a_decoder_makes_keys_and_values_once(context: RunContext, clip: Clip) -
     guided = classifier_free_guidance(
         unet_denoiser(model, [image]), unet_denoiser(model, [nothing]), 3.0
     )
-    readers = {str(n): reader for n, reader in enumerate(model.module()._readers())}
+    readers = {str(n): reader for n, reader in enumerate(model.module()._readers)}
     found = calls(readers, lambda: sampled(guided))
     seen = int(image.mask.any(0).sum())
     assert readers
@@ -111,4 +111,5 @@ def test_padding_that_others_need_changes_nothing(
         )
 
     together, alone = run([TEXTS[1], TEXTS[0]]), run([TEXTS[1]])
-    torch.testing.assert_close(together[:1], alone[:1], rtol=1e-4, atol=1e-4)
+    scale = alone.abs().max()  # nothing bounds these chains: from the last step on, roundings are as large as they are
+    torch.testing.assert_close(together[:1] / scale, alone[:1] / scale, rtol=1e-4, atol=2e-5)
