@@ -83,6 +83,7 @@ bench: setup web
 	$(BIN)/python benchmarks/checks.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sweeps.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/networks.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/editor.py
 

@@ -239,26 +239,43 @@ def compiled(folder: Path, rows: int) -> Pair:
     return call, decoder(folder, rows)[0]
 
 
-def whole(folder: Path, count: int, steps: tuple[int, int, int]) -> Pair:
-    """From a text to pictures at 256 px; each draws noise of its own."""
+def whole(
+    folder: Path,
+    count: int,
+    steps: tuple[int, int, int],
+    only: int | None = None,
+    low_memory: bool = False,
+) -> Pair:
+    """From a text to pictures at 256 px; each draws noise of its own. With `only`, nothing of the other is loaded."""
+    nothing: Pair = (lambda: torch.empty(0), lambda: torch.empty(0))
+    ours = nothing[0] if only == 1 else own_call(folder, count, steps, low_memory)
+    theirs = nothing[1] if only == 0 else their_call(folder, count, steps)
+    return ours, theirs
+
+
+def own_call(
+    folder: Path, count: int, steps: tuple[int, int, int], low_memory: bool
+) -> Callable[[], Tensor]:
+    import nodegraph
+
+    options = {"cached": False, "readable": [folder], "low_memory": low_memory}
+    graph = nodegraph.load("unclip/karlo", **options)
+    names = ("prior", "decoder", "upsample")
+    given = {f"{name}_steps": n for name, n in zip(names, steps, strict=True)}
+    return lambda: graph(prompt=PROMPT, models=str(folder), count=count, **given).image
+
+
+def their_call(folder: Path, count: int, steps: tuple[int, int, int]) -> Callable[[], Tensor]:
     import diffusers.pipelines
     from diffusers.pipelines.deprecated import unclip
     from diffusers.pipelines.deprecated.unclip import UnCLIPPipeline
 
-    import nodegraph
-
     diffusers.pipelines.unclip = unclip  # where the pipeline of a folder is looked for
     pipeline = UnCLIPPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
-    graph = nodegraph.load("unclip/karlo", cached=False, readable=[folder])
-    names = ("prior", "decoder", "upsample")
-    ours = {f"{name}_steps": n for name, n in zip(names, steps, strict=True)}
     names = ("prior", "decoder", "super_res")
-    theirs = {f"{name}_num_inference_steps": n for name, n in zip(names, steps, strict=True)}
-    return (
-        lambda: graph(prompt=PROMPT, models=str(folder), count=count, **ours).image,
-        lambda: pipeline(PROMPT, num_images_per_prompt=count, output_type="np", **theirs).images,
-    )
+    given = {f"{name}_num_inference_steps": n for name, n in zip(names, steps, strict=True)}
+    return lambda: pipeline(PROMPT, num_images_per_prompt=count, output_type="np", **given).images
 
 
 def seconds(call: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
