@@ -6,6 +6,7 @@ time is in the convolutions and linear layers, two threads beside one (wall time
 """
 
 import argparse
+import itertools
 import shutil
 import statistics
 import tempfile
@@ -262,7 +263,9 @@ def own_call(
     graph = nodegraph.load("unclip/karlo", **options)
     names = ("prior", "decoder", "upsample")
     given = {f"{name}_steps": n for name, n in zip(names, steps, strict=True)}
-    return lambda: graph(prompt=PROMPT, models=str(folder), count=count, **given).image
+    seeds = itertools.count()  # what was drawn is kept: each call is another
+    told = {"prompt": PROMPT, "models": str(folder), "count": count, **given}
+    return lambda: graph(**told, seed=next(seeds)).image
 
 
 def their_call(folder: Path, count: int, steps: tuple[int, int, int]) -> Callable[[], Tensor]:
