@@ -114,6 +114,7 @@ def _as_one(
     started = time.perf_counter()
     try:
         ones = [_One(cell, job, session.ready(opened, job)) for cell, job in cells]
+        ones[0].prepared.engine.bring([one.prepared.keyed for one in ones])
         missing = [one for one in ones if one.prepared.engine.waiting(one.prepared.keyed)]
         if len(missing) < 2:
             return list(cells)

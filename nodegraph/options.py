@@ -22,6 +22,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 class Options:
     """How graphs are run: device (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`), precision, output folder, cache, and what may
     be read beside the graph's folder. Pictures of more than `max_megapixels` are refused before they are decoded.
+    `cache`: the address of a cache that machines share, a folder or what fsspec knows (`s3://bucket/folder`).
 
     `compile`: blocks of UNets are compiled when they are first called, which takes minutes and is kept between processes.
     With `low_memory` one network at a time is loaded, and let go when another is needed or the run is over; nothing is kept
@@ -38,6 +39,7 @@ class Options:
     max_megapixels: float = MAX_MEGAPIXELS
     compile: bool = False
     low_memory: bool = False
+    cache: str | None = None
 
     def __post_init__(self) -> None:
         _refuse_options(self)
@@ -56,6 +58,12 @@ def _refuse_options(options: Options) -> None:
     for name in ("cached", "compile", "low_memory"):
         if not isinstance(given[name], bool):
             raise TypeError(f"{name} is True or False, not {given[name]!r}")
+    if not isinstance(given["cache"], str | None):
+        raise TypeError(
+            f"cache is an address, such as 's3://bucket/folder', not {given['cache']!r}"
+        )
+    if given["cache"] is not None and not given["cached"]:
+        raise ValueError("cache names where results are kept, and cached=False keeps none")
     if isinstance(readable, str | PathLike) or not isinstance(readable, Iterable):
         raise TypeError(f"readable is a list of paths, such as [{readable!r}], not {readable!r}")
     for path in cast("Iterable[Any]", readable):

@@ -34,6 +34,7 @@ from nodegraph.runtime.history import History
 from nodegraph.runtime.kept_checks import KeptChecks
 from nodegraph.runtime.keyed import Keyed
 from nodegraph.runtime.recorded import Recorded, read_picture
+from nodegraph.runtime.remote import Remote, remote
 from nodegraph.runtime.shape_report import Shapes
 from nodegraph.runtime.writing import preview_of, refuse_place, write_outputs
 
@@ -93,6 +94,7 @@ class Session:
     memory: Memory = field(default_factory=Memory)
     shapes: Shapes = field(default_factory=Shapes)
     _residencies: dict[str, Residency] = field(default_factory=dict[str, Residency])
+    _remotes: dict[str, Remote] = field(default_factory=dict[str, Remote])
 
     def fresh(self) -> "Session":
         """This session with the node files of its workspace as they are now; all else is shared with it. Raises NoNodes."""
@@ -130,7 +132,7 @@ class Session:
     def engine(self, opened: Recorded, options: Options, named: tuple[Path, ...] = ()) -> Engine:
         """An engine for a graph: it may read the graph's folder, the shipped graphs, and what the options name.
 
-        Raises NoDevice.
+        Raises NoDevice, and NoAddress.
         """
         readable = (*map(Path, options.readable), *named)
         sandbox = Sandbox(
@@ -147,8 +149,24 @@ class Session:
             residency=self._residency(device, options.low_memory),
         )
         disk = Disk(results_folder(), self.registry) if options.cached else None
+        shared = self._remote(options.cache) if options.cache is not None else None
         memory = Memory() if options.low_memory else self.memory
-        return Engine(self.registry, context, Cache(memory, disk))
+        return Engine(self.registry, context, Cache(memory, disk, remote=shared))
+
+    def _remote(self, address: str) -> Remote:
+        """The cache under an address. Raises NoAddress."""
+        if address not in self._remotes:
+            self._remotes[address] = remote(address)
+        return self._remotes[address]
+
+    def settle(self) -> list[Diagnostic]:
+        """Wait until caches that machines share have what was made; gives what went wrong with them."""
+        for shared in self._remotes.values():
+            shared.settle()
+        return self._complaints()
+
+    def _complaints(self) -> list[Diagnostic]:
+        return [found for shared in self._remotes.values() for found in shared.complaints()]
 
     def _residency(self, device: str, alone: bool) -> Residency:
         """The keeper of the models on a device, with its memory as the budget. The CPU's needs no torch, and has none.
@@ -303,6 +321,7 @@ class Session:
         yield Planned(deeds(prepared.engine, prepared.keyed))
         for warning in prepared.warnings:
             yield Warned(warning.node or "", warning)
+        yield from (Warned("", complaint) for complaint in self._complaints())
 
     def place(self, prepared: Prepared) -> None:
         """Look whether what comes out can be written to the folder of the options. Raises GraphError if it can not."""

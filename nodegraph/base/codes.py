@@ -82,6 +82,9 @@ class Code(StrEnum):
     NODE_FAILED = "E501", "A node's own code raised an error."
     UNWRITTEN_OUTPUT = "E502", "What came out cannot be written where it was to be."
     LOST_WORKER = "E503", "A process that was to run a graph has ended, or is none that can run it."
+    NO_PLACE = "E504", "What is named as a place to run graphs is none, or does not answer."
+    NO_PACKAGE = "E505", "A place, or a cache, needs a package that is not installed."
+    BAD_CACHE = "E506", "What is named as a cache that machines share is no address of one."
     UNUSED_NODE = "W101", "Nothing that comes out depends on this node."
     RENAMED_PORT = (
         "W103",
@@ -95,4 +98,8 @@ class Code(StrEnum):
     ANOTHER_DEVICE = "W403", "A picture was made on another kind of device; pixels may differ."
     OTHER_WEIGHTS = "W404", "A model has other weights than those that made a picture."
     SLOW_PRECISION = "W405", "The CPU has no instructions for the precision of the run."
+    REMOTE_CACHE = (
+        "W501",
+        "A cache that machines share fails, is slow, or gives what was not put there; it costs time only.",
+    )
     NODE_WARNING = "W401", "A node says that its result may not be what is expected."

@@ -145,6 +145,18 @@ class GraphWarning(UserWarning):
     """What a graph that is called from Python warns of: a prompt that is cut, a picture that is not finite, an unused node."""
 
 
+class Unusable(ValueError):
+    """What a run was asked to use cannot be used: a place to run, the address of a cache. Says why, and how to mend it."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic)
+        self.diagnostic = diagnostic
+
+    def __str__(self) -> str:
+        hint = self.diagnostic.hint
+        return f"{self.diagnostic}" + (f"; {visible(hint)}" if hint else "")
+
+
 class Mismatch(ValueError):
     """Values that do not belong together (another CLIP, schedule, condition or width), raised by nodes.
 

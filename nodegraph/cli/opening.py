@@ -1,13 +1,13 @@
 """From what stands on the command line to a session and a graph; what is wrong ends the program."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.diagnostics import Diagnostic, GraphError, Unusable
 from nodegraph.base.render import as_json as fault_as_json
 from nodegraph.cli.console import (
     FAILED,
@@ -82,11 +82,14 @@ def asked(
     max_megapixels: float,
     compiled: bool = False,
     low_memory: bool = False,
+    cache: str | None = None,
 ) -> Options:
     """The options of a run; a precision that is none ends the program."""
+    if cache is not None and not cached:
+        fail("--cache says where results are kept, and --no-cache that none are: say one", USAGE)
     try:
         kind = cast("Precision | None", precision)
-        return Options(device, kind, out, cached, (), max_megapixels, compiled, low_memory)
+        return Options(device, kind, out, cached, (), max_megapixels, compiled, low_memory, cache)
     except ValueError as error:
         fail(str(error), USAGE)
 
@@ -98,11 +101,18 @@ def refusing(as_json: bool = False, traceback: bool = False) -> Generator[None]:
         yield
     except NoDevice as error:
         fail(str(error), USAGE)
+    except Unusable as error:
+        _refused([error.diagnostic], {}, as_json)
+        raise typer.Exit(USAGE) from None
     except GraphError as error:
         if traceback and error.__cause__ is not None:
             print_traceback(error.__cause__)
-        print_faults(error.diagnostics, error.texts)
-        if as_json:
-            faults = [fault_as_json(fault) for fault in error.diagnostics]
-            print_json({"outputs": {}, "nodes": {}, "diagnostics": faults})
+        _refused(error.diagnostics, error.texts, as_json)
         raise typer.Exit(FAILED) from None
+
+
+def _refused(faults: Sequence[Diagnostic], texts: Mapping[str, str], as_json: bool) -> None:
+    print_faults(faults, texts)
+    if as_json:
+        found = [fault_as_json(fault) for fault in faults]
+        print_json({"outputs": {}, "nodes": {}, "diagnostics": found})

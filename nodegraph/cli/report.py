@@ -1,6 +1,7 @@
 """What a run tells on a terminal: bars for nodes that take steps, warnings as they come, and what became of each node."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ from nodegraph.runtime.events import (
     Warned,
     Written,
 )
+from nodegraph.session import Session
 
 
 class Speed(ProgressColumn):
@@ -97,3 +99,12 @@ def progress_of(report: Report) -> Progress:
         TimeElapsedColumn(),
     )
     return Progress(*columns, console=errors, disable=report.quiet)
+
+
+@contextmanager
+def settling(session: Session) -> Generator[None]:
+    """At the end wait for what goes to a cache that machines share, and say what went wrong with it."""
+    try:
+        yield
+    finally:
+        print_faults(session.settle(), {})

@@ -41,9 +41,10 @@ from nodegraph.cli.opening import (
     asked,
     refusing,
 )
-from nodegraph.cli.report import Report, progress_of
-from nodegraph.cli.sweeping import axes_of, place_of, run_sweep
+from nodegraph.cli.report import Report, progress_of, settling
+from nodegraph.cli.sweeping import axes_of, run_sweep
 from nodegraph.cli.watching import now, watched
+from nodegraph.executors.place import executor
 from nodegraph.language.setting import with_values
 from nodegraph.runtime.context import MAX_MEGAPIXELS
 from nodegraph.runtime.events import Completed
@@ -78,7 +79,17 @@ Get = Annotated[
     typer.Option("--get", help="Fetch the models that are not here, after showing their licences."),
 ]
 On = Annotated[
-    str, typer.Option(help="Where the cells of a sweep run: here, or processes:N for N workers.")
+    str,
+    typer.Option(
+        help="Where the cells of a sweep run: here, processes:N for N workers, ray or ray://HOST:PORT for a cluster."
+    ),
+]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        help="A cache that machines share, behind this one's: a folder, s3://BUCKET/FOLDER.",
+        show_default=False,
+    ),
 ]
 Compile = Annotated[
     bool,
@@ -108,6 +119,7 @@ def run(
     sweep: SweepName = None,
     yes: Yes = False,
     on: On = "here",
+    cache: Cache = None,
     values: Values = None,
     ports: Ports = None,
     until: Until = None,
@@ -119,15 +131,14 @@ def run(
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
     with refusing(as_json, traceback):
         session, opened, read = graph_of(context, graph, nodes, ports, show_help)
-        options = asked(device, precision, out, not no_cache, max_megapixels, compiled, low_memory)
-        job = Job({}, input_values(context, read, values or ()), preset, options, until)
-        place, axes = place_of(on, session), axes_of(read, each or (), sweep)
+        asking = device, precision, out, not no_cache, max_megapixels, compiled, low_memory, cache
+        job = Job({}, input_values(context, read, values or ()), preset, asked(*asking), until)
+        place, axes = executor(on, session), axes_of(read, each or (), sweep)
         if axes:
             run_sweep(Sweep(session, opened, job, axes), place, yes, quiet, as_json, get)
             return
         alone(on)
-        if get:
-            fetch_missing(session.missing(opened, [job]), yes)
+        present(session, opened, job, get, yes)
         how = job, Shown(quiet, as_json, traceback)
         run_always(session, graph, ports, *how) if watch else run_once(session, opened, *how)
 
@@ -136,6 +147,12 @@ def alone(on: str) -> None:
     """End the program where a run alone is to be shared out."""
     if on != "here":
         fail(f"--on {on} runs the cells of a sweep: say --each NAME=VALUES too", USAGE)
+
+
+def present(session: Session, opened: Recorded, job: Job, get: bool, yes: bool) -> None:
+    """Where it is asked to `get` them, fetch the models of a run that are not here."""
+    if get:
+        fetch_missing(session.missing(opened, [job]), yes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,12 @@ class Shown:
 
 
 def run_once(session: Session, opened: Recorded, job: Job, shown: Shown) -> None:
+    """Run a graph, and wait for what goes to a cache that machines share."""
+    with settling(session):
+        run_now(session, opened, job, shown)
+
+
+def run_now(session: Session, opened: Recorded, job: Job, shown: Shown) -> None:
     """Run a graph and write what comes out. Raises GraphError; a node that fails ends the program."""
     with uncollected():
         prepared = session.prepare(opened, job)
@@ -164,7 +187,8 @@ def run_always(
     session: Session, name: str, ports: Sequence[str] | None, job: Job, shown: Shown
 ) -> None:
     """Run a graph, and again whenever one of its files is saved."""
-    watched(partial(run_again, session, name, ports or (), job, shown))
+    with settling(session):
+        watched(partial(run_again, session, name, ports or (), job, shown))
 
 
 def run_again(
@@ -178,7 +202,7 @@ def run_again(
         opened = replace(opened, source=with_values(read, ports))
         found = {**session.compiled(opened, job).texts, read.name: read.text}
         texts = {Path(n): text for n, text in found.items() if Path(n).is_file()} or texts
-        run_once(session, opened, job, shown)
+        run_now(session, opened, job, shown)
     return texts
 
 

@@ -21,15 +21,14 @@ from nodegraph.cli.console import (
     stopped,
 )
 from nodegraph.cli.fetching import fetch_missing
-from nodegraph.cli.report import Report, progress_of
-from nodegraph.executors.place import NoPlace, executor, swept
+from nodegraph.cli.report import Report, progress_of, settling
+from nodegraph.executors.place import swept
 from nodegraph.executors.share import Executor
 from nodegraph.groups import Told
 from nodegraph.language.axes import BadAxis, sweep_axes, written_axis
 from nodegraph.language.graph import Graph
 from nodegraph.language.many import Axis
 from nodegraph.runtime.events import Completed, Failed
-from nodegraph.session import Session
 from nodegraph.sweep import MOST_CELLS, Cell, Outcome, Sweep, write_sheet, write_table
 
 
@@ -39,14 +38,6 @@ def axes_of(graph: Graph, each: Sequence[str], sweep: str | None) -> list[Axis]:
         return [*(sweep_axes(graph, sweep) if sweep else []), *map(written_axis, each)]
     except BadAxis as error:
         fail(f"--each {error}", USAGE)
-
-
-def place_of(name: str, session: Session) -> Executor:
-    """The place of `--on`; what is none ends the program."""
-    try:
-        return executor(name, session)
-    except NoPlace as error:
-        fail(f"--on {error}", USAGE)
 
 
 @dataclass(slots=True)
@@ -139,7 +130,8 @@ def run_sweep(
         fail(f"--each {error}", USAGE)
     if get:
         fetch_missing(sweep.session.missing(sweep.opened, sweep.each_once()), yes)
-    Sheet(sweep, quiet or as_json, as_json).run(place)
+    with settling(sweep.session):
+        Sheet(sweep, quiet or as_json, as_json).run(place)
 
 
 def _named(cell: Cell) -> str:

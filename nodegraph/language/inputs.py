@@ -54,6 +54,7 @@ SINCE = dict.fromkeys(
         "on",
         "compile",
         "low_memory",
+        "cache",
     ),
     "0.2",
 )

@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
@@ -17,6 +17,8 @@ from nodegraph.base.partial import scratch
 from nodegraph.library.port import TypeRef
 from nodegraph.runtime.keys import Key
 from nodegraph.runtime.literals import Library
+from nodegraph.runtime.packed import intact, packed, unpack
+from nodegraph.runtime.remote import Remote
 from nodegraph.runtime.warn import Said, Warned
 
 META = "entry.json"
@@ -103,6 +105,12 @@ def storable(ref: TypeRef, library: Library) -> bool:
     return ref.name in PLAIN or (facts is not None and not facts.live)
 
 
+def entry_of(folder: Path, key: Key) -> Path:
+    """The folder of an entry in that of a cache."""
+    name = key.hex()
+    return folder / name[:2] / name
+
+
 @dataclass(slots=True)
 class Disk:
     """Results in folders named by their keys. An entry is made beside and renamed into place, and verified when read.
@@ -119,8 +127,7 @@ class Disk:
 
     def path(self, key: Key) -> Path:
         """Folder of an entry."""
-        name = key.hex()
-        return self.folder / name[:2] / name
+        return entry_of(self.folder, key)
 
     def __contains__(self, key: Key) -> bool:
         return os.path.exists(self.path(key) / META)  # noqa: PTH110 (a folder that may not be read has none)
@@ -131,15 +138,30 @@ class Disk:
 
     def put(self, key: Key, kept: Kept, types: Sequence[TypeRef]) -> None:
         """Keep the outputs of a step, if they and the disk let us: what cannot be kept is no fault of the graph."""
+        self._enter(key, lambda made: self.make(made, kept, types))
+
+    def adopt(self, key: Key, content: bytes) -> None:
+        """Keep an entry that was packed elsewhere, if the disk lets us. Raises Damaged."""
+        files = intact(content, key)
+        self._enter(key, lambda made: unpack(files, made))
+
+    def packed(self, key: Key) -> bytes | None:
+        """An entry as bytes; None where it is not there, or cannot be read."""
+        try:
+            return packed(self.path(key), key) if key in self else None
+        except OSError:
+            return None
+
+    def _enter(self, key: Key, make: Callable[[Path], None]) -> None:
         target = self.path(key)
         if key in self:
             return
         try:
             with scratch(self.folder) as beside:
                 made = beside / "entry"
-                self._make(made, kept, types)
+                make(made)
                 size = _size(made)
-                if key not in self:
+                if key not in self and target.exists():
                     self._remove(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.rename(target)
@@ -148,7 +170,8 @@ class Disk:
             return
         self._account(size)
 
-    def _make(self, entry: Path, kept: Kept, types: Sequence[TypeRef]) -> None:
+    def make(self, entry: Path, kept: Kept, types: Sequence[TypeRef]) -> None:
+        """Write an entry into a new folder. Raises what the libraries of the formats like to raise."""
         entry.mkdir()
         for number, (value, ref) in enumerate(zip(kept.outputs, types, strict=True)):
             self._dump(value, ref, entry / str(number))
@@ -266,18 +289,27 @@ def _digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Memory over disk. Only what took longer than `worth` seconds goes to disk, and what is shown: without it the next
-    process would load all that makes it."""
+    """Memory over disk over what machines share. Only what took longer than `worth` seconds goes to disk, and what is shown:
+    without it the next process would load all that makes it."""
 
     memory: Memory = field(default_factory=Memory)
     disk: Disk | None = None
     worth: float = 0.05
+    remote: Remote | None = None
+    """What other machines keep too: results go there behind, and `bring` looks there."""
 
     def where(self, key: Key) -> Where | None:
         """Where a result lies, without reading it."""
         if key in self.memory:
             return "memory"
         return "disk" if self.disk is not None and key in self.disk else None
+
+    def bring(self, wanted: Iterable[tuple[Key, Sequence[TypeRef]]]) -> None:
+        """Lay what other machines have kept of some steps on this one's disk."""
+        disk, remote = self.disk, self.remote
+        if disk is not None and remote is not None:
+            absent = [k for k, types in wanted if self.where(k) is None and disk.keeps(types)]
+            remote.fetch(absent, disk)
 
     def get(self, key: Key, types: Sequence[TypeRef]) -> tuple[Kept, Where] | None:
         """What is kept of a step and where it was found."""
@@ -308,3 +340,5 @@ class Cache:
         self.memory.put(key, kept)
         if self.disk is not None and (shown or seconds > self.worth) and self.disk.keeps(types):
             self.disk.put(key, kept, types)
+            if self.remote is not None:
+                self.remote.keep(key, self.disk)

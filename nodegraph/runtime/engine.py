@@ -28,10 +28,28 @@ class Engine:
         return keyed(program, self.library, self.context)
 
     def waiting(self, keyed: Keyed) -> list[int]:
-        """The steps that a run of all outputs would call. Raises GraphError for a literal that cannot be read."""
+        """The steps that a run of all outputs would call, after a look at what other machines have kept.
+
+        Raises GraphError for a literal that cannot be read.
+        """
+        self.bring([keyed])
         hits = [self.cache.where(key) is not None for key in keyed.keys]
         names = tuple(keyed.program.outputs)
         return [i for i in needed(keyed.program, names, lambda i: hits[i]) if not hits[i]]
+
+    def bring(self, programs: Sequence[Keyed]) -> None:
+        """Bring what other machines have kept of some programs: the outputs, and what these need where they are not there."""
+        if self.cache.remote is None:
+            return
+        for ends in (True, False):
+            orders = [(k, self._order(k, ends)) for k in programs]
+            self.cache.bring(result for k, order in orders for result in k.results(order))
+
+    def _order(self, keyed: Keyed, ends: bool) -> list[int]:
+        """The steps that the outputs need as far as they are not kept here; `ends`: those that the outputs come from."""
+        keys, where = keyed.keys, self.cache.where
+        names = tuple(keyed.program.outputs)
+        return needed(keyed.program, names, lambda i: ends or where(keys[i]) is not None)
 
     def reading(self, keyed: Keyed, library: Library) -> "Engine | None":
         """An engine that has read all that the outputs need, as another library reads what is kept on disk; None where

@@ -1,12 +1,13 @@
 """A program made ready: its literals read and its keys made once, for the run, the plan and the history alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
 from nodegraph.base.ownership import PLAIN, own
 from nodegraph.language.program import Constant, Many, Program, Source, Wire
+from nodegraph.library.port import TypeRef
 from nodegraph.runtime.context import RunContext
 from nodegraph.runtime.keys import Key, keys_of, model_digests
 from nodegraph.runtime.literals import Library, Literals
@@ -29,6 +30,13 @@ class Keyed:
         if self.known is not None:
             return list(self.known)
         return keys_of(self.program, self.literals, self.policy)
+
+    def results(self, steps: Sequence[int]) -> Iterator[tuple[Key, Sequence[TypeRef]]]:
+        """Keys and types of what comes out of those of some steps whose results are kept."""
+        for index in steps:
+            step = self.program.steps[index]
+            if step.spec.pure and step.kept:
+                yield self.keys[index], step.output_types
 
     @property
     def policy(self) -> str:
