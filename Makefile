@@ -84,6 +84,7 @@ bench: setup web
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sweeps.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/networks.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/editor.py
 

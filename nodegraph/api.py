@@ -83,9 +83,9 @@ class LoadedGraph:
         """The graph for every combination of values: `graph.each({"prompt": "…"}, guidance=[1, 2, 4], seed=range(4))`.
 
         `inputs` are those that all cells share. Values are what can be iterated, or a text as on the command line (`"0..3"`,
-        `"@prompts.txt"`); `**{"prompt+seed": [("a", 1), ("b", 2)]}` lets inputs go together. `on`: where the cells run, `here`
-        or `processes:4`, in four workers. Raises GraphError where a value is wrong, ValueError for an axis or a place that
-        cannot be read.
+        `"@prompts.txt"`); `**{"prompt+seed": [("a", 1), ("b", 2)]}` lets inputs go together. `on`: where the cells run, `here`,
+        `processes:4`, in four workers, or `ray://HOST:6379`, on the machines of a cluster. Raises GraphError where a value is
+        wrong, ValueError for an axis or a place that cannot be read.
         """
         session, job = self.session.fresh(), Job(inputs or {}, {}, preset, self.options)
         found = Sweep(session, self.opened, job, python_axes(axes))
@@ -151,8 +151,8 @@ def given_away(event: Event) -> Event:
 
 def load(graph: str | Path, *, nodes: Iterable[str | Path] = (), **options: Any) -> LoadedGraph:
     """Load a graph file, or a shipped graph by name. Options are those of `Options`: device, precision, out, cached, readable,
-    max_megapixels, compile, low_memory. `nodes` are node files, and folders of them, whose nodes the graph may use; one that is
-    edited is read again by the next call.
+    max_megapixels, compile, low_memory, cache. `nodes` are node files, and folders of them, whose nodes the graph may use; one
+    that is edited is read again by the next call.
 
     The graph is called with its inputs by name. A picture or a mask is the path of a file (text or Path), which that call may
     then read wherever it lies; a `PIL.Image`; a numpy array; or a tensor. Pictures: uint8 [H, W, 3] or [H, W], floats [H, W, 3]

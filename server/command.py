@@ -59,6 +59,13 @@ CardShare = Annotated[
         show_default=False,
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        help="A Ray cluster for jobs that ask for it: ray (this machine), ray://HOST:PORT.",
+        show_default=False,
+    ),
+]
 Quota = Annotated[
     float, typer.Option(min=0.01, help="GiB of files; beyond it those that no job names go.")
 ]
@@ -81,6 +88,7 @@ def serve(
     job_seconds: Longest = None,
     vram_limit: CardShare = None,
     disk_quota: Quota = 10.0,
+    on: On = None,
     history: Annotated[
         int, typer.Option(min=1, help="Jobs that are kept when they ended.")
     ] = 2_000,
@@ -102,6 +110,7 @@ def serve(
         job_seconds,
         vram_limit,
         Limits(kept=int(disk_quota * 2**30), history=history),
+        on,
     )
     _serve(settings, host, port, socket, open)
 
@@ -154,6 +163,7 @@ def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -
 
     from nodegraph.base.diagnostics import GraphError
     from nodegraph.base.workspace import NoNodes
+    from nodegraph.executors.tasks import NoPlace
     from server.app import application
     from server.connections import Bounded
     from server.database import NoDatabase
@@ -163,7 +173,7 @@ def _serve(settings: Any, host: str, port: int, path: Path | None, open: bool) -
     os.chdir(settings.folder)
     try:
         app = application(settings)
-    except (GraphError, NoNodes, NoDatabase) as error:
+    except (GraphError, NoNodes, NoDatabase, NoPlace) as error:
         _fail(str(error))
     address = _address(host, listener, path) + settings.root_path
     door = (

@@ -55,6 +55,8 @@ class Settings:
     vram_limit: float | None = None
     """The share of a card's memory that a worker may take, 0 … 1."""
     limits: Limits = field(default_factory=Limits)
+    on: str | None = None
+    """The cluster on which jobs may run that ask for it: `ray`, `ray://HOST:PORT`."""
 
 
 def state_folder(folder: Path) -> Path:

@@ -36,7 +36,7 @@ def _wanted(judge: Judge, body: WantedJob, source: SourceText) -> Wanted:
     axes = judge.axes(graph, body)
     if not axes:
         seeds, files = seeds_of(judge.compiled(asked)), judge.uploads(asked)
-        return Wanted("run", title, request, seeds, body.priority, (), files, body.device)
+        return Wanted("run", title, request, seeds, body.priority, (), files, _worker(body))
     number = count(axes)
     if number > judge.bounds.limits.cells:
         raise Problem(
@@ -57,9 +57,14 @@ def _wanted(judge: Judge, body: WantedJob, source: SourceText) -> Wanted:
     request["axes"] = [{"names": a.names, "rows": a.rows} for a in axes]
     first = sweep.job_of(next(sweep.cells()).values)
     seeds = seeds_of(judge.compiled(Asked(asked.opened, first)))
-    cells = _cells(sweep, title, seeds, body.device)
+    cells = _cells(sweep, title, seeds, _worker(body))
     files = judge.uploads(asked, axes)
     return Wanted("sweep", title, request, {}, body.priority, cells, files)
+
+
+def _worker(body: WantedJob) -> str | None:
+    """The one worker, or the place, that is to do it."""
+    return body.device if body.on in (None, "here") else body.on
 
 
 def _cells(

@@ -150,6 +150,13 @@ class WantedJob(Asking):
         str | None,
         Field(max_length=40, description="The worker that is to run it: `cpu`, `cuda:1`."),
     ] = None
+    on: Annotated[
+        str | None,
+        Field(
+            max_length=300,
+            description="Where it runs: `here`, or the cluster that the server was started with.",
+        ),
+    ] = None
     cache: bool = True
     priority: Annotated[int, Field(ge=-9, le=9, description="A higher one comes first.")] = 0
 

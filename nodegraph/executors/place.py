@@ -5,10 +5,13 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
-from nodegraph.base.diagnostics import GraphError
+from nodegraph.base.codes import Code
+from nodegraph.base.diagnostics import GraphError, diagnostic
+from nodegraph.executors.cluster import Ray
 from nodegraph.executors.here import Here
 from nodegraph.executors.processes import Processes
 from nodegraph.executors.share import Executor, shares_of
+from nodegraph.executors.tasks import NoPlace
 from nodegraph.groups import Told
 from nodegraph.library.registry import Arrays
 from nodegraph.runtime.literals import Library
@@ -18,22 +21,44 @@ from nodegraph.sweep import Outcome, Sweep, failed, run_cell, written
 MOST = 256
 """Processes."""
 _PROCESSES = re.compile(r"processes:([1-9]\d{0,5})")
-
-
-class NoPlace(ValueError):
-    """What is named is no place to run graphs."""
+_RAY = re.compile(
+    r"ray(?:://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)?", re.ASCII
+)
+CLUSTERS = "ray, or ray://HOST:6379"
+PORT = "6379"
+"""Of the head of a Ray cluster, where no other is said."""
+CLIENT = "10001"
+"""Of Ray's own client, by which no results come as they are made."""
 
 
 def executor(name: str, session: Session) -> Executor:
-    """The place `here`, or `processes:N`, to run graphs of a session. Raises NoPlace."""
+    """The place `here`, `processes:N`, `ray` (this machine) or `ray://HOST:PORT` (of a cluster's head), to run graphs of a
+    session. Raises NoPlace."""
     if name == "here":
         return Here(session)
-    found = _PROCESSES.fullmatch(name)
+    if found := _PROCESSES.fullmatch(name):
+        if int(found[1]) > MOST:
+            raise _none(f"{found[1]} processes are more than {MOST}", "say fewer")
+        return Processes(int(found[1]))
+    if name.startswith("ray"):
+        return cluster(name)
+    raise _none(f"'{name}' is no place to run graphs", f"say here, or processes:2, or {CLUSTERS}")
+
+
+def cluster(name: str) -> Ray:
+    """The place `ray`, this machine, or `ray://HOST:PORT`, the machines of a cluster. Raises NoPlace."""
+    found = _RAY.fullmatch(name)
     if found is None:
-        raise NoPlace(f"'{name}' is no place to run graphs; say here, or processes:2")
-    if int(found[1]) > MOST:
-        raise NoPlace(f"{found[1]} processes are more than {MOST}")
-    return Processes(int(found[1]))
+        raise _none(f"'{name}' is no cluster to run graphs on", f"say {CLUSTERS}")
+    host, port = found["host"], found["port"] or PORT
+    if host and (port == CLIENT or not 0 < int(port) < 65536):
+        hint = f"say the port of the head, as `ray start --head` prints it: ray://{host}:{PORT}"
+        raise _none(f"'{name}' has a port at which no head listens", hint)
+    return Ray(address=f"{host}:{port}" if host else "")
+
+
+def _none(message: str, hint: str) -> NoPlace:
+    return NoPlace(diagnostic(Code.NO_PLACE, message, hint=hint))
 
 
 def swept(sweep: Sweep, place: Executor, files: bool = False) -> Generator[Told]:

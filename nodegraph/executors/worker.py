@@ -8,15 +8,19 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from nodegraph.base.codes import Code
 from nodegraph.base.diagnostics import Cancelled, diagnostic
+from nodegraph.base.partial import scratch
+from nodegraph.base.paths import results_folder
 from nodegraph.executors.share import Share, without_values
 from nodegraph.groups import run_group
 from nodegraph.runtime.cancel import CancelToken
@@ -40,7 +44,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker has begun."""
+    """The worker has begun, as a process of this number."""
+
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,15 @@ class Cells:
         return run_share(session, self.share, place, token)
 
 
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Waits until caches that machines share have what was made here."""
+
+    def __call__(self, session: Session, place: Place, token: CancelToken) -> Iterator[Any]:
+        session.settle()
+        yield from ()
+
+
 @dataclass(slots=True)
 class Inbox:
     """What comes from the parent, heard on a thread of its own while the worker works."""
@@ -118,19 +133,26 @@ def main() -> None:
     place: Place = pickle.load(orders)
     inbox = Inbox(orders)
     threading.Thread(target=inbox.listen, daemon=True).start()
+    work(inbox.waiting, place, partial(_tell, told))
+
+
+def work(
+    tasks: SimpleQueue[tuple[bytes, CancelToken]], place: Place, tell: Callable[[Any], None]
+) -> NoReturn:
+    """Do the tasks of a queue, one after the other, in one session, and tell what happens."""
     session = Session()
-    _tell(told, Ready())
+    tell(Ready(os.getpid()))
     while True:
-        packed, token = inbox.waiting.get()
+        packed, token = tasks.get()
         try:
             task: Doing = pickle.loads(packed)
         except Exception as error:
-            _tell(told, Ended(f"{type(error).__name__}: {error}"))
+            tell(Ended(f"{type(error).__name__}: {error}"))
             continue
         with suppress(Cancelled):
             for happened in task(session, place, token):
-                _tell(told, happened)
-        _tell(told, Ended())
+                tell(happened)
+        tell(Ended())
 
 
 def _streams() -> tuple[BinaryIO, BinaryIO]:
@@ -144,6 +166,14 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
 def _tell(stream: BinaryIO, told: Any) -> None:
     pickle.dump(told, stream)
     stream.flush()
+
+
+def parcels(kept: ExitStack) -> Path:
+    """A folder for parcels: beside the results, where it is swept if this process is killed, else where there is room."""
+    try:
+        return kept.enter_context(scratch(results_folder().absolute()))
+    except OSError:
+        return Path(kept.enter_context(TemporaryDirectory()))
 
 
 def run_share(

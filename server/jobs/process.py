@@ -17,7 +17,8 @@ from typing import Any, cast
 
 from nodegraph.base.threads import shared_out
 from nodegraph.base.workspace import Workspace
-from nodegraph.executors.process import Heard, Worker, started
+from nodegraph.executors.process import Process, started
+from nodegraph.executors.tasks import Heard, Worker
 from nodegraph.executors.worker import Cancel, Ended, Place, Ready
 from nodegraph.library.following import edition
 from nodegraph.runtime.cancel import CancelToken
@@ -92,8 +93,7 @@ class Child:
             self._started()
             self._printed()  # by nobody's task
             heard, self._cancelled = self._heard, None
-            packed = pickle.dumps(Doing(task, self.workspace, self.folder, self.device))
-            self._messages.put(packed)
+            self._messages.put(pickle.dumps(self._doing(task)))
         if unwanted():
             self.cancel()
         try:
@@ -106,6 +106,10 @@ class Child:
         finally:
             if not ended:
                 self.stop()
+
+    def _doing(self, task: Task) -> Any:
+        """A task as the worker does it."""
+        return Doing(task, self.workspace, self.folder, self.device)
 
     def _told(
         self, heard: SimpleQueue[Heard | None], begun: float, seconds: float | None
@@ -131,7 +135,7 @@ class Child:
         """What the process printed since this was asked last: a pipe's worth, which the process waits for when it is full."""
         worker, found = self._worker, b""
         with suppress(OSError, ValueError):  # it is stopped meanwhile
-            while worker is not None and len(found) < PIPE:
+            while isinstance(worker, Process) and len(found) < PIPE:
                 read = cast("BufferedReader", worker.process.stderr).read1(PIPE)
                 if not read:
                     break
@@ -155,12 +159,11 @@ class Child:
         worker = self._worker
         if worker is None:
             return "the worker was stopped"
-        worker.process.wait()
-        code = worker.process.returncode
         self.stop()
-        if code == -signal.SIGKILL:
+        killed = isinstance(worker, Process) and worker.process.returncode == -signal.SIGKILL
+        if killed:
             return "the worker was killed, by somebody or for want of memory"
-        return f"the worker ended with {signal.Signals(-code).name if code < 0 else f'code {code}'}"
+        return f"the worker {worker.ended().words}"
 
     def cancel(self) -> None:
         """Ask the task that goes on to stop; it is given a time to do so."""
@@ -172,7 +175,7 @@ class Child:
     @property
     def alive(self) -> bool:
         """Whether there is a process, with whatever it has loaded."""
-        return self._worker is not None and self._worker.process.poll() is None
+        return self._worker is not None and self._worker.alive
 
     def stop(self) -> None:
         """End the process with all that it began, whatever they do; what it had loaded is gone."""
@@ -180,7 +183,8 @@ class Child:
         self._messages.put(None)
         if worker is not None:
             worker.kill()
-            cast("BufferedReader", worker.process.stderr).close()
+            if isinstance(worker, Process):
+                cast("BufferedReader", worker.process.stderr).close()
 
     def start(self) -> None:
         """Start the process before there is anything to do."""
@@ -192,15 +196,18 @@ class Child:
             self.stop()
             self._edition = edition()
             self._heard = SimpleQueue()
-            environment = {
-                **shared_out(1),
-                "PYTHONUNBUFFERED": "1",
-            }  # what it prints is there when it dies
-            self._worker = started(Place(0, Path(self.folder)), environment, self._heard, PRINTED)
-            _widen(cast("BufferedReader", self._worker.process.stderr))
+            self._worker = self._begun()
             self._messages = SimpleQueue()
             given = (self._worker, self._messages)
             threading.Thread(target=_send, args=given, daemon=True).start()
+
+    def _begun(self) -> Worker:
+        """A worker that has been started, whose messages are put into `_heard`."""
+        # What it prints is there when it dies.
+        environment = {**shared_out(1), "PYTHONUNBUFFERED": "1"}
+        worker = started(Place(0, Path(self.folder)), environment, self._heard, PRINTED)
+        _widen(cast("BufferedReader", worker.process.stderr))
+        return worker
 
 
 def _send(worker: Worker, messages: Messages) -> None:

@@ -56,5 +56,6 @@ def task_of(job: Job, out: str, jobs: Jobs, settings: Settings) -> Task:
     if job.kind == "get":
         return Get(job.request["model"])
     request = {**jobs.get(job.parent).request, **job.request} if job.parent else job.request
-    options = Options(job.worker, None, out, max_megapixels=settings.limits.megapixels)
+    device = None if job.lane == settings.on else job.worker
+    options = Options(device, None, out, max_megapixels=settings.limits.megapixels)
     return Run(asked_of(request, options))

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodegraph.base.workspace import Workspace
+from nodegraph.executors.cluster import Ray
+from nodegraph.executors.place import cluster
 from server.files import Files
+from server.jobs.away import Seat
 from server.jobs.job import End, Job, Lane
 from server.jobs.process import Child, Device, Died
 from server.jobs.recorder import Recorder
@@ -153,6 +156,7 @@ class Workers:
     """All workers of a server, and the process that checks graphs."""
 
     workers: tuple[Worker, ...]
+    cluster: Ray | None = None
 
     def start(self) -> None:
         for worker in self.workers:
@@ -165,6 +169,8 @@ class Workers:
             thread.start()
         for thread in stopping:
             thread.join()
+        if self.cluster is not None:
+            self.cluster.close()
 
     def cancel(self, job: Job) -> None:
         """Cancel a running job."""
@@ -178,7 +184,10 @@ def workers_of(
     files: Files,
     task: Callable[[Job, str], Task],
 ) -> Workers:
-    """A worker for each device of the settings, and one that fetches models."""
+    """A worker for each device of the settings, one that fetches models, and those that the cluster has room for.
+
+    Raises NoPlace where that does not answer.
+    """
     lanes: list[tuple[str, Lane]] = [
         *((device, "device") for device in settings.workers),
         ("fetch", "fetch"),
@@ -190,7 +199,14 @@ def workers_of(
         seconds = settings.job_seconds if lane == "device" else None
         warm, rows = settings.keep_warm, settings.limits.rows
         made.append(Worker(name, lane, child, jobs, files, task, warm, seconds, rows))
-    return Workers(tuple(made))
+    if settings.on is None:
+        return Workers(tuple(made))
+    ray = cluster(settings.on)
+    for number in range(ray.connect()):
+        seat = Seat(workspace, str(settings.folder), ray=ray, number=number)
+        given = (jobs, files, task, settings.keep_warm, settings.job_seconds, settings.limits.rows)
+        made.append(Worker(f"ray-{number + 1}", settings.on, seat, *given))
+    return Workers(tuple(made), ray)
 
 
 def settle(out: Path) -> None:

@@ -41,6 +41,7 @@ def queued(found: Services, body: WantedJob, key: str | None = None) -> tuple[Jo
         there = ", ".join(workers) or "none"
         detail = f"there is no worker '{body.device}'; there are: {there}"
         raise Problem(422, "no-worker", detail)
+    _refuse_place(found, body)
     wanted = wanted_job(found.asking(), body)
     try:
         return found.jobs.add(wanted, key, digest)
@@ -52,6 +53,17 @@ def queued(found: Services, body: WantedJob, key: str | None = None) -> tuple[Jo
         raise Problem(
             429, "queue-full", f"{error}; cancel one, or wait", {"retry-after": "30"}
         ) from None
+
+
+def _refuse_place(found: Services, body: WantedJob) -> None:
+    """Raise Problem for a place that this server was not started with: a request opens no connections."""
+    there = ["here", *([found.settings.on] if found.settings.on else [])]
+    if body.on is not None and body.on not in there:
+        detail = f"there is no place '{body.on}' for jobs; there are: {', '.join(there)}"
+        raise Problem(422, "no-place", detail)
+    if body.on not in (None, "here") and body.device is not None:
+        detail = f"'{body.on}' has its own workers, and '{body.device}' is one of this machine"
+        raise Problem(422, "no-place", f"{detail}; say one of them")
 
 
 @router.get("/jobs")

@@ -21,10 +21,10 @@ import nodegraph
 from nodegraph.api import LoadedGraph
 from nodegraph.base.diagnostics import Cancelled, GraphError, GraphWarning
 from nodegraph.executors.here import Here
-from nodegraph.executors.place import NoPlace, executor, swept
-from nodegraph.executors.process import Unsendable
+from nodegraph.executors.place import executor, swept
 from nodegraph.executors.processes import Processes
 from nodegraph.executors.share import shares_of
+from nodegraph.executors.tasks import NoPlace, Unsendable
 from nodegraph.language.axes import python_axes
 from nodegraph.runtime.events import Finished, Loaded, Started, Stepped
 from nodegraph.session import Job
@@ -306,7 +306,7 @@ def test_values_that_cannot_be_sent_and_nodes_that_are_others(place: Path, warm:
 def test_workers_that_cannot_begin_are_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = graph("squared")
     monkeypatch.setattr("nodegraph.executors.process.COMMAND", ("-c", "raise SystemExit(3)"))
-    with pytest.raises(RuntimeError, match="no worker begins: Python ended with code 3"):
+    with pytest.raises(RuntimeError, match="no worker begins: its process ended with code 3"):
         list(loaded.each(a=[1, 2], on="processes:2"))
 
 
