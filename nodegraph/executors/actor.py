@@ -43,7 +43,8 @@ class Actor:
         self._tasks = SimpleQueue[tuple[bytes, CancelToken]]()
         self._told = SimpleQueue[Any]()
         self._token = CancelToken()
-        self._place = Place(number, parcels(ExitStack()))
+        self._kept = ExitStack()  # the folder of parcels goes with it
+        self._place = Place(number, parcels(self._kept))
         threading.Thread(target=self._work, daemon=True).start()
 
     def life(self) -> Iterator[list[Any]]:

@@ -173,6 +173,7 @@ def killed_at_random(two: Ray, kills: int, seconds: float) -> None:
     assert when_done == dict(begun())
 
 
+@pytest.mark.soak
 def test_kills_lose_no_cell_and_repeat_none_that_had_finished(place: Path, two: Ray) -> None:
     killed_at_random(two, 3, 0.02)
 
