@@ -47,6 +47,7 @@ OPTIONS: Mapping[str, str] = {
     "max_megapixels": "float",
     "compile": "bool",
     "low_memory": "bool",
+    "cache": "str | None",
 }
 
 

@@ -214,7 +214,7 @@ def test_generic_nodes_come_last() -> None:
         ({"readable": [3]}, TypeError, "readable is a list of paths; 3 is none"),
         ({"readable": None}, TypeError, "readable is a list of paths"),
         ({"precison": "float32"}, TypeError, "no option 'precison'; did you mean 'precision'?"),
-        ({"seed": 3}, TypeError, "no option 'seed'; there are: cached, compile, device"),
+        ({"seed": 3}, TypeError, "no option 'seed'; there are: cache, cached, compile, device"),
     ],
 )  # fmt: skip
 def test_options_of_load_are_validated(
