@@ -1,6 +1,7 @@
 """Workers on the machines of a Ray cluster: an actor for each card, or where there is none, for each group of cores."""
 
 import signal
+import socket
 import threading
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
@@ -28,8 +29,15 @@ BEGINNING = 120.0
 HEARING = "hearing"
 """The thread of an actor that hears what it is told, in order, while another tells."""
 MEND = "say HOST:PORT of the head, as `ray start --head` prints it (6379), and run on a machine of the cluster"
-QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Ray prints what it thinks of lost workers on standard output, where results are, and tells its makers who uses it."""
+KNOCKING = 10.0
+"""Seconds in which a head takes a connection, if there is one."""
+QUIET = {
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_NUM_REDIS_GET_RETRIES": "2",
+}
+"""Ray prints what it thinks of lost workers on standard output, where results are, tells its makers who uses it, and asks
+a port behind which there is no head 20 times, for 36 s each."""
 
 
 @dataclass(eq=False)
@@ -141,6 +149,7 @@ class Ray(Pool):
         if self._ray.is_initialized():
             return
         try:
+            _knock(self.address)
             with _own_signals():
                 self._ray.init(
                     address=self.address or "local",
@@ -205,6 +214,13 @@ def machines_of(nodes: Iterable[Mapping[str, Any]]) -> Machines:
     cores = [int(of.get("CPU", 0)) for of in found if of.get("CPU", 0) >= 1]
     group = min(asked, *cores) if cores else 1
     return Machines(sum(n // group for n in cores), 0, group, group)
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at HOST:PORT, if one is given. Raises OSError."""
+    if address:
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), KNOCKING).close()
 
 
 @contextmanager

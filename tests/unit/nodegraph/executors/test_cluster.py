@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -313,11 +314,23 @@ def test_a_machine_that_is_lost_costs_the_cell_that_it_was_at(place: Path) -> No
     assert len({words[2] for words in lines() if words[0] == "begins"}) >= 2
 
 
-@pytest.mark.soak
-def test_a_head_that_does_not_answer_is_told(place: Path) -> None:
+def test_a_head_that_does_not_answer_is_told_at_once(place: Path) -> None:
     graph()
     on = ["--on", "ray://127.0.0.1:9", "--nodes", str(NODES), "--each", "a=[1]"]
     command = [sys.executable, "-m", "nodegraph", "run", "g.yaml", *on]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert told.returncode == 2
     assert "E504 no-place: ray://127.0.0.1:9 does not answer" in told.stderr
+    assert "Connection refused" in told.stderr
+
+
+@pytest.mark.soak
+def test_a_port_behind_which_there_is_no_head_is_told(place: Path) -> None:
+    graph()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        name = f"ray://127.0.0.1:{silent.getsockname()[1]}"
+        on = ["--on", name, "--nodes", str(NODES), "--each", "a=[1]"]
+        command = [sys.executable, "-m", "nodegraph", "run", "g.yaml", *on]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert told.returncode == 2
+    assert f"E504 no-place: {name} does not answer" in told.stderr
