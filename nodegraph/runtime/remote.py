@@ -15,6 +15,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
+from socket import gaierror
 from threading import Lock, Thread
 from typing import Any, Protocol
 
@@ -212,17 +213,38 @@ def remote(address: str) -> Remote:
         if not rest:
             raise ValueError("it names no place")
         given = address if kind else str(Path(address).expanduser().absolute())
-        files, root = fsspec.core.url_to_fs(given)
+        files, root = _opened(given)
     except ImportError as error:
         message = f"the cache {address} needs a package that is not here: {error}"
         mend = f"pip install {_package(kind)}"
         raise NoAddress(diagnostic(Code.NO_PACKAGE, message, hint=mend)) from None
     except Exception as error:
-        known = nearest(kind, fsspec.available_protocols()) if kind else None
+        kinds = fsspec.available_protocols()
+        known = nearest(kind, kinds) if kind and kind not in kinds else None
         hint = known or "say a folder that all machines see, or s3://BUCKET/FOLDER"
         message = f"'{address}' is no address of a cache: {_words(error)}"
         raise NoAddress(diagnostic(Code.BAD_CACHE, message, hint=hint)) from None
     return Remote(address, files, root.rstrip("/"))
+
+
+def _opened(address: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it. One that does not answer yet is asked again when it is used."""
+    core: Any = import_module("fsspec.core")
+    try:
+        return core.url_to_fs(address)
+    except (ConnectionError, TimeoutError, gaierror):
+        return Away(address), core.strip_protocol(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A file system that did not answer. Whatever is asked of it raises what keeps it from answering, or is done."""
+
+    address: str
+
+    def __getattr__(self, name: str) -> Any:
+        core: Any = import_module("fsspec.core")
+        return getattr(core.url_to_fs(self.address)[0], name)
 
 
 def _package(kind: str) -> str:

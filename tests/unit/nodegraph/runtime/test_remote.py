@@ -48,6 +48,19 @@ class Broken(MemoryFileSystem):
     exists = makedirs = pipe_file = mv = rm_file = cat_file
 
 
+class Down(MemoryFileSystem):
+    """A place that takes no connection while it is down."""
+
+    protocol = "down"
+    cachable = False
+    is_down = True
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        if self.is_down:
+            raise ConnectionRefusedError(111, "Connection refused")
+        super().__init__(*arguments, **options)
+
+
 class Hanging(Broken):
     """A place that never answers."""
 
@@ -70,7 +83,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NODEGRAPH_CACHE", str(cache))
-    for kind in (Broken, Hanging):
+    for kind in (Broken, Down, Hanging):
         fsspec.register_implementation(str(kind.protocol), kind, clobber=True)
     yield tmp_path
     MemoryFileSystem.store.clear()
@@ -186,6 +199,22 @@ def test_a_cache_that_fails_is_told_once_and_then_left_alone() -> None:
         assert [one(a=a).n for a in range(2, 8)] == [a**4 for a in range(2, 8)]
     assert not one.session.settle()
     assert begun() == 2 * 6
+
+
+def test_a_cache_that_is_down_at_the_beginning_is_used_when_it_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nodegraph.runtime.remote.TRIES", 99)
+    loaded = on_new_machine("down://shared")
+    with pytest.warns(GraphWarning, match="W501 .*Connection refused"):
+        assert loaded(a=2).n == 16
+    loaded.session.settle()
+    monkeypatch.setattr(Down, "is_down", False)
+    assert loaded(a=3).n == 81
+    assert begun() == 4
+    loaded.session.settle()
+    assert on_new_machine("down://shared")(a=3).n == 81
+    assert begun() == 4
 
 
 def test_a_cache_that_hangs_is_waited_for_a_few_times() -> None:
