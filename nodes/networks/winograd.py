@@ -31,7 +31,8 @@ def pays(x: Tensor, weight: Tensor) -> bool:
     """
     _, channels, height, width = x.shape
     return (
-        x.device.type == "cpu"
+        type(x) is Tensor  # one with values
+        and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
         and not torch.compiler.is_compiling()

@@ -111,5 +111,7 @@ def test_padding_that_others_need_changes_nothing(
         )
 
     together, alone = run([TEXTS[1], TEXTS[0]]), run([TEXTS[1]])
-    scale = alone.abs().max()  # nothing bounds these chains: from the last step on, roundings are as large as they are
+    scale = (
+        alone.abs().max()
+    )  # nothing bounds these chains: from the last step on, roundings are as large as they are
     torch.testing.assert_close(together[:1] / scale, alone[:1] / scale, rtol=1e-4, atol=2e-5)

@@ -35,7 +35,7 @@ def test_it_is_the_convolution(
 
 
 def test_it_rounds_about_as_the_direct_way_does() -> None:
-    x, weight, bias = given(2, 256, 256, 32, 32)
+    x, weight, bias = given(2, 96, 96, 16, 16)
     expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
     direct = (F.conv2d(x, weight, bias, padding=1) - expected).square().mean().sqrt()
     made = (winograd.convolved(x, weight, bias) - expected).square().mean().sqrt()
@@ -78,6 +78,13 @@ def test_it_is_not_taken_elsewhere(x: Tensor, weight: Tensor) -> None:
     assert winograd.pays(X, WEIGHT)
     assert winograd.pays(X[:1], WEIGHT)
     assert not winograd.pays(x, weight)
+
+
+def test_what_may_have_no_values_goes_the_direct_way() -> None:
+    class Followed(Tensor):
+        """As those that torch follows without values."""
+
+    assert not winograd.pays(X.as_subclass(Followed), WEIGHT)
 
 
 def test_no_gradient_is_asked_for() -> None:
