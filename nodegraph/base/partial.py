@@ -68,14 +68,15 @@ def claimed(folder: Path, stem: str) -> Generator[tuple[Path, str]]:
 def _held(make: Callable[[], Path]) -> Generator[Path]:
     """Make a scratch folder and hold its lock; remove it after.
 
-    Until it is locked, somebody who sweeps may take it for abandoned: then another one is made.
+    Until it is locked, somebody who sweeps may take it for abandoned, or take it away as it is locked: then another one is
+    made.
     """
     from filelock import FileLock, Timeout
 
     while True:
         path = make()
         lock = FileLock(path / LOCK, timeout=0)
-        with suppress(Timeout):
+        with suppress(Timeout, FileNotFoundError, FileExistsError):
             lock.acquire()
             if (path / LOCK).exists():
                 break

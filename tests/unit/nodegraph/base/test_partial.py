@@ -1,10 +1,12 @@
 """Files are whole or not there, and nobody takes a name that another has."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,4 +124,23 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_anew(
     monkeypatch.setattr("nodegraph.base.partial._made", swept_once)
     with scratch(tmp_path) as path:
         assert path.exists() and names(tmp_path) == [path.name]
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_swept_as_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[str] = []
+    really = os.open
+
+    def opened(path: Any, *given: Any, **more: Any) -> int:
+        if str(path).endswith("lock") and not swept:
+            swept.extend(names(tmp_path))
+            sweep(tmp_path)
+        return really(path, *given, **more)
+
+    monkeypatch.setattr(os, "open", opened)
+    with scratch(tmp_path) as path:
+        assert swept and path.name not in swept
+        assert names(tmp_path) == [path.name]
     assert names(tmp_path) == []
