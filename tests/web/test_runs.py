@@ -143,6 +143,25 @@ def test_a_sweep_fills_its_sheet_and_cells_are_looked_at(scenes: Any, server: An
     expect(scenes.get_by_label("caption", exact=True)).to_have_value("a blue square")
 
 
+def test_a_sweep_whose_answer_is_older_than_what_was_heard_is_shown_as_it_is(
+    scenes: Any, server: Any
+) -> None:
+    each = {"caption": ["a blue square", "a green star"], "size": [17, 25]}
+    job = f"jobs/{post(scenes, server.at, 'jobs', graph=path_of(scenes), each=each)['id']}"
+
+    def late(route: Any) -> None:
+        answer = route.fetch()
+        until(lambda: api(scenes, server.at, job)["state"] == "done", 60)
+        route.fulfill(response=answer)
+
+    scenes.route(f"**/api/v1/{job}", late, times=1)
+    scenes.get_by_role("button", name="Runs", exact=True).click()
+    scenes.get_by_title("show this run").first.click()
+    sheet = scenes.get_by_role("region", name="sheet", exact=True)
+    expect(sheet.get_by_text("4 cells, done")).to_be_visible(timeout=60_000)
+    expect(sheet.locator("td img")).to_have_count(4)
+
+
 def test_a_sweep_of_the_file_is_chosen_and_run(page: Any, server: Any, tmp_path: Path) -> None:
     own = "sweeps:\n  both: {each: {caption+size: [[a blue square, 16], [a green star, 24]]}}\n"
     shown(page, server, tmp_path, SCENES.replace("nodes:", own + "nodes:"), "one")

@@ -91,8 +91,9 @@ export async function list(before?: number): Promise<void> {
 
 /** Show a job with its nodes and outputs, as it is now; of a sweep the cell that runs, or the first. */
 export async function show(id: string): Promise<void> {
-  const job = await get<Job>(`jobs/${id}`);
+  const { job, catchUp } = await read(id);
   useRuns.setState({ ...NO_RUN, job, cells: job.cells ?? [], ...nodesOf(job) });
+  catchUp();
   const cell = job.cells?.find(({ state }) => state === "running") ?? job.cells?.[0];
   if (cell) await showCell(cell.id, false);
 }
@@ -100,8 +101,18 @@ export async function show(id: string): Promise<void> {
 /** Show a cell of the sweep on the canvas. */
 export async function showCell(id: string, chosen = true): Promise<void> {
   useRuns.setState({ cell: id, chosen });
+  const { job, catchUp } = await read(id);
+  if (useRuns.getState().cell !== id) return;
+  useRuns.setState(nodesOf(job));
+  catchUp();
+}
+
+/** A job as it is told, and what takes again the states that were heard while the answer was on its way: it may be older. */
+async function read(id: string): Promise<{ job: Job; catchUp: () => void }> {
+  const newest = recent.at(-1);
   const job = await get<Job>(`jobs/${id}`);
-  if (useRuns.getState().cell === id) useRuns.setState(nodesOf(job));
+  const since = newest ? recent.lastIndexOf(newest) + 1 : 0;
+  return { job, catchUp: () => recent.slice(since).filter(({ name }) => name.startsWith("job.")).forEach(taken) };
 }
 
 /** What a job told of the nodes of this graph. */
