@@ -25,6 +25,7 @@ from nodes.library.text import text_encoder
 from nodes.models.classifier import Classifier
 from nodes.models.handle import parsed
 from nodes.models.unet import parse_unet
+from nodes.networks import winograd
 
 
 def planned(**inputs: object):
@@ -80,10 +81,21 @@ def test_one_network_at_a_time_needs_the_memory_of_the_largest() -> None:
     assert largest < low.peak_memory < 5 * 2**30
 
 
-def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> None:
+def test_the_predicted_memory_of_a_sampler_is_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Convolutions with fewer products take some megabytes beside it, which no plan knows of."""
     plan = planned()
     predicted = next(step.memory for step in plan.steps if step.node == "small")
-    graph = load("glide/text_to_image", cached=False, out=tmp_path)
+    usual = taken_by_a_sampler(tmp_path)
+    monkeypatch.setattr(winograd, "pays", lambda *_: False)
+    assert predicted == pytest.approx(direct := taken_by_a_sampler(tmp_path), rel=0.2)
+    assert 0 < usual - direct < 64 * 2**20
+
+
+def taken_by_a_sampler(folder: Path) -> int:
+    """Bytes at the peak of three guided steps of GLIDE's base."""
+    graph = load("glide/text_to_image", cached=False, out=folder)
     from nodes.library.denoising import clip_x0
     from nodes.library.guidance import classifier_free_guidance
 
@@ -97,7 +109,7 @@ def test_the_predicted_memory_of_a_sampler_is_what_it_takes(tmp_path: Path) -> N
     schedule = noise_scheduler(model, steps=3)
     with Allocations("cpu") as measured:
         assert len(list(ancestral(guided, schedule, Start(SeededNoise(0), count=1)))) == 3
-    assert predicted == pytest.approx(measured.peak, rel=0.2)
+    return measured.peak
 
 
 def test_a_backward_pass_is_followed_and_counted(tmp_path: Path) -> None:
