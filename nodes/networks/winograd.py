@@ -44,7 +44,10 @@ def pays(x: Tensor, weight: Tensor) -> bool:
 
 
 def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Pixels [B, C, H, W] under filters [D, C, 3, 3] and a bias [D], zeros around → [B, D, H, W]; H and W multiples of 4."""
+    """Pixels [B, C, H, W] under filters [D, C, 3, 3] and a bias [D], zeros around → [B, D, H, W]; H and W multiples of 4.
+
+    They lie with channels last where x or the filters do, as what a convolution gives.
+    """
     count, channels, height, width = x.shape
     _, there, _ = _ways()
     flat = weight.permute(0, 2, 3, 1).reshape(len(weight), 9, channels)  # [D, 9, C]
@@ -59,7 +62,11 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         some = slice(first, first + pictures)
         part = around[some, top : top + rows + 2]
         _convolve(part, filters, bias, made[some, top : top + rows])
-    return made.permute(0, 3, 1, 2)
+    last = torch.channels_last
+    lies = x.is_contiguous(memory_format=last) or weight.is_contiguous(memory_format=last)
+    return made.permute(0, 3, 1, 2).contiguous(
+        memory_format=last if lies else torch.contiguous_format
+    )
 
 
 def _convolve(around: Tensor, filters: Tensor, bias: Tensor, into: Tensor) -> None:
@@ -82,8 +89,8 @@ def _ways() -> tuple[Tensor, Tensor, Tensor]:
     points = np.array(_POINTS)
     apart = points[:, None] - points[None] + np.eye(len(points))
     infinity = np.eye(_AROUND)[-1:]
-    powers = points[:, None] ** np.arange(TILE)
-    products = np.concatenate([powers, infinity[:, -TILE:]])  # [6, 4]
+    powers = points[:, None] ** np.arange(_AROUND)
+    products = np.concatenate([powers[:, :TILE], infinity[:, -TILE:]])  # [6, 4]
     filters = np.concatenate([powers[:, :3] / apart.prod(1, keepdims=True), infinity[:, -3:]])
     others = [np.poly(np.delete(points, i))[::-1] for i in range(len(points))]
     pixels = np.concatenate([np.pad(others, ((0, 0), (0, 1))), np.poly(points)[None, ::-1]])

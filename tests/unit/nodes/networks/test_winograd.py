@@ -30,8 +30,15 @@ def test_it_is_the_convolution(
     x, weight, bias = given(size[0], 5, 7, *size[1:])
     made = winograd.convolved(x.to(memory_format=layout), weight.to(memory_format=layout), bias)
     expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
-    assert made.is_contiguous(memory_format=torch.channels_last)
+    assert made.is_contiguous(memory_format=layout)
     torch.testing.assert_close(made.double(), expected, rtol=0, atol=1e-5 * 45**0.5)
+
+
+def test_pixels_lie_as_those_of_a_convolution() -> None:
+    x, weight, bias = given(1, 8, 8, 8, 8)
+    for filters in (weight, weight.to(memory_format=torch.channels_last)):
+        direct = F.conv2d(x, filters, bias, padding=1)
+        assert winograd.convolved(x, filters, bias).stride() == direct.stride()
 
 
 def test_it_rounds_about_as_the_direct_way_does() -> None:
