@@ -69,6 +69,7 @@ On = Annotated[
 Quota = Annotated[
     float, typer.Option(min=0.01, help="GiB of files; beyond it those that no job names go.")
 ]
+History = Annotated[int, typer.Option(min=1, help="Jobs that are kept when they ended.")]
 
 
 def serve(
@@ -89,9 +90,7 @@ def serve(
     vram_limit: CardShare = None,
     disk_quota: Quota = 10.0,
     on: On = None,
-    history: Annotated[
-        int, typer.Option(min=1, help="Jobs that are kept when they ended.")
-    ] = 2_000,
+    history: History = 2_000,
 ) -> None:
     """Serve graphs to browsers and programs: check, edit, queue, run, watch."""
     from server.settings import LOOPBACK, Limits, Settings

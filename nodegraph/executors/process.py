@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from queue import SimpleQueue
 from typing import IO, Any, cast
 
@@ -42,6 +43,17 @@ class Process(Worker):
         with suppress(OSError):
             cast("IO[bytes]", self.process.stdin).close()
         self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def printed(self, most: int) -> bytes:
+        """See `Worker`."""
+        found = b""
+        with suppress(OSError, ValueError):  # it is stopped meanwhile
+            stream = cast("BufferedReader | None", self.process.stderr)
+            while stream is not None and len(found) < most and (read := stream.read1(most)):
+                found += read
+        return found
 
     def ended(self) -> Ending:
         """See `Worker`."""
@@ -52,7 +64,7 @@ class Process(Worker):
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return Ending(f"was killed ({name})", False)
+        return Ending(f"was killed ({name})", False, code == -signal.SIGKILL)
 
 
 def started(

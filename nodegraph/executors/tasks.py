@@ -72,6 +72,10 @@ class Worker(ABC):
         """Let it stop at the next step; it says when it has."""
         self.send(Cancel())
 
+    def printed(self, most: int) -> bytes:
+        """What it has printed since this was asked last, `most` bytes or a little more; nothing where it is not heard."""
+        return b""
+
     @property
     def willing(self) -> bool:
         """Whether it can be given a share."""
@@ -97,10 +101,13 @@ class Worker(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a worker ended, in words that go on after its name, and whether nobody killed it."""
+    """How a worker ended, in words that go on after its name; whether nobody killed it, and whether that was outright: by
+    somebody or for want of memory.
+    """
 
     words: str
     by_itself: bool
+    killed: bool = False
 
 
 Heard = tuple[Worker, Any]

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import pickle
-import signal
 import subprocess
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any, cast
 
 from nodegraph.base.threads import shared_out
 from nodegraph.base.workspace import Workspace
-from nodegraph.executors.process import Process, started
+from nodegraph.executors.process import started
 from nodegraph.executors.tasks import Heard, Worker
 from nodegraph.executors.worker import Cancel, Ended, Place, Ready
 from nodegraph.library.following import edition
@@ -133,13 +132,8 @@ class Child:
 
     def _printed(self) -> Told | None:
         """What the process printed since this was asked last: a pipe's worth, which the process waits for when it is full."""
-        worker, found = self._worker, b""
-        with suppress(OSError, ValueError):  # it is stopped meanwhile
-            while isinstance(worker, Process) and len(found) < PIPE:
-                read = cast("BufferedReader", worker.process.stderr).read1(PIPE)
-                if not read:
-                    break
-                found += read
+        worker = self._worker
+        found = worker.printed(PIPE) if worker is not None else b""
         return {"event": "printed", "content": found} if found else None
 
     def _watch(self, begun: float, seconds: float | None) -> None:
@@ -160,10 +154,10 @@ class Child:
         if worker is None:
             return "the worker was stopped"
         self.stop()
-        killed = isinstance(worker, Process) and worker.process.returncode == -signal.SIGKILL
-        if killed:
+        ending = worker.ended()
+        if ending.killed:
             return "the worker was killed, by somebody or for want of memory"
-        return f"the worker {worker.ended().words}"
+        return f"the worker {ending.words}"
 
     def cancel(self) -> None:
         """Ask the task that goes on to stop; it is given a time to do so."""
@@ -183,8 +177,6 @@ class Child:
         self._messages.put(None)
         if worker is not None:
             worker.kill()
-            if isinstance(worker, Process):
-                cast("BufferedReader", worker.process.stderr).close()
 
     def start(self) -> None:
         """Start the process before there is anything to do."""

@@ -3,20 +3,17 @@
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import marking
 import pytest
+from executing import begun, killed_at_random, lines, same_bytes, sweep_of
 from typer.testing import CliRunner
 
 import nodegraph
@@ -29,10 +26,7 @@ from nodegraph.executors.place import executor
 from nodegraph.executors.pool import Pool
 from nodegraph.executors.share import shares_of
 from nodegraph.executors.tasks import NoPlace
-from nodegraph.language.axes import python_axes
-from nodegraph.runtime.events import Finished, Loaded, Started, Stepped
-from nodegraph.session import Job
-from nodegraph.sweep import Outcome, Sweep
+from nodegraph.runtime.events import Finished, Loaded, Stepped
 
 NODES = Path(marking.__file__)
 TEXT = """graph: 1
@@ -43,20 +37,6 @@ nodes:
   n: {type: squared, a: $a, seconds: $seconds, log: LOG}
 outputs: {n: $n}
 """
-PICTURES = """graph: 1
-inputs:
-  caption: {type: Text, default: a red circle}
-  seed: {type: Seed, default: 0}
-nodes:
-  scene: {type: shapes_scene, caption: $caption, seed: $seed, size: 32}
-outputs: {image: $scene}
-"""
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of these tests, whose catalogues are made once."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
@@ -69,54 +49,13 @@ def two(cache: Path) -> Iterator[Ray]:
         yield ray
 
 
-@pytest.fixture
-def place(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NODEGRAPH_CACHE", str(cache))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path
-
-
 def graph(text: str = TEXT) -> LoadedGraph:
     Path("g.yaml").write_text(text.replace("LOG", str(Path("log").absolute())), "utf-8")
     return nodegraph.load("g.yaml", nodes=[NODES], cached=False)
 
 
-def sweep_of(loaded: LoadedGraph, inputs: dict[str, Any], **axes: Any) -> Sweep:
-    job = Job(inputs, options=loaded.options)
-    return Sweep(loaded.session, loaded.opened, job, python_axes(axes))
-
-
-def lines() -> list[list[str]]:
-    log = Path("log")
-    return [line.split() for line in log.read_text("utf-8").splitlines()] if log.exists() else []
-
-
-def begun() -> Counter[int]:
-    return Counter(int(words[1]) for words in lines() if words[0] == "begins")
-
-
-def pid_of(number: int) -> int:
-    """The process that last began a number."""
-    return [int(w[2]) for w in lines() if w[:2] == ["begins", str(number)]][-1]
-
-
-def until(happens: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.01)
-
-
 def test_ray_and_this_process_give_the_same_bytes(place: Path, two: Ray) -> None:
-    scenes = nodegraph.loads(PICTURES, cached=False)
-    axes = {"caption": ["a red circle", "a blue star"], "seed": range(32)}
-    here = [(dict(inputs), result.image) for inputs, result in scenes.each(**axes)]
-    there = [(dict(inputs), result.image) for inputs, result in scenes.each(on=two, **axes)]
-    assert len(here) == 64
-    assert [inputs for inputs, _ in here] == [inputs for inputs, _ in there]
-    assert all((a == b).all() for (_, a), (_, b) in zip(here, there, strict=True))
-    assert len({image.numpy().tobytes() for _, image in here}) > 40
+    same_bytes(two)
     assert len({*two.pids} - {os.getpid()}) == 2
 
 
@@ -135,53 +74,24 @@ def test_a_model_is_loaded_once_in_each_worker(place: Path, two: Ray, bundles: P
     assert loads == {"base": 2, "upsample": 2}
 
 
-def killed_at_random(two: Ray, kills: int, seconds: float) -> None:
-    """Kill so many workers: some in the middle of a cell, the others at any moment; then look at what became of 64 cells."""
-    chance, found, when_done = random.Random(7), dict[int, Outcome](), dict[int, int]()
-    sweep, killed = sweep_of(graph(), {"seconds": seconds}, a=range(64)), list[int]()
-    amid = set(chance.sample(range(2, 60), (kills + 1) // 2))
-
-    def kill(pid: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-
-    def at_any_moment(number: int) -> None:
-        for _ in range(number):
-            time.sleep(chance.uniform(0, 4 * seconds))
-            until(lambda: any(two.pids) and not {*two.pids} <= {*killed, 0})
-            if left := [pid for pid in two.pids if pid not in (*killed, 0)]:
-                kill(chance.choice(left))
-
-    thread = threading.Thread(target=at_any_moment, args=(kills // 2,))
+def killed(two: Ray, kills: int, seconds: float) -> None:
+    """Kill so many workers, half of them in the middle of a cell; one that was hit twice counts once."""
+    amid = set(random.Random(7).sample(range(2, 60), (kills + 1) // 2))
+    sweep = sweep_of(graph(), {"seconds": seconds}, a=range(64))
     two.tries = 99
-    for cell, event in two.run(shares_of(sweep)):
-        if isinstance(event, Started) and cell.number in amid:
-            amid.discard(cell.number)
-            until(lambda n=cell.number: begun()[n] > 0)
-            kill(pid_of(cell.number))
-            if not thread.ident:
-                thread.start()
-        if isinstance(event, Outcome):
-            assert cell.number not in found
-            found[cell.number], when_done[cell.number] = event, begun()[cell.number]
-    thread.join()
+    found = killed_at_random(two, sweep, kills, amid, 4 * seconds)
     two.tries = 3
-    assert len({*killed}) >= kills - 1  # one that was hit twice counts once
-    assert sorted(found) == list(range(64))
-    assert all(o.fault is None and o.written == {"n": n * n} for n, o in found.items())
-    assert begun().total() > 64
-    assert when_done == dict(begun())
+    assert len({*found}) >= kills - 1
 
 
 @pytest.mark.soak
 def test_kills_lose_no_cell_and_repeat_none_that_had_finished(place: Path, two: Ray) -> None:
-    killed_at_random(two, 3, 0.02)
+    killed(two, 3, 0.02)
 
 
 @pytest.mark.soak
 def test_twenty_kills_lose_no_cell_and_repeat_none_that_had_finished(place: Path, two: Ray) -> None:
-    killed_at_random(two, 20, 0.2)
+    killed(two, 20, 0.2)
 
 
 def test_a_cell_that_kills_its_process_is_a_failed_row(place: Path, two: Ray) -> None:
@@ -311,7 +221,7 @@ def test_a_machine_that_is_lost_costs_the_cell_that_it_was_at(place: Path) -> No
     subprocess.run([sys.executable, "-c", LOST.replace("NODES", repr(str(NODES)))], check=True)
     assert set(begun()) == set(range(40))
     assert begun().total() <= 42
-    assert len({words[2] for words in lines() if words[0] == "begins"}) >= 2
+    assert len({line.split()[2] for line in lines() if line.startswith("begins")}) >= 2
 
 
 def test_a_head_that_does_not_answer_is_told_at_once(place: Path) -> None:

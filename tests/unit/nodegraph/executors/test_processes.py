@@ -1,21 +1,17 @@
 """Workers: what is killed runs again and nothing else does, what kills is a failed row, and nothing outlives its parent."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import marking
 import pytest
+from executing import PICTURES, begun, killed_at_random, lines, pids, same_bytes, sweep_of, until
 
 import nodegraph
 from nodegraph.api import LoadedGraph
@@ -25,10 +21,8 @@ from nodegraph.executors.place import executor, swept
 from nodegraph.executors.processes import Processes
 from nodegraph.executors.share import shares_of
 from nodegraph.executors.tasks import NoPlace, Unsendable
-from nodegraph.language.axes import python_axes
 from nodegraph.runtime.events import Finished, Loaded, Started, Stepped
-from nodegraph.session import Job
-from nodegraph.sweep import Outcome, Sweep
+from nodegraph.sweep import Outcome
 
 NODES = Path(marking.__file__)
 TEXT = """graph: 1
@@ -44,28 +38,6 @@ inputs: {a: {type: Text, default: x}}
 nodes: {n: {type: crowded, text: $a, log: LOG}}
 outputs: {n: $n}
 """
-PICTURES = """graph: 1
-inputs:
-  caption: {type: Text, default: a red circle}
-  seed: {type: Seed, default: 0}
-nodes:
-  scene: {type: shapes_scene, caption: $caption, seed: $seed, size: 32}
-outputs: {image: $scene}
-"""
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of these tests, whose catalogues are made once."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def place(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NODEGRAPH_CACHE", str(cache))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -89,32 +61,6 @@ def graph(kind: str, seconds: bool = False, cached: bool = True) -> LoadedGraph:
     return nodegraph.load("g.yaml", nodes=[NODES], cached=cached)
 
 
-def sweep_of(loaded: LoadedGraph, inputs: dict[str, Any] | None = None, **axes: Any) -> Sweep:
-    job = Job(inputs or {}, options=loaded.options)
-    return Sweep(loaded.session, loaded.opened, job, python_axes(axes))
-
-
-def lines() -> list[str]:
-    return Path("log").read_text("utf-8").splitlines() if Path("log").exists() else []
-
-
-def begun() -> Counter[int]:
-    return Counter(int(line.split()[1]) for line in lines() if line.startswith("begins"))
-
-
-def pids() -> dict[int, int]:
-    """The process that last began each number."""
-    found = (line.split() for line in lines() if line.startswith("begins"))
-    return {int(number): int(pid) for _, number, pid in found}
-
-
-def until(happens: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.01)
-
-
 def alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
@@ -133,51 +79,13 @@ def two() -> Iterator[Processes]:
 def test_twenty_kills_lose_no_cell_and_repeat_none_that_had_finished(
     place: Path, two: Processes
 ) -> None:
-    chance, found, when_done = random.Random(7), dict[int, Outcome](), dict[int, int]()
     sweep = sweep_of(graph("squared", seconds=True, cached=False), {"seconds": 0.2}, a=range(64))
-    killed: list[int] = []
-
-    def kill(pid: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-
-    def at_any_moment() -> None:
-        while len(killed) < 20 - len(amid):
-            time.sleep(chance.uniform(0, 0.8))
-            until(lambda: not {*two.pids} <= {*killed})
-            if left := [pid for pid in two.pids if pid not in killed]:
-                kill(chance.choice(left))
-
-    thread, amid = threading.Thread(target=at_any_moment), {2, 12, 22, 32, 42, 52}
-    for cell, event in two.run(shares_of(sweep)):
-        if isinstance(event, Started) and cell.number in amid:
-            amid.discard(cell.number)
-            until(lambda n=cell.number: begun()[n] > 0)
-            kill(pids()[cell.number])
-            if cell.number == 2:
-                thread.start()
-        if isinstance(event, Outcome):
-            assert cell.number not in found
-            found[cell.number], when_done[cell.number] = event, begun()[cell.number]
-    thread.join()
+    killed = killed_at_random(two, sweep, 20, {2, 12, 22, 32, 42, 52}, 0.8)
     assert len(killed) == 20 == len({*killed})
-    assert sorted(found) == list(range(64))
-    assert all(o.fault is None and o.written == {"n": n * n} for n, o in found.items())
-    assert begun().total() > 64
-    assert when_done == dict(begun())
 
 
 def test_workers_and_this_process_give_the_same_bytes(place: Path, warm: Processes) -> None:
-    Path("p.yaml").write_text(PICTURES, "utf-8")
-    scenes = nodegraph.load("p.yaml", cached=False)
-    axes = {"caption": ["a red circle", "a blue star"], "seed": range(32)}
-    here = [(dict(inputs), result.image) for inputs, result in scenes.each(**axes)]
-    there = [(dict(inputs), result.image) for inputs, result in scenes.each(on=warm, **axes)]
-    assert len(here) == 64
-    assert [inputs for inputs, _ in here] == [inputs for inputs, _ in there]
-    assert all((a == b).all() for (_, a), (_, b) in zip(here, there, strict=True))
-    assert len({image.numpy().tobytes() for _, image in here}) > 40
+    same_bytes(warm)
 
 
 def test_a_model_is_loaded_once_in_each_worker(place: Path, warm: Processes, bundles: Path) -> None:
