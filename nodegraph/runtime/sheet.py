@@ -10,7 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 GAP, LINE, SIDE = 6, 16, 132
 """Pixels between pictures, of a line of text, and of the labels beside the rows."""
+LEAST, LARGEST = 96, 4096
+"""Pixels to which small pictures are enlarged, whole times, and of the longer side of a page that is not made larger so."""
 PAPER, INK, MISSING = "#ffffff", "#202124", "#f1d5d5"
+_PLAIN = Image.Resampling.NEAREST
 LONGEST = 20
 """Characters of a label beside a row, and at least of one above a column."""
 
@@ -26,7 +29,8 @@ class Labels:
 def sheet(pictures: Sequence[bytes | None], axes: Sequence[Labels]) -> list[Image.Image]:
     """Pages of encoded pictures, in the order of the cells (the last axis changes fastest); None is a cell without one."""
     down, across, *rest = (*axes, Labels("", ("",)), Labels("", ("",)))[: max(2, len(axes))]
-    opened = [_opened(picture) for picture in pictures]
+    most = max(len(down.values), len(across.values))
+    opened = _enlarged([_opened(picture) for picture in pictures], most)
     width = max((p.width for p in opened if p), default=64)
     height = max((p.height for p in opened if p), default=64)
     inner = prod(len(axis.values) for axis in rest)
@@ -53,6 +57,15 @@ def stacked(pages: Sequence[Image.Image]) -> Image.Image:
 
 def _opened(picture: bytes | None) -> Image.Image | None:
     return None if picture is None else Image.open(io.BytesIO(picture)).convert("RGB")
+
+
+def _enlarged(pictures: Sequence[Image.Image | None], most: int) -> Sequence[Image.Image | None]:
+    """Pictures, of which a page has so many beside each other, all as many times as large as it takes to see them."""
+    longest = max((max(p.size) for p in pictures if p), default=LEAST)
+    times = min(LEAST, LARGEST // most) // longest
+    if times < 2:
+        return pictures
+    return [p and p.resize((p.width * times, p.height * times), _PLAIN) for p in pictures]
 
 
 class _Page:
