@@ -112,7 +112,7 @@ docs: setup  ## the reference of nodes and diagnostics and the picture of the ho
 	$(BIN)/python docs/make_readme.py
 	$(BIN)/nodegraph schema --out graph.schema.json
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "the site: site/index.html"
+	@echo "the site: site/index.html; its search wants a server: $(BIN)/python -m http.server --directory site"
 
 pictures: setup web  ## of the editor, and the loop of the README, with Debian's Chromium; minutes
 	$(BIN)/python docs/make_screenshots.py

@@ -123,7 +123,7 @@ def make_sources() -> None:
 
 def make_picture(exhibit: Exhibit) -> None:
     """Run the graph, and save what it gives as one row of pictures."""
-    files = {k: str(DOCS / v) for k, v in exhibit.inputs.items() if v in (SOURCE, MASK)}
+    files = {k: str(DOCS / v) for k, v in exhibit.inputs.items() if _is_file(v)}
     graph = load(exhibit.graph, readable=(DOCS,))
     shown: Any = getattr(graph(**{**exhibit.inputs, **files}), exhibit.output)
     path = picture_of(exhibit)
@@ -182,10 +182,8 @@ def page() -> str:
         "# Gallery",
         "",
         "Every picture was made by `docs/make_gallery.py`, with the shipped models, seed 0 and nothing picked out.",
-        "Below each is the command that makes it, and the graph behind it. Where a graph takes a picture, it is the",
-        "left of these; the mask on the right is white where it is known.",
-        "",
-        f"![a red heart]({SOURCE}) ![the left half is known]({MASK})",
+        "Below each is the command that makes it, and the graph behind it. A graph that takes pictures has them before",
+        "the arrow; a mask is white where the picture is known. A click shows a picture as large as it is.",
     ]
     for title, exhibits in CHAPTERS.items():
         lines += ["", f"## {title}", "", '<div class="grid cards" markdown>', ""]
@@ -205,9 +203,11 @@ def card(exhibit: Exhibit) -> list[str]:
         path.relative_to(DOCS).as_posix() for path in (picture_of(exhibit), drawing_of(exhibit))
     )
     text = " ".join(t for t in (source.description, exhibit.note) if t)
+    taken = [f"![{name}]({value})" for name, value in exhibit.inputs.items() if _is_file(value)]
+    shown = f"[![{source.title}]({image})]({image})"
     parts = [
         f"**{source.title}**",
-        f"![{source.title}]({image})",
+        " ".join([*taken, "→", shown] if taken else [shown]),
         *([text] if text else []),
         f"```sh\n{command}\n```",
         f"<details markdown><summary>The graph</summary>\n\n[![The graph]({behind})]({behind})\n\n</details>",
@@ -216,9 +216,13 @@ def card(exhibit: Exhibit) -> list[str]:
     return [f"-   {body}", ""]
 
 
+def _is_file(value: object) -> bool:
+    return value in (SOURCE, MASK)
+
+
 def _placed(value: object) -> object:
     """A file as it is named from the root of a checkout."""
-    return f"docs/{value}" if value in (SOURCE, MASK) else value
+    return f"docs/{value}" if _is_file(value) else value
 
 
 def _quoted(value: object) -> str:

@@ -1,8 +1,10 @@
 """Write docs/nodes.md and docs/diagnostics.md from what is installed, and the pages of the site that stand elsewhere.
 
-The start page is `theme/landing.md`, the overview the README, the benchmarks are those of `benchmarks/`: copies for the site.
+The start page is `theme/landing.md`, the overview the README, the benchmarks are those of `benchmarks/`, the notebook's cells
+those of `notebook.ipynb`: copies for the site.
 """
 
+import json
 from pathlib import Path
 
 from nodegraph.base.codes import Code
@@ -68,11 +70,24 @@ def overview_page() -> str:
     return text
 
 
+def notebook_page() -> str:
+    """The cells of the notebook one below the other, and where the file is."""
+    cells = json.loads((DOCS / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    title, *rest = ["".join(cell["source"]) for cell in cells]
+    kinds = [cell["cell_type"] for cell in cells[1:]]
+    shown = [
+        text if kind == "markdown" else f"```python\n{text}\n```"
+        for kind, text in zip(kinds, rest, strict=True)
+    ]
+    return "\n\n".join([title, "[notebook.ipynb](notebook.ipynb) to download.", *shown, ""])
+
+
 if __name__ == "__main__":
     (DOCS / "nodes.md").write_text(nodes_page(), encoding="utf-8")
     (DOCS / "diagnostics.md").write_text(diagnostics_page(), encoding="utf-8")
     landing = (DOCS / "theme" / "landing.md").read_text(encoding="utf-8")
     (DOCS / "index.md").write_text(landing, encoding="utf-8")
     (DOCS / "overview.md").write_text(overview_page(), encoding="utf-8")
+    (DOCS / "notebook.md").write_text(notebook_page(), encoding="utf-8")
     benchmarks = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     (DOCS / "benchmarks.md").write_text(benchmarks, encoding="utf-8")

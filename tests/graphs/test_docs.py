@@ -1,5 +1,6 @@
 """What the docs show is true: their graphs check, their nodes are nodes."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -87,6 +88,32 @@ def test_the_reference_is_of_what_is_installed(monkeypatch: pytest.MonkeyPatch) 
         assert (ROOT / "docs" / name).read_text("utf-8") == page, "run docs/make_reference.py"
 
 
+def test_the_site_lowers_indices_and_keeps_options_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import formulas
+
+    command = '<pre><code>run<span class="w"> </span>--decoder-steps x_t</code></pre>'
+    kept = f'<p title="x_t"><code>x_t</code> text_encoder, __call__, a_1_2</p>{command}'
+    page = f"x_t<article>x_t, x_{{t−1}}, x'_t, ε̂_θ, L_vlb{kept}</article>x_t"
+    lowered = "x<sub>t</sub>, x<sub>t−1</sub>, x'<sub>t</sub>, ε̂<sub>θ</sub>, L<sub>vlb</sub>"
+    whole = kept.replace("--decoder-steps", '<span class="option">--decoder-steps</span>')
+    assert (
+        formulas.on_page_content("<td><code>a \\| b</code></td> \\|")
+        == "<td><code>a | b</code></td> \\|"
+    )
+    assert formulas.on_post_page(page) == f"x_t<article>{lowered}{whole}</article>x_t"
+
+
+def test_the_notebooks_page_has_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import make_reference
+
+    page = make_reference.notebook_page()
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
+    assert all("".join(cell["source"]) in page for cell in cells)
+    assert page.count("```python") == sum(cell["cell_type"] == "code" for cell in cells)
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script that makes what the README shows."""
@@ -141,7 +168,7 @@ def test_the_gallery_is_of_the_graphs_as_they_are(monkeypatch: pytest.MonkeyPatc
         assert make_gallery.picture_of(exhibit).is_file()
 
 
-MADE_FOR_THE_SITE = {"benchmarks.md", "overview.md"}
+MADE_FOR_THE_SITE = {"benchmarks.md", "notebook.md", "overview.md"}
 READ = [
     page
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
