@@ -14,6 +14,7 @@ from nodes.diffusion.denoisers import (
     Settled,
 )
 from nodes.rows import spread
+from nodes.target import FixedVariance, Target
 
 RANGE: frozenset[Settled] = frozenset({"range"})
 PIXELS: frozenset[Settled] = frozenset({"pixels"})
@@ -32,6 +33,10 @@ class Pair(Denoiser[Any]):
 
     def needs(self, t: Tensor) -> tuple[Leaf, ...]:
         return (*self.first.needs(t), *self.second.needs(t))
+
+    @property
+    def target(self) -> Target:
+        return self.first.target
 
     @property
     def rows(self) -> int:
@@ -130,6 +135,10 @@ class Wrapper(Denoiser[Any]):
         return self.inner.needs(t)
 
     @property
+    def target(self) -> Target:
+        return self.inner.target
+
+    @property
     def rows(self) -> int:
         return self.inner.rows
 
@@ -174,6 +183,20 @@ class DynamicThreshold(Wrapper):
         size = inner.x0.abs().flatten(1).quantile(self.percentile, dim=1).clamp(min=1.0)
         size = size.reshape(-1, *[1] * (x_t.ndim - 1))
         return replace(inner, x0=inner.x0.clamp(-size, size) / size)
+
+
+@dataclass(frozen=True, eq=False)
+class WithFixedVariance(Wrapper):
+    """Σ of the reverse steps by the schedule alone, whether the network learned one or not. Ref: Ho et al. 2020, §3.2."""
+
+    kind: FixedVariance
+
+    @property
+    def target(self) -> Target:
+        return replace(self.inner.target, learned_variance=False, fixed_variance=self.kind)
+
+    def change(self, inner: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
+        return replace(inner, variance=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from nodegraph import Doc, Mismatch, Range, node
 from nodes.library.rows import at_port
 from nodes.models.clip import Clip
 from nodes.models.embeddings import ClipTokens, Embedding, same_space
+from nodes.models.noised_clip import NoisedClip
 from nodes.rows import share
 from nodes.wires.embeddings import ClipImage, ClipText
 from nodes.wires.pictures import Image
@@ -70,19 +71,23 @@ def best_candidate(candidates: ClipImage, text: ClipText) -> ClipImage:
 
 
 Texts = Annotated[Text | list[Text], Doc("One for all pictures, or one for each n in a row.")]
+AnyClip = Annotated[
+    Clip | NoisedClip, Doc("A noised one sees the picture without noise, at t = 0.")
+]
 SCORE = ("picture", "text", "cosine")
 
 
-def _abstract_score(clip: Clip, image: Image, text: str | list[str]) -> Table:
+def _abstract_score(clip: Clip | NoisedClip, image: Image, text: str | list[str]) -> Table:
     _cosines(clip, image, text)
     return Table(SCORE, ())
 
 
 @node(words=("similarity", "CLIPScore", "agreement"), abstract=_abstract_score)
-def clip_score(clip: Clip, image: Image, text: Texts) -> Table:
+def clip_score(clip: AnyClip, image: Image, text: Texts) -> Table:
     """The cosine of each picture's embedding with that of its text, in [−1, 1], one row each; R texts for R·n pictures.
 
-    Raises Mismatch where n is not whole. Ref: Hessel et al. 2021, without its factor 2.5.
+    Raises Mismatch where n is not whole, or for pictures of another size than a noised CLIP's. Ref: Hessel et al. 2021,
+    without its factor 2.5.
     """
     texts = [text] if isinstance(text, str) else text
     cosines = _cosines(clip, image, texts)  # [R, n]
@@ -93,7 +98,7 @@ def clip_score(clip: Clip, image: Image, text: Texts) -> Table:
 
 @node(words=("best of n", "DALL·E", "choose", "select"), rows=("image", "text"))
 def clip_rerank(
-    clip: Clip,
+    clip: AnyClip,
     image: Image,
     text: Texts,
     keep: Annotated[int, Range(1, 4096), Doc("How many pictures are kept for each text.")] = 1,
@@ -112,12 +117,32 @@ def clip_rerank(
     return image.index_select(0, (first + best).flatten().to(image.device))
 
 
-def _cosines(clip: Clip, image: Tensor, text: str | list[str]) -> Tensor:
+def _cosines(clip: Clip | NoisedClip, image: Tensor, text: str | list[str]) -> Tensor:
     """Cosines of R·n pictures with R texts, [R, n]."""
     texts = [text] if isinstance(text, str) else text
     with at_port("text"):
         each = share(len(texts), len(image), "texts", "pictures")
+    read = _read(clip, texts)
+    seen = seen_by(clip, image).unflatten(0, (len(texts), each))  # [R, n, D]
+    return F.cosine_similarity(seen.float(), read[:, None].to(seen).float(), dim=-1)
+
+
+def _read(clip: Clip | NoisedClip, texts: list[str]) -> Tensor:
+    """Embeddings of texts, [R, D]; says what the CLIP does not get of them."""
+    if isinstance(clip, NoisedClip):
+        return clip.texts(texts)
     read, _ = clip.read(texts)
     clip.warn_of_left_out(texts)
-    seen = clip.see(image).values.unflatten(0, (len(texts), each))  # [R, n, D]
-    return F.cosine_similarity(seen.float(), read.values[:, None].to(seen).float(), dim=-1)
+    return read.values
+
+
+def seen_by(clip: Clip | NoisedClip, image: Tensor) -> Tensor:
+    """Embeddings of pictures [B, D], by a noised CLIP at t = 0. Raises Mismatch for a size that a noised one does not take."""
+    if not isinstance(clip, NoisedClip):
+        return clip.see(image).values
+    size = clip.image_size
+    if tuple(image.shape[-2:]) != (size, size):
+        message = f"'{clip.name}' looks at {size} px, the pictures have {list(image.shape[-2:])}"
+        raise Mismatch(message, port="image", hint="resize the pictures")
+    t = torch.zeros(len(image), dtype=torch.int64, device=image.device)
+    return clip.module().image(image, t)

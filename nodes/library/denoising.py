@@ -14,6 +14,7 @@ from nodes.library.rows import at_port
 from nodes.models.unet import UNet
 from nodes.networks.unet.network import masked, upsampled
 from nodes.rows import level
+from nodes.target import FixedVariance
 from nodes.training.networks import PointModel
 from nodes.wires.conditions import Condition
 from nodes.wires.generic import X
@@ -167,6 +168,21 @@ def dynamic_threshold(
             hint="leave one of the two out",
         )
     return techniques.DynamicThreshold(denoiser, percentile)
+
+
+@node(words=("learned variance", "sigma", "beta"), rows=("denoiser",))
+def fixed_variance(
+    denoiser: Denoiser[X],
+    kind: Annotated[
+        FixedVariance, Doc("β̃ (small; log: clipped at 1e-20) or β (large) of the schedule.")
+    ] = "fixed_small",
+) -> Denoiser[X]:
+    """The same prediction with a variance that the schedule gives, in place of the network's own.
+
+    Ancestral sampling reads it, and guides move its mean by it; the other samplers have none. Ref: Ho et al. 2020, §3.2;
+    Nichol & Dhariwal 2021, §3.1.
+    """
+    return techniques.WithFixedVariance(denoiser, kind)
 
 
 @node(words=("DeepCache", "faster", "speed"), rows=("denoiser",))

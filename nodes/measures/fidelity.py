@@ -12,15 +12,31 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
     |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½). Raises ValueError for fewer than two rows. Ref: Heusel et al. 2017, eq. 6.
     """
+    return float(resampled_frechet(a, b, torch.ones(1, len(a), dtype=torch.int64))[0])
+
+
+def resampled_frechet(a: Tensor, b: Tensor, counts: Tensor) -> Tensor:
+    """The same of resamples of `a`, which hold each of its rows so often as `counts` [R, N] says (int64): [R].
+
+    Rows that are there twice make the distance larger, the more so the fewer there are.
+    """
     if min(len(a), len(b)) < 2:
         raise ValueError("a covariance needs at least two rows of features")
     a, b = a.double(), b.double()
-    first, second = a.T.cov(), b.T.cov()
-    root = _square_root(first)
-    shared = cast(Tensor, torch.linalg.eigvalsh(root @ second @ root))  # pyright: ignore[reportUnknownMemberType]
+    root = _square_root(b.T.cov())
+    return torch.stack([_between(a, row, b, root) for row in counts])
+
+
+def _between(a: Tensor, counts: Tensor, b: Tensor, root: Tensor) -> Tensor:
+    """The distance of one resample of `a`; `root` is the square root of the covariance of `b`."""
+    often, total = counts.double(), counts.sum()
+    mean = often @ a / total
+    centred = a - mean
+    first = (centred * often[:, None]).T @ centred / (total - 1)
+    shared = cast(Tensor, torch.linalg.eigvalsh(root @ first @ root))  # pyright: ignore[reportUnknownMemberType]
     overlap = shared.clamp(min=0).sqrt().sum()
-    distance = (a.mean(0) - b.mean(0)).square().sum() + first.trace() + second.trace() - 2 * overlap
-    return max(0.0, float(distance))
+    apart = (mean - b.mean(0)).square().sum()
+    return (apart + first.trace() + root.square().sum() - 2 * overlap).clamp(min=0)
 
 
 def _square_root(symmetric: Tensor) -> Tensor:
@@ -34,11 +50,19 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
     Raises ValueError for fewer than two rows. Ref: Bińkowski et al. 2018, §4 (KID).
     """
+    return float(resampled_kernel(a, b, torch.ones(1, len(a), dtype=torch.int64))[0])
+
+
+def resampled_kernel(a: Tensor, b: Tensor, counts: Tensor) -> Tensor:
+    """The same of resamples of `a`, as `resampled_frechet`; no row is paired with itself, however often it is there."""
     if min(len(a), len(b)) < 2:
         raise ValueError("an unbiased estimate needs at least two rows of features")
-    a, b = a.double(), b.double()
-    within = _off_diagonal_mean(_kernel(a, a)) + _off_diagonal_mean(_kernel(b, b))
-    return float(within - 2 * _kernel(a, b).mean())
+    a, b, often = a.double(), b.double(), counts.double()
+    own, total, squares = _kernel(a, a), often.sum(1), often.square()
+    pairs = (often @ own * often).sum(1) - squares @ own.diagonal()
+    within = pairs / (total.square() - squares.sum(1))
+    across = often @ _kernel(a, b).mean(1) / total
+    return within + _off_diagonal_mean(_kernel(b, b)) - 2 * across
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
@@ -63,13 +87,24 @@ def precision_recall(generated: Tensor, real: Tensor, neighbours: int = 3) -> Co
 
     Raises ValueError for sets of no more than k rows. Ref: Kynkäänniemi et al. 2019, eq. 1–3.
     """
+    once = torch.ones(1, len(generated), dtype=torch.int64)
+    precision, recall = resampled_coverage(generated, real, once, neighbours)
+    return Coverage(float(precision[0]), float(recall[0]))
+
+
+def resampled_coverage(
+    generated: Tensor, real: Tensor, counts: Tensor, neighbours: int = 3
+) -> tuple[Tensor, Tensor]:
+    """The same of resamples of the generated features, as `resampled_frechet`; each keeps its reach in all of them."""
     if min(len(generated), len(real)) <= neighbours:
         raise ValueError(f"{neighbours} neighbours need more than {neighbours} rows of features")
     generated, real = generated.double(), real.double()
     across = torch.cdist(generated, real)  # [G, R]
-    within_real = (across <= _reach(real, neighbours)[None, :]).any(1)
-    within_generated = (across <= _reach(generated, neighbours)[:, None]).any(0)
-    return Coverage(float(within_real.double().mean()), float(within_generated.double().mean()))
+    among_real = (across <= _reach(real, neighbours)[None, :]).any(1).double()
+    covering = (across <= _reach(generated, neighbours)[:, None]).double()
+    often = counts.double()
+    covered = (often @ covering) > 0  # [resamples, R]
+    return often @ among_real / often.sum(1), covered.double().mean(1)
 
 
 def _reach(features: Tensor, neighbours: int) -> Tensor:

@@ -3,40 +3,54 @@
 from collections.abc import Generator
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nodegraph import Doc, Mismatch, Progress, Range, node
+from nodes.library.clip import AnyClip, seen_by
+from nodes.library.evaluation.tables import (
+    Name,
+    Place,
+    Samples,
+    interval_cells,
+    interval_columns,
+)
 from nodes.measures import fidelity
+from nodes.measures.bootstrap import centred_interval, resampled_counts
+from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
 from nodes.models.noised_clip import NoisedClip
 from nodes.wires.embeddings import ClipImage
 from nodes.wires.pictures import Image
+from nodes.wires.scalars import Seed
 from nodes.wires.tables import Table
 from nodes.wires.tensors import Signal
 
 Features = Annotated[Signal, Doc("Features [N, D] of pictures, such as clip_features'.")]
 Chunk = Annotated[int, Range(1, 4096), Doc("Pictures at once; the result does not depend on it.")]
+Neighbours = Annotated[
+    int, Range(1, 100), Doc("k: the k-th neighbour is the radius around each picture.")
+]
 
 
-def _abstract_features(clip: NoisedClip, image: Image) -> Signal:
-    return clip.module().image(image, torch.zeros(len(image), dtype=torch.int64, device="meta"))
+def _abstract_features(clip: Clip | NoisedClip, image: Image) -> Signal:
+    return seen_by(clip, image)
 
 
 @node(words=("embedding", "FID"), abstract=_abstract_features)
 def clip_features(
-    clip: NoisedClip, image: Image, chunk: Chunk = 64
+    clip: AnyClip, image: Image, chunk: Chunk = 64
 ) -> Generator[Progress, None, Signal]:
-    """Features [N, D] of pictures by a noised CLIP's image encoder at t = 0.
+    """Features [N, D] of pictures by a CLIP's image encoder, as it gives them.
 
     Published scores use Inception's features, which mean little for the shapes world: compare scores of these with each
-    other only.
+    other only, and judge pictures that a CLIP guided, or was conditioned by, with another. Raises Mismatch as `clip_score`.
     """
     rows: list[Tensor] = []
     for some in image.split(chunk):
-        t = torch.zeros(len(some), dtype=torch.int64, device=clip.device)
-        rows.append(clip.module().image(some.to(clip.device), t).float().cpu())
+        rows.append(seen_by(clip, some.to(clip.device)).float().cpu())
         yield Progress(sum(map(len, rows)), len(image))
     return torch.cat(rows)
 
@@ -77,13 +91,7 @@ def _abstract_coverage(features: Signal, references: Signal) -> Table:
 
 
 @node(words=("coverage", "diversity"), abstract=_abstract_coverage)
-def precision_recall(
-    features: Features,
-    references: Features,
-    neighbours: Annotated[
-        int, Range(1, 100), Doc("k: the k-th neighbour is the radius around each picture.")
-    ] = 3,
-) -> Table:
+def precision_recall(features: Features, references: Features, neighbours: Neighbours = 3) -> Table:
     """Share of generated pictures on the manifold of the real ones (precision), and the other way round (recall).
 
     Raises Mismatch where widths differ. Ref: Kynkäänniemi et al. 2019, eq. 1–3.
@@ -91,6 +99,47 @@ def precision_recall(
     found = fidelity.precision_recall(*_at_home(features, references), neighbours)
     row = (len(features), len(references), found.precision, found.recall)
     return Table(("pictures", "references", "precision", "recall"), (row,))
+
+
+FIGURES = ("fid", "kid", "precision", "recall")
+
+
+def _abstract_row(features: Signal, references: Signal, samples: int) -> Table:
+    _check_widths(features, references)
+    if len(features) % samples:
+        raise Mismatch(f"{len(features)} pictures are no cases of {samples}", port="samples")
+    return Table(("name", "x", "pictures", "references", *interval_columns(list(FIGURES))), ())
+
+
+@node(words=("FID", "KID", "precision", "recall", "confidence interval"), abstract=_abstract_row)
+def fidelity_row(
+    features: Features,
+    references: Features,
+    name: Name = "",
+    x: Place = 0.0,
+    samples: Samples = 1,
+    neighbours: Neighbours = 3,
+    resamples: Annotated[int, Range(100, 100_000)] = 500,
+    seed: Seed = 0,
+) -> Table:
+    """`fid`, `kid`, `precision` and `recall` in one row, with the ends of their 95 % intervals in columns `_low` and `_high`.
+
+    The bootstrap over cases (captions) of the generated pictures; the references stay as they are, and so do the radii of the
+    neighbours. Cases that are drawn twice make a set less varied: the intervals are moved to lie about the figures. Raises
+    Mismatch as `fid`, and for a number of pictures that is no multiple of `samples`.
+    """
+    columns = _abstract_row(features, references, samples).columns
+    cases = len(features) // samples
+    counts = np.concatenate([np.ones((1, cases), int), resampled_counts(cases, resamples, seed)])
+    rows = torch.from_numpy(counts).repeat_interleave(samples, 1)  # the first holds each row once
+    both = _at_home(features, references)
+    found = (
+        fidelity.resampled_frechet(*both, rows),
+        fidelity.resampled_kernel(*both, rows),
+        *fidelity.resampled_coverage(*both, rows, neighbours),
+    )
+    intervals = tuple(centred_interval(float(f[0]), f[1:].numpy()) for f in found)
+    return Table(columns, ((name, x, *map(len, both), *interval_cells(intervals)),))
 
 
 def _at_home(features: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:

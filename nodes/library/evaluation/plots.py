@@ -28,19 +28,18 @@ def plot_lines(
     by: Annotated[str, Doc("Column with a line for each of its values; empty: none.")] = "",
     x_label: Annotated[str, Doc("Label of the axis; empty: the column's name.")] = "",
 ) -> Figure:
-    """Columns of a table as lines; a column `NAME_se` becomes error bars of `NAME`.
+    """Columns of a table as lines; a column `NAME_se`, or `NAME_low` and `NAME_high`, becomes error bars of `NAME`.
 
     Raises Mismatch for an absent column, and for a column of texts to be drawn. Names are drawn as they are.
     """
     canvas, [[axes]] = drawing((6.4, 4.0), 120)
     for word, part in _parts(table, by).items():
         for name in y:
-            errors = part.numbers(f"{name}_se") if f"{name}_se" in part.columns else None
             label = " ".join(w for w in (word, name if len(y) > 1 or not by else "") if w)
             axes.errorbar(
                 part.column(x, "x"),
                 part.numbers(name, "y"),
-                yerr=errors,
+                yerr=_errors(part, name),
                 marker="o",
                 markersize=3,
                 label=label,
@@ -50,6 +49,17 @@ def plot_lines(
     axes.grid(alpha=0.3)
     _as_they_are(axes.title, axes.xaxis.label, *legend.get_texts())
     return png(canvas)
+
+
+def _errors(table: Table, name: str) -> Any:
+    """How far error bars reach below and above: the standard error, or to the ends of an interval."""
+    if f"{name}_se" in table.columns:
+        return table.numbers(f"{name}_se")
+    if not {f"{name}_low", f"{name}_high"} <= set(table.columns):
+        return None
+    middle, low, high = (table.numbers(name + end) for end in ("", "_low", "_high"))
+    below = [m - a for m, a in zip(middle, low, strict=True)]
+    return [below, [b - m for m, b in zip(middle, high, strict=True)]]
 
 
 def _as_they_are(*texts: Any) -> None:

@@ -63,6 +63,16 @@ def network(
     ] = False,
     learned_variance: Annotated[bool, Doc("It also predicts the variance.")] = False,
     words: Words = [],  # noqa: B006
+    image_size: Annotated[
+        int | None, Range(16, 512), Doc("Pixels; from scratch, as what follows. Empty: as `like`.")
+    ] = None,
+    width: Annotated[
+        int | None, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
+    ] = None,
+    predict: Literal["eps", "x0", "v"] | None = None,
+    kind: Annotated[
+        Literal["linear", "cosine", "geometric"] | None, Doc("The noise schedule.")
+    ] = None,
 ) -> Network[UNet]:
     """A UNet to be trained, with the configuration of another, or with other conditions and outputs.
 
@@ -71,14 +81,20 @@ def network(
     not used are reported with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
     """
     of = like.config
+    trained = replace(
+        of.trained,
+        learned_variance=learned_variance or of.trained.learned_variance,
+        parametrisation=predict or of.trained.parametrisation,
+        schedule=kind or of.trained.schedule,
+    )
     config = replace(
         of,
+        image_size=image_size or of.image_size,
+        model_channels=width or of.model_channels,
         text=with_words(of.text, words) if text and of.text else None,
         classes=classes or of.classes,
         known_pixels=known_pixels or of.known_pixels,
-        trained=replace(
-            of.trained, learned_variance=learned_variance or of.trained.learned_variance
-        ),
+        trained=trained,
     )
     return _starting(like, config, start, reader)
 

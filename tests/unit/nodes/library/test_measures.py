@@ -10,10 +10,11 @@ import torch
 from nodegraph.base.diagnostics import Mismatch
 from nodes.library.evaluation.accuracy import shapes_oracle
 from nodes.library.evaluation.agreement import _same_places, pixel_difference, shapes_agreement
+from nodes.library.evaluation.fidelity import clip_features, fid, fidelity_row, kid
 from nodes.library.evaluation.likelihood import bits_per_dim
 from nodes.library.evaluation.plots import plot_lines
 from nodes.library.evaluation.scenes import edit_cases, held_out_scenes
-from nodes.library.evaluation.tables import mean_row
+from nodes.library.evaluation.tables import add_column, best_of_n, bootstrap_row, mean_row
 from nodes.library.schedules import noise_scheduler
 from nodes.library.text import text_encoder
 from nodes.library.training.datasets import table_dataset
@@ -173,6 +174,94 @@ def test_rows_of_one_case_count_once() -> None:
     assert in_one.column("right_se") == [0]
     with pytest.raises(Mismatch, match="4 rows are no cases of 3"):
         mean_row(table, ["right"], samples=3)
+
+
+def test_rows_have_intervals_over_cases() -> None:
+    table = Table(("right",), tuple((int(i % 8 < 6),) for i in range(80)))
+    row = bootstrap_row(table, ["right"], name="a", x=2)
+    assert row.columns == ("name", "x", "rows", "right", "right_low", "right_high")
+    [(name, x, rows, mean, low, high)] = row.rows
+    assert (name, x, rows, mean) == ("a", 2, 80, 0.75)
+    assert low == pytest.approx(0.65, abs=0.02) and high == pytest.approx(0.84, abs=0.02)
+    of_eight = bootstrap_row(table, ["right"], samples=8)  # every case is alike
+    assert of_eight.rows[0][3:] == (0.75, 0.75, 0.75)
+    assert plot_lines(row, "x", ["right"]).png.startswith(b"\x89PNG")
+    with pytest.raises(Mismatch, match="80 rows are no cases of 7"):
+        bootstrap_row(table, ["right"], samples=7)
+
+
+def test_differences_are_taken_case_by_case() -> None:
+    """Two techniques that are right in the same cases but for a few differ by less than either is uncertain."""
+    cases = [int(i % 2) for i in range(100)]
+    other = [1 if i in (10, 20, 30) else right for i, right in enumerate(cases)]
+    first, second = (Table(("right",), tuple((v,) for v in of)) for of in (cases, other))
+    [(*_, mean, low, high)] = bootstrap_row(second, ["right"], minus=first).rows
+    assert mean == 0.03
+    assert 0 <= low < 0.03 < high < 0.08
+    with pytest.raises(Mismatch, match="99 rows, not 100") as caught:
+        bootstrap_row(second, ["right"], minus=Table(first.columns, first.rows[1:]))
+    assert caught.value.port == "minus"
+
+
+def test_columns_are_added_and_the_best_of_n_counts() -> None:
+    judged = Table(("right",), ((0,), (1,), (1,), (0,)))
+    scores = Table(("row", "cosine"), ((0, 0.1), (1, 0.9), (2, 0.2), (3, 0.3)))
+    table = add_column(judged, scores, "cosine", "clip")
+    assert table == Table(("right", "clip"), ((0, 0.1), (1, 0.9), (1, 0.2), (0, 0.3)))
+    one, two = (best_of_n(table, ["right", "clip"], "clip", 2, n) for n in (1, 2))
+    assert one.rows == ((0, 0.5, 0.5), (1, 0.5, 0.25))
+    assert two.rows == ((0, 1, 0.9), (1, 0, 0.3))
+    for ask, said in (
+        (lambda: add_column(table, scores, "cosine", "clip"), "a column 'clip' already"),
+        (lambda: add_column(table, scores, "cosin"), "no column 'cosin'"),
+        (lambda: add_column(table, Table(("a",), ((1,),)), "a"), "1 rows beside 4"),
+        (lambda: best_of_n(table, ["right"], "clip", 2, 3), "of 2 samples 3 cannot be drawn"),
+    ):
+        with pytest.raises(Mismatch, match=said):
+            ask()
+
+
+def test_fidelity_has_the_figures_of_its_nodes_and_intervals_about_them() -> None:
+    torch.manual_seed(0)
+    made, real = torch.randn(120, 3) + 0.3, torch.randn(400, 3)
+    row = fidelity_row(made, real, "some", 2.0, samples=2, resamples=200)
+    assert row.column("pictures") == [120] and row.column("references") == [400]
+    coverage = precision_recall(made, real)
+    for name, value in (
+        ("fid", fid(made, real).column("fid")[0]),
+        ("kid", kid(made, real).column("kid")[0]),
+        ("precision", coverage.precision),
+        ("recall", coverage.recall),
+    ):
+        assert row.column(name) == [pytest.approx(value, abs=1e-6)]
+        [low], [high] = row.column(f"{name}_low"), row.column(f"{name}_high")
+        assert low < value < high
+    with pytest.raises(Mismatch, match="120 pictures are no cases of 7"):
+        fidelity_row(made, real, samples=7)
+
+
+def test_either_clip_sees_and_scores(models) -> None:
+    from nodes.library.clip import clip_image, clip_rerank, clip_score
+    from nodes.models.clip import Clip
+    from nodes.models.noised_clip import NoisedClip
+
+    clean, noised = models(Clip, "unclip/clip"), models(NoisedClip, "glide/clip")
+    drawn = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    texts = ["a red circle", "a blue star"]
+    assert torch.equal(finished(clip_features(clean, drawn)), clip_image(clean, drawn).values)
+    t = torch.zeros(4, dtype=torch.int64)
+    seen, read = noised.images(drawn, t), noised.texts(texts)
+    wanted = (seen * read.repeat_interleave(2, 0)).sum(1)
+    scores = clip_score(noised, drawn, texts).column("cosine")
+    assert scores == pytest.approx(wanted.tolist(), abs=1e-5)
+    best = wanted.unflatten(0, (2, 2)).argmax(1)
+    assert torch.equal(clip_rerank(noised, drawn, texts), drawn[best + torch.tensor([0, 2])])
+    for ask in (
+        lambda: clip_score(noised, drawn[..., :8], texts),
+        lambda: finished(clip_features(noised, drawn[..., :8])),
+    ):
+        with pytest.raises(Mismatch, match="looks at 16 px"):
+            ask()
 
 
 def test_tables_are_read_from_csv(tmp_path: Path) -> None:
