@@ -27,6 +27,7 @@ from nodes.networks.config import (
     PriorConfig,
     UNetConfig,
 )
+from nodes.wires.tables import Table
 
 EMBEDDING = 64
 OWN = "pictures"
@@ -42,8 +43,34 @@ FEW: Mapping[str, Any] = {
     "resamples": 2, "interval": 1, "shares": [0.0, 1.0], "theta": [0.0, 0.5], "captions": ["a red circle", "a blue star"],
 }  # fmt: skip
 """Inputs of the shipped graphs by name."""
+TABLE = Table(("colour_and_shape", "correct", "clip", "noised_clip"), ((1, 0, 0.5, 0.5),) * 4)
 ONLY: Mapping[str, Mapping[str, Any]] = {
+    "evaluate/class_guidance": {"references": 4, "scales": [1.0], "free": [2.0]},
     "evaluate/fidelity": {"count": 4},
+    "evaluate/guides_judged": {"references": 4, "free": [2.0], "clip": [1.0]},
+    "evaluate/parts/best_row": {"table": TABLE, "samples": 2},
+    "evaluate/parts/class_point": {"references": torch.ones(4, 64), "classes": [0, 1]},
+    "evaluate/parts/decoded_point": {"references": torch.ones(4, 128)},
+    "evaluate/parts/glide_judged": {"references": torch.ones(4, 128)},
+    "evaluate/parts/guided_point": {"references": torch.ones(4, 64)},
+    "evaluate/parts/judged_by_all": {
+        "images": torch.zeros(4, 3, 32, 32),
+        "references": torch.ones(4, 64),
+    },
+    "evaluate/parts/objective_point": {
+        "references": torch.ones(4, 64),
+        "held_out": torch.zeros(2, 3, 16, 16),
+        "count": 4,
+    },
+    "evaluate/parts/pictures_point": {
+        "images": torch.zeros(4, 3, 32, 32),
+        "references": torch.ones(4, 128),
+    },
+    "evaluate/objectives": {"count": 4, "references": 4, "held_out": 1},
+    "evaluate/parts/variance_point": {"references": torch.ones(4, 128), "classes": [0, 1]},
+    "evaluate/reranking": {"seeds": [0], "count": 1},
+    "evaluate/unclip_conditions": {"references": 4, "scales": [1.0]},
+    "evaluate/variance": {"references": 4},
     "evaluate/parts/turned": {"theta": 0.35},
     "evaluate/parts/guidance_point": {"images": torch.zeros(4, 3, 32, 32)},
     "evaluate/parts/judged": {"images": torch.zeros(4, 3, 32, 32)},
