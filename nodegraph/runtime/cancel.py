@@ -16,6 +16,10 @@ class CancelToken:
     def cancel(self) -> None:
         self._flag.set()
 
+    @property
+    def cancelled(self) -> bool:
+        return self._flag.is_set()
+
     def check(self) -> None:
         """Raises Cancelled if the run is to stop."""
         if self._flag.is_set():
@@ -48,3 +52,9 @@ def cancel_point() -> None:
     token = _current.get()
     if token is not None:
         token.check()
+
+
+def cancelled() -> bool:
+    """Whether the run is to stop, for work that has to end first what it is at."""
+    token = _current.get()
+    return token is not None and token.cancelled

@@ -9,6 +9,9 @@ from nodegraph.base.framing import digest
 from nodegraph.base.paths import read_json
 from nodegraph.models.catalogue import noted_digest
 
+ADAPTER_FILE = "adapter_model.safetensors"
+"""What PEFT calls the file of low-rank adapters."""
+
 
 class UnreadableFile(ValueError):
     """A file that is no file of weights, or is damaged."""
@@ -55,3 +58,14 @@ def content_digest(path: Path) -> str:
 @cache
 def _memoised(path: str, state: str) -> str:
     return noted_digest(Path(path)) or sha256_of(Path(path))
+
+
+def adapter_file(path: Path) -> Path:
+    """The file of an adapter, or of a folder that holds one. Raises FileNotFoundError."""
+    if not path.is_dir():
+        return path
+    own = path / ADAPTER_FILE
+    found = [own] if own.exists() else sorted(path.glob("*lora*.safetensors"))
+    if len(found) != 1:
+        raise FileNotFoundError(f"{path} holds {len(found)} adapters; name the file")
+    return found[0]

@@ -1,6 +1,6 @@
 """Which timesteps a training visits, and with what weight."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -46,6 +46,14 @@ class LossSecondMoment:
         chance = self.probabilities()
         chosen = rng.choice(len(chance), size=size, p=chance)
         return chosen, 1 / (chance[chosen] * len(chance))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is remembered: the last losses of each step float64 [steps, history], and how many there were int64 [steps]."""
+        return {"losses": self._losses, "counts": self._counts}
+
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Remember what another did, as its `arrays` say."""
+        self._losses[:], self._counts[:] = arrays["losses"], arrays["counts"]
 
     def update(self, timesteps: Sequence[int], losses: Sequence[float]) -> None:
         """Remember the unweighted losses of a batch."""

@@ -18,6 +18,7 @@ from nodegraph.runtime.cancel import cancel_point
 from nodegraph.runtime.meta.abstract import Recall, uncounted
 from nodegraph.runtime.meta.modes import skeleton
 from nodegraph.runtime.warn import loaded
+from nodes.checkpoints.adapters import Adapter, adapted
 from nodes.checkpoints.catalogue import OURS
 from nodes.checkpoints.files import shards
 from nodes.checkpoints.layouts import ours
@@ -58,6 +59,8 @@ class Model(ABC, Generic[C, M]):
     layout: str = OURS
     download: int = 0
     """Bytes of the files that are not here."""
+    adapters: tuple[Adapter, ...] = ()
+    """What is added to the weights of the files; the digest says it too."""
 
     guides: ClassVar[bool] = False
     """Whether gradients are taken through it. In half precision they would underflow: such a model keeps float32."""
@@ -166,11 +169,12 @@ class Model(ABC, Generic[C, M]):
             found = ours(self.layout, empty, self.config)
         except ValueError as error:
             raise WrongFile(f"{names} is not '{self.name}': {error}") from None
-        shapes = ({k: tuple(v.shape) for k, v in d.items()} for d in (self._own_shapes(), found))
+        shapes = ({k: tuple(v.shape) for k, v in d.items()} for d in (self.own_shapes(), found))
         if faults := differences(*shapes):
             raise WrongFile(f"{names} is not '{self.name}': {'; '.join(faults)}")
 
-    def _own_shapes(self) -> Mapping[str, Tensor]:
+    def own_shapes(self) -> Mapping[str, Tensor]:
+        """What the network has to be given, as tensors without values."""
         return self._skeleton.state_dict()
 
     def _present(self) -> None:
@@ -195,7 +199,7 @@ class Model(ABC, Generic[C, M]):
         """The weights under our names, as they are kept or in `dtype`. Raises MissingWeights saying how to get them."""
         self._present()
         files = [self._read(file, dtype) for file in self.files]
-        return ours(self.layout, files, self.config)
+        return adapted(files, self.adapters, lambda f: ours(self.layout, f, self.config))
 
     def _read(self, file: Path, dtype: torch.dtype | None) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}

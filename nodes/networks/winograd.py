@@ -27,7 +27,7 @@ def pays(x: Tensor, weight: Tensor) -> bool:
 
     On a CPU with AVX2 and in float32, where no gradient is taken and nothing is compiled. It took 0.47 to 0.99 of the time for
     what passes (one thread of a Zen 3, channels last; 1.08 for a single picture of 16 px), 0.9 to 1.3 with fewer channels or
-    pixels, whose filters cost what they save. With AVX-512 the direct way is twice as fast: there (Zen 5) a decoder took 1.17 of
+    pixels, whose filters cost what they save. With AVX-512 the direct way is sooner: there (Zen 5) a decoder took 1.17 of
     its time, a super-resolution 1.13. How many pictures there are changes nothing, so that each is as it is alone.
     """
     _, channels, height, width = x.shape

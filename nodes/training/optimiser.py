@@ -39,13 +39,18 @@ class Optimiser:
         return self.owners[name].state[held]
 
 
+def trained(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are trained, by name: of a network with adapters those of the adapters alone."""
+    return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
 def optimiser(network: nn.Module, recipe: Recipe) -> Optimiser:
     """The optimiser of a recipe for a network. Matrices decay, gains and biases do not.
 
     Muon takes the kernels and matrices between the first and the last convolution; embeddings stay with AdamW.
     Ref: Loshchilov & Hutter 2019 (AdamW); Jordan et al. 2024 (Muon); Liu et al. 2025, §2.2 (its learning rate).
     """
-    parameters = dict(network.named_parameters())
+    parameters = trained(network)
     inner = _inner(network) if recipe.optimiser == "muon" else []
     views = {name: nn.Parameter(parameters[name].detach().flatten(1)) for name in inner}
     rest = {name: p for name, p in parameters.items() if name not in views}
@@ -69,7 +74,8 @@ def _inner(network: nn.Module) -> list[str]:
     layers = {n: m for n, m in network.named_modules() if isinstance(m, MATRICES)}
     pictures = [name for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
     ends = {*pictures[:1], *pictures[-1:]}
-    return [f"{name}.weight" for name in layers if name not in ends]
+    inner = (f"{name}.weight" for name in layers if name not in ends)
+    return [name for name in inner if name in trained(network)]
 
 
 def _adamw(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:

@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Precision = Literal["float32", "bfloat16"]
+from nodes.training.precision import Precision
+
 OptimiserName = Literal["adamw", "muon"]
 
 

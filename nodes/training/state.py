@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 
 from nodegraph.base.partial import replacing
 from nodes.checkpoints.reading import naming
-from nodes.training.optimiser import Optimiser
+from nodes.diffusion.timesteps import LossSecondMoment
+from nodes.training.optimiser import Optimiser, trained
+from nodes.training.scaling import LossScale
 
 STATE_FILE = "state.safetensors"
 SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
@@ -31,26 +34,41 @@ class Record:
 
 @dataclass(slots=True)
 class State:
-    """What a training owns: step done, the averaged weights beside the network and optimiser, and the loss curve."""
+    """What a training owns: step done, the averaged weights beside the network and optimiser, and the loss curve.
+
+    `losses`: those of the steps since the last row of the curve. `visits`: what is remembered of the losses of timesteps,
+    where they are chosen by it. `scale`: what losses are multiplied by, in half precision.
+    """
 
     network: nn.Module
     optimiser: Optimiser
     average: dict[str, Tensor]
+    visits: LossSecondMoment | None = None
+    scale: LossScale | None = None
     step: int = 0
     seconds: float = 0.0
     history: list[Record] = field(default_factory=list[Record])
+    losses: list[float] = field(default_factory=list[float])
 
     def follow(self, decay: float) -> None:
         """Move the averaged weights towards the network's: average ← decay·average + (1 − decay)·weights."""
-        weights = [p.detach() for p in self.network.parameters()]
+        weights = [p.detach() for p in trained(self.network).values()]
         for kept, weight in zip(self.average.values(), weights, strict=True):
             kept.lerp_(weight, 1 - decay)
 
+    def close(self, rate: float) -> Record:
+        """End a row of the curve."""
+        self.history.append(Record(self.step, float(np.mean(self.losses)), rate, self.seconds))
+        self.losses.clear()
+        return self.history[-1]
 
-def fresh(network: nn.Module, optimiser: Optimiser) -> State:
+
+def fresh(
+    network: nn.Module, optimiser: Optimiser, visits: LossSecondMoment | None = None
+) -> State:
     """A state at step 0 whose average is the network itself."""
-    average = {name: p.detach().clone() for name, p in network.named_parameters()}
-    return State(network, optimiser, average)
+    average = {name: p.detach().clone() for name, p in trained(network).items()}
+    return State(network, optimiser, average, visits)
 
 
 def save(state: State, run_dir: Path, fingerprint: str) -> None:
@@ -60,6 +78,8 @@ def save(state: State, run_dir: Path, fingerprint: str) -> None:
         "step": state.step,
         "seconds": state.seconds,
         "history": [[r.step, r.loss, r.learning_rate, r.seconds] for r in state.history],
+        "losses": state.losses,
+        "scale": state.scale and [state.scale.value, state.scale.steps],
     }
     with replacing(run_dir / STATE_FILE) as made:
         save_file(_tensors(state), made, metadata={"state": json.dumps(header)})
@@ -76,25 +96,32 @@ def restore(state: State, run_dir: Path, fingerprint: str) -> State:
     with naming(path), safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["state"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        history = [Record(*row) for row in header["history"]]
-        kept, step, seconds = header["fingerprint"], int(header["step"]), float(header["seconds"])
-    if kept != fingerprint:
+    if header["fingerprint"] != fingerprint:
         raise ValueError(
             f"{run_dir} holds another training (its network, objective, data set or options differ); "
             "give another run_dir, or delete that folder"
         )
     with naming(path):
         _fill(state, tensors)
-    state.step, state.seconds, state.history = step, seconds, history
+        state.history = [Record(*row) for row in header["history"]]
+        state.step, state.seconds = int(header["step"]), float(header["seconds"])
+        state.losses = list(header.get("losses", []))
+        if state.scale is not None and header.get("scale"):
+            state.scale = LossScale(*header["scale"])
     return state
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    tensors = {f"network.{k}": v.detach() for k, v in state.network.state_dict().items()}
+    """All but the weights that are not trained: those are where the training started."""
+    fixed = {name for name, p in state.network.named_parameters() if not p.requires_grad}
+    held = state.network.state_dict()
+    tensors = {f"network.{k}": v.detach() for k, v in held.items() if k not in fixed}
     tensors |= {f"average.{k}": v for k, v in state.average.items()}
     for name in state.average:
         for slot, value in state.optimiser.slots(name).items():
             tensors[f"optimiser.{slot}.{name}"] = value
+    if state.visits is not None:
+        tensors |= {f"visits.{k}": torch.from_numpy(v) for k, v in state.visits.arrays().items()}
     return {key: value.contiguous() for key, value in tensors.items()}
 
 
@@ -102,10 +129,13 @@ def _fill(state: State, tensors: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, buffer in state.network.named_buffers():
             buffer.copy_(tensors.get(f"network.{name}", buffer))
-        for name, parameter in state.network.named_parameters():
+        for name, parameter in trained(state.network).items():
             parameter.copy_(tensors[f"network.{name}"])
             state.average[name].copy_(tensors[f"average.{name}"])
             state.optimiser.slots(name).update(_slots(tensors, name, parameter.device))
+    if state.visits is not None:
+        held = {k: tensors[f"visits.{k}"].numpy() for k in state.visits.arrays()}
+        state.visits.fill(held)
 
 
 def _slots(tensors: Mapping[str, Tensor], name: str, device: torch.device) -> dict[str, Tensor]:

@@ -1,48 +1,22 @@
-"""One step of a training: what is minimised, its randomness, and the gradient of a share of its batch."""
+"""One step of a training: what is minimised, and the gradient of a share of its batch."""
 
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.timesteps import stratified
+from nodes.diffusion.timesteps import LossSecondMoment
+from nodes.models.compiling import compile_blocks
 from nodes.training.dataset import Batch, Dataset
-from nodes.training.precision import imitates_bfloat16
+from nodes.training.draws import Draw, Visits, draw_for, parts_of
+from nodes.training.precision import computed_in
 from nodes.training.recipe import Recipe, fingerprint
 from nodes.training.seeding import seeded
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Randomness of one step for the `rows` of a batch of `size`; numpy for choices, torch (CPU) for noise.
-
-    Everything is drawn for the whole batch, so that the rows get the same however the batch is shared out.
-    """
-
-    choice: np.random.Generator
-    noise: torch.Generator
-    size: int
-    rows: slice = field(default_factory=lambda: slice(None))
-
-    def normal(self, like: Tensor) -> Tensor:
-        """Standard normal noise of the shape and device of `like`, drawn on the CPU in float32."""
-        whole = torch.randn((self.size, *like.shape[1:]), generator=self.noise)
-        return whole[self.rows].to(like.device)
-
-    def uniform(self) -> np.ndarray:
-        """A number in [0, 1) for each row, float64 [B]."""
-        return self.choice.random(self.size)[self.rows]
-
-    def timesteps(self, steps: int) -> Tensor:
-        """A timestep in [0, steps) for each row, one in each stretch of the chain, int64 [B]."""
-        return torch.from_numpy(stratified(self.choice, self.size, steps)[self.rows].copy())
-
 
 SAMPLES = 4
 """Samples where no captions are given."""
@@ -64,6 +38,10 @@ class Objective(ABC):
     def check(self, config: object) -> None:  # noqa: B027 (there may be nothing to check)
         """Raises Mismatch where a network of this configuration gives other outputs, or takes another CLIP."""
 
+    def visits(self) -> LossSecondMoment | None:
+        """A fresh memory of losses where timesteps are chosen by them; None where all are visited alike."""
+        return None
+
     def draws(self, config: object) -> bool:
         """Whether `sample` has pictures of a network of this configuration."""
         return False
@@ -73,6 +51,16 @@ class Objective(ABC):
     ) -> Tensor | None:
         """Pictures [N, 3, H, W] for captions, or else for `SAMPLES` rows of a data set; None of a network that draws none."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a step is made, which changes its result by rounding alone: `processes` share each batch, each takes its share in
+    `accumulation` parts, and blocks of the network are compiled."""
+
+    processes: int = 1
+    accumulation: int = 1
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +74,58 @@ class Training:
     run_dir: Path
     identity: object
     """Description of the network's configuration and first weights, part of the fingerprint."""
+    means: Means = field(default_factory=Means)
 
     def fingerprint(self) -> str:
         described = (self.objective.describe(), self.dataset.describe(), self.identity)
         return fingerprint(self.recipe, *described)
 
 
-def draw_for(seed: int, step: int, size: int, rows: slice = slice(None)) -> Draw:
-    """Randomness of a step, from its number alone: a resumed training draws what an unbroken one would."""
-    root = np.random.SeedSequence([seed, step])
-    choice, noise = root.spawn(2)
-    generator = torch.Generator().manual_seed(int(noise.generate_state(1, np.uint64)[0] >> 1))
-    return Draw(np.random.default_rng(choice), generator, size, rows)
+def prepared(training: Training, device: str) -> nn.Module:
+    """The network where it is trained, as one that is trained."""
+    network = training.network.to(device).train()
+    if training.means.compiled:
+        compile_blocks(network, device)
+    return network
 
 
-def shares(size: int, count: int) -> list[slice]:
-    """A batch of `size` rows cut into `count` shares that are as equal as can be."""
-    bounds = [size * i // count for i in range(count + 1)]
-    return [slice(first, last) for first, last in pairwise(bounds)]
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is to be done in a step: its number, the timesteps that were chosen, and what losses are multiplied by."""
+
+    step: int
+    visits: Visits | None = None
+    scale: float = 1.0
 
 
-def gradient(training: Training, step: int, rows: slice, device: str = "cpu") -> float:
-    """Leave the gradient of the share `rows` of a step's batch on the network; its part of the batch's mean loss."""
-    recipe, network = training.recipe, training.network
-    draw = draw_for(recipe.seed, step, recipe.batch_size, rows)
+def gradient(training: Training, turn: Turn, rows: slice, device: str = "cpu") -> np.ndarray:
+    """Leave the gradient of the share `rows` of a step's batch on the network; the losses of the rows, float64 [B].
+
+    The share is taken in `training.means.accumulation` parts, one after the other.
+    """
+    training.network.zero_grad(set_to_none=True)
+    parts = parts_of(rows, training.means.accumulation)
+    return np.concatenate([_part(training, turn, part, device) for part in parts])
+
+
+def _part(training: Training, turn: Turn, rows: slice, device: str) -> np.ndarray:
+    """Add the gradient of some rows of a step's batch; their losses."""
+    recipe, step = training.recipe, turn.step
+    draw = draw_for(recipe.seed, step, recipe.batch_size, rows, turn.visits)
     batch = training.dataset.batch(draw.choice, recipe.batch_size).take(rows).to(device)
-    network.zero_grad(set_to_none=True)
     with torch.enable_grad():
         with seeded(_dropout_seed(recipe.seed, step, rows), device), _autocast(recipe, device):
-            loss = training.objective.loss(network, batch, draw).sum() / recipe.batch_size
-        loss.backward()
-    return float(loss.detach())
+            losses = training.objective.loss(training.network, batch, draw)
+            mean = draw.weighted(losses).sum() / recipe.batch_size
+        (mean * turn.scale).backward()
+    return losses.detach().double().cpu().numpy()
+
+
+def captions_of(training: Training, step: int, rows: np.ndarray) -> list[str]:
+    """The captions of rows of a step's batch; empty where the data set has none."""
+    draw = draw_for(training.recipe.seed, step, training.recipe.batch_size)
+    batch = training.dataset.batch(draw.choice, training.recipe.batch_size)
+    return [batch.captions[row] for row in rows] if batch.captions is not None else []
 
 
 def _dropout_seed(seed: int, step: int, rows: slice) -> int:
@@ -126,6 +135,7 @@ def _dropout_seed(seed: int, step: int, rows: slice) -> int:
 
 
 def _autocast(recipe: Recipe, device: str) -> contextlib.AbstractContextManager[object]:
-    if recipe.precision == "float32" or imitates_bfloat16(device):
+    dtype = computed_in(recipe.precision, device)
+    if dtype == torch.float32:
         return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
+    return torch.autocast(torch.device(device).type, dtype=dtype)

@@ -12,10 +12,13 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from nodes.models.place import Place
+from nodes.training.draws import chosen_visits
 from nodes.training.optimiser import optimiser
-from nodes.training.recipe import Recipe
+from nodes.training.precision import computed_in
+from nodes.training.scaling import FIRST, SMALLEST, unscaled
 from nodes.training.state import Record, State, fresh, restore, save
-from nodes.training.step import Training
+from nodes.training.step import Training, Turn, captions_of, prepared
+from nodes.training.stopping import Stop, stopping
 from nodes.training.workers import WorkerPool, worker_pool
 
 
@@ -32,39 +35,38 @@ class Trained:
         return self.record.step
 
 
-def train(
-    training: Training, device: str = "cpu", processes: int = 1
-) -> Generator[Trained, None, State]:
+def train(training: Training, device: str = "cpu") -> Generator[Trained, None, State]:
     """Train to `recipe.steps`, resuming what `run_dir` holds; yields at every saving or sampling interval.
 
-    `processes` share each batch: the result is that of one, up to rounding.
+    Told to end (SIGTERM, Ctrl-C, a cancelled run), it saves its state after the step that it is at.
     """
-    network = training.network.to(device).train()
-    state = fresh(network, optimiser(network, training.recipe))
+    network = prepared(training, device)
+    state = fresh(network, optimiser(network, training.recipe), training.objective.visits())
+    if computed_in(training.recipe.precision, device) == torch.float16:
+        state.scale = FIRST
     with _alone(training.run_dir):
         restore(state, training.run_dir, training.fingerprint())
-        with worker_pool(training, processes, device) as pool:
-            yield from _steps(state, training, pool)
+        with worker_pool(training, device) as pool, stopping() as stop:
+            yield from _steps(state, training, pool, stop)
     return state
 
 
-def _steps(state: State, training: Training, pool: WorkerPool) -> Generator[Trained]:
+def _steps(state: State, training: Training, pool: WorkerPool, stop: Stop) -> Generator[Trained]:
     """The steps that are left, saved at every interval and at the end."""
     recipe, fingerprint = training.recipe, training.fingerprint()
-    losses: list[float] = []
     while state.step < recipe.steps:
         started = time.perf_counter()
-        losses.append(_step(state, recipe, pool))
+        state.losses.append(_step(state, training, pool))
         state.seconds += time.perf_counter() - started
         last = state.step == recipe.steps
-        if last or state.step % recipe.save_every == 0 or state.step % recipe.sample_every == 0:
-            record = Record(
-                state.step, float(np.mean(losses)), recipe.rate(state.step - 1), state.seconds
-            )
-            state.history.append(record)
-            losses.clear()
+        sample = last or state.step % recipe.sample_every == 0
+        if sample or state.step % recipe.save_every == 0:
+            record = state.close(recipe.rate(state.step - 1))
             save(state, training.run_dir, fingerprint)
-            yield Trained(state, record, last or state.step % recipe.sample_every == 0)
+            yield Trained(state, record, sample)
+        elif stop.wanted():
+            save(state, training.run_dir, fingerprint)
+        stop.point()
 
 
 @contextmanager
@@ -80,17 +82,52 @@ def _alone(run_dir: Path) -> Iterator[None]:
         ) from None
 
 
-def _step(state: State, recipe: Recipe, pool: WorkerPool) -> float:
-    loss = pool.gradient(state.step)
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
-    state.optimiser.step(recipe.rate(state.step))
-    state.follow(recipe.averaging(state.step))
+def _step(state: State, training: Training, pool: WorkerPool) -> float:
+    """One step; its mean loss. Raises FloatingPointError, with nothing changed, where loss or gradient is not finite."""
+    recipe, scale = training.recipe, state.scale.value if state.scale else 1.0
+    visits = chosen_visits(state.visits, recipe, state.step)
+    losses = pool.gradient(Turn(state.step, visits, scale))
+    if not np.isfinite(losses).all():
+        raise FloatingPointError(_bad_rows(training, state, losses))
+    if _clipped(state, training, scale):
+        state.optimiser.step(recipe.rate(state.step))
+        state.follow(recipe.averaging(state.step))
+    if state.visits is not None and visits is not None:
+        state.visits.update(visits.timesteps.tolist(), losses.tolist())
     state.step += 1
-    if not np.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss is {loss} at step {state.step}; a lower learning_rate may help"
-        )
-    return loss
+    return float(losses.mean())
+
+
+def _clipped(state: State, training: Training, scale: float) -> bool:
+    """Whether the gradient can be followed; it is cut to the largest norm. Where it overflowed in half precision, the loss is
+    scaled less from now on. Raises FloatingPointError where that cannot be why it is not finite."""
+    parameters = list(state.network.parameters())
+    unscaled((p.grad for p in parameters), scale)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, training.recipe.clip_norm)
+    finite = bool(norm.isfinite())
+    if not finite and scale <= SMALLEST:
+        raise FloatingPointError(_stopped(training, state, "the gradient is not finite"))
+    if state.scale is not None:
+        state.scale = state.scale.after(not finite)
+    return finite
+
+
+def _bad_rows(training: Training, state: State, losses: np.ndarray) -> str:
+    """What is said of losses that are not finite: their rows, with the captions of those."""
+    rows = np.flatnonzero(~np.isfinite(losses))
+    captions = captions_of(training, state.step, rows[:3])
+    named = f" ({', '.join(map(repr, captions))})" if captions else ""
+    few = ", ".join(map(str, rows[:3])) + (", …" if len(rows) > 3 else "")
+    what = f"the loss of {len(rows)} of {len(losses)} pictures is not finite: rows {few}{named}"
+    return _stopped(training, state, what)
+
+
+def _stopped(training: Training, state: State, why: str) -> str:
+    saved = state.history[-1].step if state.history else 0
+    return (
+        f"step {state.step + 1}: {why}; the state after step {saved} is kept in {training.run_dir}. "
+        "A lower learning_rate may help"
+    )
 
 
 def averaged(state: State, build: Callable[[], nn.Module]) -> nn.Module:

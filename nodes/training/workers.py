@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+import numpy as np
 import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
-from nodes.training.step import Training, gradient, shares
+from nodes.training.draws import shares
+from nodes.training.step import Training, Turn, gradient, prepared
 
 PATIENCE = 5.0
 """Seconds in which a worker may end by itself."""
@@ -20,14 +22,14 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One process beside the calling one: `wire` takes the number of a step and gives a loss, `grads` its gradient."""
+    """One process beside the calling one: `wire` takes a turn and gives the losses of its rows, `grads` their gradient."""
 
     process: BaseProcess
     wire: Connection
     grads: Tensor
 
-    def result(self) -> float:
-        """Its part of the loss. Raises RuntimeError when the process has ended."""
+    def result(self) -> np.ndarray:
+        """The losses of its rows, float64. Raises RuntimeError when the process has ended."""
         with suppress(EOFError, ConnectionResetError):
             return self.wire.recv()
         self.process.join(PATIENCE)
@@ -50,24 +52,25 @@ class WorkerPool:
     workers: tuple[Worker, ...]
     device: str
 
-    def gradient(self, step: int) -> float:
-        """Leave the gradient of a step's whole batch on the network, and return its mean loss."""
+    def gradient(self, turn: Turn) -> np.ndarray:
+        """Leave the gradient of a step's whole batch on the network, and return the losses of its rows, float64 [B]."""
         for worker in self.workers:
             with suppress(BrokenPipeError):
-                worker.wire.send(step)
+                worker.wire.send(turn)
         own, *_ = shares(self.training.recipe.batch_size, 1 + len(self.workers))
-        loss = gradient(self.training, step, own, self.device)
+        losses = [gradient(self.training, turn, own, self.device)]
         for worker in self.workers:
-            loss += worker.result()
+            losses.append(worker.result())
             for parameter, grad in _cut(self.training.network, worker.grads):
                 if parameter.grad is not None:
                     parameter.grad += grad
-        return loss
+        return np.concatenate(losses)
 
 
 @contextmanager
-def worker_pool(training: Training, processes: int, device: str) -> Iterator[WorkerPool]:
-    """A pool of `processes`, which share the threads of this one. Raises ValueError where they cannot share a batch."""
+def worker_pool(training: Training, device: str) -> Iterator[WorkerPool]:
+    """A pool of processes, which share the threads of this one. Raises ValueError where they cannot share a batch."""
+    processes = training.means.processes
     if processes > 1 and device != "cpu":
         raise ValueError(f"{processes} processes share a batch on the CPU only, not on {device}")
     if processes > training.recipe.batch_size:
@@ -117,13 +120,14 @@ def _work(
     torch.set_num_threads(threads)
     training: Training = pickle.loads(packed)
     _adopt(training.network, weights)
+    prepared(training, "cpu")
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), torch.no_grad():
         while True:
-            loss = gradient(training, wire.recv(), rows)
+            losses = gradient(training, wire.recv(), rows)
             for parameter, grad in _cut(training.network, grads):
                 if parameter.grad is not None:
                     grad.copy_(parameter.grad)
-            wire.send(loss)
+            wire.send(losses)
 
 
 def _shared(network: nn.Module) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 from nodegraph.base.contents import sha256_of
 from nodegraph.base.framing import digest
 from nodegraph.library.port import Context
+from nodes.checkpoints.files import adapter_file, content_digest
 from nodes.training.folder_digest import folder_digest
 
 LARGE = 2**30
@@ -33,3 +34,8 @@ def of_written_folder(kind: str, literal: Any, context: Context) -> str:
 def of_read_folder(kind: str, literal: Any, context: Context) -> str:
     """The names and contents of all files below a folder."""
     return folder_digest(context.readable(str(literal)))
+
+
+def of_adapter(kind: str, literal: Any, context: Context) -> str:
+    """The sha256 of a file of low-rank adapters. Raises FileNotFoundError, or what `readable` raises."""
+    return content_digest(adapter_file(context.readable(str(literal))))

@@ -11,9 +11,11 @@ from nodes.models.bundle import Bundle, bundle_identity
 from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip, parse_clip
 from nodes.models.handle import Model, parsed
+from nodes.models.lora import Lora, parse_lora
 from nodes.models.noised_clip import NoisedClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
+from nodes.wires.identities import of_adapter
 
 H = TypeVar("H", bound=Model[Any, Any])
 
@@ -106,6 +108,16 @@ PORT_TYPES: dict[type, PortType] = {
         "A noised CLIP, which knows how noisy its picture is",
         _describe_noised_clip,
         formerly=("Clip",),
+    ),
+    Lora: PortType(
+        "Lora",
+        "Low-rank adapters of a model: a file, or a folder that holds one.",
+        literal="path",
+        colour="#e879f9",
+        shape="diamond",
+        parse=parse_lora,
+        identify=of_adapter,
+        digest=lambda value: value.digest,
     ),
     Bundle: PortType(
         "Bundle",

@@ -11,6 +11,7 @@ from nodes.models.classifier import Classifier
 from nodes.models.clip import Clip
 from nodes.models.embeddings import same_space
 from nodes.models.handle import Model
+from nodes.models.lora import Lora
 from nodes.models.noised_clip import NoisedClip
 from nodes.models.prior import Prior
 from nodes.models.unet import UNet
@@ -26,7 +27,10 @@ from nodes.networks.config import (
     UNetConfig,
 )
 from nodes.networks.tokenizer import with_words
+from nodes.training.checkpointing import Checkpointed
+from nodes.training.lora import LoraNetwork
 from nodes.training.networks import (
+    M,
     MeasuredNetwork,
     ModelNetwork,
     Network,
@@ -201,6 +205,36 @@ def named_labels(
     if len(names) != network.config.classes:
         raise Mismatch(f"{len(names)} names for {network.config.classes} classes", port="names")
     return replace(network, labels=tuple(names))
+
+
+@node(words=("LoRA", "adapter", "low rank", "fine-tune", "PEFT"))
+def lora_network(
+    start: Annotated[H, Doc("The model that is adapted; its own weights stay.")],
+    rank: Annotated[int, Range(1, 1024)] = 8,
+    alpha: Annotated[float, Range(0.001, 4096), Doc("What is added is alpha/rank · B·A.")] = 8.0,
+    layers: Annotated[
+        list[Text], Doc("What names of layers hold, such as qkv; none: all of them.")
+    ] = [],  # noqa: B006
+) -> Network[Lora]:
+    """Low-rank adapters of a model's linear layers and convolutions, for `trainer`; `lora` adds what was trained to the model.
+
+    Raises Mismatch where no layer has such a name. Ref: Hu et al. 2022, §4.
+    """
+    made = LoraNetwork(start, rank, alpha, tuple(layers), start.config, start.place)
+    if not made.layers():
+        raise Mismatch(
+            f"no layer of '{start.name}' has {' or '.join(layers)} in its name", port="layers"
+        )
+    return made
+
+
+@node(words=("gradient checkpointing", "activation checkpointing", "memory"))
+def gradient_checkpointing(network: Network[M]) -> Network[M]:
+    """The same network, trained in less memory and more time: blocks compute again on the way back what they would have kept.
+
+    The gradients are the same. Ref: Chen et al. 2016, §4.
+    """
+    return Checkpointed(network, network.config, network.place)
 
 
 @node(words=("classifier guidance",))

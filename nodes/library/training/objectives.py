@@ -114,6 +114,18 @@ def unclip_objective(
     return replace(inner, clip=clip, embedding_dropout=dropout)
 
 
+@node(words=("importance sampling", "loss second moment", "Improved DDPM", "timesteps"))
+def importance_objective(
+    objective: Annotated[Objective, Doc("What a network of diffusion minimises.")],
+) -> Objective:
+    """The same, with timesteps in proportion to √E[L²] of their last ten losses, weighted so that its mean stays the same.
+
+    Until every timestep has ten losses they are visited alike. Raises Mismatch for an objective of no diffusion network.
+    Ref: Nichol & Dhariwal 2021, §3.3, eq. 18.
+    """
+    return replace(_of_diffusion(objective), importance=True)
+
+
 @node(words=("upsampler", "super resolution", "augmentation", "cascade"))
 def degraded_objective(
     objective: Annotated[Objective, Doc("What the upsampler predicts.")],

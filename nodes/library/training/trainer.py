@@ -1,6 +1,6 @@
 """Nodes that train a network, and package what was made."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
@@ -11,10 +11,12 @@ from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.models.handle import Model
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
+from nodes.training.journal import journal, pace
 from nodes.training.networks import M, Network
 from nodes.training.recipe import Recipe
-from nodes.training.state import State
-from nodes.training.step import SAMPLES, Objective, Training
+from nodes.training.state import Record, State
+from nodes.training.step import SAMPLES, Means, Objective, Training
+from nodes.wires.arrays import to_bytes
 from nodes.wires.pictures import Image
 from nodes.wires.scalars import Seed, Text
 from nodes.wires.tables import Table
@@ -25,8 +27,8 @@ CURVE = ("step", "loss", "learning_rate", "seconds")
 RunDir = Annotated[RunFolder, Doc("Below the output folder; a training found there is resumed.")]
 Cooldown = Annotated[int, Range(0), Doc("Last steps, in which it falls to zero; at most all.")]
 Precision = Annotated[
-    Literal["float32", "bfloat16"],
-    Doc("bfloat16: of products alone, and not on a CPU that can only imitate it."),
+    Literal["float32", "bfloat16", "float16"],
+    Doc("Of products; float32 on a CPU that can only imitate the others. float16 scales the loss."),
 ]
 Interval = Annotated[
     int, Range(1), Doc("Steps between checkpoints, points of the curve and samples.")
@@ -36,6 +38,9 @@ Method = Annotated[
     Literal["adamw", "muon"], Doc("muon: for kernels and matrices; the rest keeps AdamW.")
 ]
 Processes = Annotated[int, Range(1, 64), Doc("They share each batch; on the CPU only.")]
+Accumulation = Annotated[
+    int, Range(1, 65_536), Doc("Parts of a batch whose gradients are added up: less memory.")
+]
 BLANK = (1, 3, 32, 32)
 """The samples of networks that draw no pictures: one white one."""
 
@@ -79,25 +84,32 @@ def trainer(
     prompts: Prompts = [],  # noqa: B006
     optimiser: Method = "adamw",
     processes: Processes = 1,
+    accumulation: Accumulation = 1,
 ) -> Generator[Progress, None, Trained[M]]:
     """Train a network; kill it at any time and run the graph again, and it resumes from the last checkpoint.
 
-    On a CPU, two processes of one thread are faster than one process of two threads, and give the same network up to rounding.
+    Told to end (Ctrl-C, SIGTERM, a cancelled run) it saves first. Its folder holds the curve (`metrics.jsonl`), a growing sheet
+    (`samples.png`), and files for TensorBoard where that is installed. On a CPU, two processes of one thread are faster than
+    one of two; they and `accumulation` give the same network up to rounding, but for objectives that compare the pictures of a
+    part with each other. `--compile` compiles the blocks of UNets.
     Raises Mismatch for an objective of other outputs than the network's, ValueError when `run_dir` holds another training,
-    FloatingPointError when the loss is not finite, RuntimeError when one of the processes was killed.
+    FloatingPointError when loss or gradient is not finite, RuntimeError when one of the processes was killed.
     """
     objective.check(network.config)
     recipe = Recipe(
         steps, batch_size, optimiser, learning_rate, warmup, cooldown, ema_decay=ema_decay, seed=seed, precision=precision,
         save_every=interval, sample_every=interval,
     )  # fmt: skip
-    training = Training(network.build(), objective, dataset, recipe, run_dir, network.describe())
+    means = Means(processes, accumulation, network.place.compiled)
+    training = Training(
+        network.build(), objective, dataset, recipe, run_dir, network.describe(), means
+    )
 
     def drawn(state: State) -> Image | None:
         return objective.sample(loop.averaged(state, network.build), dataset, prompts)
 
     yield Progress(0, steps, None, network.origin())
-    state = yield from _shown(loop.train(training, network.place.device, processes), steps, drawn)
+    state = yield from _shown(loop.train(training, network.place.device), training, drawn)
     samples = drawn(state)
     model = _handed_over(network, training, state)
     return Trained(model, _curve(state), torch.ones(BLANK) if samples is None else samples)
@@ -122,19 +134,31 @@ def _curve(state: State) -> Table:
 
 def _shown(
     running: Generator[loop.Trained, None, State],
-    steps: int,
+    training: Training,
     drawn: Callable[[State], Image | None],
 ) -> Generator[Progress, None, State]:
-    """The savings of a training as progress, with the samples that were drawn last."""
+    """The savings of a training as progress, with the samples that were drawn last; written down beside it too."""
     samples: Image | None = None
+    recipe, written = training.recipe, None
     while True:
         try:
             now = next(running)
         except StopIteration as stop:
             return stop.value
-        samples = drawn(now.state) if now.sample else samples
-        note = f"loss {now.record.loss:.4f}, learning rate {now.record.learning_rate:.3g}"
-        yield Progress(now.step, steps, samples, note)
+        history = now.state.history
+        if written is None:
+            written = journal(training.run_dir, recipe.batch_size, now.step)
+            written.begin(history[:-1])
+        written.row(history)
+        if now.sample and (samples := drawn(now.state)) is not None:
+            written.samples(now.step, to_bytes(samples))
+        yield Progress(now.step, recipe.steps, samples, _note(history, recipe))
+
+
+def _note(history: Sequence[Record], recipe: Recipe) -> str:
+    last = history[-1]
+    speed = pace(history, recipe.batch_size, recipe.steps)
+    return f"loss {last.loss:.4f}, learning rate {last.learning_rate:.3g}, {speed}"
 
 
 def _abstract_package(model: H) -> H:

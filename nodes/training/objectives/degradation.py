@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.training.step import Draw
+from nodes.training.draws import Draw
 
 
 def degraded(small: Tensor, draw: Draw, noise: float, blur: float) -> Tensor:

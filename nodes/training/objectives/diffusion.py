@@ -16,16 +16,18 @@ from nodes.diffusion.respacing import respace
 from nodes.diffusion.samplers import Start, ddim
 from nodes.diffusion.schedule import Schedule
 from nodes.diffusion.techniques import ClassifierFreeGuidance, ClipX0
+from nodes.diffusion.timesteps import LossSecondMoment
 from nodes.models.clip import Clip
 from nodes.networks.config import LowResolution, TrainedFor, UNetConfig
 from nodes.networks.tokenizer import tokenize
 from nodes.networks.unet.network import UNet, masked, upsampled
 from nodes.target import Target
 from nodes.training.dataset import Batch, Dataset, without
+from nodes.training.draws import Draw, draw_for
 from nodes.training.frozen import image_embeddings
 from nodes.training.objectives.degradation import degraded
 from nodes.training.objectives.masks import random_masks
-from nodes.training.step import SAMPLES, Draw, Objective, draw_for
+from nodes.training.step import SAMPLES, Objective
 
 STEPS = 20
 GUIDANCE = 3.0
@@ -38,8 +40,8 @@ class DiffusionObjective(Objective):
     Where the `target` has a learned variance, the VLB terms that train it are added (hybrid loss). `gamma` > 0 weighs the error
     by min-SNR-γ; `dropout`: share of captions that are emptied, or of labels replaced by the last, which stands for none;
     `blur_noise` and `blur`: largest noise and σ of a blur on a low-resolution condition; `clip` embeds the pictures for a
-    network that takes CLIP embeddings, and the share `embedding_dropout` is replaced by the learned null. A network that takes
-    known pixels gets random masks.
+    network that takes CLIP embeddings, and the share `embedding_dropout` is replaced by the learned null; `importance`:
+    timesteps are chosen by their losses. A network that takes known pixels gets random masks.
     Ref: Ho et al. 2020, eq. 14; Nichol & Dhariwal 2021, §3.1; Hang et al. 2023; Ho & Salimans 2022, Alg. 1.
     """
 
@@ -51,12 +53,14 @@ class DiffusionObjective(Objective):
     blur: float = 0.0
     clip: Clip | None = None
     embedding_dropout: float = 0.0
+    importance: bool = False
 
     def describe(self) -> dict[str, str | int | float]:
         more = {
             "blur": self.blur,
             "clip": self.clip.digest if self.clip else "",
             "embedding_dropout": self.embedding_dropout,
+            "importance": self.importance,
         }
         return {
             "kind": "diffusion",
@@ -68,6 +72,9 @@ class DiffusionObjective(Objective):
             "blur_noise": self.blur_noise,
             **{name: value for name, value in more.items() if value},
         }
+
+    def visits(self) -> LossSecondMoment | None:
+        return LossSecondMoment(len(self.schedule)) if self.importance else None
 
     def check(self, config: object) -> None:
         """Raises Mismatch for a UNet of other outputs or another chain, or that takes none or another CLIP's embeddings."""

@@ -20,8 +20,9 @@ from nodes.models.unet import UNet as Teacher
 from nodes.networks.config import UNetConfig
 from nodes.networks.unet.network import UNet
 from nodes.training.dataset import Batch, Dataset, without
+from nodes.training.draws import Draw, draw_for
 from nodes.training.objectives.diffusion import DiffusionObjective, check_chain, shown_rows
-from nodes.training.step import Draw, Objective, draw_for
+from nodes.training.step import Objective
 
 
 @dataclass(frozen=True, slots=True)

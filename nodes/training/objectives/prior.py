@@ -13,9 +13,10 @@ from nodes.models.clip import Clip
 from nodes.networks.config import PriorConfig
 from nodes.networks.prior.diffusion import Prior
 from nodes.training.dataset import Batch, without
+from nodes.training.draws import Draw
 from nodes.training.frozen import image_embeddings, text_encoding
 from nodes.training.objectives.diffusion import check_chain, check_space
-from nodes.training.step import Draw, Objective
+from nodes.training.step import Objective
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from nodes.networks.noised_clip import NoisedClip
 from nodes.networks.reader import Reader
 from nodes.networks.tokenizer import Tokens, tokenize
 from nodes.training.dataset import Batch
-from nodes.training.step import Draw, Objective
+from nodes.training.draws import Draw
+from nodes.training.step import Objective
 
 
 def noised(

@@ -14,8 +14,9 @@ from nodes.models.clip import Clip
 from nodes.networks.clip.conditions import ClipReading
 from nodes.networks.prior.autoregressive import ArPrior, Prompt
 from nodes.training.dataset import Batch
+from nodes.training.draws import Draw
 from nodes.training.frozen import image_embeddings, text_encoding
-from nodes.training.step import Draw, Objective
+from nodes.training.step import Objective
 
 
 def level_edges(texts: Tensor, images: Tensor, levels: int) -> Tensor:

@@ -20,8 +20,8 @@ from nodes.library.training.objectives import distillation_objective
 from nodes.models.unet import UNet
 from nodes.networks.config import TrainedFor
 from nodes.training.dataset import Batch
+from nodes.training.draws import draw_for
 from nodes.training.objectives.distillation import DistillationObjective
-from nodes.training.step import draw_for
 
 V = TrainedFor("v", False, "fixed_small", "cosine")
 

@@ -26,10 +26,10 @@ from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, Tr
 from nodes.networks.unet.network import UNet as UNetModule
 from nodes.shapes.vocabulary import CLASSES
 from nodes.target import Target
+from nodes.training.draws import draw_for
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.masks import random_masks
 from nodes.training.objectives.recognition import ClassifierObjective, NoisyContrastiveObjective
-from nodes.training.step import draw_for
 from nodes.wires.tables import Table
 
 BASE = UNetConfig(

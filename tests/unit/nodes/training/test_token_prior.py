@@ -29,8 +29,8 @@ from nodes.networks.clip.network import Clip as ClipNetwork
 from nodes.networks.clip.network import clip_tokenize
 from nodes.networks.config import ClipConfig, ClipTokenizerConfig
 from nodes.training.dataset import Batch
+from nodes.training.draws import draw_for
 from nodes.training.objectives.token_prior import TokenObjective, dot_products, level_edges
-from nodes.training.step import draw_for
 
 WORDS = ("red", "blue")
 CLIP = ClipConfig(

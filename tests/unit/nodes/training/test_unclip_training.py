@@ -43,13 +43,14 @@ from nodes.networks.blocks import Attention
 from nodes.networks.clip.network import Clip as ClipNetwork
 from nodes.networks.config import TrainedFor
 from nodes.shapes.captions import parse_caption
+from nodes.training.draws import Draw, draw_for
 from nodes.training.networks import ModelNetwork
 from nodes.training.objectives.degradation import blurred
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.optimiser import optimiser
 from nodes.training.recipe import Recipe
 from nodes.training.state import State, fresh, restore, save
-from nodes.training.step import Draw, Objective, draw_for
+from nodes.training.step import Objective
 
 PICTURES = shapes_dataset(32)
 T = torch.tensor([3, 700])

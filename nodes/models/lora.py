@@ -1,0 +1,74 @@
+"""Low-rank adapters on a wire, and models that have them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Size
+
+from nodegraph.base.diagnostics import Mismatch
+from nodegraph.base.framing import digest
+from nodegraph.library.port import Context
+from nodes.checkpoints.adapters import Adapter, layers_of, read_adapter
+from nodes.checkpoints.files import adapter_file, content_digest
+from nodes.checkpoints.reading import tensor_shapes
+from nodes.models.handle import Model
+
+H = TypeVar("H", bound=Model[Any, Any])
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters in a file; `file` is None while they are still to be trained."""
+
+    file: Path | None
+    digest: str
+
+
+def parse_lora(literal: Any, context: Context) -> Lora:
+    """Adapters by their file, or by a folder that holds one. Raises FileNotFoundError, or what `readable` raises."""
+    file = adapter_file(context.readable(str(literal)))
+    return Lora(file, content_digest(file))
+
+
+def with_lora(model: H, lora: Lora, weight: float) -> H:
+    """A model with `weight` times the adapters; with none of them it is the model itself.
+
+    Raises Mismatch for adapters of another network, UnreadableFile for a file that holds none.
+    """
+    if weight == 0:
+        return model
+    told = digest(model.digest, lora.digest, weight)
+    if lora.file is None:
+        return replace(model, digest=told)
+    _check(model, lora.file)
+    added = (*model.adapters, Adapter(lora.file, lora.digest, weight))
+    return replace(model, digest=told, adapters=added)
+
+
+def _check(model: Model[Any, Any], file: Path) -> None:
+    factors = read_adapter(file)
+    shapes = {k: Size(v) for k, v in _shapes_in_files(model).items()}
+    if len(layers_of(shapes, factors)) < len(factors):
+        shapes = {name: value.shape for name, value in model.own_shapes().items()}
+    found = layers_of(shapes, factors)
+    missing = len(factors) - len(found)
+    if missing:
+        raise Mismatch(
+            f"{missing} of the {len(factors)} layers that {file.name} adapts are not in '{model.name}'",
+            port="file",
+            hint="it belongs to another model: wire that one",
+        )
+    for name, each in found.items():
+        if (made := each.shape) != shapes[name]:
+            raise Mismatch(
+                f"{file.name} adapts '{name}' as {list(made)}; in '{model.name}' it is {list(shapes[name])}",
+                port="file",
+                hint="it belongs to another model: wire that one",
+            )
+
+
+def _shapes_in_files(model: Model[Any, Any]) -> Mapping[str, tuple[int, ...]]:
+    here = [] if model.absent else list(model.files)
+    return {name: shape for file in here for name, shape in tensor_shapes(file).items()}
