@@ -93,6 +93,7 @@ def mask(page: Page) -> None:
     photograph(page, "editor_mask")
     page.get_by_role("button", name="Use this mask").click()
     page.evaluate("location.hash += '?app'")
+    page.locator(".app").wait_for()
     page.get_by_label("prompt", exact=True).fill("a red heart to the left of a blue star")
     begin(page)
     end(page)

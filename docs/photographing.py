@@ -14,6 +14,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).parents[1]
 PICTURES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
+SEEN = (
+    "[...document.images].filter(one => one.src && one.getBoundingClientRect().top <= innerHeight)"
+)
 LONG = 300_000.0
 """Milliseconds in which a run must end."""
 
@@ -88,8 +91,8 @@ def end(page: Page) -> None:
 
 
 def loaded(page: Page) -> None:
-    """Wait until the pictures in sight and the letters are there."""
+    """Wait until the pictures in sight and the letters are there. What is loaded lazily is `complete` before it has begun."""
     page.wait_for_function(
-        "() => [...document.images].every(one => one.complete || one.getBoundingClientRect().top > innerHeight)"
-        " && document.fonts.status === 'loaded'"
+        f"() => {SEEN}.every(one => one.naturalWidth) && document.fonts.status === 'loaded'"
     )
+    page.evaluate(f"() => Promise.all({SEEN}.map(one => one.decode()))")
