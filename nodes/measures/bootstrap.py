@@ -1,5 +1,6 @@
 """Intervals by the bootstrap: as many cases are drawn with replacement, and measured again. Ref: Efron 1979."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,14 +34,16 @@ def mean_intervals(values: np.ndarray, counts: np.ndarray) -> tuple[Interval, ..
     )
 
 
-def centred_interval(value: float, resampled: np.ndarray) -> Interval:
+def centred_interval(
+    value: float, resampled: np.ndarray, least: float = -math.inf, most: float = math.inf
+) -> Interval:
     """Percentiles of a figure [R] of resamples, moved so that the mean of the resamples lies at the figure itself.
 
     For figures that grow or shrink where cases are in a set twice, such as distances of distributions: that bias is not
-    what the interval is asked for.
+    what the interval is asked for. It ends at `least` and `most`, beyond which the figure cannot be.
     """
     low, high = _percentiles(resampled) - resampled.mean() + value
-    return Interval(value, float(low), float(high))
+    return Interval(value, max(least, float(low)), min(most, float(high)))
 
 
 def _percentiles(resampled: np.ndarray) -> np.ndarray:

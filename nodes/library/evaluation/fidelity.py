@@ -1,5 +1,6 @@
 """Nodes that measure how near generated pictures are to real ones, and how they differ from each other."""
 
+import math
 from collections.abc import Generator
 from typing import Annotated, NamedTuple
 
@@ -101,7 +102,13 @@ def precision_recall(features: Features, references: Features, neighbours: Neigh
     return Table(("pictures", "references", "precision", "recall"), (row,))
 
 
-FIGURES = ("fid", "kid", "precision", "recall")
+FIGURES = {
+    "fid": (0.0, math.inf),
+    "kid": (-math.inf, math.inf),
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+}
+"""Figures, and between what they lie."""
 
 
 def _abstract_row(features: Signal, references: Signal, samples: int) -> Table:
@@ -138,7 +145,10 @@ def fidelity_row(
         fidelity.resampled_kernel(*both, rows),
         *fidelity.resampled_coverage(*both, rows, neighbours),
     )
-    intervals = tuple(centred_interval(float(f[0]), f[1:].numpy()) for f in found)
+    intervals = tuple(
+        centred_interval(float(f[0]), f[1:].numpy(), *ends)
+        for f, ends in zip(found, FIGURES.values(), strict=True)
+    )
     return Table(columns, ((name, x, *map(len, both), *interval_cells(intervals)),))
 
 

@@ -106,3 +106,10 @@ def test_the_best_of_n_of_uniform_scores_is_what_theory_says() -> None:
         assert best_of(scores, scores[None], n).mean() == pytest.approx(n / (n + 1), abs=0.01)
     with pytest.raises(ValueError, match="of 16 rows no 17"):
         best_of(scores, scores[None], 17)
+
+
+def test_an_interval_ends_where_the_figure_does() -> None:
+    resampled = np.linspace(0.6, 1.0, 101)
+    free, share = centred_interval(0.95, resampled), centred_interval(0.95, resampled, 0, 1)
+    assert free.high == pytest.approx(1.14) and share.high == 1
+    assert share.low == free.low == pytest.approx(0.76)
