@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,16 +74,10 @@ def fresh(
 
 def save(state: State, run_dir: Path, fingerprint: str) -> None:
     """Write the state to `run_dir`, whole or not at all: weights, running statistics, what the optimisers remember."""
-    header = {
-        "fingerprint": fingerprint,
-        "step": state.step,
-        "seconds": state.seconds,
-        "history": [[r.step, r.loss, r.learning_rate, r.seconds] for r in state.history],
-        "losses": state.losses,
-        "scale": state.scale and [state.scale.value, state.scale.steps],
-    }
+    header, tensors = packed(state)
+    text = json.dumps({"fingerprint": fingerprint, **header})
     with replacing(run_dir / STATE_FILE) as made:
-        save_file(_tensors(state), made, metadata={"state": json.dumps(header)})
+        save_file(tensors, made, metadata={"state": text})
 
 
 def restore(state: State, run_dir: Path, fingerprint: str) -> State:
@@ -102,13 +97,30 @@ def restore(state: State, run_dir: Path, fingerprint: str) -> State:
             "give another run_dir, or delete that folder"
         )
     with naming(path):
-        _fill(state, tensors)
-        state.history = [Record(*row) for row in header["history"]]
-        state.step, state.seconds = int(header["step"]), float(header["seconds"])
-        state.losses = list(header.get("losses", []))
-        if state.scale is not None and header.get("scale"):
-            state.scale = LossScale(*header["scale"])
+        unpack(state, header, tensors)
     return state
+
+
+def packed(state: State) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """All of a state: plain numbers, and tensors by name."""
+    header = {
+        "step": state.step,
+        "seconds": state.seconds,
+        "history": [[r.step, r.loss, r.learning_rate, r.seconds] for r in state.history],
+        "losses": state.losses,
+        "scale": state.scale and [state.scale.value, state.scale.steps],
+    }
+    return header, _tensors(state)
+
+
+def unpack(state: State, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Let a state be what another one `packed`. Raises KeyError where that was of another network."""
+    _fill(state, tensors)
+    state.history = [Record(*row) for row in header["history"]]
+    state.step, state.seconds = int(header["step"]), float(header["seconds"])
+    state.losses = list(header.get("losses", []))
+    if state.scale is not None and header.get("scale"):
+        state.scale = LossScale(*header["scale"])
 
 
 def _tensors(state: State) -> dict[str, Tensor]:

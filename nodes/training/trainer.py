@@ -13,6 +13,7 @@ from torch import nn
 
 from nodes.models.place import Place
 from nodes.training.draws import chosen_visits
+from nodes.training.group import Group, group
 from nodes.training.optimiser import optimiser
 from nodes.training.precision import computed_in
 from nodes.training.scaling import FIRST, SMALLEST, unscaled
@@ -38,35 +39,61 @@ class Trained:
 def train(training: Training, device: str = "cpu") -> Generator[Trained, None, State]:
     """Train to `recipe.steps`, resuming what `run_dir` holds; yields at every saving or sampling interval.
 
-    Told to end (SIGTERM, Ctrl-C, a cancelled run), it saves its state after the step that it is at.
+    Told to end (SIGTERM, Ctrl-C, a cancelled run), it saves its state after the step that it is at. Of processes that torchrun
+    started each takes its rows of a batch; the first keeps the state.
     """
     network = prepared(training, device)
     state = fresh(network, optimiser(network, training.recipe), training.objective.visits())
     if computed_in(training.recipe.precision, device) == torch.float16:
         state.scale = FIRST
-    with _alone(training.run_dir):
-        restore(state, training.run_dir, training.fingerprint())
-        with worker_pool(training, device) as pool, stopping() as stop:
-            yield from _steps(state, training, pool, stop)
+    with _alone(training.run_dir), group(device) as together:
+        if together.first:
+            restore(state, training.run_dir, training.fingerprint())
+        together.alike(state)
+        rows = together.rows(training.recipe.batch_size)
+        with worker_pool(training, device, rows) as pool, stopping() as stop:
+            yield from _steps(state, training, Team(pool, together), stop)
     return state
 
 
-def _steps(state: State, training: Training, pool: WorkerPool, stop: Stop) -> Generator[Trained]:
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Who makes a step: the processes of this one, and those that torchrun started beside it."""
+
+    pool: WorkerPool
+    group: Group
+
+    def gradient(self, turn: Turn) -> np.ndarray:
+        """Leave the gradient of a step's whole batch on the network, and return the losses of its rows, float64 [B]."""
+        losses, training = self.pool.gradient(turn), self.pool.training
+        size = training.recipe.batch_size
+        return self.group.summed(training.network, losses, self.pool.rows, size)
+
+
+def _steps(state: State, training: Training, team: Team, stop: Stop) -> Generator[Trained]:
     """The steps that are left, saved at every interval and at the end."""
     recipe, fingerprint = training.recipe, training.fingerprint()
+
+    def keep() -> None:
+        if team.group.first:
+            save(state, training.run_dir, fingerprint)
+
     while state.step < recipe.steps:
         started = time.perf_counter()
-        state.losses.append(_step(state, training, pool))
+        state.losses.append(_step(state, training, team))
         state.seconds += time.perf_counter() - started
         last = state.step == recipe.steps
         sample = last or state.step % recipe.sample_every == 0
         if sample or state.step % recipe.save_every == 0:
             record = state.close(recipe.rate(state.step - 1))
-            save(state, training.run_dir, fingerprint)
+            keep()
             yield Trained(state, record, sample)
-        elif stop.wanted():
-            save(state, training.run_dir, fingerprint)
-        stop.point()
+        if team.group.any(stop.wanted()):
+            keep()
+            stop.point()
+            raise RuntimeError(
+                "another process of this training was told to end; its state is kept"
+            )
 
 
 @contextmanager
@@ -82,11 +109,11 @@ def _alone(run_dir: Path) -> Iterator[None]:
         ) from None
 
 
-def _step(state: State, training: Training, pool: WorkerPool) -> float:
+def _step(state: State, training: Training, team: Team) -> float:
     """One step; its mean loss. Raises FloatingPointError, with nothing changed, where loss or gradient is not finite."""
     recipe, scale = training.recipe, state.scale.value if state.scale else 1.0
     visits = chosen_visits(state.visits, recipe, state.step)
-    losses = pool.gradient(Turn(state.step, visits, scale))
+    losses = team.gradient(Turn(state.step, visits, scale))
     if not np.isfinite(losses).all():
         raise FloatingPointError(_bad_rows(training, state, losses))
     if _clipped(state, training, scale):

@@ -2,7 +2,7 @@
 
 import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -13,7 +13,7 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
-from nodes.training.draws import shares
+from nodes.training.draws import parts_of
 from nodes.training.step import Training, Turn, gradient, prepared
 
 PATIENCE = 5.0
@@ -51,13 +51,14 @@ class WorkerPool:
     training: Training
     workers: tuple[Worker, ...]
     device: str
+    rows: slice
 
     def gradient(self, turn: Turn) -> np.ndarray:
-        """Leave the gradient of a step's whole batch on the network, and return the losses of its rows, float64 [B]."""
+        """Leave the gradient of the rows of a step's batch on the network, and return their losses, float64."""
         for worker in self.workers:
             with suppress(BrokenPipeError):
                 worker.wire.send(turn)
-        own, *_ = shares(self.training.recipe.batch_size, 1 + len(self.workers))
+        own, *_ = parts_of(self.rows, 1 + len(self.workers))
         losses = [gradient(self.training, turn, own, self.device)]
         for worker in self.workers:
             losses.append(worker.result())
@@ -68,30 +69,33 @@ class WorkerPool:
 
 
 @contextmanager
-def worker_pool(training: Training, device: str) -> Iterator[WorkerPool]:
-    """A pool of processes, which share the threads of this one. Raises ValueError where they cannot share a batch."""
+def worker_pool(training: Training, device: str, rows: slice) -> Iterator[WorkerPool]:
+    """A pool of processes for some rows of each batch, which share the threads of this one.
+
+    Raises ValueError where they cannot share the rows.
+    """
     processes = training.means.processes
     if processes > 1 and device != "cpu":
         raise ValueError(f"{processes} processes share a batch on the CPU only, not on {device}")
-    if processes > training.recipe.batch_size:
-        raise ValueError(f"{processes} processes for {training.recipe.batch_size} pictures")
+    if processes > rows.stop - rows.start:
+        raise ValueError(f"{processes} processes for {rows.stop - rows.start} pictures")
     threads = torch.get_num_threads()
     workers: list[Worker] = []
     try:
         if processes > 1:
             torch.set_num_threads(max(1, threads // processes))
-            workers += _spawned(training, processes)
-        yield WorkerPool(training, tuple(workers), device)
+            workers += _spawned(training, parts_of(rows, processes)[1:])
+        yield WorkerPool(training, tuple(workers), device, rows)
     finally:
         torch.set_num_threads(threads)
         for worker in workers:
             worker.close()
 
 
-def _spawned(training: Training, processes: int) -> Iterator[Worker]:
+def _spawned(training: Training, parts: Sequence[slice]) -> Iterator[Worker]:
     spawn = torch.multiprocessing.get_context("spawn")
     packed, weights = _packed(training)
-    for rows in shares(training.recipe.batch_size, processes)[1:]:
+    for rows in parts:
         ours, theirs = spawn.Pipe()
         grads = torch.zeros_like(weights).share_memory_()
         arguments = (packed, rows, torch.get_num_threads(), weights, grads, theirs)
