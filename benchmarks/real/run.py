@@ -25,7 +25,8 @@ from nodegraph.base.contents import sha256_of
 from nodegraph.base.devices import device_for
 from nodegraph.models.catalogue import HUB, ModelFile, noted_origins
 from nodegraph.models.hub import hub_file
-from nodes.checkpoints.catalogue import Part, PublishedFile, entries, model_files
+from nodes.checkpoints.catalogue import entries
+from nodes.checkpoints.entries import Part, PublishedFile, model_files
 from nodes.checkpoints.layouts import published_shapes
 
 HERE = Path(__file__).parent

@@ -19,6 +19,8 @@ from nodegraph.base.partial import write_text
 from nodegraph.base.paths import models_folder, read_json, real_path
 
 MODEL_GROUP = "nodegraph.models"
+CATALOGUE, BUNDLE = "catalogue.json", "bundle.json"
+"""What describes many bundles, as in the folder of models, and the one of a folder that was pushed."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 SAFETENSORS = ".safetensors"
 _NO_NAME = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^[A-Za-z]:|^.{200}", re.DOTALL)
@@ -39,6 +41,8 @@ class ModelFile:
     """A published file of a model (`openai/glide/base`).
 
     `size` in bytes: as published if `size_known`, else estimated from the parameters; `sha256` where it is publicly known.
+    `kept_as`: the name under which it is kept, where that is not its address's. `weights`: whether `check` of its listing knows
+    it; another file (a vocabulary) is known by its digest alone.
     """
 
     model: str
@@ -46,6 +50,8 @@ class ModelFile:
     size: int
     size_known: bool = False
     sha256: str | None = None
+    kept_as: str | None = None
+    weights: bool = True
 
     def __post_init__(self) -> None:
         """Raises ValueError for names that lead out of the folder of models, or are none."""
@@ -54,10 +60,12 @@ class ModelFile:
                 raise ValueError(
                     f"'{self.model}' of {self.url} has no place below the folder of models"
                 )
+        if not self.weights and self.sha256 is None:
+            raise ValueError(f"{self.url} is no file of weights, and has no sha256")
 
     @property
     def name(self) -> str:
-        return file_name(self.url)
+        return self.kept_as or file_name(self.url)
 
     @property
     def place(self) -> Path:
@@ -76,7 +84,8 @@ class Listing:
     """What a catalogue says of a bundle: `parts` by name, those that are `here`, sizes in bytes.
 
     `terms`: what one has to accept before a download; empty for a free licence. `check` is `module:function`, called with a
-    model's name and a file: the name under which the file is kept, or ValueError saying why it is not that model.
+    model's name and a file: the name under which the file is kept, or ValueError saying why it is not that model. `push` and
+    `take` are such too: what makes a folder of a bundle, and what reads the catalogue of such a folder (`publishing`).
     """
 
     name: str
@@ -92,6 +101,8 @@ class Listing:
     check: str = ""
     year: int = 0
     """When it was published; 0 where that is not said."""
+    push: str = ""
+    take: str = ""
 
 
 def listings() -> tuple[list[Listing], list[Broken]]:

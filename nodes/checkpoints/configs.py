@@ -5,13 +5,15 @@ from functools import partial
 from typing import Any
 
 from nodes.checkpoints import diffusers, karlo, lucidrains
-from nodes.checkpoints.catalogue import Part
+from nodes.checkpoints.entries import OURS, Part
 from nodes.checkpoints.open_clip import open_clip_config
 from nodes.checkpoints.openai import adm_config, classifier_config, clip_config, glide_config
 from nodes.checkpoints.sizes import NoNetwork, plausible
 from nodes.checkpoints.transformers_clip import clip_config as transformers_clip_config
 from nodes.checkpoints.transformers_clip import tokenizer_config
+from nodes.checkpoints.weights import own_config
 from nodes.networks.config import (
+    ArPriorConfig,
     ClassifierConfig,
     ClipConfig,
     LaionPriorConfig,
@@ -21,18 +23,29 @@ from nodes.networks.config import (
 )
 
 Config = (
-    UNetConfig | ClassifierConfig | NoisedClipConfig | PriorConfig | LaionPriorConfig | ClipConfig
+    UNetConfig
+    | ClassifierConfig
+    | NoisedClipConfig
+    | PriorConfig
+    | LaionPriorConfig
+    | ArPriorConfig
+    | ClipConfig
 )
 Options = Mapping[str, Any]
 
 
 def _diffusers_unet(options: Options) -> UNetConfig:
     parts = options["config"], options["scheduler"], options.get("text_proj")
-    return diffusers.unet_config(*parts, options.get("image_size"), options.get("space", ""))
+    return diffusers.unet_config(*parts, options.get("image_size"), *_ours(options))
 
 
 def _diffusers_prior(options: Options) -> PriorConfig:
-    return diffusers.prior_config(options["config"], options["scheduler"], options.get("space", ""))
+    return diffusers.prior_config(options["config"], options["scheduler"], *_ours(options))
+
+
+def _ours(options: Options) -> tuple[str, str]:
+    """What no folder of diffusers says: the CLIP's joint space, and the precision of the chain."""
+    return options.get("space", ""), options.get("chain", diffusers.SINGLE)
 
 
 def _transformers_clip(options: Options) -> ClipConfig:
@@ -70,7 +83,9 @@ class BadPart(ValueError):
 
 
 def published_config(part: Part) -> Config:
-    """Configuration of a published model from its options. Raises BadPart."""
+    """Configuration of a published model from its options. Raises BadPart; in our own layout BadConfig."""
+    if part.layout == OURS:
+        return own_config(part.kind, part.options or {}, "the options of our own layout")
     try:
         found = _reader(part)(part.options or {})
         plausible(found)

@@ -82,15 +82,29 @@ _PRIOR: Table = {
     "clip_std": "std",
     **under("transformer_blocks.#.", "blocks.#.", _PRIOR_BLOCK),
 }
+CLIP = "clip."
+"""What the names of the text projection begin with in our UNet."""
+_LINEAR = re.compile(r"\.(qkv|context_kv|proj)\.weight$")
+"""Attention is by 1 × 1 convolutions here."""
 LEVELS = 16
 """Of resolution that a network may have."""
-_PARAMETRISATIONS = {"epsilon": "eps", "sample": "x0"}
-_WITHOUT_ATTENTION = {"ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D"}
-_WITH_ATTENTION = {"SimpleCrossAttnDownBlock2D", "SimpleCrossAttnUpBlock2D"}
+SINGLE, DOUBLE = "cosine_float32", "cosine"
+"""The chain as diffusers keeps it, and in double precision."""
+PARAMETRISATIONS = {"epsilon": "eps", "sample": "x0"}
+WITHOUT_ATTENTION = ("ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D")
+WITH_ATTENTION = ("SimpleCrossAttnDownBlock2D", "SimpleCrossAttnUpBlock2D")
+"""Blocks of the way down, and of the way up."""
 
 
-def trained_for(scheduler: Options, learned_variance: bool = False) -> TrainedFor:
-    """What a network was trained for, from the configuration of its scheduler. Raises UnknownConfig."""
+def trained_for(
+    scheduler: Options, learned_variance: bool = False, chain: str = SINGLE
+) -> TrainedFor:
+    """What a network was trained for, from the configuration of its scheduler. Raises UnknownConfig.
+
+    `chain`: the precision of its tables, which is single in diffusers.
+    """
+    if chain not in (SINGLE, DOUBLE):
+        raise UnknownConfig(f"the chain is {chain!r}; it may be {SINGLE!r} or {DOUBLE!r}")
     SCHEDULER.check(scheduler)
     kind = scheduler.get("variance_type", "fixed_small_log")
     if (kind == "learned_range") != learned_variance:
@@ -99,16 +113,18 @@ def trained_for(scheduler: Options, learned_variance: bool = False) -> TrainedFo
         )
     clipped = scheduler.get("clip_sample", True)
     return TrainedFor(
-        parametrisation=_PARAMETRISATIONS[scheduler.get("prediction_type", "epsilon")],  # type: ignore[arg-type]
+        parametrisation=PARAMETRISATIONS[scheduler.get("prediction_type", "epsilon")],  # type: ignore[arg-type]
         learned_variance=learned_variance,
         fixed_variance="fixed_small_log",
-        schedule="cosine_float32",
+        schedule=chain,
         train_steps=int(scheduler.get("num_train_timesteps", 1000)),
         x0_bound=float(scheduler.get("clip_sample_range", 1.0)) if clipped else math.inf,
     )
 
 
-def prior_config(options: Options, scheduler: Options, space: str = "") -> PriorConfig:
+def prior_config(
+    options: Options, scheduler: Options, space: str = "", chain: str = SINGLE
+) -> PriorConfig:
     """Configuration of a prior. Raises UnknownConfig."""
     PRIOR.check(options)
     hidden = options.get("encoder_hid_proj_type", "linear")
@@ -129,7 +145,7 @@ def prior_config(options: Options, scheduler: Options, space: str = "") -> Prior
         norm_in=options.get("norm_in_type") is not None,
         norm_condition=options.get("embedding_proj_norm_type") is not None,
         space=space,
-        trained=trained_for(scheduler),
+        trained=trained_for(scheduler, chain=chain),
     )
 
 
@@ -139,6 +155,7 @@ def unet_config(
     text_proj: Options | None = None,
     image_size: int | None = None,
     space: str = "",
+    chain: str = SINGLE,
 ) -> UNetConfig:
     """Configuration of a decoder (with its text projection), or of a super-resolution network. Raises UnknownConfig."""
     (SUPER_RESOLUTION if text_proj is None else DECODER).check(options)
@@ -168,7 +185,7 @@ def unet_config(
         clip=None if text_proj is None else _clip(text_proj, space),
         low_resolution=text_proj is None,
         low_resolution_as=LowResolution(None, "bicubic"),
-        trained=trained_for(scheduler, learned),
+        trained=trained_for(scheduler, learned, chain),
     )
 
 
@@ -187,10 +204,10 @@ def _attention(options: Options) -> tuple[int, ...]:
             f"down_block_types names {len(down)} levels; {LEVELS} at most are possible"
         )
     for kind in (*down, *up):
-        if kind not in _WITHOUT_ATTENTION | _WITH_ATTENTION:
+        if kind not in (*WITHOUT_ATTENTION, *WITH_ATTENTION):
             raise UnknownConfig(f"a block is {kind}; the networks here know no such one")
-    has = [kind in _WITH_ATTENTION for kind in down]
-    if has != [kind in _WITH_ATTENTION for kind in reversed(up)]:
+    has = [kind in WITH_ATTENTION for kind in down]
+    if has != [kind in WITH_ATTENTION for kind in reversed(up)]:
         raise UnknownConfig("up_block_types is not the mirror of down_block_types")
     return tuple(2**level for level, there in enumerate(has) if there)
 
@@ -224,9 +241,17 @@ def unet_keys(config: UNetConfig) -> KeyMap:
 def unet_to_ours(state_dict: Mapping[str, "Tensor"], config: UNetConfig) -> dict[str, "Tensor"]:
     """A UNet's state dict under our names. Raises ValueError as `KeyMap.ours`."""
     found = unet_keys(config).ours(state_dict)
-    # Attention is by 1 × 1 convolutions here.
-    linear = re.compile(r"\.(qkv|context_kv|proj)\.weight$")
-    return {k: v[..., None] if linear.search(k) and v.ndim == 2 else v for k, v in found.items()}
+    return {k: v[..., None] if _LINEAR.search(k) and v.ndim == 2 else v for k, v in found.items()}
+
+
+def unet_to_theirs(state_dict: Mapping[str, "Tensor"], config: UNetConfig) -> dict[str, "Tensor"]:
+    """A state dict of ours under a UNet's names there, without what the text projection holds."""
+    flat = {
+        key: value[..., 0] if _LINEAR.search(key) and value.ndim == 3 else value
+        for key, value in state_dict.items()
+        if not key.startswith(CLIP)
+    }
+    return unet_keys(config).split(flat)
 
 
 def prior_keys(config: PriorConfig) -> KeyMap:

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nodes.checkpoints.catalogue import Part, find_part
+from nodes.checkpoints.catalogue import find_part
+from nodes.checkpoints.entries import Part
 from nodes.checkpoints.files import file_digest
 from nodes.checkpoints.foreign import FILES, INDEX, components, foreign_kinds, matching, read_json
 from nodes.networks.bpe import vocabulary_files

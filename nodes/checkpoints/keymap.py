@@ -10,7 +10,7 @@ Of several that fit the longest counts. A key that none fits is an error.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -31,7 +31,14 @@ class Part:
 
 
 Table = Mapping[str, str | Part | None]
-Join = Callable[["list[Tensor]"], "Tensor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How several tensors of theirs make one of ours, and how ours gives them again, given how many they are."""
+
+    join: Callable[["list[Tensor]"], "Tensor"]
+    split: Callable[["Tensor", int], "Sequence[Tensor]"]
 
 
 def parts(ours: str, *theirs: str) -> Table:
@@ -45,14 +52,17 @@ def under(theirs: str, ours: str, table: Table) -> Table:
     return {theirs + n: p and replace(p, ours=ours + p.ours) for n, p in placed.items()}
 
 
-def in_sequence(parts: "list[Tensor]") -> "Tensor":
-    """All queries, then all keys, then all values."""
+def _one_behind_the_other(parts: "list[Tensor]") -> "Tensor":
     from torch import cat
 
     return cat(parts)
 
 
-def by_head(heads: int) -> Join:
+IN_SEQUENCE = Joint(_one_behind_the_other, lambda whole, count: whole.chunk(count))
+"""All queries, then all keys, then all values."""
+
+
+def by_head(heads: int) -> Joint:
     """Queries, keys and values of the first head, then those of the next."""
 
     def join(parts: "list[Tensor]") -> "Tensor":
@@ -60,15 +70,19 @@ def by_head(heads: int) -> Join:
 
         return stack([part.unflatten(0, (heads, -1)) for part in parts], 1).flatten(0, 2)
 
-    return join
+    def split(whole: "Tensor", count: int) -> "list[Tensor]":
+        each = whole.unflatten(0, (heads, count, -1)).unbind(1)
+        return [part.flatten(0, 1) for part in each]
+
+    return Joint(join, split)
 
 
 class KeyMap:
-    """The names of a layout. `join` makes one tensor of several."""
+    """The names of a layout. `joint` makes one tensor of several, and several of one."""
 
-    def __init__(self, table: Table, join: Join = in_sequence) -> None:
+    def __init__(self, table: Table, joint: Joint = IN_SEQUENCE) -> None:
         self.table = table
-        self.join = join
+        self.joint = joint
 
     def our_key(self, key: str) -> Part | None:
         """Our name of a tensor of theirs; None for one that is left out. Raises ValueError for one that has no place."""
@@ -98,12 +112,21 @@ class KeyMap:
         """What stands under our names under theirs, where each tensor of ours is one of theirs."""
         return {name: value for key, value in values.items() for name in self.their_keys(key)}
 
+    def split(self, state_dict: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """A state dict of ours under their names, as `ours` reads it. Raises ValueError for a key without a place."""
+        found: dict[str, Tensor] = {}
+        for key, value in state_dict.items():
+            names = self.their_keys(key)
+            parts = [value] if len(names) == 1 else self.joint.split(value, len(names))
+            found |= zip(names, parts, strict=True)
+        return found
+
     def _whole(self, name: str, held: "Mapping[Part, Tensor]") -> "Tensor":
         of = next(iter(held)).of
         if len(held) != of:
             raise ValueError(f"{name} lacks a part: of {of} there are {len(held)}")
         tensors = [value for _, value in sorted(held.items(), key=lambda item: item[0].place)]
-        return tensors[0] if of == 1 else self.join(tensors)
+        return tensors[0] if of == 1 else self.joint.join(tensors)
 
     @cached_property
     def _from_theirs(self) -> "_Rules[Part | None]":

@@ -8,14 +8,25 @@ from torch import Tensor, nn
 
 from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints import diffusers, karlo, lucidrains
-from nodes.checkpoints.catalogue import OURS, Part
 from nodes.checkpoints.configs import BadPart, published_config, unknown
+from nodes.checkpoints.entries import OURS, Part
 from nodes.checkpoints.keymap import KeyMap
 from nodes.checkpoints.open_clip import OPEN_CLIP_KEYS
 from nodes.checkpoints.openai import CLASSIFIER_KEYS, CLIP_KEYS, UNET_KEYS
 from nodes.checkpoints.sizes import building
-from nodes.checkpoints.transformers_clip import clip_to_ours
+from nodes.checkpoints.transformers_clip import clip_to_ours, clip_to_theirs
+from nodes.networks.clip.network import Clip
+from nodes.networks.config import (
+    ArPriorConfig,
+    ClassifierConfig,
+    ClipConfig,
+    NoisedClipConfig,
+    PriorConfig,
+    UNetConfig,
+)
 from nodes.networks.noised_clip import NoisedClip
+from nodes.networks.prior.autoregressive import ArPrior
+from nodes.networks.prior.diffusion import Prior
 from nodes.networks.unet.classifier import Classifier
 from nodes.networks.unet.network import UNet
 
@@ -44,14 +55,27 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
+NETWORKS: Mapping[type, Callable[[Any], nn.Module]] = {
+    UNetConfig: UNet,
+    ClassifierConfig: Classifier,
+    NoisedClipConfig: NoisedClip,
+    PriorConfig: Prior,
+    ArPriorConfig: ArPrior,
+    ClipConfig: Clip,
+}
+"""What a configuration of our own layout builds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A layout whose tensors are ours after more than new names (several become one): it is read, and not written.
+    """A layout whose tensors are ours after more than new names: several become one.
 
-    `ours`: our state dict of its files, for a configuration.
+    `ours`: our state dict of its files, for a configuration; `theirs`: the state dicts of its files, of ours. None: such files
+    are read, and not written.
     """
 
     ours: Callable[[Files, Any], dict[str, Tensor]]
+    theirs: Callable[[Mapping[str, Tensor], Any], Sequence[dict[str, Tensor]]] | None = None
 
 
 def _decoder(files: Files, config: Any) -> dict[str, Tensor]:
@@ -60,6 +84,12 @@ def _decoder(files: Files, config: Any) -> dict[str, Tensor]:
         **diffusers.unet_to_ours(network, config),
         **diffusers.TEXT_PROJ_KEYS.ours(projection),
     }
+
+
+def _decoder_files(state_dict: Mapping[str, Tensor], config: Any) -> list[dict[str, Tensor]]:
+    projection = {k: v for k, v in state_dict.items() if k.startswith(diffusers.CLIP)}
+    network = diffusers.unet_to_theirs(state_dict, config)
+    return [network, diffusers.TEXT_PROJ_KEYS.split(projection)]
 
 
 def _of_first(files: Files, config: Any) -> dict[str, Tensor]:
@@ -71,12 +101,18 @@ def _of_last(files: Files, config: Any) -> dict[str, Tensor]:
 
 
 CONVERTED: Mapping[str, Converted] = {
-    "diffusers_decoder": Converted(_decoder),
+    "diffusers_decoder": Converted(_decoder, _decoder_files),
     "diffusers_super_resolution": Converted(
-        lambda files, config: diffusers.unet_to_ours(files[0], config)
+        lambda files, config: diffusers.unet_to_ours(files[0], config),
+        lambda state_dict, config: [diffusers.unet_to_theirs(state_dict, config)],
     ),
-    "diffusers_prior": Converted(lambda files, config: diffusers.prior_keys(config).ours(files[0])),
-    "transformers_clip": Converted(lambda files, _: clip_to_ours(*files)),
+    "diffusers_prior": Converted(
+        lambda files, config: diffusers.prior_keys(config).ours(files[0]),
+        lambda state_dict, config: [diffusers.prior_keys(config).split(state_dict)],
+    ),
+    "transformers_clip": Converted(
+        lambda files, _: clip_to_ours(*files), lambda state_dict, _: clip_to_theirs(state_dict)
+    ),
     "karlo_prior": Converted(lambda files, _: karlo.prior_to_ours(*files)),
     "karlo_decoder": Converted(lambda files, _: karlo.decoder_to_ours(files[0])),
     "karlo_first": Converted(_of_first),
@@ -88,19 +124,18 @@ CONVERTED: Mapping[str, Converted] = {
 
 def published_shapes(part: Part) -> list[dict[str, tuple[int, ...]]] | None:
     """Keys and shapes of each file of a part, from its options; None for a converted layout. Raises BadPart."""
-    layout = _layout(part)
+    layout = None if part.layout == OURS else _layout(part)
     if isinstance(layout, Converted):
         return None
-    if len(part.files) != len(layout.modules):
-        raise BadPart(
-            f"layout '{part.layout}' has {len(layout.modules)} files, not {len(part.files)}"
-        )
+    modules = ("",) if layout is None else layout.modules
+    if len(part.files) != len(modules):
+        raise BadPart(f"layout '{part.layout}' has {len(modules)} files, not {len(part.files)}")
     config = published_config(part)
     with building(), skeleton():
-        network = layout.network(config)
-    modules = [network.get_submodule(name) for name in layout.modules]
-    shapes = [{k: tuple(v.shape) for k, v in module.state_dict().items()} for module in modules]
-    return [layout.keys.theirs(held) for held in shapes]
+        network = (NETWORKS[type(config)] if layout is None else layout.network)(config)
+    held = [network.get_submodule(name).state_dict() for name in modules]
+    shapes = [{k: tuple(v.shape) for k, v in module.items()} for module in held]
+    return shapes if layout is None else [layout.keys.theirs(module) for module in shapes]
 
 
 def ours(layout: str, files: Files, config: Any) -> dict[str, Tensor]:
@@ -115,6 +150,29 @@ def ours(layout: str, files: Files, config: Any) -> dict[str, Tensor]:
         for module, file in zip(known.modules, files, strict=True)
         for key, value in known.keys.ours(file).items()
     }
+
+
+def theirs(
+    layout: str, state_dict: Mapping[str, Tensor], config: Any
+) -> Sequence[dict[str, Tensor]]:
+    """Our state dict as those of a layout's files, in order.
+
+    Raises ValueError for a layout that is read and not written, or a key without a place.
+    """
+    if layout == OURS:
+        return [dict(state_dict)]
+    known = {**LAYOUTS, **CONVERTED}[layout]
+    if isinstance(known, Layout):
+        return [known.keys.split(_below(state_dict, module)) for module in known.modules]
+    if known.theirs is None:
+        raise ValueError(f"layout '{layout}' is read, and not written")
+    return known.theirs(state_dict, config)
+
+
+def _below(state_dict: Mapping[str, Tensor], module: str) -> dict[str, Tensor]:
+    """What a module of a network holds, under its own names."""
+    start = f"{module}." if module else ""
+    return {k.removeprefix(start): v for k, v in state_dict.items() if k.startswith(start)}
 
 
 def _layout(part: Part) -> Layout | Converted:

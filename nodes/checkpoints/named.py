@@ -3,7 +3,7 @@
 Models of our own layout are read at every start; what only others need is imported for them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,19 @@ from nodegraph.base.paths import Outside
 from nodegraph.library.port import Context
 from nodes.checkpoints.catalogue import (
     CONFIG_FILE,
-    OURS,
     WEIGHTS_FILE,
-    Part,
     find_part,
-    model_files,
     model_names,
-    name_of,
     shipped_folder,
+)
+from nodes.checkpoints.entries import (
+    OURS,
+    Entry,
+    Part,
+    folder_entry,
+    inside,
+    model_files,
+    name_of,
 )
 from nodes.checkpoints.files import content_digest, file_digest
 from nodes.checkpoints.foreign import foreign_kinds
@@ -29,6 +34,8 @@ from nodes.checkpoints.open_clip import NamedClip, named_clip, open_clip_config
 from nodes.checkpoints.open_clip_table import tag_of_file
 from nodes.checkpoints.weights import CONFIGURATIONS, read_config, weights_digest
 
+Found = tuple[Part, tuple[Path, ...], tuple[Path, ...]]
+"""A part of a folder, the files of its weights, and other files on which what it makes depends."""
 Readable = Callable[[str], Path]
 """Gives the real path of a file or folder that a graph may read, and raises for others."""
 
@@ -37,7 +44,8 @@ Readable = Callable[[str], Path]
 class Named:
     """A model that a name stands for: what its handle is made of. `place`: where its configuration stands, for people.
 
-    `download`: bytes of the files that are not here. `remote`: the name of a CLIP that open_clip fetches.
+    `download`: bytes of the files that are not here. `remote`: the name of a CLIP that open_clip fetches. `options`: those of
+    its layout, where that is not our own.
     """
 
     name: str
@@ -48,6 +56,7 @@ class Named:
     layout: str = OURS
     download: int = 0
     remote: NamedClip | None = None
+    options: Mapping[str, Any] | None = None
 
 
 def model_identity(kind: str, weights: str, layout: str, config: Any) -> str:
@@ -80,7 +89,8 @@ def named_model(kind: str, name: str, readable: Readable) -> Named:
         if not part.files:
             raise ValueError(f"the weights of '{name}' are not in this installation")
         return _published(kind, name, part)
-    return _foreign(kind, name, readable) or _own(kind, name, readable)
+    found = _in_bundle(kind, name, readable)
+    return _own(kind, name, readable) if found is None else found
 
 
 def in_folder(kind: str, folder: Path, name: str = "") -> Named:
@@ -103,41 +113,75 @@ def _own(kind: str, name: str, readable: Readable) -> Named:
     return in_folder(kind, folder)
 
 
-def _foreign(kind: str, name: str, readable: Readable) -> Named | None:
-    """A part of a folder in another layout (diffusers', Karlo's own), or None."""
+def _in_bundle(kind: str, name: str, readable: Readable) -> Named | None:
+    """A part of a folder that was pushed, or is in another layout (diffusers', Karlo's own); or None."""
     try:
         folder = readable(str(Path(name).parent))
     except (FileNotFoundError, Outside):
         return None
-    if Path(name).name not in (foreign_kinds(folder) or {}):
-        return None
-    from nodes.checkpoints.folders import foreign_part
+    entry, part = folder_entry(folder), Path(name).name
+    if entry is not None:
+        found = _described(folder, entry, part)
+    elif part in (foreign_kinds(folder) or {}):
+        from nodes.checkpoints.folders import foreign_part
 
-    found = foreign_part(folder, Path(name).name)
-    if found is None:
+        found = foreign_part(folder, part)
+    else:
         return None
-    part, files, others = found
-    title, place = f"{folder.name}/{Path(name).name}", folder / Path(name).name
+    return None if found is None else _in_place(kind, folder / part, name, *found)
+
+
+def _described(folder: Path, entry: Entry, name: str) -> Found | None:
+    """A part of a bundle that its own folder describes; None where there is none of that name."""
+    part = entry.parts.get(name)
+    if part is None:
+        return None
+    files, words = (
+        tuple(folder / inside(file.url) for file in of) for of in (part.files, part.vocabulary)
+    )
+    return _reading(part, words), files, words
+
+
+def _reading(part: Part, vocabulary: tuple[Path, ...]) -> Part:
+    """A part whose tokenizer reads the files of its vocabulary, if it has one."""
+    if not vocabulary:
+        return part
+    return replace(part, options={**(part.options or {}), "vocabulary": str(vocabulary[0].parent)})
+
+
+def _in_place(
+    kind: str,
+    place: Path,
+    name: str,
+    part: Part,
+    files: tuple[Path, ...],
+    others: tuple[Path, ...],
+) -> Named:
+    """A part of a folder, of which files may be missing; on `others` depends what it makes, too."""
+    title = f"{place.parent.name}/{place.name}"
     config = _config(kind, part, str(place), name)
     digests = [
         file_digest(file) if file.exists() else f"absent:{title}/{file.name}"
         for file in (*files, *others)
     ]
-    return Named(title, config, _one_digest(digests), files, place, part.layout)
+    digest = _one_digest(digests)
+    return Named(title, config, digest, files, place, part.layout, options=part.options)
 
 
 def _published(kind: str, name: str, part: Part) -> Named:
     """A model of the catalogue, whether its files are here or not. Raises ValueError for another kind."""
     place = f"'{name}' of the catalogue"
-    config = _config(kind, part, place, name)
     files = model_files(name, part)
+    words = tuple(file.kept or file.place for file in files if not file.weights)
+    config = _config(kind, _reading(part, words), place, name)
     digests = [
         content_digest(file.kept) if file.kept else file.sha256 or f"absent:{name}"
         for file in files
     ]
-    paths = tuple(file.kept or file.place for file in files)
+    paths = tuple(file.kept or file.place for file in files if file.weights)
     absent = sum(file.size for file in files if not file.kept)
-    return Named(name, config, _one_digest(digests), paths, place, part.layout, absent)
+    digest = _one_digest(digests)
+    return Named(name, config, digest, paths, place, part.layout, absent, options=part.options)
 
 
 def _config(kind: str, part: Part, place: str, name: str) -> Any:

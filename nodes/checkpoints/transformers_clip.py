@@ -264,3 +264,12 @@ def clip_to_ours(*files: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """The state dicts of the towers under our names. Raises ValueError for keys that have no place."""
     found = {k: v for file in files for k, v in KEYS.ours(file).items()}
     return {k: v.T if k in _TRANSPOSED else v for k, v in found.items()}
+
+
+def clip_to_theirs(state_dict: Mapping[str, "Tensor"]) -> list[dict[str, "Tensor"]]:
+    """A state dict of ours as those of the towers that are there, the text's first."""
+    flat = {k: v.T if k in _TRANSPOSED else v for k, v in state_dict.items()}
+    towers = (
+        {k: v for k, v in flat.items() if k.startswith(tower)} for tower in ("text.", "image.")
+    )
+    return [KEYS.split(tower) for tower in towers if tower]

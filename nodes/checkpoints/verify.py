@@ -4,7 +4,8 @@ from math import prod
 from pathlib import Path
 
 from nodegraph.models.catalogue import SAFETENSORS
-from nodes.checkpoints.catalogue import Part, PublishedFile, UnknownModel, find_part
+from nodes.checkpoints.catalogue import UnknownModel, find_part
+from nodes.checkpoints.entries import Part, PublishedFile
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.reading import Shapes, is_safetensors, tensor_shapes
 

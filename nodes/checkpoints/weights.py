@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from nodegraph.base.contents import sha256_of
 from nodegraph.base.partial import replacing, write_text
-from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE, kind_of, name_of
+from nodes.checkpoints.catalogue import CONFIG_FILE, WEIGHTS_FILE
+from nodes.checkpoints.entries import kind_of, name_of
 from nodes.checkpoints.files import content_digest
 from nodes.checkpoints.foreign import read_json
 from nodes.checkpoints.sizes import NoNetwork, plausible
@@ -93,6 +94,13 @@ def config_from(record: Mapping[str, Any], kind: type[C], owner: str) -> C:
         raise BadConfig(f"{owner}: {place}: {first['msg']}") from None
 
 
+def own_config(kind: str, record: Mapping[str, Any], owner: str) -> Any:
+    """A configuration of our own layout for a kind of models, from its JSON. Raises BadConfig, also for an unknown kind."""
+    if kind not in CONFIGURATIONS:
+        raise BadConfig(f"{owner}: there are no models of kind '{kind}'")
+    return config_from(record, CONFIGURATIONS[kind][0], owner)
+
+
 @cache
 def _reader(kind: type) -> TypeAdapter[Any]:
     """What reads configurations of a class; it takes milliseconds to make."""
@@ -115,25 +123,38 @@ def _options(annotation: Any) -> tuple[Any, ...]:
 
 def write_model(folder: Path, network: "nn.Module", config: Any, about: Mapping[str, Any]) -> None:
     """Write a model folder: float16 weights, and a configuration with the digest of the weights and what is known of them."""
+    write_weights(folder, {k: _half(v) for k, v in network.state_dict().items()}, config, about)
+
+
+def write_weights(
+    folder: Path, weights: "Mapping[str, Tensor]", config: Any, about: Mapping[str, Any]
+) -> None:
+    """Write a model folder as `write_model`, of weights as they are to lie there."""
     from safetensors.torch import save_file
 
-    weights = {k: _half(v) for k, v in network.state_dict().items()}
     with replacing(folder / WEIGHTS_FILE) as made:
-        save_file(weights, made)
+        save_file(dict(weights), made)
         digest = sha256_of(made)
         # Killed here, weights without a configuration are no model; with that of others they would be a wrong one.
         (folder / CONFIG_FILE).unlink(missing_ok=True)
+    write_config(folder, config, digest, sum(v.numel() for v in weights.values()), about)
+    # safetensors writes files that only their owner may read; a model is as readable as its configuration.
+    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
+
+
+def write_config(
+    folder: Path, config: Any, sha256: str, parameters: int, about: Mapping[str, Any]
+) -> None:
+    """Write the configuration of a model folder, whose weights have a digest and so many parameters."""
     record = {
         "format": FORMAT,
         "kind": name_of(KINDS[type(config)]),
         "config": asdict(config),
-        "sha256": digest,
-        "parameters": sum(v.numel() for v in weights.values()),
+        "sha256": sha256,
+        "parameters": parameters,
         "about": dict(about),
     }
     write_text(folder / CONFIG_FILE, json.dumps(record, indent=1) + "\n")
-    # safetensors writes files that only their owner may read; a model is as readable as its configuration.
-    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
 
 
 def _half(value: "Tensor") -> "Tensor":

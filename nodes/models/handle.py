@@ -19,7 +19,7 @@ from nodegraph.runtime.meta.abstract import Recall, uncounted
 from nodegraph.runtime.meta.modes import skeleton
 from nodegraph.runtime.warn import loaded
 from nodes.checkpoints.adapters import Adapter, adapted
-from nodes.checkpoints.catalogue import OURS
+from nodes.checkpoints.entries import OURS
 from nodes.checkpoints.files import shards
 from nodes.checkpoints.layouts import ours
 from nodes.checkpoints.named import Named, in_folder, model_identity, named_model

@@ -73,6 +73,11 @@ class BytePairEncoding:
         return tuple(self._text_of(symbols).split())
 
     @property
+    def merges(self) -> list[tuple[str, str]]:
+        """Pairs of symbols that are merged, the most frequent first."""
+        return list(self._ranks)
+
+    @property
     def size(self) -> int:
         """One more than the largest number of a symbol."""
         return max(self.ids.values(), default=-1) + 1

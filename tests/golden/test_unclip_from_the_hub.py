@@ -16,7 +16,8 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from nodegraph.cli import app
-from nodes.checkpoints.catalogue import Part, entries, name_of
+from nodes.checkpoints.catalogue import entries
+from nodes.checkpoints.entries import Part, name_of
 from nodes.checkpoints.folders import foreign_part
 
 NAME, COMMIT = "kakaobrain/karlo-v1-alpha", "c" * 40

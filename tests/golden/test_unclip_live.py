@@ -35,9 +35,7 @@ def reference(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tensor, li
     """The picture [1, H, W, 3] in [0, 1] of diffusers' pipeline, and everything it drew, in order."""
     drawn: list[Tensor] = []
     with quiet():
-        import diffusers.pipelines
         from diffusers import UnCLIPPipeline
-        from diffusers.pipelines.deprecated import unclip
         from diffusers.pipelines.deprecated.unclip import pipeline_unclip
         from diffusers.schedulers import scheduling_unclip
         from diffusers.utils.torch_utils import randn_tensor
@@ -48,7 +46,6 @@ def reference(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tensor, li
 
         for module in (pipeline_unclip, scheduling_unclip):
             monkeypatch.setattr(module, "randn_tensor", recorded)
-        monkeypatch.setattr(diffusers.pipelines, "unclip", unclip, raising=False)
         pipeline = UnCLIPPipeline.from_pretrained(str(folder))
         pipeline.set_progress_bar_config(disable=True)
         made = pipeline(

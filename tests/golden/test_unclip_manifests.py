@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from nodes.checkpoints import karlo
-from nodes.checkpoints.catalogue import Part, entries
+from nodes.checkpoints.catalogue import entries
 from nodes.checkpoints.configs import published_config
 from nodes.checkpoints.diffusers import prior_config, unet_config
+from nodes.checkpoints.entries import Part
 from nodes.checkpoints.layouts import ours
 from nodes.checkpoints.transformers_clip import clip_config
 from nodes.checkpoints.verify import WrongFile, identified

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import nodegraph
 from nodegraph.cli import app
-from nodes.checkpoints.catalogue import Part, PublishedFile
+from nodes.checkpoints.entries import Part, PublishedFile
 from nodes.checkpoints.layouts import LAYOUTS, published_shapes
 
 KINDS = {"openai_adm_classifier": "Classifier", "openai_glide_clip": "NoisedClip"}

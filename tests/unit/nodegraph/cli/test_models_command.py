@@ -25,7 +25,7 @@ import nodegraph
 import nodegraph.models.download
 from nodegraph.base.diagnostics import GraphError
 from nodegraph.cli import app
-from nodes.checkpoints.catalogue import Part, PublishedFile
+from nodes.checkpoints.entries import Part, PublishedFile
 from nodes.checkpoints.layouts import published_shapes
 from nodes.checkpoints.openai import UNET_KEYS
 

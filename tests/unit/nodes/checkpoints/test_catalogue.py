@@ -15,15 +15,9 @@ import torch
 
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
-from nodes.checkpoints.catalogue import (
-    SHIPPED,
-    entries,
-    kind_of,
-    model_files,
-    name_of,
-    part_kinds,
-)
+from nodes.checkpoints.catalogue import SHIPPED, entries, part_kinds
 from nodes.checkpoints.configs import CONFIGS, BadPart
+from nodes.checkpoints.entries import kind_of, model_files, name_of
 from nodes.checkpoints.layouts import CONVERTED, LAYOUTS, published_shapes
 from nodes.checkpoints.verify import identified
 from nodes.checkpoints.weights import BadConfig, read_config

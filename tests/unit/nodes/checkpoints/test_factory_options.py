@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.checkpoints.catalogue import Part
 from nodes.checkpoints.configs import BadPart, published_config
+from nodes.checkpoints.entries import Part
 from nodes.checkpoints.openai import classifier_config, clip_config, unet_config
 from nodes.checkpoints.options import UnknownConfig
 from nodes.library.schedules import noise_scheduler

@@ -9,8 +9,9 @@ from torch import nn
 
 from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints import diffusers, karlo, lucidrains, transformers_clip
-from nodes.checkpoints.catalogue import OURS, entries
+from nodes.checkpoints.catalogue import entries
 from nodes.checkpoints.configs import published_config
+from nodes.checkpoints.entries import OURS
 from nodes.checkpoints.keymap import KeyMap, Part, by_head, parts, under
 from nodes.checkpoints.layouts import LAYOUTS
 from nodes.checkpoints.open_clip import OPEN_CLIP_KEYS, open_clip_config
@@ -129,6 +130,10 @@ def test_joined_tensors_are_whole_and_in_their_order() -> None:
     found = TABLE.ours({"v.bias": v, "q.bias": q, "k.bias": k, "scale": q})
     assert found.keys() == {"qkv.bias"}
     assert found["qkv.bias"].tolist() == [0, 1, 10, 11, 20, 21, 2, 3, 12, 13, 22, 23]
+    apart = TABLE.split(found)
+    assert {name: apart[f"{name}.bias"].tolist() for name in "qkv"} == {
+        name: value.tolist() for name, value in (("q", q), ("k", k), ("v", v))
+    }
     with pytest.raises(ValueError, match=r"qkv\.bias lacks a part: of 3 there are 2"):
         TABLE.ours({"v.bias": v, "q.bias": q})
 
