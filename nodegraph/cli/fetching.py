@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -51,10 +52,13 @@ def agree(listing: Listing, given: bool, mend: str) -> None:
     accept(listing)
 
 
-def fetch(listing: Listing, file: ModelFile) -> None:
-    """Fetch a file into its place, and say what was checked of it. One that cannot be had ends the program."""
+def fetch(listing: Listing, file: ModelFile, here: Path | None = None) -> None:
+    """Fetch a file into its place, from `here` if it lies on this machine, and say what was checked of it.
+
+    One that cannot be had ends the program.
+    """
     with explained(), _bar(file) as progress:
-        store.get(listing, file, progress)
+        store.get(listing, file, progress, here)
     known = "its digest and" if file.sha256 else "no digest is published;"
     errors.print(f"{file.model}: {file.place} ({known} its contents were checked)")
 

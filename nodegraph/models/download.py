@@ -43,12 +43,14 @@ class _BrokenOff(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file on a server. `sha256`, and `size` in bytes, where they are known; `about`: the size that is expected."""
+    """A file on a server. `sha256`, and `size` in bytes, where they are known; `about`: the size that is expected; `limit`: the
+    largest that is taken."""
 
     url: str
     sha256: str | None = None
     size: int | None = None
     about: int = 0
+    limit: int | None = None
 
 
 def fetch(remote: Remote, partial: Path, progress: Progress) -> str:
@@ -185,6 +187,8 @@ def _receive(
         _refuse(partial, f"{sends}, where the published file has {remote.size:,}")
     announced = remote.size if total is None else total
     most = 4 * remote.about + UNANNOUNCED if announced is None else announced
+    if remote.limit is not None:
+        most = min(most, remote.limit)
     _validator(partial).write_text(f"{remote.url}\n{_version(response)}", encoding="utf-8")
     _room(partial, done, announced)
     with partial.open("ab" if done else "wb") as file:

@@ -68,14 +68,17 @@ def models_of(listing: Listing) -> list[str]:
     return list(dict.fromkeys(file.model for file in listing.files))
 
 
-def get(listing: Listing, file: ModelFile, progress: Progress) -> Path:
-    """Fetch a published file into its place; a broken transfer goes on where it stopped.
+def get(listing: Listing, file: ModelFile, progress: Progress, here: Path | None = None) -> Path:
+    """Fetch a published file into its place; a broken transfer goes on where it stopped. `here`: where it lies on this machine.
 
     Raises NotKept where it does not arrive, or is not what the catalogue takes it for.
     """
     partial = _partial(file.place)
     with _locked(file.place), _explained(file, partial):
-        origin, digest = _fetched(listing, file, partial, progress)
+        if here is None:
+            origin, digest = _fetched(listing, file, partial, progress)
+        else:
+            origin, digest = _copied(file, partial, here, progress)
         try:
             _check(listing, file, partial)
         except ValueError as error:
@@ -128,6 +131,15 @@ def _fetched(
     return found.url, checked(said, partial)
 
 
+def _copied(file: ModelFile, partial: Path, here: Path, progress: Progress) -> tuple[str, str]:
+    """Bring a file that is on this machine to `partial`: where it is from, and its sha256."""
+    _bring(here, partial, False)
+    size = partial.stat().st_size
+    progress(size, size)
+    known = file.size if file.size_known else None
+    return file.url, checked(Remote(file.url, file.sha256, known), partial)
+
+
 def _as_before(listing: Listing, file: "HubFile") -> "HubFile":
     """A file of no given commit at that of the repository's files that are here already: a bundle is of one commit."""
     from nodegraph.models.hub import MAIN, hub_file
@@ -140,7 +152,9 @@ def _as_before(listing: Listing, file: "HubFile") -> "HubFile":
 
 
 def _check(listing: Listing, file: ModelFile, path: Path) -> None:
-    """Raise ValueError unless the file is what the catalogue takes it for."""
+    """Raise ValueError unless the file is what the catalogue takes it for. What is no file of weights has a digest."""
+    if not file.weights:
+        return
     found = _checker(listing)(file.model, path)
     if Path(found).stem != Path(file.name).stem:
         raise ValueError(f"it is {found}, not {file.name}")
