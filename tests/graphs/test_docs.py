@@ -192,6 +192,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in slugs, f"{page.name}: {link}"
 
 
+def test_every_page_is_in_the_contents() -> None:
+    named = re.findall(r": ([\w./-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    pages = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    written = {page for page in pages if page.parts[0] != "theme"}
+    made = {Path(name) for name in ("index.md", *MADE_FOR_THE_SITE)}
+    assert sorted(map(Path, named)) == sorted(written | made)
+
+
 def test_what_the_page_of_the_house_names_is_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     places = set(re.findall(r"`((?:nodes|tests|docs|nodegraph)/[\w/]+(?:\.\w+)?)`", text))
