@@ -12,6 +12,8 @@ PICTURE = Path(__file__).parent / "images" / "architecture.svg"
 TOPS = ("nodegraph", "nodes", "server")
 INSIDE = ("nodegraph", "nodes")
 """Packages that are drawn room by room."""
+MOST, APART = 3, 0.23
+"""Rooms of a row that stand on one line; of more every other one stands so far below."""
 LEFT_OUT = ("nodegraph", "nodegraph.__main__", "nodegraph.build", "nodes")
 
 
@@ -48,10 +50,15 @@ def places(arrows: "nx.DiGraph[str]") -> dict[str, tuple[float, float]]:
     for room, height in heights(arrows).items():
         rows.setdefault((height, room.startswith("nodes")), []).append(room)
     return {
-        room: (0.5 * right + 0.5 * (number + 0.5) / len(row), float(height))
+        room: (0.5 * right + 0.5 * (number + 0.5) / len(row), height + aside(number, len(row)))
         for (height, right), row in rows.items()
         for number, room in enumerate(sorted(row))
     }
+
+
+def aside(number: int, count: int) -> float:
+    """How far above the line of its row a room stands, so that neighbours do not cover each other."""
+    return 0.0 if count <= MOST else APART * (-1) ** number
 
 
 def draw(arrows: "nx.DiGraph[str]", axes: Axes) -> None:

@@ -29,7 +29,7 @@ README = DOCS.parent / "README.md"
 DRAWING = DOCS / "images" / "graph.svg"
 STRIP = DOCS / "images" / "strip.png"
 SOURCE, MASK = DOCS / "images" / "gallery" / "source.png", DOCS / "images" / "gallery" / "mask.png"
-SIDE, GAP, LABEL, COLUMNS = 104, 6, 132, 6
+SIDE, GAP, LABEL, COLUMNS = 104, 6, 138, 6
 """Pixels of a picture, between pictures, of the words beside a row; pictures of a row."""
 INK, PALE = "#202124", "#5f6368"
 Row = tuple[str, Sequence[str], Callable[[], Tensor]]
@@ -101,9 +101,9 @@ def strip(rows: Sequence[Row]) -> Image.Image:
     draw = ImageDraw.Draw(sheet)
     for number, (title, words, make) in enumerate(rows):
         top = number * (SIDE + GAP)
-        draw.text((0, top + 30), title, INK, ImageFont.load_default(17))
+        draw.text((GAP, top + 30), title, INK, ImageFont.load_default(17))
         for line, text in enumerate(words):
-            draw.text((0, top + 54 + 14 * line), text, PALE, ImageFont.load_default(12))
+            draw.text((GAP, top + 54 + 14 * line), text, PALE, ImageFont.load_default(12))
         for column, picture in enumerate(to_bytes(make())[:COLUMNS]):
             at = (LABEL + GAP + column * (SIDE + GAP), top)
             sheet.paste(sized(Image.fromarray(picture)), at)
