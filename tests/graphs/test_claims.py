@@ -76,7 +76,7 @@ def test_the_best_of_more_scores_more(tmp_path: Path) -> None:
 
 
 def test_a_decoder_is_told_five_things(tmp_path: Path) -> None:
-    few = {"count": 2, "references": 8, "steps": "2", "scales": [2]}
+    few = {"count": 2, "references": 8, "steps": "2", "scales": [2], "low": 2, "high": 3}
     made = ran("unclip_conditions", tmp_path, **few)
     assert made.accuracy.column("name") == [
         "text alone",
@@ -88,6 +88,11 @@ def test_a_decoder_is_told_five_things(tmp_path: Path) -> None:
     ]
     distances = made.diversity.column("distance")
     assert len({round(d, 4) for d in distances}) == 6
+    assert len(made.pairs.rows) == len(made.apart.rows) == 5
+    again = ran("unclip_conditions", tmp_path, **{**few, "high": 2})
+    assert again.apart.column("distance")[3:] == [0, 0]  # guidance of 2 over guidance of 2
+    over_its = distances[4] - distances[2]
+    assert again.apart.column("distance")[0] == pytest.approx(over_its, abs=1e-5)
 
 
 def test_priors_are_measured_beside_the_true_embedding(tmp_path: Path) -> None:
