@@ -1,17 +1,18 @@
 """What a guide costs a step: CPU seconds and memory of GLIDE's base alone, and under each guide, in turns.
 
 `OMP_NUM_THREADS=1 python benchmarks/guides.py [--rounds N] [--rows N] [--steps N]`: medians over rounds and of ratios to the
-network alone, in Markdown. Seconds are those of a picture's step; memory is what the peak of a process of its own rises by
-while it samples `rows` pictures, after the networks were read.
+network alone, in Markdown. Seconds are those of a picture's step; memory is what a process of its own grows by at most
+while it makes a step of `rows` pictures, its networks being read.
 """
 
 import argparse
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 NAME = "a red circle"
@@ -69,15 +70,18 @@ def seconds(guide: str, rows: int, steps: int) -> float:
 
 
 def memory(guide: str, rows: int) -> float:
-    """MiB by which the peak of this process rises, from one picture to `rows`."""
+    """MiB by which this process grows at most while it makes a step of `rows` pictures, its networks being read."""
     seconds(guide, 1, 1)
-    before = peak()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = held("VmRSS")
     seconds(guide, rows, 1)
-    return peak() - before
+    return held("VmHWM") - before
 
 
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def held(what: str) -> float:
+    """MiB of this process now (VmRSS) or at most (VmHWM). Linux."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(rf"{what}:\s+(\d+) kB", status)[0]) / 1024
 
 
 def elsewhere(guide: str, rows: int) -> float:
@@ -87,10 +91,10 @@ def elsewhere(guide: str, rows: int) -> float:
     return float(done.stdout.split()[-1])
 
 
-def line(guide: str, spent: dict[str, list[float]], held: dict[str, list[float]]) -> str:
+def line(guide: str, spent: dict[str, list[float]], taken: dict[str, list[float]]) -> str:
     alone = next(iter(GUIDES))
     cells = [f"{1e3 * statistics.median(spent[guide]):.2f}", ratio(spent[guide], spent[alone])]
-    cells += [f"{statistics.median(held[guide]):.0f}", ratio(held[guide], held[alone])]
+    cells += [f"{statistics.median(taken[guide]):.0f}", ratio(taken[guide], taken[alone])]
     return f"| {guide} | {' | '.join(cells)} |"
 
 
@@ -103,7 +107,7 @@ def ratio(found: list[float], alone: list[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--rows", type=int, default=128)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--of", choices=list(GUIDES), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -111,15 +115,17 @@ def main() -> None:
         print(memory(given.of, given.rows))
         return
     spent: dict[str, list[float]] = {guide: [] for guide in GUIDES}
-    held: dict[str, list[float]] = {guide: [] for guide in GUIDES}
+    taken: dict[str, list[float]] = {guide: [] for guide in GUIDES}
+    for guide in GUIDES:
+        seconds(guide, given.rows, 1)  # what a process does once is done
     for _ in range(given.rounds):
         for guide in GUIDES:
             spent[guide].append(seconds(guide, given.rows, given.steps))
-            held[guide].append(elsewhere(guide, given.rows))
+            taken[guide].append(elsewhere(guide, given.rows))
     print(f"| guide | ms a step and picture | ÷ alone | MiB for {given.rows} pictures | ÷ alone |")
     print("|---|--:|--:|--:|--:|")
     for guide in GUIDES:
-        print(line(guide, spent, held))
+        print(line(guide, spent, taken))
 
 
 if __name__ == "__main__":
