@@ -16,11 +16,9 @@ from nodes.library.evaluation.accuracy import classifier_accuracy, clip_accuracy
 from nodes.library.training.datasets import class_dataset, table_dataset
 from nodes.library.training.folders import folder_dataset
 from nodes.library.training.networks import (
-    classifier_network,
-    clip_network,
     network,
-    reader_network,
 )
+from nodes.library.training.recognition import classifier_network, clip_network, reader_network
 from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
 from nodes.networks.unet.network import UNet as UNetModule

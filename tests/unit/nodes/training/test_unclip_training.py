@@ -23,7 +23,6 @@ from nodes.library.text import text_encoder
 from nodes.library.training.datasets import crop_dataset, points_dataset, shapes_dataset
 from nodes.library.training.networks import (
     decoder_network,
-    open_clip_network,
     prior_network,
     upsampler_network,
 )
@@ -35,6 +34,7 @@ from nodes.library.training.objectives import (
     unclip_objective,
     v_objective,
 )
+from nodes.library.training.recognition import open_clip_network
 from nodes.models.clip import Clip
 from nodes.models.embeddings import Embedding
 from nodes.models.handle import Model, from_folder
