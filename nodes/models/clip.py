@@ -16,7 +16,7 @@ from nodes.checkpoints.open_clip import PREFIX, NamedClip, fetched
 from nodes.checkpoints.torch_file import is_script
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import MissingWeights, Model, handle
-from nodes.models.reading import warn_of_left_out
+from nodes.models.reading import as_meant, warn_of_left_out
 from nodes.networks.clip import network as clip
 from nodes.networks.clip.sizes import clip_parameters
 from nodes.networks.config import ClipConfig
@@ -104,7 +104,8 @@ class Clip(Model[ClipConfig, clip.Clip]):
 
     def _reading(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
         space = self.config.space
-        read = self.module().read(clip.clip_tokenize(self.config, texts).to(self.device))
+        meant = as_meant(texts, self.config.tokenizer.words)
+        read = self.module().read(clip.clip_tokenize(self.config, meant).to(self.device))
         return Embedding(read.embedding, space), ClipTokens(read.tokens, read.mask, space)
 
     def warn_of_left_out(self, texts: Sequence[str], port: str = "text") -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.handle import Model
-from nodes.models.reading import warn_of_left_out
+from nodes.models.reading import as_meant, warn_of_left_out
 from nodes.networks import noised_clip
 from nodes.networks.config import NoisedClipConfig
 
@@ -32,7 +32,7 @@ class NoisedClip(Model[NoisedClipConfig, noised_clip.NoisedClip]):
 
     def texts(self, texts: list[str]) -> Tensor:
         """Unit embeddings [B, D] of texts; says what it does not get of them."""
-        found = self.module().texts(texts)
+        found = self.module().texts(as_meant(texts, self.config.words))
         said = partial(noised_clip.left_out_of, self.config)
         warn_of_left_out(self.name, texts, said, self.config.words)
         return found

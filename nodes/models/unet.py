@@ -14,7 +14,7 @@ from nodes.diffusion.denoisers import DiffusionNetwork
 from nodes.diffusion.schedule import Schedule, schedule
 from nodes.models.embeddings import ClipTokens, Embedding
 from nodes.models.handle import Model, parsed
-from nodes.models.reading import warn_of_left_out
+from nodes.models.reading import as_meant, warn_of_left_out
 from nodes.networks.clip.conditions import ClipEncoding, ClipReading
 from nodes.networks.config import TextConfig, UNetConfig
 from nodes.networks.text import bias_of, without_padding
@@ -92,7 +92,8 @@ class UNet(Model[UNetConfig, unet.UNet]):
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Pooled [R, E] and tokens [R, L, W] of R texts."""
-        tokens = tokenize(self.text_config(), texts).to(self.device)
+        config = self.text_config()
+        tokens = tokenize(config, as_meant(texts, config.tokenizer.words)).to(self.device)
         module = self.module()
         assert module.text is not None
         encoding = module.text(tokens.ids, tokens.mask)

@@ -14,6 +14,7 @@ from nodes.library.denoising import unet_denoiser
 from nodes.library.evaluation.plots import drawing, png
 from nodes.library.noise import forward_diffusion
 from nodes.library.text import text_encoder
+from nodes.models.reading import as_meant
 from nodes.models.unet import UNet
 from nodes.networks.tokenizer import pieces
 from nodes.networks.unet.attention import watched
@@ -56,7 +57,9 @@ def _words(model: UNet, image: Image, text: str, t: list[int]) -> dict[str, list
     if not t:
         raise Mismatch("no timestep is given", port="t")
     found: list[tuple[str, list[int]]] = []
-    for place, piece in enumerate(pieces(model.text_config(), text)):
+    config = model.text_config()
+    (meant,) = as_meant([text], config.tokenizer.words)
+    for place, piece in enumerate(pieces(config, meant)):
         if piece.startswith(" ") or not found:
             found.append(("", []))
         word, places = found.pop()
