@@ -60,8 +60,9 @@ def broken(out: Path, cache: Path, number: int, processes: int) -> int:
         return process.returncode
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code", "processes"), [(signal.SIGTERM, 143, 1), (signal.SIGKILL, -9, 2)]
+)
 def test_a_broken_training_goes_on_bit_for_bit(
     number: int, code: int, processes: int, tmp_path: Path
 ) -> None:

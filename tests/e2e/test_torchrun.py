@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from test_broken_trainings import STATE, STEPS, command, environment, steps_of
@@ -25,41 +26,40 @@ def folders(path: Path) -> set[str]:
     return {each.name for each in path.iterdir()}
 
 
-def test_processes_of_torchrun_train_the_network_of_one(tmp_path: Path) -> None:
-    told = {**environment(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training by two processes, which left nothing beside it."""
+    folder = tmp_path_factory.mktemp("whole")
+    told = {**environment(folder / "cache"), "TMPDIR": str(folder)}
     done = subprocess.run(
-        shared(tmp_path / "shared"), env=told, check=False, capture_output=True, text=True
+        shared(folder / "out"), env=told, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("points:") == 1
+    assert not list(folder.glob("nodegraph-*"))
+    return folder / "out"
+
+
+def test_processes_of_torchrun_train_the_network_of_one(whole: Path, tmp_path: Path) -> None:
+    told = environment(tmp_path / "cache")
     subprocess.run(command(tmp_path / "alone", 1), env=told, check=True, capture_output=True)
-    assert folders(tmp_path / "shared") == folders(tmp_path / "alone")
-    ours, theirs = (load_file(tmp_path / name / STATE) for name in ("alone", "shared"))
+    assert folders(whole) == folders(tmp_path / "alone")
+    ours, theirs = (load_file(folder / STATE) for folder in (tmp_path / "alone", whole))
     for name, value in ours.items():
         torch.testing.assert_close(theirs[name], value, atol=2e-4, rtol=1e-3, msg=name)
-    assert not list(tmp_path.glob("nodegraph-*"))
 
 
-def test_processes_of_torchrun_save_together(tmp_path: Path) -> None:
-    told = environment(tmp_path / "cache")
-    for name in ("broken", "whole"):
-        with subprocess.Popen(
-            shared(tmp_path / name),
-            env=told,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            while (
-                name == "broken"
-                and process.poll() is None
-                and not (tmp_path / name / STATE).exists()
-            ):
-                time.sleep(0.005)
-            if name == "broken":
-                process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=300)
-    assert steps_of(tmp_path / "broken" / STATE) < STEPS
-    subprocess.run(shared(tmp_path / "broken"), env=told, check=True, capture_output=True)
-    resumed, whole = (load_file(tmp_path / name / STATE) for name in ("broken", "whole"))
-    assert steps_of(tmp_path / "broken" / STATE) == STEPS
-    assert all(torch.equal(value, whole[name]) for name, value in resumed.items())
+def test_processes_of_torchrun_save_together(whole: Path, tmp_path: Path) -> None:
+    told, out = environment(tmp_path / "cache"), tmp_path / "broken"
+    with subprocess.Popen(
+        shared(out), env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None and not (out / STATE).exists():
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=300)
+    assert steps_of(out / STATE) < STEPS
+    subprocess.run(shared(out), env=told, check=True, capture_output=True)
+    assert steps_of(out / STATE) == STEPS
+    resumed, unbroken = (load_file(folder / STATE) for folder in (out, whole))
+    assert all(torch.equal(value, unbroken[name]) for name, value in resumed.items())

@@ -178,3 +178,41 @@ def test_how_much_a_warning_shows(words: list[str], shown: str) -> None:
     with collecting(said):
         warn_of_left_out("m", ["t"], lambda _: LeftOut("", tuple(words)))
     assert [warning.message for warning in said] == [f"'m' does not know {shown}"]
+
+
+SHIPPED = "shapes/glide/base"
+
+
+def reading(texts: list[str], tmp_path: Path) -> tuple[torch.Tensor, list[str]]:
+    """What the shipped base makes of texts, and what is said of it."""
+    said = dict[Warned, None]()
+    with collecting(said):
+        found = text_encoder(parsed(UNet, SHIPPED, context(tmp_path)), texts)
+    assert found.embedding is not None
+    return found.embedding, [warned.message for warned in said]
+
+
+def test_the_shapes_world_reads_texts_as_people_type_them(tmp_path: Path) -> None:
+    typed, said = reading(["circle red", "two blue stars", "Red circle."], tmp_path)
+    meant, nothing = reading(
+        ["a red circle", "a blue star and a blue star", "a red circle"], tmp_path
+    )
+    assert torch.equal(typed, meant)
+    assert nothing == []
+    assert said == [
+        f"'{SHIPPED}' reads 'circle red' as 'a red circle'",
+        f"'{SHIPPED}' reads 'two blue stars' as 'a blue star and a blue star'",
+    ]
+
+
+def test_what_is_no_picture_of_the_shapes_world_says_why(tmp_path: Path) -> None:
+    _, said = reading(["a red circle on a green background", "a red cat", ""], tmp_path)
+    assert len(said) == 2
+    assert "is no picture that" in said[0] and "there is no green background" in said[0]
+    assert said[1] == f"'{SHIPPED}' does not know 'cat'"
+
+
+def test_a_vocabulary_of_ones_own_is_read_as_it_is(bundles: Path) -> None:
+    base = parsed(UNet, str(bundles / "glide" / "base"), context(bundles))
+    one, other = (base.encode([text])[0] for text in ("circle red", "a red circle"))
+    assert not torch.equal(one, other)
