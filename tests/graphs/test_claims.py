@@ -96,11 +96,18 @@ def test_a_decoder_is_told_five_things(tmp_path: Path) -> None:
 
 
 def test_priors_are_measured_beside_the_true_embedding(tmp_path: Path) -> None:
-    table = ran("priors", tmp_path, count=2, steps="2").accuracy
-    assert table.column("name") == ["the true picture's", *["diffusion"] * 6, "autoregressive"]
-    nearness = table.column("to_picture")
+    made = ran("priors", tmp_path, count=2, steps="2")
+    names = ["the true picture's", *["diffusion"] * 6, "autoregressive"]
+    assert made.accuracy.column("name") == made.diversity.column("name") == names
+    nearness = made.accuracy.column("to_picture")
     assert nearness[0] == pytest.approx(1, abs=1e-5)
     assert all(-1 <= n < 0.999 for n in nearness[1:])
+    distances = dict(
+        zip(made.diversity.column("x"), made.diversity.column("distance"), strict=True)
+    )
+    over = [distances[steps] - distances[32] for steps in (2, 25)]
+    assert made.apart.column("distance") == pytest.approx(over, abs=2e-6)
+    assert len(made.pairs.rows) == 2
 
 
 def test_variances_differ_where_steps_are_few(tmp_path: Path) -> None:
