@@ -29,8 +29,8 @@ def trained_steps(
         with torch.enable_grad():
             loss = F.binary_cross_entropy_with_logits(network(vectors[rows]), targets[rows])
             optimiser.zero_grad()
-            loss.backward()
-        optimiser.step()
+            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        optimiser.step()  # pyright: ignore[reportUnknownMemberType]
         yield float(loss.detach())
 
 
