@@ -136,7 +136,8 @@ def _plain(value: Any, ref: TypeRef, ports: Mapping[str, PortFacts]) -> Any:
     kind = _kind(ref, facts)
     if ref.variable:
         message = f"{_shown(value)} cannot stand here: this input takes its type from a wire"
-        raise BadLiteral(Code.BAD_LITERAL, message, "wire a node's output: $node")
+        hint = "wire a node's output, or an input of the graph, which has a type: $name"
+        raise BadLiteral(Code.BAD_LITERAL, message, hint)
     if kind == "none":
         raise BadLiteral(
             Code.BAD_LITERAL,

@@ -169,6 +169,8 @@ class PortType:
     weights: Callable[[Any], Weights] | None = None
     check: Callable[[Any], str | None] | None = None
     finite: Callable[[Any], bool] | None = None
+    trained: bool = False
+    """Whether its literals are what a training made, so that pictures record their digests as those of models."""
     carrier: Any = None
     """The class of the values, from the annotation that has the type."""
     read: Callable[[Any], Any] | None = None

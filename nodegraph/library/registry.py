@@ -22,7 +22,8 @@ from nodegraph.library.typerefs import names_in
 @dataclass(frozen=True, slots=True)
 class PortFacts:
     """What is known of a port type without importing it: `live` values are not kept on disk, `parsed` literals become values
-    by its `parse`, and `digests` tells that those have a digest; `given` values are taken as Python has them.
+    by its `parse`, and `digests` tells that those have a digest; `given` values are taken as Python has them. What was
+    `trained` goes into the record of pictures with its digest.
 
     `parts`, `read`, `identify` and `arrays` are `module:function` of torch-free functions.
     """
@@ -44,6 +45,7 @@ class PortFacts:
     identify: str | None = None
     arrays: str | None = None
     given: bool = False
+    trained: bool = False
 
     def reader(self) -> Callable[[Any], Any] | None:
         """The function that brings literals into their canonical form, or None."""
@@ -283,6 +285,7 @@ def facts_of(port: PortType, home: str) -> PortFacts:
         _home(port.identify),
         _home(port.arrays),
         port.given is not None,
+        port.trained or port.literal == "name",
     )
 
 

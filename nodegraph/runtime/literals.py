@@ -184,12 +184,12 @@ class Literals:
         return port.digest(value) if port is not None and port.digest is not None else ""
 
     def names_model(self, constant: Constant) -> bool:
-        """Whether a literal is a model, by the type that reads it. No picture is decoded for it."""
-        if not any(facts.literal == "name" for facts in self._readers(constant.type)):
+        """Whether a literal is a model, or what was trained for one, by its type. No picture is decoded for it."""
+        if not any(facts.trained for facts in self._readers(constant.type)):
             return False
         read = self._is_read(constant)
         facts = self._identity(constant).type if read else self.library.facts(constant.type.name)
-        return facts is not None and facts.literal == "name" and facts.digests
+        return facts is not None and facts.trained and facts.digests
 
     def _given(self, constant: Constant) -> bytes:
         """The content of a value that Python gave; of one whose content is not known something new each time."""

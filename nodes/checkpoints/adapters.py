@@ -11,12 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nodegraph.base.partial import replacing, write_text
-from nodes.checkpoints.files import ADAPTER_FILE, UnreadableFile
-from nodes.checkpoints.foreign import read_json
+from nodes.checkpoints.adapter_options import Options, read_options
+from nodes.checkpoints.files import ADAPTER_CONFIG, ADAPTER_FILE, UnreadableFile, adapter_digest
 from nodes.checkpoints.reading import read_weights
 from nodes.networks.lora import Factors
 
-CONFIG_FILE = "adapter_config.json"
 PREFIX = "base_model.model."
 DOWN = re.compile(r"^(.*)\.(?:lora_A|lora_down|lora\.down)(?:\.\w+)?\.weight$")
 UPS = {"lora_A": "lora_B", "lora_down": "lora_up", "lora.down": "lora.up"}
@@ -34,25 +33,70 @@ PREFIXES = (
 
 
 def read_adapter(path: Path) -> dict[str, Factors]:
-    """Factors by the names of layers, as the file has them without their prefix. Raises UnreadableFile for other files."""
-    tensors = dict(read_weights(path))
-    config = path.with_name(CONFIG_FILE)
-    told = read_json(config) if config.exists() else {}
+    """Factors by the names of layers, as the file has them without their prefix.
+
+    Raises UnreadableFile for files that hold anything else, or none, or numbers that are not finite.
+    """
+    tensors, options = dict(read_weights(path)), read_options(path)
     found: dict[str, Factors] = {}
-    for key, down in tensors.items():
+    read: set[str] = set()
+    for key in tensors:
         if match := DOWN.match(key):
-            up = tensors.get(_up(key))
-            if up is None or up.shape[1] != len(down):
-                raise UnreadableFile(f"{path} has no matrix that goes with '{key}'")
-            layer, name = match.group(1), _plain(match.group(1))
-            own = tensors.get(f"{layer}.alpha", told.get("alpha_pattern", {}).get(name))
-            alpha = told.get("lora_alpha", len(down)) if own is None else own
-            found[name] = Factors(down, up, float(alpha))
+            layer, up, own = match.group(1), _up(key), f"{match.group(1)}.alpha"
+            name, down = _plain(layer), _matrix(path, tensors, key)
+            alpha = _alpha(path, tensors, own, options, layer, len(down))
+            if name in found:
+                raise UnreadableFile(f"{path} holds several adapters of '{name}'")
+            found[name] = _fitting(path, key, Factors(down, _matrix(path, tensors, up), alpha))
+            read |= {key, up, own}
     if not found:
         raise UnreadableFile(
             f"{path} holds no low-rank adapter: no key ends with lora_A.weight or lora_down.weight"
         )
+    if others := [key for key in tensors if key not in read]:
+        raise UnreadableFile(
+            f"{path} holds more than pairs of low-rank matrices, which is not read: '{others[0]}'"
+        )
     return found
+
+
+def _matrix(path: Path, tensors: Mapping[str, Tensor], key: str) -> Tensor:
+    """A matrix [r, C, …] or [D, r, …]."""
+    found = tensors.get(key)
+    if found is None:
+        raise UnreadableFile(f"{path} has no matrix '{key}', which belongs to another one")
+    if found.dim() < 2 or not found.numel():
+        raise UnreadableFile(f"{path}: '{key}' is no matrix: its shape is {list(found.shape)}")
+    if not found.isfinite().all():
+        raise UnreadableFile(f"{path}: '{key}' holds numbers that are not finite")
+    return found
+
+
+def _fitting(path: Path, key: str, factors: Factors) -> Factors:
+    """Factors whose product is one of weights."""
+    down, up = factors.down.shape, factors.up.shape
+    if len(down) != len(up) or up[1] != down[0] or any(size != 1 for size in up[2:]):
+        raise UnreadableFile(
+            f"{path} has no matrix that goes with '{key}': {list(down)} under {list(up)}"
+        )
+    return factors
+
+
+def _alpha(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    key: str,
+    options: Mapping[str, Options],
+    layer: str,
+    rank: int,
+) -> float:
+    """What the product for a layer is scaled by: its own number in the file, or what the options say."""
+    if (own := tensors.get(key)) is not None:
+        if own.numel() != 1 or not own.isfinite().all():
+            raise UnreadableFile(f"{path}: '{key}' is no number")
+        return float(own)
+    told = options.get("") or options.get(layer.partition(".")[0]) or Options()
+    return told.alpha(_plain(layer), rank)
 
 
 def _up(key: str) -> str:
@@ -88,7 +132,7 @@ def write_adapter(folder: Path, factors: Mapping[str, Factors], base: str) -> Pa
         "bias": "none",
         "inference_mode": True,
     }
-    write_text(folder / CONFIG_FILE, json.dumps(config, indent=1) + "\n")
+    write_text(folder / ADAPTER_CONFIG, json.dumps(config, indent=1) + "\n")
     with replacing(folder / ADAPTER_FILE) as made:
         save_file(tensors, made, metadata={"format": "pt"})
     return folder / ADAPTER_FILE
@@ -113,12 +157,11 @@ class Adapter:
 def merged(
     weights: Mapping[str, Tensor], factors: Mapping[str, Factors], weight: float
 ) -> dict[str, Tensor]:
-    """Weights with `weight` times what the adapter adds to those that it names."""
+    """Weights with `weight` times what the adapter adds to those that it names, which are float32."""
     found = dict(weights)
     for name, each in layers_of(weights, factors).items():
-        own = weights[name]
-        whole = torch.add(own.float(), each.difference().to(own.device), alpha=weight)
-        found[name] = whole.to(own.dtype)
+        own = weights[name].float()
+        found[name] = torch.add(own, each.difference().to(own.device), alpha=weight)
     return found
 
 
@@ -128,15 +171,23 @@ def adapted(
     ours: Callable[[Sequence[Mapping[str, Tensor]]], Mapping[str, Tensor]],
 ) -> dict[str, Tensor]:
     """The weights of files under our names, with what adapters add: by the names of the files if those have all of their
-    layers, else by ours."""
-    later: list[Adapter] = []
+    layers, else by ours. Raises UnreadableFile where a file of adapters is not what it was."""
+    later: list[tuple[Mapping[str, Factors], float]] = []
     for adapter in adapters:
-        factors = read_adapter(adapter.file)
+        factors = _as_it_was(adapter)
         if len(layers_of([key for file in files for key in file], factors)) < len(factors):
-            later.append(adapter)
+            later.append((factors, adapter.weight))
             continue
         files = [merged(file, factors, adapter.weight) for file in files]
     found = dict(ours(files))
-    for adapter in later:
-        found = merged(found, read_adapter(adapter.file), adapter.weight)
+    for factors, weight in later:
+        found = merged(found, factors, weight)
+    return found
+
+
+def _as_it_was(adapter: Adapter) -> dict[str, Factors]:
+    """The factors of an adapter, whose file may have been written to since it was named."""
+    found = read_adapter(adapter.file)
+    if adapter_digest(adapter.file) != adapter.digest:
+        raise UnreadableFile(f"{adapter.file} was changed while the graph was run; run it again")
     return found

@@ -9,8 +9,8 @@ from nodegraph.base.framing import digest
 from nodegraph.base.paths import read_json
 from nodegraph.models.catalogue import noted_digest
 
-ADAPTER_FILE = "adapter_model.safetensors"
-"""What PEFT calls the file of low-rank adapters."""
+ADAPTER_FILE, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""What PEFT calls the file of low-rank adapters, and that of their options beside it."""
 
 
 class UnreadableFile(ValueError):
@@ -69,3 +69,10 @@ def adapter_file(path: Path) -> Path:
     if len(found) != 1:
         raise FileNotFoundError(f"{path} holds {len(found)} adapters; name the file")
     return found[0]
+
+
+def adapter_digest(path: Path) -> str:
+    """What an adapter is: the sha256 of its file; where options lie beside it, a digest of both."""
+    options = path.with_name(ADAPTER_CONFIG)
+    parts = [content_digest(file) for file in (path, options) if file.exists() or file == path]
+    return parts[0] if len(parts) == 1 else digest(parts)

@@ -94,7 +94,7 @@ def _check_kinds(model: UNet, given: dict[str, Condition]) -> None:
         if kind in given and given[kind].made_by != model.identity:
             word = "text" if kind == "text" else "unCLIP condition"
             raise Mismatch(
-                f"the {word} was {verb} by another network than '{model.name}'",
+                f"the {word} was {verb} by another network than {model.called}",
                 port="conditions",
                 hint=f"wire a {MAKERS[kind]} with the same model",
             )

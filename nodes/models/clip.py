@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nodegraph.base.diagnostics import Mismatch
 from nodegraph.library.port import Context
+from nodes.checkpoints.adapters import adapted
 from nodes.checkpoints.named import named_model
 from nodes.checkpoints.open_clip import PREFIX, NamedClip, fetched
 from nodes.checkpoints.torch_file import is_script
@@ -74,8 +75,13 @@ class Clip(Model[ClipConfig, clip.Clip]):
                 raise
             # Weights of another program, which open_clip turns into its own.
             names = self.remote.architecture, self.remote.pretrained
-            return clip.pretrained(self.config, *names, str(self.folder))
+            return self._with_adapters(clip.pretrained(self.config, *names, str(self.folder)))
         return own._load()
+
+    def _with_adapters(self, network: clip.Clip) -> clip.Clip:
+        held = network.state_dict()
+        network.load_state_dict(adapted([held], self.adapters, lambda files: files[0]))
+        return network
 
     def read(self, texts: Sequence[str]) -> tuple[Embedding, ClipTokens]:
         """Embeddings [B, D] of texts, and their tokens [B, L, W]. Raises Mismatch without a text tower."""

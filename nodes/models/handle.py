@@ -74,6 +74,11 @@ class Model(ABC, Generic[C, M]):
             object.__setattr__(self, "place", self.place.in_full())
 
     @property
+    def called(self) -> str:
+        """What the model is called where it is told from others."""
+        return f"'{self.name}'{' with adapters' * bool(self.adapters)}"
+
+    @property
     def device(self) -> str:
         return self.place.device
 
@@ -198,14 +203,19 @@ class Model(ABC, Generic[C, M]):
     def weights(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """The weights under our names, as they are kept or in `dtype`. Raises MissingWeights saying how to get them."""
         self._present()
-        files = [self._read(file, dtype) for file in self.files]
-        return adapted(files, self.adapters, lambda f: ours(self.layout, f, self.config))
+        if not self.adapters:
+            files = [self._read(file, dtype) for file in self.files]
+            return dict(ours(self.layout, files, self.config))
+        # A sum is rounded once, so what is added to is read as it is kept.
+        files = [self._read(file, None) for file in self.files]
+        found = adapted(files, self.adapters, lambda f: ours(self.layout, f, self.config))
+        return {key: _in(value, dtype) for key, value in found.items()}
 
     def _read(self, file: Path, dtype: torch.dtype | None) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         for key, value in read_weights(file):
             cancel_point()
-            found[key] = value.to(dtype) if dtype and value.is_floating_point() else value
+            found[key] = _in(value, dtype)
         return found
 
     def _load(self) -> M:
@@ -215,6 +225,11 @@ class Model(ABC, Generic[C, M]):
         network.load_state_dict(self.weights(self.place.dtype), assign=True)
         loaded(self.name, time.perf_counter() - started)
         return network
+
+
+def _in(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Numbers with fractions in a precision; in their own without one."""
+    return value.to(dtype) if dtype and value.is_floating_point() else value
 
 
 def parsed(kind: type[H], literal: Any, context: Context) -> H:

@@ -11,7 +11,7 @@ from nodegraph.base.diagnostics import Mismatch
 from nodegraph.base.framing import digest
 from nodegraph.library.port import Context
 from nodes.checkpoints.adapters import Adapter, layers_of, read_adapter
-from nodes.checkpoints.files import adapter_file, content_digest
+from nodes.checkpoints.files import adapter_digest, adapter_file
 from nodes.checkpoints.reading import tensor_shapes
 from nodes.models.handle import Model
 
@@ -29,7 +29,7 @@ class Lora:
 def parse_lora(literal: Any, context: Context) -> Lora:
     """Adapters by their file, or by a folder that holds one. Raises FileNotFoundError, or what `readable` raises."""
     file = adapter_file(context.readable(str(literal)))
-    return Lora(file, content_digest(file))
+    return Lora(file, adapter_digest(file))
 
 
 def with_lora(model: H, lora: Lora, weight: float) -> H:
@@ -39,7 +39,7 @@ def with_lora(model: H, lora: Lora, weight: float) -> H:
     """
     if weight == 0:
         return model
-    told = digest(model.digest, lora.digest, weight)
+    told = digest(model.digest, lora.digest, float(weight))
     if lora.file is None:
         return replace(model, digest=told)
     _check(model, lora.file)

@@ -10,7 +10,7 @@ from torch import nn
 from nodegraph.base.partial import write_text
 from nodegraph.runtime.meta.modes import skeleton
 from nodes.checkpoints.adapters import write_adapter
-from nodes.checkpoints.files import content_digest
+from nodes.checkpoints.files import adapter_digest
 from nodes.models.handle import Model
 from nodes.models.lora import Lora
 from nodes.models.place import Place
@@ -63,4 +63,4 @@ class LoraNetwork(Network[Lora]):
             *(f"* {k}: {v}" for k, v in about.items()),
         ]
         write_text(folder / "README.md", "\n".join(lines) + "\n")
-        return Lora(file, content_digest(file))
+        return Lora(file, adapter_digest(file))

@@ -6,7 +6,7 @@ from typing import Any
 from nodegraph.base.contents import sha256_of
 from nodegraph.base.framing import digest
 from nodegraph.library.port import Context
-from nodes.checkpoints.files import adapter_file, content_digest
+from nodes.checkpoints.files import adapter_digest, adapter_file
 from nodes.training.folder_digest import folder_digest
 
 LARGE = 2**30
@@ -37,5 +37,5 @@ def of_read_folder(kind: str, literal: Any, context: Context) -> str:
 
 
 def of_adapter(kind: str, literal: Any, context: Context) -> str:
-    """The sha256 of a file of low-rank adapters. Raises FileNotFoundError, or what `readable` raises."""
-    return content_digest(adapter_file(context.readable(str(literal))))
+    """What an adapter is, by its file and its options. Raises FileNotFoundError, or what `readable` raises."""
+    return adapter_digest(adapter_file(context.readable(str(literal))))

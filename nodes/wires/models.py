@@ -85,6 +85,12 @@ def _describe_noised_clip(value: NoisedClip) -> str:
     return f"{value.name}: {config.image_size} px, {config.embedding_width} wide, {noise}"
 
 
+def _describe_lora(value: Lora) -> str:
+    if value.file is None:
+        return "adapters, still to be trained"
+    return f"adapters: {value.file.parent.name}/{value.file.name}"
+
+
 PORT_TYPES: dict[type, PortType] = {
     UNet: _model(UNet, "shapes/glide/base", "A UNet", _describe_unet),
     Prior: _model(Prior, "kakaobrain/karlo-v1-alpha/prior", "A diffusion prior", _describe_prior),
@@ -118,6 +124,8 @@ PORT_TYPES: dict[type, PortType] = {
         parse=parse_lora,
         identify=of_adapter,
         digest=lambda value: value.digest,
+        describe=_describe_lora,
+        trained=True,
     ),
     Bundle: PortType(
         "Bundle",

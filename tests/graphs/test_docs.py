@@ -19,7 +19,9 @@ from nodegraph.options import Options
 from nodegraph.runtime.abstract import check_shapes
 from nodegraph.runtime.recorded import Recorded
 from nodegraph.session import Session, registry
+from nodes.checkpoints.adapters import write_adapter
 from nodes.checkpoints.catalogue import listing
+from nodes.networks.lora import Factors
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,8 +46,10 @@ def test_there_are_some() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), GRAPHS, ids=[name for name, _ in GRAPHS])
-def test_graphs_check(name: str, text: str) -> None:
-    source = SourceText(f"{name}.yaml", text)
+def test_graphs_check(name: str, text: str, tmp_path: Path) -> None:
+    factors = Factors(torch.ones(2, 128, 1), torch.ones(384, 2, 1), 2.0)
+    write_adapter(tmp_path / "runs/style/lora/model", {"middle.1.qkv": factors}, "glide")
+    source = SourceText(f"{name}.yaml", text, tmp_path)
     compiled = compile_graph(source, registry())
     assert compiled.diagnostics == ()
     engine = Session().engine(Recorded(source), Options(cached=False))

@@ -324,7 +324,8 @@ def test_a_literal_on_a_generic_port_takes_the_type_of_its_wire() -> None:
 
 def test_a_literal_alone_cannot_say_what_a_generic_port_is() -> None:
     found = compiled_text("  e: {type: same, value: a.png}", "{e: $e}").diagnostics
-    assert [(d.code, d.hint) for d in found] == [("E208", "wire a node's output: $node")]
+    hint = "wire a node's output, or an input of the graph, which has a type: $name"
+    assert [(d.code, d.hint) for d in found] == [("E208", hint)]
 
 
 def test_every_cycle_is_reported_and_what_else_is_wrong_there() -> None:

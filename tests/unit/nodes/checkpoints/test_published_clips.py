@@ -1,5 +1,6 @@
 """CLIPs by their names in open_clip: whatever form the file has that it fetches, none of its code runs."""
 
+import copy
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,12 @@ import nodes.checkpoints.open_clip
 import nodes.models.clip
 from nodegraph.base.paths import Sandbox
 from nodegraph.runtime.context import RunContext
+from nodes.checkpoints.adapters import write_adapter
+from nodes.library.lora import lora
 from nodes.models.clip import Clip, parse_clip
 from nodes.models.handle import MissingWeights
+from nodes.models.lora import parse_lora
+from nodes.networks.lora import Factors
 
 TINY: Mapping[str, Any] = {
     "embed_dim": 16,
@@ -102,6 +107,22 @@ def test_every_form(file: Path, network: Any, form: str, monkeypatch: pytest.Mon
         found = clip.read(texts)[0].values
     network.load_state_dict(state)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_adapters_of_weights_that_open_clip_turns_into_its_own(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file({"of.another.program": torch.ones(1)}, file)
+    clip = handle()
+    made = clip.build().eval()
+    monkeypatch.setattr(nodes.models.clip.clip, "pretrained", lambda *_: copy.deepcopy(made))
+    layer = "text.transformer.resblocks.0.mlp.c_fc"
+    factors = Factors(torch.randn(2, 32), torch.randn(128, 2), 2.0)
+    write_adapter(tmp_path / "lora", {layer: factors}, NAME)
+    context = RunContext(Sandbox((tmp_path,), tmp_path))
+    found = lora(clip, parse_lora(str(tmp_path / "lora"), context), 0.5).module()
+    added = found.get_submodule(layer).weight - made.get_submodule(layer).weight
+    torch.testing.assert_close(added, 0.5 * factors.difference())
 
 
 @pytest.mark.parametrize("around", [True, False])

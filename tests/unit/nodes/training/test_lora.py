@@ -11,8 +11,8 @@ from tiny import READING, built, context
 from torch import Tensor, nn
 
 from nodegraph import Mismatch, load
-from nodes.checkpoints.adapters import CONFIG_FILE, read_adapter, write_adapter
-from nodes.checkpoints.files import ADAPTER_FILE, UnreadableFile
+from nodes.checkpoints.adapters import read_adapter, write_adapter
+from nodes.checkpoints.files import ADAPTER_CONFIG, ADAPTER_FILE, UnreadableFile
 from nodes.checkpoints.weights import write_model
 from nodes.diffusion.schedule import schedule
 from nodes.library.lora import lora
@@ -172,7 +172,7 @@ def renamed(folder: Path, pattern: str) -> None:
             found[f"lora_unet_{name}.alpha"] = torch.tensor(4.0)
     save_file(found, folder / ADAPTER_FILE)
     if pattern == "kohya":
-        (folder / CONFIG_FILE).unlink()
+        (folder / ADAPTER_CONFIG).unlink()
 
 
 @pytest.mark.parametrize("pattern", ["kohya", "diffusers"])
@@ -188,7 +188,7 @@ def test_files_of_other_trainers_are_read(base: UNet, tmp_path: Path, pattern: s
 def test_a_file_is_as_peft_writes_it(base: UNet, tmp_path: Path) -> None:
     made, state = trained(base, tmp_path / "run")
     made.hand_over(averaged(state, made.build), tmp_path / "model", {})
-    told = json.loads((tmp_path / "model" / CONFIG_FILE).read_text())
+    told = json.loads((tmp_path / "model" / ADAPTER_CONFIG).read_text())
     assert (told["peft_type"], told["r"], told["lora_alpha"]) == ("LORA", 2, 4.0)
     tensors = load_file(tmp_path / "model" / ADAPTER_FILE)
     down = tensors["base_model.model.middle.0.conv_out.lora_A.weight"]
