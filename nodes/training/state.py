@@ -38,7 +38,7 @@ class State:
     """What a training owns: step done, the averaged weights beside the network and optimiser, and the loss curve.
 
     `losses`: those of the steps since the last row of the curve. `visits`: what is remembered of the losses of timesteps,
-    where they are chosen by it. `scale`: what losses are multiplied by, in half precision.
+    where they are chosen by it. `scale`: what losses are multiplied by, in half precision. `kept`: the step of what is on disk.
     """
 
     network: nn.Module
@@ -50,6 +50,7 @@ class State:
     seconds: float = 0.0
     history: list[Record] = field(default_factory=list[Record])
     losses: list[float] = field(default_factory=list[float])
+    kept: int = 0
 
     def follow(self, decay: float) -> None:
         """Move the averaged weights towards the network's: average ← decay·average + (1 − decay)·weights."""
@@ -78,6 +79,7 @@ def save(state: State, run_dir: Path, fingerprint: str) -> None:
     text = json.dumps({"fingerprint": fingerprint, **header})
     with replacing(run_dir / STATE_FILE) as made:
         save_file(tensors, made, metadata={"state": text})
+    state.kept = state.step
 
 
 def restore(state: State, run_dir: Path, fingerprint: str) -> State:
@@ -118,7 +120,7 @@ def unpack(state: State, header: Mapping[str, Any], tensors: Mapping[str, Tensor
     _fill(state, tensors)
     state.history = [Record(*row) for row in header["history"]]
     state.step, state.seconds = int(header["step"]), float(header["seconds"])
-    state.losses = list(header.get("losses", []))
+    state.losses, state.kept = list(header.get("losses", [])), state.step
     if state.scale is not None and header.get("scale"):
         state.scale = LossScale(*header["scale"])
 

@@ -91,9 +91,10 @@ def _steps(state: State, training: Training, team: Team, stop: Stop) -> Generato
         if team.group.any(stop.wanted()):
             keep()
             stop.point()
-            raise RuntimeError(
-                "another process of this training was told to end; its state is kept"
-            )
+            if team.group.size > 1:
+                raise RuntimeError(
+                    "another process of this training was told to end; its state is kept"
+                )
 
 
 @contextmanager
@@ -150,10 +151,9 @@ def _bad_rows(training: Training, state: State, losses: np.ndarray) -> str:
 
 
 def _stopped(training: Training, state: State, why: str) -> str:
-    saved = state.history[-1].step if state.history else 0
     return (
-        f"step {state.step + 1}: {why}; the state after step {saved} is kept in {training.run_dir}. "
-        "A lower learning_rate may help"
+        f"step {state.step + 1}: {why}; the state after step {state.kept} is kept in {training.run_dir}. "
+        "A lower learning_rate may help, in another run_dir"
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nodes.training.draws import parts_of
 from nodes.training.step import Training, Turn, gradient, prepared
+from nodes.training.stopping import SIGNALS
 
 PATIENCE = 5.0
 """Seconds in which a worker may end by itself."""
@@ -120,18 +121,36 @@ def _work(
     packed: bytes, rows: slice, threads: int, weights: Tensor, grads: Tensor, wire: Connection
 ) -> None:
     """The life of a worker: the gradient of its rows for each step it is sent, until the caller hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = _told_to_end()
     torch.set_num_threads(threads)
     training: Training = pickle.loads(packed)
     _adopt(training.network, weights)
     prepared(training, "cpu")
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), torch.no_grad():
-        while True:
-            losses = gradient(training, wire.recv(), rows)
+        for turn in _turns(wire, told):
+            losses = gradient(training, turn, rows)
             for parameter, grad in _cut(training.network, grads):
                 if parameter.grad is not None:
                     grad.copy_(parameter.grad)
             wire.send(losses)
+
+
+def _told_to_end() -> list[int]:
+    """Where signals that end a process are written down, but Ctrl-C, which is the caller's."""
+    told: list[int] = []
+    for number in SIGNALS:
+        signal.signal(number, lambda came, _: told.append(came))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return told
+
+
+def _turns(wire: Connection, told: list[int]) -> Iterator[Turn]:
+    """The steps that are asked for. A cluster tells all processes to end: the caller's last step is made before."""
+    while True:
+        while not wire.poll(PATIENCE):
+            if told:
+                return
+        yield wire.recv()
 
 
 def _shared(network: nn.Module) -> Tensor:

@@ -48,26 +48,36 @@ def steps_of(path: Path) -> int:
         return json.loads(file.metadata()["state"])["step"]
 
 
-def broken(out: Path, cache: Path, number: int, processes: int) -> int:
-    """Start a training, and send it a signal soon after its first saving; how it ended."""
+def broken(out: Path, cache: Path, number: int, processes: int, to_all: bool) -> int:
+    """Start a training, and send it or all its processes a signal soon after its first saving; how it ended."""
     with subprocess.Popen(
-        command(out, processes), env=environment(cache), stderr=subprocess.PIPE, text=True
+        command(out, processes),
+        env=environment(cache),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         while process.poll() is None and not (out / STATE).exists():
             time.sleep(0.005)
-        process.send_signal(number)
+        send = os.killpg if to_all else os.kill
+        send(process.pid, number)
         process.communicate(timeout=120)
         return process.returncode
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "processes"), [(signal.SIGTERM, 143, 1), (signal.SIGKILL, -9, 2)]
+    ("number", "code", "processes", "to_all"),
+    [
+        (signal.SIGTERM, 143, 1, False),
+        (signal.SIGTERM, 143, 2, True),
+        (signal.SIGKILL, -9, 2, False),
+    ],
 )
 def test_a_broken_training_goes_on_bit_for_bit(
-    number: int, code: int, processes: int, tmp_path: Path
+    number: int, code: int, processes: int, to_all: bool, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    assert broken(tmp_path / "broken", cache, number, processes) == code
+    assert broken(tmp_path / "broken", cache, number, processes, to_all) == code
     done = steps_of(tmp_path / "broken" / STATE)
     assert INTERVAL <= done < STEPS
     if number == signal.SIGKILL:

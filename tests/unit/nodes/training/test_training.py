@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -515,6 +516,75 @@ def test_a_signal_waits_for_the_end_of_a_step(tmp_path: Path) -> None:
             assert seen == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def sent() -> Iterator[list[int]]:
+    """The SIGTERMs that came through to what this process does at one."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    yield seen
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_that_lets_a_process_go_on_lets_the_training(
+    tmp_path: Path, sent: list[int]
+) -> None:
+    running = train(points(tmp_path, 60))
+    assert next(running).step == 20
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert [now.step for now in running] == [40, 60]
+    assert sent == [signal.SIGTERM]
+
+
+def test_a_signal_after_the_last_step_is_not_lost(sent: list[int]) -> None:
+    with stopping():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not sent
+    assert sent == [signal.SIGTERM]
+
+
+def test_a_second_signal_does_not_wait(sent: list[int]) -> None:
+    with stopping():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert sent == [signal.SIGTERM]
+    assert sent == [signal.SIGTERM]
+
+
+def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        running = train(points(tmp_path, 40))
+        next(running)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert [now.step for now in running] == [40]
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Cancelling(DiffusionObjective):
+    """An objective in whose step the run is cancelled."""
+
+    def loss(self, network: torch.nn.Module, batch: Batch, draw: Draw) -> torch.Tensor:
+        CANCELLED.cancel()
+        return DiffusionObjective.loss(self, network, batch, draw)
+
+
+CANCELLED = CancelToken()
+
+
+def test_what_is_kept_is_told_after_a_stop_between_savings(tmp_path: Path) -> None:
+    finish(points(tmp_path, 20))
+    training = points(tmp_path, 60)
+    objective = training.objective
+    assert isinstance(objective, DiffusionObjective)
+    parts = objective.schedule, objective.target
+    with cancellable(CANCELLED), pytest.raises(Cancelled):
+        finish(dataclasses.replace(training, objective=Cancelling(*parts)))
+    with pytest.raises(FloatingPointError, match=r"step 22: .* the state after step 21 is kept"):
+        finish(dataclasses.replace(points(tmp_path, 60), objective=RootOf(*parts)))
 
 
 def test_a_full_disk_leaves_the_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
