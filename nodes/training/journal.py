@@ -64,11 +64,13 @@ class Journal:
 
     def samples(self, step: int, levels: np.ndarray) -> None:
         """Keep samples uint8 [N, H, W, 3], and write the sheet of all: a row for each time, the latest last."""
-        write_png(self.folder / SAMPLES / f"{step:09}.png", np.concatenate(levels, 1))
-        rows = sorted((self.folder / SAMPLES).glob("*.png"))
+        latest = np.concatenate(levels, 1)
+        write_png(self.folder / SAMPLES / f"{step:09}.png", latest)
+        found = sorted((self.folder / SAMPLES).glob("[0-9]" * 9 + ".png"))
+        rows = [row for row in found if int(row.stem) <= step]
         shown = {rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS))}
-        strips = [np.asarray(Image.open(row).convert("RGB")) for row in sorted(shown)]
-        fitting = [strip for strip in strips if strip.shape == strips[-1].shape]
+        strips = [_strip(row) for row in sorted(shown)]
+        fitting = [s for s in strips if s is not None and s.shape == latest.shape]
         write_png(self.folder / SHEET, np.concatenate(fitting))
         if self.board is not None:
             self.board.add_images("samples", levels, step, dataformats="NHWC")
@@ -101,6 +103,14 @@ def _board(folder: Path, step: int) -> Any:
     except ImportError:
         return None
     return SummaryWriter(str(folder), purge_step=step)
+
+
+def _strip(path: Path) -> np.ndarray | None:
+    """The levels of a picture; None of what is none, which somebody else put there."""
+    try:
+        return np.asarray(Image.open(path).convert("RGB"))
+    except (OSError, Image.DecompressionBombError):
+        return None
 
 
 def write_png(path: Path, levels: np.ndarray) -> None:

@@ -7,11 +7,12 @@ import torch
 
 from nodegraph import Doc, Progress, Range, node
 from nodegraph.base.partial import write_text
+from nodegraph.runtime.warn import warn
 from nodes.checkpoints.weights import about, read_config, write_model
 from nodes.models.handle import Model
 from nodes.training import trainer as loop
 from nodes.training.dataset import Dataset
-from nodes.training.journal import journal, pace
+from nodes.training.journal import Journal, journal, pace
 from nodes.training.networks import M, Network
 from nodes.training.recipe import Recipe
 from nodes.training.state import Record, State
@@ -109,10 +110,21 @@ def trainer(
         return objective.sample(loop.averaged(state, network.build), dataset, prompts)
 
     yield Progress(0, steps, None, network.origin())
-    state = yield from _shown(loop.train(training, network.place.device), training, drawn)
-    samples = drawn(state)
+    running = loop.train(training, network.place.device)
+    state, samples = yield from _shown(running, training, drawn)
+    if state.step > steps:
+        _warn_of_more(state.step, training)
     model = _handed_over(network, training, state)
     return Trained(model, _curve(state), torch.ones(BLANK) if samples is None else samples)
+
+
+def _warn_of_more(step: int, training: Training) -> None:
+    folder, steps = training.run_dir.name, training.recipe.steps
+    warn(
+        f"'{folder}' holds a training of {step} steps, not {steps}: the model is that of {step}",
+        port="steps",
+        hint=f"ask for {step}, or give another run_dir",
+    )
 
 
 def _handed_over(network: Network[M], training: Training, state: State) -> M:
@@ -136,7 +148,7 @@ def _shown(
     running: Generator[loop.Trained, None, State],
     training: Training,
     drawn: Callable[[State], Image | None],
-) -> Generator[Progress, None, State]:
+) -> Generator[Progress, None, tuple[State, Image | None]]:
     """The savings of a training as progress, with the samples that were drawn last; written down beside it too."""
     samples: Image | None = None
     recipe, written = training.recipe, None
@@ -144,7 +156,8 @@ def _shown(
         try:
             now = next(running)
         except StopIteration as stop:
-            return stop.value
+            state: State = stop.value
+            return state, samples if written else _completed(state, training, drawn)
         history = now.state.history
         if written is None:
             written = journal(training.run_dir, recipe.batch_size, now.step)
@@ -153,6 +166,17 @@ def _shown(
         if now.sample and (samples := drawn(now.state)) is not None:
             written.samples(now.step, to_bytes(samples))
         yield Progress(now.step, recipe.steps, samples, _note(history, recipe))
+
+
+def _completed(
+    state: State, training: Training, drawn: Callable[[State], Image | None]
+) -> Image | None:
+    """The samples of a training that had ended before. It may have been killed before it wrote down what it had saved."""
+    written, samples = Journal(training.run_dir, training.recipe.batch_size), drawn(state)
+    written.begin(state.history)
+    if samples is not None:
+        written.samples(state.step, to_bytes(samples))
+    return samples
 
 
 def _note(history: Sequence[Record], recipe: Recipe) -> str:

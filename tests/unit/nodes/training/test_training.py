@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.autograd.graph import saved_tensors_hooks
 
-from nodegraph import Mismatch
+from nodegraph import GraphWarning, Mismatch, load
 from nodegraph.base.diagnostics import Cancelled
 from nodegraph.runtime.cancel import CancelToken, cancellable
 from nodes.checkpoints.catalogue import WEIGHTS_FILE
@@ -35,7 +35,7 @@ from nodes.networks.unet.network import UNet
 from nodes.target import Target
 from nodes.training.dataset import Batch, ShapesPictures
 from nodes.training.draws import Draw, chosen_visits, draw_for, shares
-from nodes.training.journal import journal, pace
+from nodes.training.journal import Journal, journal, pace
 from nodes.training.networks import ModelNetwork, PointsNetwork
 from nodes.training.objectives.diffusion import DiffusionObjective
 from nodes.training.objectives.recognition import ContrastiveObjective
@@ -619,6 +619,44 @@ def test_a_journal_is_that_of_the_state(tmp_path: Path) -> None:
     sheet = np.asarray(Image.open(tmp_path / "samples.png"))
     assert sheet.shape == (24 * 8, 4 * 8, 3)
     assert (sheet[0, 0, 0], sheet[-1, 0, 0]) == (0, 29)
+
+
+def test_a_sheet_is_of_this_training_alone(tmp_path: Path) -> None:
+    """Not of what else lies there, nor of a training that was there before and went further."""
+    written = Journal(tmp_path, 8)
+    for step, width in ((2, 8), (4, 6), (6, 6)):
+        written.samples(step, np.full((4, 8, width, 3), step, np.uint8))
+    folder = tmp_path / "samples"
+    (folder / "000000003.png").write_bytes(b"none")
+    Image.new("RGB", (24, 8)).save(folder / "best.png")
+    written.samples(5, np.full((4, 8, 6, 3), 5, np.uint8))
+    sheet = np.asarray(Image.open(tmp_path / "samples.png"))
+    assert sheet.shape == (2 * 8, 4 * 6, 3)
+    assert (sheet[0, 0, 0], sheet[-1, 0, 0]) == (4, 5)
+
+
+def lines(folder: Path) -> list[int]:
+    """The steps of the rows of a curve."""
+    return [json.loads(row)["step"] for row in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_what_was_saved_and_not_written_down_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    graph = load("ddpm/points_2d", out=tmp_path, cached=False)
+    graph(steps=2, count=1)
+    monkeypatch.setattr(Journal, "row", killed)
+    with pytest.raises(KeyboardInterrupt):
+        graph(steps=4, count=1)
+    monkeypatch.undo()
+    assert lines(tmp_path / "points") == [2]
+    graph(steps=4, count=1)
+    assert lines(tmp_path / "points") == [2, 4]
+    with pytest.warns(GraphWarning, match="holds a training of 4 steps, not 3"):
+        graph(steps=3, count=1)
 
 
 def test_a_journal_tells_tensorboard(tmp_path: Path) -> None:
