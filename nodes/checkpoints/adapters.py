@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nodegraph.base.partial import replacing, write_text
-from nodes.checkpoints.adapter_options import Options, read_options
+from nodes.checkpoints.adapter_options import HEADER, Options, read_options
 from nodes.checkpoints.files import ADAPTER_CONFIG, ADAPTER_FILE, UnreadableFile, adapter_digest
-from nodes.checkpoints.reading import read_weights
+from nodes.checkpoints.reading import read_weights, tensor_shapes
 from nodes.networks.lora import Factors
 
 PREFIX = "base_model.model."
@@ -99,6 +99,13 @@ def _alpha(
     return told.alpha(_plain(layer), rank)
 
 
+def unscaled(path: Path) -> bool:
+    """Whether a file is one of PEFT's without the options that it writes beside: what scales its matrices is not known then."""
+    names = tensor_shapes(path)
+    told = read_options(path) or any(name.endswith(".alpha") for name in names)
+    return not told and any(name.startswith(PREFIX) for name in names)
+
+
 def _up(key: str) -> str:
     """The key of the second matrix beside that of the first."""
     down = next(word for word in UPS if f".{word}." in key)
@@ -134,7 +141,9 @@ def write_adapter(folder: Path, factors: Mapping[str, Factors], base: str) -> Pa
     }
     write_text(folder / ADAPTER_CONFIG, json.dumps(config, indent=1) + "\n")
     with replacing(folder / ADAPTER_FILE) as made:
-        save_file(tensors, made, metadata={"format": "pt"})
+        # The file may be given away without its folder: its scale goes with it.
+        scale = {"lora_alpha": one.alpha, "alpha_pattern": alphas}
+        save_file(tensors, made, metadata={"format": "pt", HEADER: json.dumps(scale)})
     return folder / ADAPTER_FILE
 
 

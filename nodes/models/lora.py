@@ -10,8 +10,9 @@ from torch import Size
 from nodegraph.base.diagnostics import Mismatch
 from nodegraph.base.framing import digest
 from nodegraph.library.port import Context
-from nodes.checkpoints.adapters import Adapter, layers_of, read_adapter
-from nodes.checkpoints.files import adapter_digest, adapter_file
+from nodegraph.runtime.warn import warn
+from nodes.checkpoints.adapters import Adapter, layers_of, read_adapter, unscaled
+from nodes.checkpoints.files import ADAPTER_CONFIG, adapter_digest, adapter_file
 from nodes.checkpoints.reading import tensor_shapes
 from nodes.models.handle import Model
 
@@ -43,6 +44,12 @@ def with_lora(model: H, lora: Lora, weight: float) -> H:
     if lora.file is None:
         return replace(model, digest=told)
     _check(model, lora.file)
+    if unscaled(lora.file):
+        warn(
+            f"{lora.file.name} is by PEFT, and no {ADAPTER_CONFIG} lies beside it: alpha is taken to be the rank",
+            port="file",
+            hint="name the folder that PEFT wrote",
+        )
     added = (*model.adapters, Adapter(lora.file, lora.digest, weight))
     return replace(model, digest=told, adapters=added)
 

@@ -119,6 +119,15 @@ def test_what_diffusers_tells_in_the_header(folder: Path, owner: str) -> None:
     assert only(folder).alpha == 5
 
 
+def test_a_file_that_is_given_away_keeps_its_scale(base: UNet, folder: Path) -> None:
+    (folder / ADAPTER_CONFIG).unlink()
+    assert only(folder).alpha == 8
+    save_file(load_file(folder / ADAPTER_FILE), folder / ADAPTER_FILE)
+    with pytest.warns(UserWarning, match="no adapter_config.json lies beside it"):
+        lora(base, named(folder))
+    assert only(folder).alpha == 2
+
+
 def without(name: str) -> Callable[[Tensors], Tensors]:
     return lambda tensors: {k: v for k, v in tensors.items() if k != name}
 
