@@ -14,7 +14,7 @@ from functools import cached_property
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -141,6 +141,16 @@ class Archive:
         return _map(self.path)
 
 
+def _number(file: IO[bytes]) -> Any:
+    """What a stream begins with; None where its first bytes are no pickle at all."""
+    try:
+        return TensorUnpickler(file).load()
+    except UnreadableFile:
+        raise
+    except (LookupError, ValueError, TypeError):
+        return None
+
+
 @dataclass(frozen=True)
 class Stream:
     """Torch's form before 1.6: one pickle after the other, then the storages, each after its count of numbers."""
@@ -155,8 +165,8 @@ class Stream:
     def _parts(self) -> tuple[Any, Mapping[Any, int]]:
         """The object, and where each storage begins."""
         with self.path.open("rb") as file:
-            if TensorUnpickler(file).load() != MAGIC:
-                raise UnreadableFile("it is no torch file")
+            if _number(file) != MAGIC:
+                raise UnreadableFile("it is neither of safetensors nor of torch")
             for _ in ("version", "machine"):
                 TensorUnpickler(file).load()
             reader = TensorUnpickler(file)

@@ -60,10 +60,10 @@ def _check(model: Model[Any, Any], file: Path) -> None:
     if len(layers_of(shapes, factors)) < len(factors):
         shapes = {name: value.shape for name, value in model.own_shapes().items()}
     found = layers_of(shapes, factors)
-    missing = len(factors) - len(found)
-    if missing:
+    if len(found) < len(factors):
+        missing = [name for name in factors if not layers_of(shapes, {name: factors[name]})]
         raise Mismatch(
-            f"{missing} of the {len(factors)} layers that {file.name} adapts are not in '{model.name}'",
+            f"{len(missing)} of the {len(factors)} layers that {file.name} adapts are not in '{model.name}': '{missing[0]}'",
             port="file",
             hint="it belongs to another model: wire that one",
         )

@@ -32,12 +32,12 @@ def pays(x: Tensor, weight: Tensor) -> bool:
     """
     _, channels, height, width = x.shape
     return (
-        _instructions() == "AVX2"
+        not torch.compiler.is_compiling()
+        and _instructions() == "AVX2"
         and type(x) is Tensor  # one with values
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
-        and not torch.compiler.is_compiling()
         and height % TILE == width % TILE == 0
         and height * width >= 16 * TILE**2
         and min(weight.shape[:2]) >= 96

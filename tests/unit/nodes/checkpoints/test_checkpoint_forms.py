@@ -368,3 +368,13 @@ def test_filters_share_no_mapping_of_the_file_with_other_tensors(
     assert mapped() == mappings
     del found["a.weight"], found["b.weight"]
     assert mapped() == mappings // 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"graph: 1\nnodes: {}\n", b"root:x:0:0\n", b"\x89PNG\r\n\x1a\n" + bytes(40), b"A word.\n"],
+)
+def test_what_is_no_file_of_weights_is_told_in_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w").write_bytes(content)
+    with pytest.raises(UnreadableFile, match="it is neither of safetensors nor of torch"):
+        dict(read_weights(tmp_path / "w"))
