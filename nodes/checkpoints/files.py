@@ -1,6 +1,7 @@
 """Files of weights: which there are, and the digests of their contents. Nothing of them is read as weights."""
 
 import stat
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -60,8 +61,19 @@ def _memoised(path: str, state: str) -> str:
     return noted_digest(Path(path)) or sha256_of(Path(path))
 
 
-def adapter_file(path: Path) -> Path:
-    """The file of an adapter, or of a folder that holds one. Raises FileNotFoundError."""
+def adapter_file(name: str, readable: Callable[[str], Path]) -> Path:
+    """The file of an adapter, or of a folder that holds one. Raises FileNotFoundError.
+
+    `readable` gives the real path of one that may be read, and raises for others; options beside the file are asked for too.
+    """
+    file = _only(readable(name))
+    options = file.with_name(ADAPTER_CONFIG)
+    if options.exists():
+        readable(str(options))
+    return file
+
+
+def _only(path: Path) -> Path:
     if not path.is_dir():
         return path
     own = path / ADAPTER_FILE

@@ -29,7 +29,7 @@ class Lora:
 
 def parse_lora(literal: Any, context: Context) -> Lora:
     """Adapters by their file, or by a folder that holds one. Raises FileNotFoundError, or what `readable` raises."""
-    file = adapter_file(context.readable(str(literal)))
+    file = adapter_file(str(literal), context.readable)
     return Lora(file, adapter_digest(file))
 
 

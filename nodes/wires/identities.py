@@ -38,4 +38,4 @@ def of_read_folder(kind: str, literal: Any, context: Context) -> str:
 
 def of_adapter(kind: str, literal: Any, context: Context) -> str:
     """What an adapter is, by its file and its options. Raises FileNotFoundError, or what `readable` raises."""
-    return adapter_digest(adapter_file(context.readable(str(literal))))
+    return adapter_digest(adapter_file(str(literal), context.readable))

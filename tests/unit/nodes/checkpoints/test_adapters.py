@@ -128,6 +128,15 @@ def test_a_file_that_is_given_away_keeps_its_scale(base: UNet, folder: Path) -> 
     assert only(folder).alpha == 2
 
 
+def test_options_are_not_read_from_outside(folder: Path, tmp_path: Path) -> None:
+    told = context(folder)
+    (folder / ADAPTER_CONFIG).rename(tmp_path / "options.json")
+    (folder / ADAPTER_CONFIG).symlink_to(tmp_path / "options.json")
+    for read in (parse_lora, lambda name, told: of_adapter("Lora", name, told)):
+        with pytest.raises(PermissionError, match="outside"):
+            read(str(folder / ADAPTER_FILE), told)
+
+
 def without(name: str) -> Callable[[Tensors], Tensors]:
     return lambda tensors: {k: v for k, v in tensors.items() if k != name}
 
