@@ -14,7 +14,7 @@ from functools import cached_property
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 from torch import Tensor
@@ -141,7 +141,7 @@ class Archive:
         return _map(self.path)
 
 
-def _number(file: IO[bytes]) -> Any:
+def _number(file: BinaryIO) -> Any:
     """What a stream begins with; None where its first bytes are no pickle at all."""
     try:
         return TensorUnpickler(file).load()
