@@ -154,6 +154,14 @@ def layers_of(names: Iterable[str], factors: Mapping[str, Factors]) -> dict[str,
     return {name: each for name, each in found if name is not None}
 
 
+def missing_in(names: Iterable[str], factors: Mapping[str, Factors]) -> list[str]:
+    """The layers of factors that are not among those of the names of weights."""
+    held = list(names)
+    if len(layers_of(held, factors)) == len(factors):
+        return []
+    return [name for name, each in factors.items() if not layers_of(held, {name: each})]
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A file of low-rank adapters, the digest of its content, and how much of what it says is added."""
@@ -166,10 +174,17 @@ class Adapter:
 def merged(
     weights: Mapping[str, Tensor], factors: Mapping[str, Factors], weight: float
 ) -> dict[str, Tensor]:
-    """Weights with `weight` times what the adapter adds to those that it names, which are float32."""
+    """Weights with `weight` times what the adapter adds to those that it names, which are float32.
+
+    Raises UnreadableFile where it is of another shape.
+    """
     found = dict(weights)
     for name, each in layers_of(weights, factors).items():
         own = weights[name].float()
+        if own.shape != each.shape:
+            raise UnreadableFile(
+                f"'{name}' is {list(own.shape)}, and adapters say {list(each.shape)}"
+            )
         found[name] = torch.add(own, each.difference().to(own.device), alpha=weight)
     return found
 
@@ -180,17 +195,22 @@ def adapted(
     ours: Callable[[Sequence[Mapping[str, Tensor]]], Mapping[str, Tensor]],
 ) -> dict[str, Tensor]:
     """The weights of files under our names, with what adapters add: by the names of the files if those have all of their
-    layers, else by ours. Raises UnreadableFile where a file of adapters is not what it was."""
-    later: list[tuple[Mapping[str, Factors], float]] = []
+    layers, else by ours.
+
+    Raises UnreadableFile where a file of adapters is not what it was, or belongs to another network.
+    """
+    later: list[tuple[Adapter, Mapping[str, Factors]]] = []
     for adapter in adapters:
         factors = _as_it_was(adapter)
         if len(layers_of([key for file in files for key in file], factors)) < len(factors):
-            later.append((factors, adapter.weight))
+            later.append((adapter, factors))
             continue
         files = [merged(file, factors, adapter.weight) for file in files]
     found = dict(ours(files))
-    for factors, weight in later:
-        found = merged(found, factors, weight)
+    for adapter, factors in later:
+        if missing := missing_in(found, factors):
+            raise UnreadableFile(f"{adapter.file} adapts '{missing[0]}', which the network has not")
+        found = merged(found, factors, adapter.weight)
     return found
 
 

@@ -50,7 +50,7 @@ class LoraNetwork(Network[Lora]):
         return {"start": self.start.digest, "lora": own}
 
     def origin(self) -> str:
-        return f"adapters of '{self.start.name}'"
+        return f"adapters of {self.start.called}"
 
     def promise(self) -> Lora:
         return Lora(None, "untrained")
@@ -58,7 +58,7 @@ class LoraNetwork(Network[Lora]):
     def hand_over(self, module: nn.Module, folder: Path, about: Mapping[str, Any]) -> Lora:
         file = write_adapter(folder, factors_of(module), self.start.name)
         lines = [
-            f"Adapters of `{self.start.name}`.",
+            f"Adapters of {self.start.called}.",
             "",
             *(f"* {k}: {v}" for k, v in about.items()),
         ]

@@ -108,7 +108,7 @@ class TunedNetwork(ModelNetwork[H]):
         return network
 
     def origin(self) -> str:
-        return f"started from '{self.start.name}'"
+        return f"started from {self.start.called}"
 
     def describe(self) -> Mapping[str, Any]:
         return {**super().describe(), "start": self.start.digest}
@@ -172,7 +172,7 @@ class UNetNetwork(ModelNetwork[UNet]):
         with skeleton():
             own, given = UNetModule(self.config), self.start.build()
         notes = self._started(own.state_dict(), given.state_dict()).differences()
-        return f"started from '{self.start.name}'" + (f"; {notes}" if notes else "")
+        return f"started from {self.start.called}" + (f"; {notes}" if notes else "")
 
     def _started(self, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Started:
         assert self.start is not None

@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from tiny import READING, built, context
 from torch import Tensor
 
+from nodegraph import Mismatch
 from nodegraph.language.source import SourceText
 from nodegraph.session import Job, Session
-from nodes.checkpoints.adapters import read_adapter, write_adapter
+from nodes.checkpoints.adapters import merged, read_adapter, write_adapter
 from nodes.checkpoints.files import ADAPTER_CONFIG, ADAPTER_FILE, UnreadableFile
 from nodes.checkpoints.weights import write_model
 from nodes.library.lora import lora
@@ -135,6 +136,30 @@ def test_options_are_not_read_from_outside(folder: Path, tmp_path: Path) -> None
     for read in (parse_lora, lambda name, told: of_adapter("Lora", name, told)):
         with pytest.raises(PermissionError, match="outside"):
             read(str(folder / ADAPTER_FILE), told)
+
+
+def test_names_in_files_that_are_not_here_are_looked_at_later(
+    base: UNet, folder: Path, tmp_path: Path
+) -> None:
+    """Of a model that is still to be fetched a check does not know them; what then is not there is not left out."""
+    kept, away = base.files[0], tmp_path / "away"
+    factors = {"of.the.files": only(folder), LAYER: only(folder)}
+    write_adapter(folder, factors, "base")
+    kept.rename(away)
+    model = lora(base, named(folder))
+    away.rename(kept)
+    with pytest.raises(UnreadableFile, match=r"adapts 'of\.the\.files', which the network has not"):
+        model.weights()
+    with pytest.raises(Mismatch, match=r"1 of the 2 layers .* are not in 'base': 'of.the.files'"):
+        lora(base, named(folder))
+
+
+def test_another_shape_is_not_spread(base: UNet, folder: Path) -> None:
+    factors = Factors(torch.ones(2, 1, 1, 1), torch.ones(32, 2, 1, 1), 2.0)
+    with pytest.raises(
+        UnreadableFile, match=r"is \[32, 32, 3, 3\], and adapters say \[32, 1, 1, 1\]"
+    ):
+        merged(base.weights(), {LAYER: factors}, 1.0)
 
 
 def without(name: str) -> Callable[[Tensors], Tensors]:

@@ -119,6 +119,18 @@ def test_what_is_merged_is_what_was_trained(base: UNet, tmp_path: Path) -> None:
     assert merged.identity != base.identity
 
 
+def test_adapters_of_an_adapted_model_say_so(base: UNet, tmp_path: Path) -> None:
+    held = base.weights()
+    factors = {"middle.0.conv_out": decomposed(held["middle.0.conv_out.weight"].float() + 1)}
+    styled = lora(base, in_file(factors, tmp_path / "first"), 0.5)
+    made, state = trained(styled, tmp_path / "run")
+    assert made.origin() == f"adapters of '{base.name}' with adapters"
+    wrapped = averaged(state, made.build)
+    file = made.hand_over(wrapped, tmp_path / "second", {})
+    assert "with adapters" in (tmp_path / "second/README.md").read_text()
+    torch.testing.assert_close(said(lora(styled, file)), said(base, wrapped), rtol=0, atol=1e-6)
+
+
 def test_nothing_of_an_adapter_is_the_base_itself(base: UNet, tmp_path: Path) -> None:
     held = base.weights()
     factors = {"middle.0.conv_out": decomposed(held["middle.0.conv_out.weight"].float() + 1)}
