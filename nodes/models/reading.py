@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from nodegraph import warn
-from nodes.networks.tokenizer import LeftOut
+from nodes.networks.tokenizer import LeftOut, several
 from nodes.shapes.vocabulary import COLOURS, SHAPES
 from nodes.shapes.wording import NoScene, caption_of
 from nodes.shapes.world import BACKGROUNDS, RADII
@@ -38,8 +38,12 @@ def warn_of_left_out(
 
 
 def as_meant(texts: Sequence[str], words: Sequence[str]) -> list[str]:
-    """What a network with a closed vocabulary is given of texts: that of the shapes world gets captions of its world."""
-    return [_meant(text)[0] for text in texts] if set(words) >= WORLD else list(texts)
+    """What a network with a closed vocabulary is given of texts: that of the shapes world gets captions of its world.
+
+    Raises TypeError for one bare text.
+    """
+    given = several(texts)
+    return [_meant(text)[0] for text in given] if set(words) >= WORLD else given
 
 
 def _meant(text: str) -> tuple[str, str]:

@@ -36,10 +36,16 @@ class LeftOut:
     unknown: tuple[str, ...] = ()
 
 
-def tokenize(config: TextConfig, texts: Sequence[str]) -> Tokens:
-    """Texts padded to the network's context; what does not fit is cut off at the end. Raises TypeError for one bare text."""
+def several(texts: Sequence[str]) -> list[str]:
+    """Texts, of which one bare one would be its letters. Raises TypeError."""
     if isinstance(texts, str):
         raise TypeError(f"several texts are wanted, not one; write [{texts!r}]")
+    return list(texts)
+
+
+def tokenize(config: TextConfig, texts: Sequence[str]) -> Tokens:
+    """Texts padded to the network's context; what does not fit is cut off at the end. Raises TypeError for one bare text."""
+    texts = several(texts)
     glide = config.tokenizer.kind == "glide_bpe"
     rows = [_glide(t) if glide else words_to_ids(t, config.tokenizer.words) for t in texts]
     return _padded(rows, config.context, GLIDE_PADDING if glide else WORD_PADDING)
