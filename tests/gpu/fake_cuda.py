@@ -97,7 +97,7 @@ def landed(made: Any) -> Any:
     """What came to the CPU is real there."""
     if isinstance(made, FakeTensor) and made.device.type == "cpu":
         with unset_fake_temporarily():
-            return torch.zeros(made.shape, dtype=made.dtype)
+            return torch.ones(made.shape, dtype=made.dtype)
     return made
 
 
@@ -133,7 +133,7 @@ def backward(self: Tensor, *args: Any, **kwargs: Any) -> None:
     """In the place of `Tensor.backward`: every leaf gets something of its own form."""
     connected(self)
     for leaf in leaves(self):
-        leaf.grad = torch.empty_like(leaf).detach()
+        leaf.grad = torch.ones_like(leaf).detach()
 
 
 @contextmanager
