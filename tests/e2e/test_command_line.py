@@ -312,7 +312,7 @@ def test_a_graph_stays_in_its_places(cache: Path, tmp_path: Path, text: str, say
 def test_check_finds_what_does_not_belong_together(cache: Path, tmp_path: Path) -> None:
     text = """graph: 1
 nodes:
-  text: {type: text_encoder, model: shapes/glide/base, text: red}
+  text: {type: text_encoder, model: shapes/glide/base, text: a red circle}
   both: {type: unet_denoiser, model: shapes/glide/upsample, conditions: $text}
   none: {type: unet_denoiser, model: openai/glide/base}
   schedule: {type: noise_scheduler, kind: linear, steps: 10}
