@@ -25,7 +25,7 @@ Words = Annotated[
 Multipliers = Annotated[list[int], Range(1, 64), Doc("Of the channels, for each level.")]
 
 
-@node(category="training/networks", words=("classifier guidance",))
+@node(words=("classifier guidance",))
 def classifier_network(
     like: Annotated[
         UNet, Doc("The model to be guided: size and noise schedule are taken from it.")
@@ -54,7 +54,7 @@ def classifier_network(
     return ModelNetwork(Classifier, config, like.place)
 
 
-@node(category="training/networks", words=("CLIP guidance", "noised CLIP"))
+@node(words=("CLIP guidance", "noised CLIP"))
 def clip_network(
     like: Annotated[
         UNet, Doc("The model to be guided: size, noise schedule and vocabulary are taken from it.")
@@ -100,7 +100,7 @@ def _closed_vocabulary(like: UNet, words: list[str]) -> TextConfig:
     return text
 
 
-@node(category="training/networks", words=("CLIP", "open_clip"))
+@node(words=("CLIP", "open_clip"))
 def open_clip_network(
     like: Annotated[
         UNet, Doc("A model of the same pictures: size and vocabulary are taken from it.")
@@ -143,7 +143,7 @@ def open_clip_network(
     return ModelNetwork(Clip, config, like.place)
 
 
-@node(category="training/networks", words=("text pretraining", "contrastive"))
+@node(words=("text pretraining", "contrastive"))
 def reader_network(
     like: UNet,
     words: Words = [],  # noqa: B006

@@ -185,7 +185,7 @@ def test_a_cell_that_fails_or_is_warned_of_is_that_cell_alone() -> None:
     assert "drawn 3" in log()
 
 
-NEAR = {"atol": 2e-3, "rtol": 1e-3}
+NEAR = {"atol": 5e-3, "rtol": 1e-3}
 """Batches of another size add up in another order; the tiny networks have random weights."""
 GRAPHS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("glide/text_to_image", "glide", {}, {"prompt": ["a red", "a blue star", "red"]}),
