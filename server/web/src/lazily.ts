@@ -5,6 +5,8 @@ import { addressOf } from "./api";
 import { say } from "./store";
 
 const AGAIN = 2_000;
+/** How long, in ms, a page is just being opened: nobody has typed anything that could be lost. */
+const OPENING = 10_000;
 
 /** Load a part when the server answers, and again where it went while the part was on its way. */
 export async function patiently<T>(load: () => Promise<T>, tries = 3): Promise<T> {
@@ -13,9 +15,18 @@ export async function patiently<T>(load: () => Promise<T>, tries = 3): Promise<T
     await new Promise((done) => setTimeout(done, AGAIN));
   }
   return load().catch((fault) => {
-    if (tries === 1) throw fault;
-    return patiently(load, tries - 1);
+    if (tries > 1) return patiently(load, tries - 1);
+    if (!reopened()) throw fault;
+    return new Promise<never>(() => {});
   });
+}
+
+/** Some browsers remember that a module could not be had: a page that has only just been opened, once, is opened again. */
+function reopened(): boolean {
+  if (performance.now() > OPENING || sessionStorage.getItem("reopened")) return false;
+  sessionStorage.setItem("reopened", "once");
+  location.reload();
+  return true;
 }
 
 /**
