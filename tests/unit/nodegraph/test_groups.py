@@ -185,7 +185,7 @@ def test_a_cell_that_fails_or_is_warned_of_is_that_cell_alone() -> None:
     assert "drawn 3" in log()
 
 
-NEAR = {"atol": 5e-3, "rtol": 1e-3}
+NEAR = {"atol": 2e-3, "rtol": 1e-3}
 """Batches of another size add up in another order; the tiny networks have random weights."""
 GRAPHS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("glide/text_to_image", "glide", {}, {"prompt": ["a red", "a blue star", "red"]}),
@@ -199,6 +199,13 @@ GRAPHS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.fixture
+def one_way_to_convolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolutions of any batch in the same order: with AVX-512 oneDNN chooses another for another size."""
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+
+
+@pytest.mark.usefixtures("one_way_to_convolve")
 @pytest.mark.parametrize(("name", "bundle", "inputs", "axes"), GRAPHS)
 def test_shipped_graphs_give_each_cell_what_it_gives_alone(
     name: str,
