@@ -24,7 +24,7 @@ def plot_lines(
     x: Annotated[str, Doc("Column on the horizontal axis.")],
     y: Annotated[list[str], Doc("Columns that are drawn, each as a line.")],
     title: str = "",
-    log_y: bool = False,
+    log_y: Annotated[bool, Doc("A logarithmic axis, where anything is positive.")] = False,
     by: Annotated[str, Doc("Column with a line for each of its values; empty: none.")] = "",
     x_label: Annotated[str, Doc("Label of the axis; empty: the column's name.")] = "",
 ) -> Figure:
@@ -44,7 +44,8 @@ def plot_lines(
                 markersize=3,
                 label=label,
             )
-    axes.set(xlabel=x_label or x, title=title, yscale="log" if log_y else "linear")
+    rises = log_y and any(value > 0 for name in y for value in table.numbers(name, "y"))
+    axes.set(xlabel=x_label or x, title=title, yscale="log" if rises else "linear")
     legend = axes.legend()
     axes.grid(alpha=0.3)
     _as_they_are(axes.title, axes.xaxis.label, *legend.get_texts())

@@ -272,3 +272,15 @@ def test_tables_are_read_from_csv(tmp_path: Path) -> None:
     table = PORT_TYPES[Table].parse("t.csv", RunContext(Sandbox((tmp_path,), tmp_path), tmp_path))
     assert table == Table(("name", "x"), (("a", 1.0), ("b", 2.5)))
     assert np.isfinite(table.column("x")).all()
+
+
+def test_a_logarithmic_axis_needs_something_positive() -> None:
+    nothing = Table(("step", "loss"), ((1, 0.0), (2, 0.0)))
+    falling = Table(("step", "loss"), ((1, 1.0), (2, 0.0)))
+    drawn = [
+        plot_lines(t, "step", ["loss"], log_y=log).png
+        for t in (nothing, falling)
+        for log in (False, True)
+    ]
+    assert drawn[0] == drawn[1]
+    assert drawn[2] != drawn[3]
