@@ -81,3 +81,31 @@ def test_a_part_that_was_lost_on_its_way_is_asked_for_again(page: Any, server: A
     visit(page, server.at, GLIDE)
     expect(page.get_by_label("text of the graph")).to_contain_text("glide")
     assert lost
+
+
+def lose(route: Any) -> None:
+    route.abort()
+
+
+def test_a_part_that_is_lost_each_time_is_said_and_not_asked_for_without_end(
+    page: Any, server: Any
+) -> None:
+    page.route("**/assets/textSetup-*", lose)
+    loads: list[str] = []
+    visit(page, server.at, GLIDE)
+    expect(page.get_by_text("a part of the page could not be had")).to_be_visible()
+    page.on("load", lambda each: loads.append(each.url))
+    page.wait_for_timeout(3000)
+    assert not loads
+
+
+def test_a_page_is_not_opened_again_over_what_was_typed(page: Any, server: Any, seen: Any) -> None:
+    page.route("**/assets/Runs-*", lose)
+    visit(page, server.at, GLIDE)
+    opened(page).get_by_label("steps", exact=True).fill("3")
+    page.evaluate("window.same = true")
+    page.get_by_role("button", name="Runs").click()
+    expect(page.get_by_role("heading", name="This page broke")).to_be_visible()
+    assert page.evaluate("window.same")
+    assert any("dynamically imported" in error for error in seen.errors)
+    seen.errors.clear()

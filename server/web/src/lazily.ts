@@ -2,11 +2,11 @@
 
 import { type ComponentType, lazy, type LazyExoticComponent, useEffect } from "react";
 import { addressOf } from "./api";
-import { say } from "./store";
+import { page, say } from "./store";
 
 const AGAIN = 2_000;
-/** How long, in ms, a page is just being opened: nobody has typed anything that could be lost. */
-const OPENING = 10_000;
+const ONCE_IN = 60_000;
+const REOPENED = "nodegraph.reopened";
 
 /** Load a part when the server answers, and again where it went while the part was on its way. */
 export async function patiently<T>(load: () => Promise<T>, tries = 3): Promise<T> {
@@ -21,10 +21,16 @@ export async function patiently<T>(load: () => Promise<T>, tries = 3): Promise<T
   });
 }
 
-/** Some browsers remember that a module could not be had: a page that has only just been opened, once, is opened again. */
+/**
+ * Open the page again, since a browser remembers that a module could not be had; false where that would lose what is not with
+ * the server yet, or where it was done a minute ago.
+ */
 function reopened(): boolean {
-  if (performance.now() > OPENING || sessionStorage.getItem("reopened")) return false;
-  sessionStorage.setItem("reopened", "once");
+  const { document, values, each } = page();
+  const kept = !document || document.link === "written" || document.link === "reading";
+  const typed = Object.keys({ ...values, ...each }).length > 0;
+  if (!kept || typed || Date.now() - Number(sessionStorage.getItem(REOPENED)) < ONCE_IN) return false;
+  sessionStorage.setItem(REOPENED, String(Date.now()));
   location.reload();
   return true;
 }
@@ -38,9 +44,12 @@ export function useLoaded<T>(load: () => Promise<T>, show: ((part: T) => () => v
     if (!show) return;
     let end: (() => void) | null = null;
     let gone = false;
-    void patiently(load).then((part) => {
-      if (!gone) end = show(part);
-    });
+    void patiently(load).then(
+      (part) => {
+        if (!gone) end = show(part);
+      },
+      () => say("a part of the page could not be had; load the page again, drafts are kept"),
+    );
     return () => {
       gone = true;
       end?.();
