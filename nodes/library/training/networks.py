@@ -55,16 +55,6 @@ def network(
     ] = False,
     learned_variance: Annotated[bool, Doc("It also predicts the variance.")] = False,
     words: Words = [],  # noqa: B006
-    image_size: Annotated[
-        int | None, Range(16, 512), Doc("Pixels; from scratch, as what follows. Empty: as `like`.")
-    ] = None,
-    width: Annotated[
-        int | None, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
-    ] = None,
-    predict: Literal["eps", "x0", "v"] | None = None,
-    kind: Annotated[
-        Literal["linear", "cosine", "geometric"] | None, Doc("The noise schedule.")
-    ] = None,
 ) -> Network[UNet]:
     """A UNet to be trained, with the configuration of another, or with other conditions and outputs.
 
@@ -73,20 +63,14 @@ def network(
     not used are reported with the first progress and in the model's folder. Raises Mismatch when the two differ in more.
     """
     of = like.config
-    trained = replace(
-        of.trained,
-        learned_variance=learned_variance or of.trained.learned_variance,
-        parametrisation=predict or of.trained.parametrisation,
-        schedule=kind or of.trained.schedule,
-    )
     config = replace(
         of,
-        image_size=image_size or of.image_size,
-        model_channels=width or of.model_channels,
         text=with_words(of.text, words) if text and of.text else None,
         classes=classes or of.classes,
         known_pixels=known_pixels or of.known_pixels,
-        trained=trained,
+        trained=replace(
+            of.trained, learned_variance=learned_variance or of.trained.learned_variance
+        ),
     )
     return _starting(like, config, start, reader)
 
@@ -101,6 +85,35 @@ def _starting(
     except Misfit as error:
         raise Mismatch(f"the weights are another network's: {error}", port="start") from None
     return made
+
+
+@node(words=("configuration", "tiny", "noise schedule", "parametrisation"))
+def network_variant(
+    network: Annotated[Network[UNet], Doc("A UNet that starts from no weights.")],
+    image_size: Annotated[int | None, Range(16, 512), Doc("Pixels.")] = None,
+    width: Annotated[
+        int | None, Range(32, 1024), Doc("Channels of the first level, a multiple of 32.")
+    ] = None,
+    predict: Literal["eps", "x0", "v"] | None = None,
+    kind: Annotated[
+        Literal["linear", "cosine", "geometric"] | None, Doc("The noise schedule.")
+    ] = None,
+) -> Network[UNet]:
+    """The same UNet in another size, for another target or on another chain; what is left empty stays.
+
+    Raises Mismatch for a network that starts from weights, which would fit no more.
+    """
+    if not isinstance(network, UNetNetwork) or network.start is not None:
+        raise Mismatch("this network starts from weights", port="network", hint="one without start")
+    of = network.config
+    trained = replace(
+        of.trained,
+        parametrisation=predict or of.trained.parametrisation,
+        schedule=kind or of.trained.schedule,
+    )
+    size, channels = image_size or of.image_size, width or of.model_channels
+    config = replace(of, image_size=size, model_channels=channels, trained=trained)
+    return replace(network, config=config)
 
 
 @node(words=("unCLIP", "DALL·E 2", "fine-tune"))

@@ -15,9 +15,7 @@ from nodes.diffusion.schedule import schedule
 from nodes.library.evaluation.accuracy import classifier_accuracy, clip_accuracy
 from nodes.library.training.datasets import class_dataset, table_dataset
 from nodes.library.training.folders import folder_dataset
-from nodes.library.training.networks import (
-    network,
-)
+from nodes.library.training.networks import network, network_variant
 from nodes.library.training.recognition import classifier_network, clip_network, reader_network
 from nodes.models.unet import UNet
 from nodes.networks.config import LowResolution, TextConfig, TokenizerConfig, TrainedFor, UNetConfig
@@ -231,3 +229,16 @@ def test_rows_of_a_table_are_a_data_set() -> None:
     assert set(map(tuple, rows.tolist())) == {(-1.0, 0.0), (1.0, 0.0)}
     with pytest.raises(Mismatch, match="not all of x, name are numbers"):
         table_dataset(table, ["x", "name"])
+
+
+def test_a_variant_is_another_network_from_scratch(tmp_path: Path) -> None:
+    like = saved(tmp_path)
+    plain = network(like, text=False, learned_variance=True)
+    made = network_variant(plain, image_size=16, width=64, predict="eps", kind="linear")
+    config = made.config
+    assert (config.image_size, config.model_channels) == (16, 64)
+    assert str(config.trained) == str(Target("eps", True)) and config.trained.schedule == "linear"
+    assert made.build()(torch.randn(1, 3, 16, 16), torch.tensor([5])).shape == (1, 6, 16, 16)
+    assert network_variant(plain).config == plain.config
+    with pytest.raises(Mismatch, match="this network starts from weights"):
+        network_variant(network(like, like), width=64)
