@@ -19,6 +19,7 @@ from nodegraph.cli.console import (
     registry,
     workspace,
 )
+from nodegraph.cli.together import together
 from nodegraph.library.port import Precision
 from nodegraph.options import NoDevice, Options
 from nodegraph.runtime.recorded import Recorded
@@ -84,12 +85,13 @@ def asked(
     low_memory: bool = False,
     cache: str | None = None,
 ) -> Options:
-    """The options of a run; a precision that is none ends the program."""
+    """The options of a run, or of one of several processes of it; a precision that is none ends the program."""
     if cache is not None and not cached:
         fail("--cache says where results are kept, and --no-cache that none are: say one", USAGE)
     try:
         kind = cast("Precision | None", precision)
-        return Options(device, kind, out, cached, (), max_megapixels, compiled, low_memory, cache)
+        whole = device, kind, out, cached, (), max_megapixels, compiled, low_memory, cache
+        return together(Options(*whole))
     except ValueError as error:
         fail(str(error), USAGE)
 

@@ -43,7 +43,7 @@ from nodegraph.cli.opening import (
 )
 from nodegraph.cli.report import Report, progress_of, settling
 from nodegraph.cli.sweeping import axes_of, run_sweep
-from nodegraph.cli.together import Ways, together
+from nodegraph.cli.together import follows
 from nodegraph.cli.watching import now, watched
 from nodegraph.executors.place import executor
 from nodegraph.language.setting import with_values
@@ -130,8 +130,6 @@ def run(
     show_help: ShowHelp = False,
 ) -> None:
     """Run a graph. Its inputs are options: `nodegraph run GRAPH --help` lists them."""
-    ways = together(Ways(device, out, no_cache, quiet))
-    device, out, no_cache, quiet = ways.device, ways.out, ways.no_cache, ways.quiet
     with refusing(as_json, traceback):
         session, opened, read = graph_of(context, graph, nodes, ports, show_help)
         asking = device, precision, out, not no_cache, max_megapixels, compiled, low_memory, cache
@@ -142,7 +140,7 @@ def run(
             return
         alone(on)
         present(session, opened, job, get, yes)
-        how = job, Shown(quiet, as_json, traceback)
+        how = job, Shown(quiet or follows(), as_json, traceback)
         run_always(session, graph, ports, *how) if watch else run_once(session, opened, *how)
 
 

@@ -4,36 +4,39 @@ import atexit
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from nodegraph.base.devices import may_have_card
 from nodegraph.base.member import Member, member
+from nodegraph.options import Options
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How a run is made and shown."""
-
-    device: str | None
-    out: Path
-    no_cache: bool
-    quiet: bool
-
-
-def together(asked: Ways) -> Ways:
-    """The same for this process. Where it is one of several, nothing is taken from the cache, which the others might not find
-    there; each has its card; and all but the first write to a folder that is removed, and say nothing."""
+def together(options: Options) -> Options:
+    """The options of this process. Where it is one of several, nothing is taken from a cache, which the others might not find
+    there; each has its card; and all but the first write to a folder that is removed."""
     own = member()
     if own is None:
-        return asked
-    ways = replace(asked, device=_card(own, asked.device), no_cache=True)
-    if own.rank == 0:
-        return ways
-    out = Path(tempfile.mkdtemp(prefix="nodegraph-"))
-    atexit.register(shutil.rmtree, out, ignore_errors=True)
+        return options
+    out = _nowhere() if follows() else options.out
+    device = _card(own, options.device)
+    return replace(options, device=device, out=out, cached=False, cache=None)
+
+
+def follows() -> bool:
+    """Whether this process is one of several, and not the first: it says nothing."""
+    own = member()
+    return own is not None and own.rank > 0
+
+
+@cache
+def _nowhere() -> Path:
+    """A folder that is removed; what is printed goes nowhere either."""
+    folder = Path(tempfile.mkdtemp(prefix="nodegraph-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return replace(ways, out=out, quiet=True)
+    return folder
 
 
 def _card(own: Member, device: str | None) -> str | None:

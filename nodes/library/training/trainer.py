@@ -105,9 +105,18 @@ def trainer(
     training = Training(
         network.build(), objective, dataset, recipe, run_dir, network.describe(), means
     )
+    return (yield from _trained(network, training, prompts))
+
+
+def _trained(
+    network: Network[M], training: Training, prompts: list[str]
+) -> Generator[Progress, None, Trained[M]]:
+    """What a training gives in the end."""
+    steps = training.recipe.steps
 
     def drawn(state: State) -> Image | None:
-        return objective.sample(loop.averaged(state, network.build), dataset, prompts)
+        found = loop.averaged(state, network.build)
+        return training.objective.sample(found, training.dataset, prompts)
 
     yield Progress(0, steps, None, network.origin())
     running = loop.train(training, network.place.device)
